@@ -1,0 +1,36 @@
+#pragma once
+// Files that are either whole or absent, whatever happens while they are written: written under a temporary
+// name, fsynced, renamed, and the folder fsynced.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace flipstorm
+{
+
+/// Name under which `final_name` is written until it is complete: `.NAME.tmp` in the same folder.
+[[nodiscard]] std::filesystem::path temporary_name(const std::filesystem::path& final_name);
+
+/**
+ * Fsync a closed file, give it its final name, and fsync the folder.
+ *
+ * \throws FileError, naming the file and the system's reason. The temporary file is left for inspection.
+ */
+void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& final_name);
+
+/**
+ * Write a file so that its name only ever stands for complete content.
+ *
+ * \throws FileError, naming the file and the system's reason (disk full, read-only); the temporary file is
+ * removed and an older file of that name stays as it was.
+ */
+void write_file_durably(const std::filesystem::path& final_name, std::string_view content);
+
+/// The whole content of a file. \throws FileError, naming the file and the system's reason.
+[[nodiscard]] std::string read_file(const std::filesystem::path& name);
+
+/// Make a folder and its parents. \throws FileError, naming the folder and the system's reason.
+void make_folder(const std::filesystem::path& folder);
+
+}  // namespace flipstorm

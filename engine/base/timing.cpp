@@ -1,0 +1,18 @@
+#include "engine/base/timing.hpp"
+
+#include <fmt/chrono.h>
+
+namespace flipstorm
+{
+
+std::time_t epoch_seconds()
+{
+    return std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+}
+
+std::string utc_timestamp(std::time_t instant)
+{
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(instant));
+}
+
+}  // namespace flipstorm

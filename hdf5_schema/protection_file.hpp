@@ -1,0 +1,68 @@
+#pragma once
+// protection.h5: what each way of protecting the parameters costs and leaves, and the plan that was chosen.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "hdf5_schema/provenance.hpp"
+
+namespace flipstorm
+{
+
+/// One way to protect the whole network. Overheads are percent of the unprotected weight memory.
+struct ProtectionOption
+{
+    std::string scheme;             ///< "none", "sec_all", "sec_critical"
+    double threshold = 0;           ///< a bit is critical if its predicted probability reaches this; NaN: not used
+    double flagged_share = 0;       ///< share of the parameters under the code, 0 … 1
+    std::uint64_t parity_bits = 0;
+    std::uint64_t signature_bits = 0;
+    double parity_overhead = 0;     ///< percent
+    double signature_overhead = 0;  ///< percent
+    double total_overhead = 0;      ///< percent
+    double predicted_residual = 0;  ///< expected share of single upsets that stay critical (mean probability of
+                                    ///< the unprotected bits × their share), 0 … 1
+    double measured_residual = 0;   ///< share of the campaign's faults that are critical and not corrected,
+                                    ///< strata reweighted by population, 0 … 1
+    bool pareto = false;            ///< no other option has less of both overhead and predicted residual
+};
+
+/// Flags of the parameters of one layer.
+struct LayerSignature
+{
+    std::string layer;
+    std::vector<std::uint8_t> flagged;  ///< [weights], 1: the parameter is under the code
+};
+
+/// One row of the paper's Table III, in percent of the unprotected weight memory.
+struct OverheadRow
+{
+    double all_parameters = 0;       ///< AP: SEC on every parameter
+    double critical_parameters = 0;  ///< CP: SEC on the flagged parameters
+    double signature = 0;            ///< Sign.
+    double gain = 0;                 ///< 100 × (1 − (CP + Sign) / AP)
+};
+
+/// Content of protection.h5.
+struct ProtectionRecord
+{
+    Provenance provenance;
+    std::string forest_sha256;  ///< stage digest of the forest
+    double tolerance = 0;
+    double ber = 0;                 ///< upset probability per bit
+    std::int32_t word_bits = 0;     ///< of the widest layer
+    std::vector<ProtectionOption> options;
+    std::int32_t chosen = -1;  ///< index in `options`
+    OverheadRow overhead;      ///< of the paper's scheme at threshold 0.5
+    std::vector<LayerSignature> signature;  ///< of the chosen option
+};
+
+/// Write protection.h5 under a temporary name and rename it. One process. \throws FileError.
+void write_protection(const std::filesystem::path& file, const ProtectionRecord& protection);
+
+/// Read protection.h5 whole. \throws FileError as read_campaign.
+ProtectionRecord read_protection(const std::filesystem::path& file);
+
+}  // namespace flipstorm

@@ -1,0 +1,101 @@
+#pragma once
+// What a user asks for: the content of a job file, with every default filled in. One struct per table; the
+// meaning, limits and default of every key stand once, in job_keys.cpp.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace flipstorm
+{
+
+struct JobTable
+{
+    std::string name = "flipstorm";
+    std::uint64_t seed = 1;
+    std::string out;  ///< empty in the file: "out/<name>"
+};
+
+struct DataTable
+{
+    std::string kind = "idx";       ///< "idx", "cifar10", "cifar100", "synthetic"
+    std::string path;               ///< folder of the data set; not used by "synthetic"
+    std::int64_t test_images = 0;   ///< first images of the test set used by a campaign; 0: all
+    std::vector<double> mean;       ///< per channel, of pixel / 255; empty: default of the kind
+    std::vector<double> std;        ///< per channel; empty: default of the kind
+};
+
+struct ModelTable
+{
+    std::string arch = "lenet5";
+    std::string format = "fp32";
+    std::string file;  ///< a model.h5 to use as it is instead of training one
+    std::string activation = "relu";
+    std::string order = "conv-norm-act";
+    std::string shortcut = "option-a";
+};
+
+struct TrainTable
+{
+    std::int64_t epochs = 6;
+    std::int64_t batch = 128;
+    double lr = 0.1;  ///< peak learning rate
+    double momentum = 0.9;
+    double weight_decay = 1e-4;
+    double clip = 0;  ///< largest norm of the gradient; 0: no clipping
+    std::string loss = "cross_entropy";
+    std::string schedule = "one_cycle";  ///< "one_cycle", "cosine", "constant"
+};
+
+struct CampaignTable
+{
+    std::string target = "weights";
+    std::string scheme = "layer_wise";
+    double error_margin = 0.01;
+    double confidence = 0.99;
+    double t = 0;  ///< quantile of the normal distribution; 0: from `confidence`
+    std::string evaluation = "exact";
+    std::vector<double> tolerances;  ///< empty in the file: 0.005, 0.010, … 0.100
+    std::int64_t limit = 0;          ///< at most so many faults, spread evenly over the strata; 0: no limit
+    std::int64_t memory_budget = 0;  ///< MiB per rank for golden activations and work space; 0: 2048
+};
+
+struct ForestTable
+{
+    std::string kind = "brf";  ///< "brf", "rf"
+    std::string sampling = "undersample_bootstrap";
+    std::int64_t trees = 100;
+    std::int64_t folds = 10;
+    double test_share = 0.3;
+    std::vector<double> tolerances;  ///< empty: the campaign's
+    std::string campaign;            ///< a campaign.h5 to use as it is
+};
+
+struct HardenTable
+{
+    double tolerance = 0;  ///< 0: the smallest of the job
+    double ber = 1e-9;     ///< upset probability per bit
+    std::vector<std::string> options = {"none", "sec_all", "sec_critical"};
+    std::string forest;  ///< a forest.h5 to use as it is
+};
+
+struct DeviceTable
+{
+    std::string kind = "auto";  ///< "auto", "cpu", "cuda"
+    std::int64_t threads = 0;   ///< per rank; 0: from the binding and OMP_NUM_THREADS
+};
+
+/// A resolved job: every key has its value.
+struct Job
+{
+    JobTable job;
+    DataTable data;
+    ModelTable model;
+    TrainTable train;
+    CampaignTable campaign;
+    ForestTable forest;
+    HardenTable harden;
+    DeviceTable device;
+};
+
+}  // namespace flipstorm
