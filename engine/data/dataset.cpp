@@ -1,0 +1,102 @@
+#include "engine/data/dataset.hpp"
+
+#include <cmath>
+
+#include "engine/base/error.hpp"
+#include "engine/base/sha256.hpp"
+
+namespace flipstorm
+{
+
+ImageSet ImageSet::head(std::int64_t count) const
+{
+    FS_CHECK(DataError, count > 0 && count <= size(), "asked for {} of {} images", count, size());
+    ImageSet first{channels, height, width, {}, {}};
+    first.pixels.assign(pixels.begin(), pixels.begin() + count * image_bytes());
+    first.labels.assign(labels.begin(), labels.begin() + count);
+    return first;
+}
+
+Normalisation measure_normalisation(const ImageSet& images)
+{
+    const std::int64_t plane = images.height * images.width;
+    Normalisation result;
+    for (std::int64_t c = 0; c < images.channels; ++c)
+    {
+        std::uint64_t sum = 0;
+        std::uint64_t squares = 0;
+        for (std::int64_t n = 0; n < images.size(); ++n)
+        {
+            const std::uint8_t* pixel = images.pixels.data() + n * images.image_bytes() + c * plane;
+            for (std::int64_t i = 0; i < plane; ++i)
+            {
+                sum += pixel[i];
+                squares += static_cast<std::uint64_t>(pixel[i]) * pixel[i];
+            }
+        }
+        const double count = static_cast<double>(images.size() * plane);
+        const double mean = static_cast<double>(sum) / count / 255.0;
+        const double variance = static_cast<double>(squares) / count / (255.0 * 255.0) - mean * mean;
+        result.mean.push_back(static_cast<float>(mean));
+        result.std_dev.push_back(variance > 0 ? static_cast<float>(std::sqrt(variance)) : 1.0F);
+    }
+    return result;
+}
+
+void normalise(const ImageSet& images, const std::vector<std::int64_t>& indices, const Normalisation& normalisation,
+               float* out)
+{
+    const auto channels = static_cast<std::size_t>(images.channels);
+    FS_REQUIRE(normalisation.mean.size() == channels && normalisation.std_dev.size() == channels,
+               "a normalisation of {} channels for images of {}", normalisation.mean.size(), channels);
+    const std::int64_t plane = images.height * images.width;
+    for (const std::int64_t index : indices)
+    {
+        const std::uint8_t* pixel = images.pixels.data() + index * images.image_bytes();
+        for (std::size_t c = 0; c < channels; ++c)
+        {
+            const float mean = normalisation.mean[c];
+            const float std_dev = normalisation.std_dev[c];
+            for (std::int64_t i = 0; i < plane; ++i)
+            {
+                *out++ = (static_cast<float>(*pixel++) / 255.0F - mean) / std_dev;
+            }
+        }
+    }
+}
+
+std::string digest(const ImageSet& images)
+{
+    Sha256 hash;
+    hash.update(fmt::format("{}x{}x{}x{}", images.size(), images.channels, images.height, images.width));
+    hash.update(images.pixels.data(), images.pixels.size());
+    hash.update(images.labels.data(), images.labels.size() * sizeof(std::int32_t));
+    return hash.hex();
+}
+
+void check_dataset(const Dataset& dataset, const std::string& where)
+{
+    for (const ImageSet* set : {&dataset.train, &dataset.test})
+    {
+        const char* name = set == &dataset.train ? "training" : "test";
+        FS_CHECK(DataError, set->size() > 0, "{}: the {} set is empty", where, name);
+        FS_CHECK(DataError, set->pixels.size() == static_cast<std::size_t>(set->size() * set->image_bytes()),
+                 "{}: {} {} labels for {} bytes of images of {} bytes each", where, set->size(), name,
+                 set->pixels.size(), set->image_bytes());
+        for (std::int64_t n = 0; n < set->size(); ++n)
+        {
+            const std::int32_t label = set->labels[static_cast<std::size_t>(n)];
+            FS_CHECK(DataError, label >= 0 && label < dataset.num_classes,
+                     "{}: label {} of {} image {} is not in 0 … {}", where, label, name, n,
+                     dataset.num_classes - 1);
+        }
+    }
+    FS_CHECK(DataError,
+             dataset.train.channels == dataset.test.channels && dataset.train.height == dataset.test.height &&
+                 dataset.train.width == dataset.test.width,
+             "{}: training images are {}x{}x{}, test images {}x{}x{} (C×H×W); they must be alike", where,
+             dataset.train.channels, dataset.train.height, dataset.train.width, dataset.test.channels,
+             dataset.test.height, dataset.test.width);
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,66 @@
+#pragma once
+// Labelled images as they lie on disk: bytes, and how they become the floats a network sees.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace flipstorm
+{
+
+/// Images of one size with their labels.
+struct ImageSet
+{
+    std::int64_t channels = 0;
+    std::int64_t height = 0;
+    std::int64_t width = 0;
+    std::vector<std::uint8_t> pixels;  ///< [images, channels, height, width]
+    std::vector<std::int32_t> labels;  ///< [images], 0 … classes − 1
+
+    [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
+    [[nodiscard]] std::int64_t image_bytes() const { return channels * height * width; }
+
+    /// The first `count` images. \throws DataError if there are fewer.
+    [[nodiscard]] ImageSet head(std::int64_t count) const;
+};
+
+/// pixel / 255 → (x − mean) / std, per channel.
+struct Normalisation
+{
+    std::vector<float> mean;
+    std::vector<float> std_dev;
+};
+
+/// A data set for image classification.
+struct Dataset
+{
+    ImageSet train;
+    ImageSet test;
+    std::int32_t num_classes = 0;
+    Normalisation normalisation;  ///< the usual one of this data set
+};
+
+/// Mean and standard deviation of pixel / 255 over all images, per channel.
+[[nodiscard]] Normalisation measure_normalisation(const ImageSet& images);
+
+/**
+ * Normalise images.
+ *
+ * \param indices  which images, in which order
+ * \param out      float[indices, channels, height, width]
+ * \throws Error if the normalisation has another number of channels. Thread-safe.
+ */
+void normalise(const ImageSet& images, const std::vector<std::int64_t>& indices, const Normalisation& normalisation,
+               float* out);
+
+/// SHA-256 of size, pixels and labels.
+[[nodiscard]] std::string digest(const ImageSet& images);
+
+/**
+ * Check that training and test set fit each other and that every label is a class.
+ *
+ * \throws DataError that names `where`, the first bad label and what would be right.
+ */
+void check_dataset(const Dataset& dataset, const std::string& where);
+
+}  // namespace flipstorm

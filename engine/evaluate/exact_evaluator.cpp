@@ -1,0 +1,169 @@
+// Mode `exact`: everything before the faulty layer is golden, the faulty layer changes one output channel, an
+// image whose channel comes out bit-identical is done, and the rest of the network runs on the others, the
+// images of many faults side by side in one batch.
+
+#include <algorithm>
+
+#include "engine/base/error.hpp"
+#include "engine/evaluate/tile_evaluator.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+class ExactEvaluator : public TileEvaluator
+{
+  public:
+    ExactEvaluator(const Network& network, const Executor& executor)
+        : graph_(network.graph), executor_(executor), golden_nodes_(graph_.nodes().size(), false)
+    {
+        for (const InjectableLayer& layer : injectable_layers(network))
+        {
+            Suffix suffix;
+            const std::vector<bool> reached = graph_.reachable_from(layer.node);
+            const auto at = static_cast<std::size_t>(layer.node.value());
+            std::vector<bool> read(reached.size(), false);
+            for (std::size_t i = at + 1; i < reached.size(); ++i)
+            {
+                if (!reached[i]) continue;
+                suffix.nodes.emplace_back(static_cast<std::int32_t>(i));
+                for (const NodeId input : graph_.nodes()[i].inputs) read[static_cast<std::size_t>(input.value())] = true;
+            }
+            for (std::size_t i = 0; i < read.size(); ++i)
+            {
+                if (read[i] && !reached[i]) suffix.golden_inputs.emplace_back(static_cast<std::int32_t>(i));
+                golden_nodes_[i] = golden_nodes_[i] || (read[i] && !reached[i]);
+            }
+            golden_nodes_[at] = true;
+            golden_nodes_[static_cast<std::size_t>(graph_.node(layer.node).inputs[0].value())] = true;
+            suffixes_.push_back(std::move(suffix));
+        }
+    }
+
+    [[nodiscard]] std::vector<bool> golden_nodes() const override { return golden_nodes_; }
+
+    [[nodiscard]] std::size_t group_size(std::int64_t tile_images) const override
+    {
+        constexpr std::int64_t kPairs = 1024;  // large enough to hide the cost of a LibTorch call
+        return static_cast<std::size_t>(std::max<std::int64_t>(1, kPairs / tile_images));
+    }
+
+    void evaluate(const InjectableLayer& layer, const ChangeGroup& group, const Tile& tile) const override
+    {
+        const auto at = static_cast<std::size_t>(layer.node.value());
+        const torch::Tensor& golden = tile.values[at];
+        std::vector<std::int64_t> channel_of(group.count);
+        const std::int64_t filter = static_cast<std::int64_t>(layer.weights) / layer.out_channels;
+        for (std::size_t f = 0; f < group.count; ++f)
+        {
+            channel_of[f] = static_cast<std::int64_t>(group.changes[f].parameter) / filter;
+        }
+        const torch::Tensor channels =
+            torch::tensor(channel_of, torch::TensorOptions().dtype(torch::kLong)).to(executor_.device());
+        const torch::Tensor faulty = faulty_channels(layer, group, channels, tile);        // [tile, faults, …]
+        torch::Tensor changed = faulty.ne(golden.index_select(1, channels));               // NaN ≠ anything
+        if (changed.dim() > 2) changed = changed.flatten(2).any(2);                        // [tile, faults]
+        const torch::Tensor pairs = changed.nonzero();                                     // [pairs, 2]
+        torch::Tensor logits;
+        if (pairs.size(0) > 0)
+        {
+            const torch::Tensor image = pairs.select(1, 0);
+            const torch::Tensor fault = pairs.select(1, 1);
+            torch::Tensor value = golden.index_select(0, image);
+            const torch::Tensor row = torch::arange(pairs.size(0), channels.options());
+            value.index_put_({row, channels.index_select(0, fault)}, faulty.index({image, fault}));
+            const Suffix& suffix = suffixes_[static_cast<std::size_t>(layer.id.value())];
+            std::vector<torch::Tensor> values(graph_.nodes().size());
+            for (const NodeId id : suffix.golden_inputs)
+            {
+                const auto i = static_cast<std::size_t>(id.value());
+                values[i] = tile.values[i].index_select(0, image);
+            }
+            values[at] = value;
+            logits = executor_.resume(std::move(values), suffix.nodes).to(torch::kCPU).contiguous();
+        }
+        tally(group, tile, pairs.to(torch::kCPU).contiguous(), logits);
+    }
+
+  private:
+    /// What lies behind a layer.
+    struct Suffix
+    {
+        std::vector<NodeId> nodes;          ///< depend on the layer, in order
+        std::vector<NodeId> golden_inputs;  ///< read by those, do not depend on the layer
+    };
+
+    /// Output channel of each change, [tile, changes, H, W] or [tile, changes].
+    [[nodiscard]] torch::Tensor faulty_channels(const InjectableLayer& layer, const ChangeGroup& group,
+                                                const torch::Tensor& channels, const Tile& tile) const
+    {
+        const Node& node = graph_.node(layer.node);
+        const torch::Tensor& input = tile.values[static_cast<std::size_t>(node.inputs[0].value())];
+        torch::Tensor weight = executor_.parameters()[layer.weight].index_select(0, channels);
+        const torch::Tensor flat = weight.view({static_cast<std::int64_t>(group.count), -1});
+        for (std::size_t f = 0; f < group.count; ++f)
+        {
+            const auto element = static_cast<std::int64_t>(group.changes[f].parameter) % flat.size(1);
+            flat[static_cast<std::int64_t>(f)][element] = group.changes[f].value;
+        }
+        if (const auto* linear = std::get_if<LinearOp>(&node.operation))
+        {
+            return torch::linear(input, weight,
+                                 linear->bias ? bias(layer).index_select(0, channels) : torch::Tensor());
+        }
+        const auto& conv = std::get<Conv2dOp>(node.operation);
+        const torch::Tensor biases = conv.bias ? bias(layer).index_select(0, channels) : torch::Tensor();
+        if (conv.groups == 1) return torch::conv2d(input, weight, biases, conv.stride, conv.padding);
+        std::vector<torch::Tensor> outputs;
+        for (std::int64_t f = 0; f < weight.size(0); ++f)
+        {
+            const std::int64_t part = channels[f].item<std::int64_t>() / (conv.out_channels / conv.groups);
+            outputs.push_back(torch::conv2d(input.narrow(1, part * weight.size(1), weight.size(1)),
+                                            weight.narrow(0, f, 1),
+                                            biases.defined() ? biases.narrow(0, f, 1) : torch::Tensor(), conv.stride,
+                                            conv.padding));
+        }
+        return torch::cat(outputs, 1);
+    }
+
+    [[nodiscard]] const torch::Tensor& bias(const InjectableLayer& layer) const
+    {
+        return executor_.parameters()[layer.weight + 1];
+    }
+
+    /// Add what each change did: judged where its logits are given, golden elsewhere.
+    static void tally(const ChangeGroup& group, const Tile& tile, const torch::Tensor& pairs, const torch::Tensor& logits)
+    {
+        Tally golden;
+        golden.evaluated = static_cast<std::uint32_t>(tile.size());
+        for (std::size_t i = 0; i < tile.label.size(); ++i) golden.correct += tile.top1[i] == tile.label[i] ? 1U : 0U;
+        for (std::size_t f = 0; f < group.count; ++f) group.tallies[f] += golden;
+        const auto* pair = pairs.data_ptr<std::int64_t>();
+        for (std::int64_t p = 0; p < pairs.size(0); ++p)
+        {
+            const auto i = static_cast<std::size_t>(pair[2 * p]);
+            Tally& total = group.tallies[pair[2 * p + 1]];
+            const Tally judged = judge(logits.data_ptr<float>() + p * logits.size(1), logits.size(1), tile.label[i],
+                                       tile.top1[i]);
+            total.correct -= tile.top1[i] == tile.label[i] ? 1U : 0U;
+            total.correct += judged.correct;
+            total.mismatches += judged.mismatches;
+            total.nonfinite += judged.nonfinite;
+        }
+    }
+
+    Graph graph_;
+    Executor executor_;
+    std::vector<bool> golden_nodes_;
+    std::vector<Suffix> suffixes_;  ///< by layer id
+};
+
+}  // namespace
+
+std::unique_ptr<TileEvaluator> make_exact_evaluator(const Network& network, const Executor& executor)
+{
+    return std::make_unique<ExactEvaluator>(network, executor);
+}
+
+}  // namespace flipstorm

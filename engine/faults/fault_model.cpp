@@ -1,0 +1,14 @@
+#include "engine/faults/fault_model.hpp"
+
+#include "engine/base/error.hpp"
+
+namespace flipstorm
+{
+
+float flip_bit(NumberFormat format, float value, std::int32_t bit)
+{
+    FS_REQUIRE(bit >= 0 && bit < word_bits(format), "bit {} of a word of {}", bit, word_bits(format));
+    return decode(format, encode(format, value) ^ (std::uint32_t{1} << static_cast<unsigned>(bit)));
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,122 @@
+#pragma once
+// The plan of a campaign: which faults it injects, in which order, in which chunks. A pure function of the
+// layers, the options and the seed; nobody stores a list of faults.
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/ids.hpp"
+#include "engine/base/permutation.hpp"
+#include "engine/faults/sample_size.hpp"
+#include "engine/network/network.hpp"
+
+namespace flipstorm
+{
+
+/// How the population of faults is cut into strata (Ruospo et al., DATE 2023).
+enum class Scheme
+{
+    network_wise,  ///< one stratum
+    layer_wise,    ///< a stratum per layer
+    data_unaware,  ///< a stratum per layer and bit position
+};
+
+/// Scheme of that name. \throws JobError naming the known ones.
+Scheme scheme_from(std::string_view name);
+
+/// Faults that are sampled together.
+struct Stratum
+{
+    std::int32_t layer = -1;       ///< layer id; −1: all layers
+    std::int32_t bit = -1;         ///< bit position; −1: all bits
+    std::uint64_t population = 0;  ///< faults there are
+    std::uint64_t planned = 0;     ///< sample size the precision asks for
+    std::uint64_t drawn = 0;       ///< faults this plan injects: `planned`, or fewer under a limit
+};
+
+/// A single bit flip in a stored weight.
+struct WeightFault
+{
+    StratumId stratum;
+    LayerId layer;
+    std::uint64_t parameter = 0;  ///< flat row-major index in the layer's weight tensor
+    std::int32_t bit = 0;         ///< 0 = least significant
+};
+
+/// A fixed range of faults of one layer: the unit of work, of journaling and of batching.
+struct Chunk
+{
+    LayerId layer;
+    FaultIndex first;
+    std::uint64_t count = 0;
+    double macs = 0;  ///< upper bound of the MACs to evaluate it: what "dearest first" sorts by
+};
+
+/// What decides a plan beside the layers.
+struct PlanOptions
+{
+    Scheme scheme = Scheme::layer_wise;
+    Precision precision;
+    std::uint64_t limit = 0;  ///< at most so many faults, spread evenly over the strata; 0: no limit
+    std::uint64_t seed = 0;
+    std::uint64_t images = 0;  ///< test images per fault; for the cost of a chunk
+};
+
+/**
+ * The plan.
+ *
+ * Faults are numbered stratum by stratum and, within a stratum of several layers, layer by layer. Fault k of
+ * a (stratum, layer) is element `permutation(k)` of that part of the population, so a sample is without
+ * replacement and a smaller limit gives a subset. How many of a stratum's draws fall on each of its layers is
+ * drawn too (multivariate hypergeometric, one simulated draw at a time), which makes the whole a simple random
+ * sample of the stratum.
+ *
+ * Thread-safe: the object does not change.
+ */
+class Plan
+{
+  public:
+    /// \throws JobError if the options are out of range or the limit leaves a stratum without a fault.
+    Plan(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
+
+    [[nodiscard]] const std::vector<Stratum>& strata() const { return strata_; }
+    /// Chunk id = position.
+    [[nodiscard]] const std::vector<Chunk>& chunks() const { return chunks_; }
+    /// Number of faults.
+    [[nodiscard]] std::uint64_t size() const { return size_; }
+    /// Fault of that number. \throws Error if there is none.
+    [[nodiscard]] WeightFault fault(FaultIndex index) const;
+
+  private:
+    /// Draws of a stratum that fall on one layer: a contiguous range of fault numbers.
+    struct Draw
+    {
+        StratumId stratum;
+        LayerId layer;
+        std::uint64_t first = 0;
+        std::uint64_t count = 0;
+        std::int32_t word_bits = 0;
+        KeyedPermutation permutation;
+    };
+
+    void add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
+    void add_chunks(const std::vector<InjectableLayer>& layers, std::uint64_t images);
+
+    std::vector<Stratum> strata_;
+    std::vector<Draw> draws_;
+    std::vector<Chunk> chunks_;
+    std::uint64_t size_ = 0;
+};
+
+/// Chunk ids, dearest first; equal costs in plan order. A pure function of the plan.
+[[nodiscard]] std::vector<ChunkId> dearest_first(const Plan& plan);
+
+/**
+ * Spread a limit evenly over strata: each gets the same share, what a stratum cannot use goes to the others.
+ *
+ * The result is at most `wanted` in each place and sums to min(limit, Σ wanted); remainders go to the first.
+ */
+[[nodiscard]] std::vector<std::uint64_t> spread_limit(const std::vector<std::uint64_t>& wanted, std::uint64_t limit);
+
+}  // namespace flipstorm

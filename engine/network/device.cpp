@@ -1,0 +1,34 @@
+#include "engine/network/device.hpp"
+
+#include <omp.h>
+#include <torch/torch.h>
+#include <torch/version.h>
+
+#include "engine/base/error.hpp"
+
+namespace flipstorm
+{
+
+int visible_cuda_devices()
+{
+    return torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+}
+
+std::string to_string(Device device)
+{
+    return device.cuda ? fmt::format("cuda:{}", device.index) : "cpu";
+}
+
+std::string libtorch_version()
+{
+    return fmt::format("LibTorch {}", TORCH_VERSION);
+}
+
+void set_compute_threads(int threads)
+{
+    FS_REQUIRE(threads > 0, "{} compute threads", threads);
+    omp_set_num_threads(threads);
+    torch::set_num_threads(threads);
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,145 @@
+#include "engine/network/executor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/error.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Applies one operation; `parameters` points at the node's first parameter.
+struct Apply
+{
+    const std::vector<torch::Tensor>& inputs;
+    const torch::Tensor* parameters;
+
+    torch::Tensor operator()(const InputOp& /*op*/) const { throw Error("the input node cannot be computed"); }
+
+    torch::Tensor operator()(const Conv2dOp& op) const
+    {
+        return torch::conv2d(inputs[0], parameters[0], op.bias ? parameters[1] : torch::Tensor(), op.stride,
+                             op.padding, 1, op.groups);
+    }
+
+    torch::Tensor operator()(const LinearOp& op) const
+    {
+        return torch::linear(inputs[0], parameters[0], op.bias ? parameters[1] : torch::Tensor());
+    }
+
+    torch::Tensor operator()(const ReluOp& /*op*/) const { return torch::relu(inputs[0]); }
+
+    torch::Tensor operator()(const MaxPool2dOp& op) const
+    {
+        return torch::max_pool2d(inputs[0], op.kernel, op.stride);
+    }
+
+    torch::Tensor operator()(const AddOp& /*op*/) const { return inputs[0] + inputs[1]; }
+
+    torch::Tensor operator()(const FlattenOp& /*op*/) const { return inputs[0].flatten(1); }
+};
+
+std::vector<NodeId> all_but_input(const Graph& graph)
+{
+    std::vector<NodeId> nodes;
+    for (std::int32_t i = 1; i <= graph.output().value(); ++i) nodes.emplace_back(i);
+    return nodes;
+}
+
+}  // namespace
+
+Executor::Executor(const Network& network, torch::Device device) : graph_(network.graph), device_(device)
+{
+    for (const Parameter& parameter : network.parameters)
+    {
+        const torch::Tensor view =
+            torch::from_blob(const_cast<float*>(parameter.values.data()), parameter.shape, torch::kFloat32);
+        parameters_.push_back(view.to(device, torch::kFloat32, false, true));
+    }
+    for (const Node& node : graph_.nodes())
+    {
+        const auto found = std::find_if(network.parameters.begin(), network.parameters.end(),
+                                        [&](const Parameter& p) { return p.name == node.name + ".weight"; });
+        first_parameter_.push_back(static_cast<std::size_t>(found - network.parameters.begin()));
+    }
+}
+
+torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& inputs) const
+{
+    const std::size_t first = first_parameter_[static_cast<std::size_t>(id.value())];
+    return std::visit(Apply{inputs, parameters_.data() + first}, graph_.node(id).operation);
+}
+
+torch::Tensor Executor::resume(std::vector<torch::Tensor> values, const std::vector<NodeId>& nodes) const
+{
+    values.resize(graph_.nodes().size());
+    // A value is let go as soon as no later node reads it: it keeps the working set small.
+    std::vector<std::size_t> last_use(values.size(), 0);
+    for (std::size_t k = 0; k < nodes.size(); ++k)
+    {
+        for (const NodeId input : graph_.node(nodes[k]).inputs) last_use[static_cast<std::size_t>(input.value())] = k;
+    }
+    for (std::size_t k = 0; k < nodes.size(); ++k)
+    {
+        std::vector<torch::Tensor> inputs;
+        for (const NodeId input : graph_.node(nodes[k]).inputs)
+        {
+            const torch::Tensor& value = values[static_cast<std::size_t>(input.value())];
+            FS_REQUIRE(value.defined(), "node '{}' is needed but was not given", graph_.node(input).name);
+            inputs.push_back(value);
+        }
+        for (const NodeId input : graph_.node(nodes[k]).inputs)
+        {
+            const auto i = static_cast<std::size_t>(input.value());
+            if (last_use[i] == k) values[i].reset();
+        }
+        values[static_cast<std::size_t>(nodes[k].value())] = apply(nodes[k], inputs);
+    }
+    return values[static_cast<std::size_t>(graph_.output().value())];
+}
+
+std::vector<torch::Tensor> Executor::forward_all(const torch::Tensor& images) const
+{
+    std::vector<torch::Tensor> values(graph_.nodes().size());
+    values[0] = images;
+    for (const NodeId id : all_but_input(graph_))
+    {
+        std::vector<torch::Tensor> inputs;
+        for (const NodeId input : graph_.node(id).inputs) inputs.push_back(values[static_cast<std::size_t>(input.value())]);
+        values[static_cast<std::size_t>(id.value())] = apply(id, inputs);
+    }
+    return values;
+}
+
+torch::Tensor Executor::forward(const torch::Tensor& images) const
+{
+    return resume({images}, all_but_input(graph_));
+}
+
+void Executor::store(Network& network) const
+{
+    for (std::size_t i = 0; i < parameters_.size(); ++i)
+    {
+        const torch::Tensor value = parameters_[i].detach().to(torch::kCPU).contiguous();
+        std::copy_n(value.data_ptr<float>(), value.numel(), network.parameters.at(i).values.begin());
+    }
+}
+
+torch::Device torch_device(Device device)
+{
+    return device.cuda ? torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(device.index))
+                       : torch::Device(torch::kCPU);
+}
+
+torch::Tensor image_batch(const ImageSet& images, const std::vector<std::int64_t>& indices,
+                          const Normalisation& normalisation, torch::Device device)
+{
+    torch::Tensor batch = torch::empty(
+        {static_cast<std::int64_t>(indices.size()), images.channels, images.height, images.width}, torch::kFloat32);
+    normalise(images, indices, normalisation, batch.data_ptr<float>());
+    return batch.to(device);
+}
+
+}  // namespace flipstorm

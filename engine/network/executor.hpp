@@ -1,0 +1,64 @@
+#pragma once
+// Evaluates a network graph with LibTorch. Internal to the engine: this header brings in LibTorch.
+
+#include <torch/torch.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "engine/network/device.hpp"
+#include "engine/network/network.hpp"
+
+namespace flipstorm
+{
+
+/**
+ * The graph with its parameters as tensors on a device.
+ *
+ * Copies share the tensors; `set_parameter` on a copy leaves the original as it is, which is how a fault is
+ * tried. The const members may be called from several threads.
+ */
+class Executor
+{
+  public:
+    Executor(const Network& network, torch::Device device);
+
+    /// Logits [N, classes] of normalised images [N, C, H, W].
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) const;
+
+    /// Value of every node, by node id, for normalised images [N, C, H, W].
+    [[nodiscard]] std::vector<torch::Tensor> forward_all(const torch::Tensor& images) const;
+
+    /**
+     * Logits from the middle: compute the listed nodes in order and return the last node's value.
+     *
+     * \param values  by node id; must hold every input of the listed nodes that is not listed itself
+     */
+    [[nodiscard]] torch::Tensor resume(std::vector<torch::Tensor> values, const std::vector<NodeId>& nodes) const;
+
+    /// Value of one node from its inputs.
+    [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs) const;
+
+    /// Parameter tensors in the order of Network::parameters.
+    [[nodiscard]] const std::vector<torch::Tensor>& parameters() const { return parameters_; }
+    void set_parameter(std::size_t index, torch::Tensor value) { parameters_.at(index) = std::move(value); }
+    [[nodiscard]] torch::Device device() const { return device_; }
+
+    /// Copy the parameter values back into a network of the same graph.
+    void store(Network& network) const;
+
+  private:
+    Graph graph_;
+    torch::Device device_;
+    std::vector<torch::Tensor> parameters_;
+    std::vector<std::size_t> first_parameter_;  ///< by node id: index of its first parameter
+};
+
+/// The device as LibTorch names it.
+torch::Device torch_device(Device device);
+
+/// Normalised images [indices, C, H, W] on a device.
+torch::Tensor image_batch(const ImageSet& images, const std::vector<std::int64_t>& indices,
+                          const Normalisation& normalisation, torch::Device device);
+
+}  // namespace flipstorm

@@ -1,0 +1,178 @@
+#include "engine/network/graph.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "engine/base/error.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Checks one node against its inputs and infers its shape.
+struct ShapeRule
+{
+    const std::string& name;
+    const std::vector<const Shape*>& inputs;
+
+    void expect(bool holds, const std::string& what) const
+    {
+        FS_CHECK(DataError, holds, "node '{}': {}", name, what);
+    }
+
+    void expect_inputs(std::size_t count) const
+    {
+        expect(inputs.size() == count, fmt::format("has {} inputs, needs {}", inputs.size(), count));
+    }
+
+    /// The only input, which must be an image of [C, H, W].
+    [[nodiscard]] const Shape& image() const
+    {
+        expect_inputs(1);
+        expect(inputs[0]->size() == 3, fmt::format("its input has shape {}, it needs [C, H, W]", *inputs[0]));
+        return *inputs[0];
+    }
+
+    [[nodiscard]] std::int64_t window(std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                                      std::int64_t padding) const
+    {
+        expect(kernel > 0 && stride > 0 && padding >= 0,
+               fmt::format("kernel {}, stride {}, padding {}", kernel, stride, padding));
+        expect(size + 2 * padding >= kernel,
+               fmt::format("a window of {} does not fit {} elements padded by {}", kernel, size, padding));
+        return (size + 2 * padding - kernel) / stride + 1;
+    }
+
+    Shape operator()(const InputOp& /*op*/) const { throw DataError("node '{}': a graph has one input", name); }
+
+    Shape operator()(const Conv2dOp& op) const
+    {
+        const Shape& in = image();
+        expect(op.groups > 0 && op.out_channels > 0 && op.in_channels % op.groups == 0 &&
+                   op.out_channels % op.groups == 0,
+               fmt::format("{} → {} channels in {} groups", op.in_channels, op.out_channels, op.groups));
+        expect(in[0] == op.in_channels,
+               fmt::format("its input has {} channels, it takes {}", in[0], op.in_channels));
+        return {op.out_channels, window(in[1], op.kernel, op.stride, op.padding),
+                window(in[2], op.kernel, op.stride, op.padding)};
+    }
+
+    Shape operator()(const LinearOp& op) const
+    {
+        expect_inputs(1);
+        expect(op.out_features > 0 && *inputs[0] == Shape{op.in_features},
+               fmt::format("its input has shape {}, it takes [{}]", *inputs[0], op.in_features));
+        return {op.out_features};
+    }
+
+    Shape operator()(const ReluOp& /*op*/) const
+    {
+        expect_inputs(1);
+        return *inputs[0];
+    }
+
+    Shape operator()(const MaxPool2dOp& op) const
+    {
+        const Shape& in = image();
+        return {in[0], window(in[1], op.kernel, op.stride, 0), window(in[2], op.kernel, op.stride, 0)};
+    }
+
+    Shape operator()(const AddOp& /*op*/) const
+    {
+        expect_inputs(2);
+        expect(*inputs[0] == *inputs[1], fmt::format("adds shapes {} and {}", *inputs[0], *inputs[1]));
+        return *inputs[0];
+    }
+
+    Shape operator()(const FlattenOp& /*op*/) const
+    {
+        expect_inputs(1);
+        return {elements(*inputs[0])};
+    }
+};
+
+}  // namespace
+
+std::int64_t elements(const Shape& shape)
+{
+    std::int64_t count = 1;
+    for (const std::int64_t size : shape) count *= size;
+    return count;
+}
+
+Graph::Graph(Shape input_shape)
+{
+    FS_CHECK(DataError, !input_shape.empty() && elements(input_shape) > 0, "an input of shape {}", input_shape);
+    nodes_.push_back({"input", InputOp{}, {}, std::move(input_shape)});
+}
+
+NodeId Graph::add(std::string name, Operation operation, std::vector<NodeId> inputs)
+{
+    FS_CHECK(DataError, !name.empty(), "node {} has no name", nodes_.size());
+    for (const Node& other : nodes_)
+    {
+        FS_CHECK(DataError, other.name != name, "two nodes are called '{}'", name);
+    }
+    std::vector<const Shape*> shapes;
+    for (const NodeId input : inputs)
+    {
+        FS_CHECK(DataError, input.value() >= 0 && static_cast<std::size_t>(input.value()) < nodes_.size(),
+                 "node '{}': its input {} does not come before it", name, input.value());
+        shapes.push_back(&node(input).shape);
+    }
+    Shape shape = std::visit(ShapeRule{name, shapes}, operation);
+    nodes_.push_back({std::move(name), operation, std::move(inputs), std::move(shape)});
+    return output();
+}
+
+std::vector<ParameterSpec> Graph::parameters() const
+{
+    std::vector<ParameterSpec> specs;
+    for (const Node& entry : nodes_)
+    {
+        if (const auto* conv = std::get_if<Conv2dOp>(&entry.operation))
+        {
+            specs.push_back({entry.name + ".weight",
+                             {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel}});
+            if (conv->bias) specs.push_back({entry.name + ".bias", {conv->out_channels}});
+        }
+        else if (const auto* linear = std::get_if<LinearOp>(&entry.operation))
+        {
+            specs.push_back({entry.name + ".weight", {linear->out_features, linear->in_features}});
+            if (linear->bias) specs.push_back({entry.name + ".bias", {linear->out_features}});
+        }
+    }
+    return specs;
+}
+
+std::vector<bool> Graph::reachable_from(NodeId source) const
+{
+    std::vector<bool> reached(nodes_.size(), false);
+    reached.at(static_cast<std::size_t>(source.value())) = true;
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+    {
+        for (const NodeId input : nodes_[i].inputs)
+        {
+            if (reached[static_cast<std::size_t>(input.value())]) reached[i] = true;
+        }
+    }
+    return reached;
+}
+
+std::int64_t Graph::macs(NodeId id) const
+{
+    const Node& entry = node(id);
+    if (const auto* conv = std::get_if<Conv2dOp>(&entry.operation))
+    {
+        return elements(entry.shape) * (conv->in_channels / conv->groups) * conv->kernel * conv->kernel;
+    }
+    if (const auto* linear = std::get_if<LinearOp>(&entry.operation))
+    {
+        return linear->in_features * linear->out_features;
+    }
+    return 0;
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,130 @@
+#pragma once
+// The network graph: a static, acyclic graph of layers. One representation serves training, injection,
+// files and import. No LibTorch here; executor.hpp evaluates it.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/base/ids.hpp"
+
+namespace flipstorm
+{
+
+/// Position of a node in its graph; inputs always come before their consumers.
+using NodeId = StrongId<struct NodeTag, std::int32_t>;
+
+/// Shape of a value for one image: [C, H, W] or [features].
+using Shape = std::vector<std::int64_t>;
+
+/// The image batch.
+struct InputOp
+{
+};
+
+/// 2-D convolution, square geometry, zero padding; parameters NAME.weight [out, in / groups, k, k], NAME.bias [out].
+struct Conv2dOp
+{
+    std::int64_t in_channels = 0;
+    std::int64_t out_channels = 0;
+    std::int64_t kernel = 1;
+    std::int64_t stride = 1;
+    std::int64_t padding = 0;
+    std::int64_t groups = 1;
+    bool bias = true;
+};
+
+/// Fully connected layer; parameters NAME.weight [out, in], NAME.bias [out].
+struct LinearOp
+{
+    std::int64_t in_features = 0;
+    std::int64_t out_features = 0;
+    bool bias = true;
+};
+
+/// max(x, 0)
+struct ReluOp
+{
+};
+
+/// Maximum over square windows.
+struct MaxPool2dOp
+{
+    std::int64_t kernel = 2;
+    std::int64_t stride = 2;
+};
+
+/// Sum of two values of one shape.
+struct AddOp
+{
+};
+
+/// [C, H, W] → [C·H·W]
+struct FlattenOp
+{
+};
+
+using Operation = std::variant<InputOp, Conv2dOp, LinearOp, ReluOp, MaxPool2dOp, AddOp, FlattenOp>;
+
+/// One layer of the graph.
+struct Node
+{
+    std::string name;  ///< unique; prefix of its parameters' state-dict names
+    Operation operation;
+    std::vector<NodeId> inputs;
+    Shape shape;  ///< of the output, for one image
+};
+
+/// Name and shape of a parameter tensor that a graph needs.
+struct ParameterSpec
+{
+    std::string name;
+    Shape shape;
+};
+
+/**
+ * A static graph with one input and one output.
+ *
+ * Built by adding nodes in topological order; every node is checked and its shape inferred when it is added.
+ */
+class Graph
+{
+  public:
+    /// A graph whose node 0 is the image batch, called "input".
+    explicit Graph(Shape input_shape);
+
+    /**
+     * Add a node and return its id; it becomes the output.
+     * \throws DataError if the name is taken, an input does not exist, or shapes do not fit; names the node.
+     */
+    NodeId add(std::string name, Operation operation, std::vector<NodeId> inputs);
+
+    [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
+    [[nodiscard]] const Node& node(NodeId id) const { return nodes_.at(static_cast<std::size_t>(id.value())); }
+    [[nodiscard]] NodeId output() const { return NodeId(static_cast<std::int32_t>(nodes_.size()) - 1); }
+    [[nodiscard]] const Shape& input_shape() const { return nodes_.front().shape; }
+
+    /// Parameters in state-dict order.
+    [[nodiscard]] std::vector<ParameterSpec> parameters() const;
+
+    /// Whether each node's value depends on the value of `source` (itself included). [nodes]
+    [[nodiscard]] std::vector<bool> reachable_from(NodeId source) const;
+
+    /// Multiply-accumulate operations of a node, for one image.
+    [[nodiscard]] std::int64_t macs(NodeId id) const;
+
+  private:
+    std::vector<Node> nodes_;
+};
+
+/// Elements of a shape.
+[[nodiscard]] std::int64_t elements(const Shape& shape);
+
+/// The graph as JSON, an array of nodes; see hdf5_schema/SCHEMA.md.
+[[nodiscard]] std::string to_json(const Graph& graph);
+
+/// Graph from its JSON. \throws DataError naming the node and what is wrong with it.
+[[nodiscard]] Graph graph_from_json(const std::string& json);
+
+}  // namespace flipstorm

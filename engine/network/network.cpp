@@ -1,0 +1,115 @@
+#include "engine/network/network.hpp"
+
+#include <fmt/ranges.h>
+
+#include <cmath>
+
+#include "engine/base/error.hpp"
+#include "engine/base/sha256.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+std::size_t parameter_index(const Network& network, const std::string& name)
+{
+    for (std::size_t i = 0; i < network.parameters.size(); ++i)
+    {
+        if (network.parameters[i].name == name) return i;
+    }
+    throw Error("network '{}' has no parameter '{}'", network.arch, name);
+}
+
+}  // namespace
+
+const Parameter& Network::parameter(const std::string& name) const
+{
+    return parameters[parameter_index(*this, name)];
+}
+
+std::vector<InjectableLayer> injectable_layers(const Network& network)
+{
+    std::vector<InjectableLayer> layers;
+    for (std::size_t i = 0; i < network.graph.nodes().size(); ++i)
+    {
+        const Node& node = network.graph.nodes()[i];
+        if (!std::holds_alternative<Conv2dOp>(node.operation) && !std::holds_alternative<LinearOp>(node.operation))
+        {
+            continue;
+        }
+        InjectableLayer layer;
+        layer.id = LayerId(static_cast<std::int32_t>(layers.size()));
+        layer.node = NodeId(static_cast<std::int32_t>(i));
+        layer.name = node.name;
+        layer.weight = parameter_index(network, node.name + ".weight");
+        const Shape& shape = network.parameters[layer.weight].shape;
+        layer.weights = static_cast<std::uint64_t>(elements(shape));
+        layer.out_channels = static_cast<std::int32_t>(shape[0]);
+        layer.in_channels = static_cast<std::int32_t>(shape[1]);
+        layer.kernel_elements = static_cast<std::int32_t>(elements(shape) / (shape[0] * shape[1]));
+        layer.word_bits = word_bits(network.format);
+        const std::vector<bool> reached = network.graph.reachable_from(layer.node);
+        layer.suffix_macs = network.graph.macs(layer.node) / layer.out_channels;
+        for (std::size_t j = i + 1; j < reached.size(); ++j)
+        {
+            if (reached[j]) layer.suffix_macs += network.graph.macs(NodeId(static_cast<std::int32_t>(j)));
+        }
+        layers.push_back(std::move(layer));
+    }
+    return layers;
+}
+
+std::string digest(const Network& network)
+{
+    Sha256 hash;
+    hash.update(network.arch).update("\n").update(to_string(network.format)).update("\n");
+    hash.update(to_json(network.graph)).update(fmt::format("{} {} {}", network.num_classes, network.normalisation.mean,
+                                                           network.normalisation.std_dev));
+    for (const Parameter& parameter : network.parameters)
+    {
+        hash.update(parameter.name).update("\n");
+        hash.update(parameter.values.data(), parameter.values.size() * sizeof(float));
+    }
+    return hash.hex();
+}
+
+void check_network(const Network& network, const std::string& where)
+{
+    const std::vector<ParameterSpec> wanted = network.graph.parameters();
+    FS_CHECK(DataError, network.parameters.size() == wanted.size(), "{}: {} parameter tensors, its graph has {}",
+             where, network.parameters.size(), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+    {
+        const Parameter& parameter = network.parameters[i];
+        FS_CHECK(DataError, parameter.name == wanted[i].name, "{}: parameter {} is '{}', its graph wants '{}'", where,
+                 i, parameter.name, wanted[i].name);
+        FS_CHECK(DataError,
+                 parameter.shape == wanted[i].shape &&
+                     parameter.values.size() == static_cast<std::size_t>(elements(wanted[i].shape)),
+                 "{}: parameter '{}' has shape {}, its graph wants {}", where, parameter.name, parameter.shape,
+                 wanted[i].shape);
+        for (std::size_t k = 0; k < parameter.values.size(); ++k)
+        {
+            FS_CHECK(DataError, std::isfinite(parameter.values[k]),
+                     "{}: parameter '{}', element {} is {}; a fault-free network has finite values", where,
+                     parameter.name, k, parameter.values[k]);
+        }
+    }
+    const Shape& logits = network.graph.node(network.graph.output()).shape;
+    FS_CHECK(DataError, logits == Shape{network.num_classes}, "{}: the output has shape {} for {} classes", where,
+             logits, network.num_classes);
+    const auto channels = static_cast<std::size_t>(network.graph.input_shape().front());
+    FS_CHECK(DataError,
+             network.normalisation.mean.size() == channels && network.normalisation.std_dev.size() == channels,
+             "{}: mean and std have {} and {} values for {} channels", where, network.normalisation.mean.size(),
+             network.normalisation.std_dev.size(), channels);
+    for (std::size_t c = 0; c < channels; ++c)
+    {
+        FS_CHECK(DataError, std::isfinite(network.normalisation.mean[c]) && network.normalisation.std_dev[c] > 0,
+                 "{}: mean {} and std {} of channel {}; std must be positive", where, network.normalisation.mean[c],
+                 network.normalisation.std_dev[c], c);
+    }
+}
+
+}  // namespace flipstorm

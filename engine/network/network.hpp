@@ -1,0 +1,67 @@
+#pragma once
+// A network: its graph and the values of its parameters, as plain arrays that any number of threads may read.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.hpp"
+#include "engine/data/dataset.hpp"
+#include "engine/network/graph.hpp"
+#include "engine/network/number_format.hpp"
+
+namespace flipstorm
+{
+
+/// One parameter tensor, row-major.
+struct Parameter
+{
+    std::string name;  ///< PyTorch state-dict name
+    Shape shape;
+    std::vector<float> values;
+};
+
+/// A network ready to be trained, injected or stored.
+struct Network
+{
+    std::string arch;
+    NumberFormat format = NumberFormat::fp32;
+    Graph graph;
+    std::int32_t num_classes = 0;
+    Normalisation normalisation;  ///< of the images it was trained on
+    std::vector<Parameter> parameters;  ///< in the order of graph.parameters()
+
+    /// Parameter of that name. \throws Error if there is none.
+    [[nodiscard]] const Parameter& parameter(const std::string& name) const;
+};
+
+/// A layer whose weights can be hit: a convolution or a linear layer.
+struct InjectableLayer
+{
+    LayerId id;
+    NodeId node;
+    std::string name;
+    std::size_t weight = 0;  ///< index of its weight tensor in Network::parameters
+    std::uint64_t weights = 0;
+    std::int32_t out_channels = 0;     ///< first dimension of the weight tensor
+    std::int32_t in_channels = 0;      ///< second dimension of the weight tensor
+    std::int32_t kernel_elements = 1;  ///< product of the others
+    std::int32_t word_bits = 0;
+    std::int64_t suffix_macs = 0;  ///< MACs from this layer's faulty channel to the logits, for one image
+};
+
+/// Injectable layers in graph order; the position is the layer id.
+[[nodiscard]] std::vector<InjectableLayer> injectable_layers(const Network& network);
+
+/// SHA-256 of arch, format, graph, classes, normalisation and all parameter values.
+[[nodiscard]] std::string digest(const Network& network);
+
+/**
+ * Check that a network is whole: parameters as the graph asks, all finite, one logit per class, a
+ * normalisation per channel.
+ *
+ * \throws DataError that names `where`, the parameter, and what would be right.
+ */
+void check_network(const Network& network, const std::string& where);
+
+}  // namespace flipstorm

@@ -1,0 +1,224 @@
+#include "hdf5_schema/campaign_file.hpp"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+
+#include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
+#include "hdf5_schema/h5_reader.hpp"
+#include "hdf5_schema/h5_writer.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Calls `visit(path, column)` for every column of the two tables that grow with the faults.
+template<class Faults, class Outcomes, class Visit>
+void for_each_column(Faults& faults, Outcomes& outcomes, Visit&& visit)
+{
+    visit("/faults/stratum", faults.stratum);
+    visit("/faults/layer", faults.layer);
+    visit("/faults/parameter", faults.parameter);
+    visit("/faults/out_channel", faults.out_channel);
+    visit("/faults/in_channel", faults.in_channel);
+    visit("/faults/bit", faults.bit);
+    visit("/faults/sign", faults.sign);
+    visit("/faults/value_before", faults.value_before);
+    visit("/faults/value_after", faults.value_after);
+    visit("/outcomes/evaluated", outcomes.evaluated);
+    visit("/outcomes/correct", outcomes.correct);
+    visit("/outcomes/mismatches", outcomes.mismatches);
+    visit("/outcomes/nonfinite", outcomes.nonfinite);
+    visit("/outcomes/stopped", outcomes.stopped);
+    visit("/outcomes/drop", outcomes.drop);
+}
+
+void write_header(H5Writer& out, const CampaignHeader& header)
+{
+    out.attribute("/", "target", header.target);
+    out.attribute("/", "evaluation", header.evaluation);
+    out.attribute("/", "tolerances", header.tolerances);
+    out.attribute("/", "images", header.images);
+    out.attribute("/", "golden_correct", header.golden_correct);
+    out.attribute("/", "faults_per_second", header.faults_per_second);
+    out.attribute("/", "wall_seconds", header.wall_seconds);
+    out.dataset("/layers/name", header.layers.name);
+    out.dataset("/layers/weights", header.layers.weights);
+    out.dataset("/layers/out_channels", header.layers.out_channels);
+    out.dataset("/layers/in_channels", header.layers.in_channels);
+    out.dataset("/layers/word_bits", header.layers.word_bits);
+    out.dataset("/strata/layer", header.strata.layer);
+    out.dataset("/strata/bit", header.strata.bit);
+    out.dataset("/strata/population", header.strata.population);
+    out.dataset("/strata/planned", header.strata.planned);
+    out.dataset("/strata/evaluated", header.strata.evaluated);
+    out.dataset("/golden/label", header.golden.label);
+    out.dataset("/golden/top1", header.golden.top1);
+    out.dataset("/golden/margin", header.golden.margin);
+    out.attribute("/screen", "kappa", header.screen.kappa);
+    out.attribute("/screen", "tau", header.screen.tau);
+    out.attribute("/screen", "pairs", header.screen.pairs);
+    out.attribute("/screen", "screened", header.screen.screened);
+    out.attribute("/screen", "audited", header.screen.audited);
+    out.attribute("/screen", "disagreements", header.screen.disagreements);
+    out.attribute("/screen", "bound95", header.screen.bound95);
+}
+
+CampaignHeader read_header(const H5Reader& in)
+{
+    CampaignHeader header;
+    header.provenance = in.provenance();
+    header.target = in.text_attribute("/", "target");
+    header.evaluation = in.text_attribute("/", "evaluation");
+    header.tolerances = in.attributes<double>("/", "tolerances");
+    header.images = in.attribute<std::uint64_t>("/", "images");
+    header.golden_correct = in.attribute<std::uint64_t>("/", "golden_correct");
+    header.faults_per_second = in.attribute<double>("/", "faults_per_second");
+    header.wall_seconds = in.attribute<double>("/", "wall_seconds");
+    header.layers.name = in.texts("/layers/name");
+    header.layers.weights = in.dataset<std::uint64_t>("/layers/weights");
+    header.layers.out_channels = in.dataset<std::int32_t>("/layers/out_channels");
+    header.layers.in_channels = in.dataset<std::int32_t>("/layers/in_channels");
+    header.layers.word_bits = in.dataset<std::int32_t>("/layers/word_bits");
+    header.strata.layer = in.dataset<std::int32_t>("/strata/layer");
+    header.strata.bit = in.dataset<std::int32_t>("/strata/bit");
+    header.strata.population = in.dataset<std::uint64_t>("/strata/population");
+    header.strata.planned = in.dataset<std::uint64_t>("/strata/planned");
+    header.strata.evaluated = in.dataset<std::uint64_t>("/strata/evaluated");
+    header.golden.label = in.dataset<std::int32_t>("/golden/label");
+    header.golden.top1 = in.dataset<std::int32_t>("/golden/top1");
+    header.golden.margin = in.dataset<float>("/golden/margin");
+    header.screen.kappa = in.attribute<double>("/screen", "kappa");
+    header.screen.tau = in.attribute<double>("/screen", "tau");
+    header.screen.pairs = in.attribute<std::uint64_t>("/screen", "pairs");
+    header.screen.screened = in.attribute<std::uint64_t>("/screen", "screened");
+    header.screen.audited = in.attribute<std::uint64_t>("/screen", "audited");
+    header.screen.disagreements = in.attribute<std::uint64_t>("/screen", "disagreements");
+    header.screen.bound95 = in.attribute<double>("/screen", "bound95");
+    return header;
+}
+
+void check(const H5Reader& in, const CampaignRecord& campaign)
+{
+    const CampaignHeader& header = campaign.header;
+    const LayerTable& layers = header.layers;
+    const StrataTable& strata = header.strata;
+    const auto alike = [&](const char* group, std::initializer_list<std::size_t> sizes)
+    {
+        for (const std::size_t size : sizes)
+        {
+            in.expect(size == *sizes.begin(), fmt::format("the columns of '{}' differ in length", group));
+        }
+    };
+    alike("/layers", {layers.name.size(), layers.weights.size(), layers.out_channels.size(),
+                      layers.in_channels.size(), layers.word_bits.size()});
+    alike("/strata", {strata.layer.size(), strata.bit.size(), strata.population.size(), strata.planned.size(),
+                      strata.evaluated.size()});
+    alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(), header.golden.top1.size(),
+                      header.golden.margin.size()});
+    const std::size_t rows = campaign.faults.size();
+    for_each_column(campaign.faults, campaign.outcomes,
+                    [&](const char* path, const auto& column)
+                    {
+                        in.expect(column.size() == rows, fmt::format("'{}' has {} rows, '/faults/stratum' {}", path,
+                                                                     column.size(), rows));
+                    });
+    for (std::size_t i = 0; i < rows; ++i)
+    {
+        const std::int32_t layer = campaign.faults.layer[i];
+        const std::int32_t stratum = campaign.faults.stratum[i];
+        in.expect(stratum >= 0 && static_cast<std::size_t>(stratum) < strata.size() && layer >= 0 &&
+                      static_cast<std::size_t>(layer) < layers.size() &&
+                      campaign.faults.parameter[i] < layers.weights[static_cast<std::size_t>(layer)] &&
+                      campaign.faults.bit[i] < layers.word_bits[static_cast<std::size_t>(layer)],
+                  fmt::format("fault {} (stratum {}, layer {}, parameter {}, bit {}) is outside the network", i, stratum,
+                              layer, campaign.faults.parameter[i], campaign.faults.bit[i]));
+    }
+}
+
+}  // namespace
+
+void FaultTable::resize(std::size_t faults)
+{
+    OutcomeTable none;
+    for_each_column(*this, none,
+                    [&](const std::string& path, auto& column)
+                    {
+                        if (path.compare(0, 7, "/faults") == 0) column.resize(faults);
+                    });
+}
+
+void OutcomeTable::resize(std::size_t faults)
+{
+    FaultTable none;
+    for_each_column(none, *this,
+                    [&](const std::string& path, auto& column)
+                    {
+                        if (path.compare(0, 9, "/outcomes") == 0) column.resize(faults);
+                    });
+}
+
+void write_campaign(const std::filesystem::path& file, const CampaignHeader& header, const FaultTable& faults,
+                    const OutcomeTable& outcomes, std::uint64_t first_row, std::uint64_t total_rows,
+                    MPI_Comm communicator)
+{
+    // Rank 0 alone writes the small tables and declares the large ones: what one process writes need not agree
+    // between ranks. Then all ranks fill in their rows together, and rank 0 gives the file its name.
+    int rank = 0;
+    if (communicator != MPI_COMM_NULL) MPI_Comm_rank(communicator, &rank);
+    std::string failure;
+    if (rank == 0)
+    {
+        try
+        {
+            H5Writer out(file, campaign_spec(), header.provenance);
+            write_header(out, header);
+            for_each_column(faults, outcomes,
+                            [&](const char* path, const auto& /*column*/) { out.declare(path, {total_rows}); });
+            out.hand_over();
+        }
+        catch (const FileError& error)
+        {
+            failure = error.what();
+        }
+    }
+    int failed = failure.empty() ? 0 : 1;
+    if (communicator != MPI_COMM_NULL) MPI_Bcast(&failed, 1, MPI_INT, 0, communicator);
+    FS_CHECK(FileError, failed == 0, "{}",
+             rank == 0 ? failure : fmt::format("rank 0 could not create '{}'", file.string()));
+    const std::filesystem::path temporary = temporary_name(file);
+    if (total_rows > 0)
+    {
+        H5Handle parallel = h5_open_to_write(temporary, communicator);
+        for_each_column(faults, outcomes,
+                        [&](const char* path, const auto& column)
+                        {
+                            using Value = typename std::decay_t<decltype(column)>::value_type;
+                            h5_write_rows(parallel, path, H5Element<Value>::kType, column.data(), first_row,
+                                          column.size(), communicator != MPI_COMM_NULL);
+                        });
+        FS_CHECK(FileError, parallel.reset(), "cannot close '{}': is the disk full?", temporary.string());
+    }
+    if (communicator != MPI_COMM_NULL) MPI_Barrier(communicator);
+    if (rank == 0) publish_file(temporary, file);
+    if (communicator != MPI_COMM_NULL) MPI_Barrier(communicator);
+}
+
+CampaignRecord read_campaign(const std::filesystem::path& file)
+{
+    const H5Reader in(file, campaign_spec());
+    CampaignRecord campaign;
+    campaign.header = read_header(in);
+    for_each_column(campaign.faults, campaign.outcomes,
+                    [&](const char* path, auto& column)
+                    {
+                        using Value = typename std::decay_t<decltype(column)>::value_type;
+                        column = in.dataset<Value>(path);
+                    });
+    check(in, campaign);
+    return campaign;
+}
+
+}  // namespace flipstorm

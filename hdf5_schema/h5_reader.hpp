@@ -1,0 +1,72 @@
+#pragma once
+// Reads one flipstorm file after its schema and refuses what does not fit.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.hpp"
+#include "hdf5_schema/h5.hpp"
+#include "hdf5_schema/provenance.hpp"
+#include "hdf5_schema/schema.hpp"
+
+namespace flipstorm
+{
+
+/// A file being read by one process. All members throw FileError, naming the file and the object.
+class H5Reader
+{
+  public:
+    /// Opens a file and checks its `filetype` and major `version`.
+    H5Reader(std::filesystem::path file, const FileSpec& spec);
+
+    [[nodiscard]] Provenance provenance() const;
+
+    [[nodiscard]] std::string text_attribute(const std::string& object, const std::string& name) const;
+    template<class T>
+    [[nodiscard]] std::vector<T> attributes(const std::string& object, const std::string& name) const
+    {
+        std::vector<T> values(attribute_size(object, name, H5Element<T>::kType));
+        read_attribute(object, name, H5Element<T>::kType, values.data());
+        return values;
+    }
+    template<class T>
+    [[nodiscard]] T attribute(const std::string& object, const std::string& name) const
+    {
+        const std::vector<T> values = attributes<T>(object, name);
+        FS_CHECK(FileError, values.size() == 1, "'{}': attribute '{}' of '{}' has {} values, one is expected",
+                 file_name_.string(), name, object, values.size());
+        return values.front();
+    }
+
+    /// All values of a dataset, row-major.
+    template<class T>
+    [[nodiscard]] std::vector<T> dataset(const std::string& path) const
+    {
+        std::vector<T> values(dataset_size(path, H5Element<T>::kType));
+        read_dataset(path, H5Element<T>::kType, values.data());
+        return values;
+    }
+    [[nodiscard]] std::vector<std::string> texts(const std::string& path) const;
+    [[nodiscard]] std::vector<hsize_t> dims(const std::string& path) const;
+
+    /// Names in a group, in the order in which they were created where known, else sorted.
+    [[nodiscard]] std::vector<std::string> names(const std::string& group) const;
+
+    /// Throw a FileError about this file unless a condition holds.
+    void expect(bool holds, const std::string& what) const;
+
+  private:
+    [[nodiscard]] std::string where(const std::string& object) const;
+    [[nodiscard]] H5Handle open_dataset(const std::string& path) const;
+    [[nodiscard]] H5Handle open_attribute(const std::string& object, const std::string& name) const;
+    std::size_t attribute_size(const std::string& object, const std::string& name, ElementType type) const;
+    void read_attribute(const std::string& object, const std::string& name, ElementType type, void* out) const;
+    std::size_t dataset_size(const std::string& path, ElementType type) const;
+    void read_dataset(const std::string& path, ElementType type, void* out) const;
+
+    std::filesystem::path file_name_;
+    H5Handle file_;
+};
+
+}  // namespace flipstorm

@@ -1,0 +1,53 @@
+#include "hdf5_schema/model_file.hpp"
+
+#include "hdf5_schema/h5_reader.hpp"
+#include "hdf5_schema/h5_writer.hpp"
+
+namespace flipstorm
+{
+
+void write_model(const std::filesystem::path& file, const ModelRecord& model)
+{
+    H5Writer out(file, model_spec(), model.provenance);
+    out.attribute("/", "arch", model.arch);
+    out.attribute("/", "format", model.format);
+    out.attribute("/", "input_shape", model.input_shape);
+    out.attribute("/", "num_classes", model.num_classes);
+    out.attribute("/", "mean", model.mean);
+    out.attribute("/", "std", model.std_dev);
+    out.attribute("/", "test_accuracy", model.test_accuracy);
+    out.text("/graph", model.graph);
+    for (const ParameterRecord& parameter : model.parameters)
+    {
+        out.dataset("/parameters/" + parameter.name, parameter.values,
+                    std::vector<hsize_t>(parameter.shape.begin(), parameter.shape.end()));
+    }
+    out.publish();
+}
+
+ModelRecord read_model(const std::filesystem::path& file)
+{
+    const H5Reader in(file, model_spec());
+    ModelRecord model;
+    model.provenance = in.provenance();
+    model.arch = in.text_attribute("/", "arch");
+    model.format = in.text_attribute("/", "format");
+    model.input_shape = in.attributes<std::int32_t>("/", "input_shape");
+    in.expect(model.input_shape.size() == 3, "'input_shape' is not [C, H, W]");
+    model.num_classes = in.attribute<std::int32_t>("/", "num_classes");
+    model.mean = in.attributes<float>("/", "mean");
+    model.std_dev = in.attributes<float>("/", "std");
+    model.test_accuracy = in.attribute<double>("/", "test_accuracy");
+    const std::vector<std::string> graph = in.texts("/graph");
+    in.expect(graph.size() == 1, "'/graph' is not a single text");
+    model.graph = graph.front();
+    for (const std::string& name : in.names("/parameters"))
+    {
+        const std::string path = "/parameters/" + name;
+        const std::vector<hsize_t> dims = in.dims(path);
+        model.parameters.push_back({name, std::vector<std::int64_t>(dims.begin(), dims.end()), in.dataset<float>(path)});
+    }
+    return model;
+}
+
+}  // namespace flipstorm

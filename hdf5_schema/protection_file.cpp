@@ -1,0 +1,131 @@
+#include "hdf5_schema/protection_file.hpp"
+
+#include <fmt/format.h>
+
+#include "hdf5_schema/h5_reader.hpp"
+#include "hdf5_schema/h5_writer.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Eight flags to a byte, the first in the most significant bit.
+std::vector<std::uint8_t> packed(const std::vector<std::uint8_t>& flags)
+{
+    std::vector<std::uint8_t> bytes((flags.size() + 7) / 8, 0);
+    for (std::size_t i = 0; i < flags.size(); ++i)
+    {
+        if (flags[i] != 0) bytes[i / 8] = static_cast<std::uint8_t>(bytes[i / 8] | (0x80U >> (i % 8)));
+    }
+    return bytes;
+}
+
+std::vector<std::uint8_t> unpacked(const std::vector<std::uint8_t>& bytes, std::uint64_t count)
+{
+    std::vector<std::uint8_t> flags(count, 0);
+    for (std::size_t i = 0; i < count; ++i)
+    {
+        flags[i] = (bytes[i / 8] & (0x80U >> (i % 8))) != 0 ? 1 : 0;
+    }
+    return flags;
+}
+
+template<class T, class Member>
+std::vector<T> column(const std::vector<ProtectionOption>& options, Member member)
+{
+    std::vector<T> values;
+    for (const ProtectionOption& option : options) values.push_back(static_cast<T>(option.*member));
+    return values;
+}
+
+}  // namespace
+
+void write_protection(const std::filesystem::path& file, const ProtectionRecord& protection)
+{
+    H5Writer out(file, protection_spec(), protection.provenance);
+    out.attribute("/", "forest_sha256", protection.forest_sha256);
+    out.attribute("/", "tolerance", protection.tolerance);
+    out.attribute("/", "ber", protection.ber);
+    out.attribute("/", "word_bits", protection.word_bits);
+    out.attribute("/", "chosen", protection.chosen);
+    using Option = ProtectionOption;
+    const std::vector<Option>& options = protection.options;
+    out.dataset("/options/scheme", column<std::string>(options, &Option::scheme));
+    out.dataset("/options/threshold", column<double>(options, &Option::threshold));
+    out.dataset("/options/flagged_share", column<double>(options, &Option::flagged_share));
+    out.dataset("/options/parity_bits", column<std::uint64_t>(options, &Option::parity_bits));
+    out.dataset("/options/signature_bits", column<std::uint64_t>(options, &Option::signature_bits));
+    out.dataset("/options/parity_overhead", column<double>(options, &Option::parity_overhead));
+    out.dataset("/options/signature_overhead", column<double>(options, &Option::signature_overhead));
+    out.dataset("/options/total_overhead", column<double>(options, &Option::total_overhead));
+    out.dataset("/options/predicted_residual", column<double>(options, &Option::predicted_residual));
+    out.dataset("/options/measured_residual", column<double>(options, &Option::measured_residual));
+    out.dataset("/options/pareto", column<std::uint8_t>(options, &Option::pareto));
+    out.attribute("/overhead", "all_parameters", protection.overhead.all_parameters);
+    out.attribute("/overhead", "critical_parameters", protection.overhead.critical_parameters);
+    out.attribute("/overhead", "signature", protection.overhead.signature);
+    out.attribute("/overhead", "gain", protection.overhead.gain);
+    for (const LayerSignature& layer : protection.signature)
+    {
+        const std::string path = "/signature/" + layer.layer;
+        out.dataset(path, packed(layer.flagged));
+        out.attribute(path, "weights", static_cast<std::uint64_t>(layer.flagged.size()));
+    }
+    out.publish();
+}
+
+ProtectionRecord read_protection(const std::filesystem::path& file)
+{
+    const H5Reader in(file, protection_spec());
+    ProtectionRecord protection;
+    protection.provenance = in.provenance();
+    protection.forest_sha256 = in.text_attribute("/", "forest_sha256");
+    protection.tolerance = in.attribute<double>("/", "tolerance");
+    protection.ber = in.attribute<double>("/", "ber");
+    protection.word_bits = in.attribute<std::int32_t>("/", "word_bits");
+    protection.chosen = in.attribute<std::int32_t>("/", "chosen");
+    const std::vector<std::string> schemes = in.texts("/options/scheme");
+    protection.options.resize(schemes.size());
+    for (std::size_t i = 0; i < schemes.size(); ++i) protection.options[i].scheme = schemes[i];
+    const auto fill = [&](const std::string& name, auto member)
+    {
+        using Value = std::decay_t<decltype(ProtectionOption{}.*member)>;
+        using Stored = std::conditional_t<std::is_same_v<Value, bool>, std::uint8_t, Value>;
+        const auto values = in.dataset<Stored>("/options/" + name);
+        in.expect(values.size() == schemes.size(), fmt::format("'/options/{}' has {} rows, '/options/scheme' {}", name,
+                                                               values.size(), schemes.size()));
+        for (std::size_t i = 0; i < values.size(); ++i)
+        {
+            protection.options[i].*member = static_cast<Value>(values[i]);
+        }
+    };
+    using Option = ProtectionOption;
+    fill("threshold", &Option::threshold);
+    fill("flagged_share", &Option::flagged_share);
+    fill("parity_bits", &Option::parity_bits);
+    fill("signature_bits", &Option::signature_bits);
+    fill("parity_overhead", &Option::parity_overhead);
+    fill("signature_overhead", &Option::signature_overhead);
+    fill("total_overhead", &Option::total_overhead);
+    fill("predicted_residual", &Option::predicted_residual);
+    fill("measured_residual", &Option::measured_residual);
+    fill("pareto", &Option::pareto);
+    in.expect(protection.chosen < static_cast<std::int32_t>(schemes.size()), "'chosen' is no row of '/options'");
+    protection.overhead.all_parameters = in.attribute<double>("/overhead", "all_parameters");
+    protection.overhead.critical_parameters = in.attribute<double>("/overhead", "critical_parameters");
+    protection.overhead.signature = in.attribute<double>("/overhead", "signature");
+    protection.overhead.gain = in.attribute<double>("/overhead", "gain");
+    for (const std::string& name : in.names("/signature"))
+    {
+        const std::string path = "/signature/" + name;
+        const auto weights = in.attribute<std::uint64_t>(path, "weights");
+        const auto bytes = in.dataset<std::uint8_t>(path);
+        in.expect(bytes.size() == (weights + 7) / 8,
+                  fmt::format("'{}' has {} bytes for {} parameters", path, bytes.size(), weights));
+        protection.signature.push_back({name, unpacked(bytes, weights)});
+    }
+    return protection;
+}
+
+}  // namespace flipstorm
