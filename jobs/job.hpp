@@ -18,11 +18,11 @@ struct JobTable
 
 struct DataTable
 {
-    std::string kind = "idx";       ///< "idx", "cifar10", "cifar100", "synthetic"
-    std::string path;               ///< folder of the data set; not used by "synthetic"
-    std::int64_t test_images = 0;   ///< first images of the test set used by a campaign; 0: all
-    std::vector<double> mean;       ///< per channel, of pixel / 255; empty: default of the kind
-    std::vector<double> std;        ///< per channel; empty: default of the kind
+    std::string kind = "idx";      ///< "idx", "cifar10", "cifar100", "synthetic"
+    std::string path;              ///< folder of the data set; not used by "synthetic"
+    std::int64_t test_images = 0;  ///< first images of the test set used by a campaign; 0: all
+    std::vector<double> mean;      ///< per channel, of pixel / 255; empty: default of the kind
+    std::vector<double> std;       ///< per channel; empty: default of the kind
 };
 
 struct ModelTable
@@ -73,7 +73,7 @@ struct ForestTable
 
 struct HardenTable
 {
-    double tolerance = 0;  ///< 0: the smallest of the job
+    double tolerance = 0;  ///< 0: the smallest of forest.tolerances
     double ber = 1e-9;     ///< upset probability per bit
     std::vector<std::string> options = {"none", "sec_all", "sec_critical"};
     std::string forest;  ///< a forest.h5 to use as it is

@@ -71,6 +71,7 @@ fs::path plain_or_gzip(const fs::path& folder, const std::string& name)
 
 ImageSet read_pair(const fs::path& folder, const std::string& prefix)
 {
+    FS_CHECK(FileError, fs::is_directory(folder), "data.path: '{}' is not a folder", folder.string());
     const fs::path image_file = plain_or_gzip(folder, prefix + "-images-idx3-ubyte");
     const fs::path label_file = plain_or_gzip(folder, prefix + "-labels-idx1-ubyte");
     IdxArray images = read_idx(image_file);
@@ -133,12 +134,16 @@ IdxArray read_idx(const fs::path& file)
     return array;
 }
 
+ImageSet read_idx_test_images(const fs::path& folder)
+{
+    return read_pair(folder, "t10k");
+}
+
 Dataset read_idx_dataset(const fs::path& folder)
 {
-    FS_CHECK(FileError, fs::is_directory(folder), "data.path: '{}' is not a folder", folder.string());
     Dataset dataset;
     dataset.train = read_pair(folder, "train");
-    dataset.test = read_pair(folder, "t10k");
+    dataset.test = read_idx_test_images(folder);
     dataset.num_classes = std::max(2, 1 + *std::max_element(dataset.train.labels.begin(), dataset.train.labels.end()));
     dataset.normalisation = measure_normalisation(dataset.train);
     check_dataset(dataset, folder.string());

@@ -27,6 +27,12 @@ struct IdxArray
 IdxArray read_idx(const std::filesystem::path& file);
 
 /**
+ * Read the test images of a folder alone; see read_idx_dataset. Labels are not checked against the classes.
+ * \throws as read_idx_dataset
+ */
+ImageSet read_idx_test_images(const std::filesystem::path& folder);
+
+/**
  * Read the four files `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` of a folder.
  *
  * Classes: largest label + 1 (at least 2). Normalisation: measured on the training images.

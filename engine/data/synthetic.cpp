@@ -75,13 +75,18 @@ ImageSet make_images(std::uint64_t seed, const SyntheticSize& size, std::int64_t
 
 }  // namespace
 
+ImageSet make_synthetic_test_images(std::uint64_t seed, const SyntheticSize& size)
+{
+    constexpr std::uint64_t kTestStream = std::uint64_t{2} << 40U;
+    return make_images(seed, size, size.test, kTestStream);
+}
+
 Dataset make_synthetic_dataset(std::uint64_t seed, const SyntheticSize& size)
 {
     constexpr std::uint64_t kTrainStream = std::uint64_t{1} << 40U;
-    constexpr std::uint64_t kTestStream = std::uint64_t{2} << 40U;
     Dataset dataset;
     dataset.train = make_images(seed, size, size.train, kTrainStream);
-    dataset.test = make_images(seed, size, size.test, kTestStream);
+    dataset.test = make_synthetic_test_images(seed, size);
     dataset.num_classes = size.classes;
     dataset.normalisation = measure_normalisation(dataset.train);
     return dataset;

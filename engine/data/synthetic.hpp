@@ -26,4 +26,7 @@ struct SyntheticSize
  */
 Dataset make_synthetic_dataset(std::uint64_t seed, const SyntheticSize& size = {});
 
+/// The test images of make_synthetic_dataset alone.
+ImageSet make_synthetic_test_images(std::uint64_t seed, const SyntheticSize& size = {});
+
 }  // namespace flipstorm

@@ -1,0 +1,131 @@
+#include "analysis/estimates.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "analysis/feature_table.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Wilson score interval for `share` with an effective sample size of 1 / `inverse_size`.
+void set_interval(ShareEstimate& estimate, double inverse_size, double quantile)
+{
+    const double p = estimate.share;
+    const double z2 = quantile * quantile * inverse_size;
+    const double centre = (p + z2 / 2) / (1 + z2);
+    const double half = std::sqrt(z2 * (p * (1 - p) + z2 / 4)) / (1 + z2);
+    estimate.low = p > 0 ? std::clamp(centre - half, 0.0, p) : 0.0;
+    estimate.high = p < 1 ? std::clamp(centre + half, p, 1.0) : 1.0;
+}
+
+std::size_t as_index(std::int32_t id) { return static_cast<std::size_t>(id); }
+
+}  // namespace
+
+ShareEstimate estimate_share(const std::vector<StratumCount>& strata, double quantile)
+{
+    ShareEstimate estimate;
+    double population = 0;
+    double covered = 0;
+    for (const StratumCount& h : strata)
+    {
+        population += static_cast<double>(h.population);
+        if (h.faults > 0) covered += static_cast<double>(h.population);
+        estimate.faults += h.faults;
+        estimate.hits += h.hits;
+    }
+    if (estimate.faults == 0)
+    {
+        constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+        estimate.share = estimate.low = estimate.high = kNaN;
+        return estimate;
+    }
+    estimate.covered = covered / population;
+
+    double share = 0;
+    for (const StratumCount& h : strata)
+    {
+        if (h.faults == 0) continue;
+        share += static_cast<double>(h.population) / covered * static_cast<double>(h.hits) / static_cast<double>(h.faults);
+    }
+    if (estimate.hits == 0) share = 0;
+    if (estimate.hits == estimate.faults) share = 1;
+    estimate.share = share;
+
+    double variance = 0;
+    double flat = 0;  // Σ W² (1 − n / N) / n
+    for (const StratumCount& h : strata)
+    {
+        if (h.faults == 0) continue;
+        const auto n = static_cast<double>(h.faults);
+        const double weight = static_cast<double>(h.population) / covered;
+        const double unit = weight * weight * (1 - n / static_cast<double>(h.population)) / n;
+        const double p = (static_cast<double>(h.hits) + share) / (n + 1);
+        variance += unit * p * (1 - p);
+        flat += unit;
+    }
+    const bool mixed = share > 0 && share < 1;
+    set_interval(estimate, mixed ? variance / (share * (1 - share)) : flat, quantile);
+    return estimate;
+}
+
+CriticalShare estimate_critical_share(const CampaignRecord& campaign, double tolerance)
+{
+    const LayerTable& layers = campaign.header.layers;
+    const StrataTable& strata = campaign.header.strata;
+    // Counts of each (stratum, layer), strata in the outer index.
+    std::vector<StratumCount> parts(strata.size() * layers.size());
+    for (std::size_t row = 0; row < campaign.faults.size(); ++row)
+    {
+        StratumCount& part =
+            parts[as_index(campaign.faults.stratum[row]) * layers.size() + as_index(campaign.faults.layer[row])];
+        ++part.faults;
+        if (is_critical(campaign.outcomes.drop[row], tolerance)) ++part.hits;
+    }
+
+    CriticalShare result;
+    result.tolerance = tolerance;
+    std::vector<StratumCount> whole;
+    std::vector<std::vector<StratumCount>> of_layer(layers.size());
+    for (std::size_t s = 0; s < strata.size(); ++s)
+    {
+        StratumCount sum{strata.population[s], 0, 0};
+        for (std::size_t l = 0; l < layers.size(); ++l)
+        {
+            StratumCount& part = parts[s * layers.size() + l];
+            sum.faults += part.faults;
+            sum.hits += part.hits;
+            if (strata.layer[s] >= 0 && as_index(strata.layer[s]) != l) continue;
+            const std::uint64_t bits = strata.bit[s] < 0 ? static_cast<std::uint64_t>(layers.word_bits[l]) : 1;
+            part.population = strata.layer[s] >= 0 ? strata.population[s] : layers.weights[l] * bits;
+            of_layer[l].push_back(part);
+        }
+        whole.push_back(sum);
+    }
+    result.network = estimate_share(whole);
+    for (const auto& counts : of_layer) result.layers.push_back(estimate_share(counts));
+    return result;
+}
+
+std::vector<double> fault_weights(const CampaignRecord& campaign)
+{
+    const StrataTable& strata = campaign.header.strata;
+    std::vector<double> faults(strata.size(), 0.0);
+    for (const std::int32_t s : campaign.faults.stratum) ++faults[as_index(s)];
+    double covered = 0;
+    for (std::size_t s = 0; s < strata.size(); ++s)
+    {
+        if (faults[s] > 0) covered += static_cast<double>(strata.population[s]);
+    }
+    std::vector<double> weights(campaign.faults.size());
+    std::transform(campaign.faults.stratum.begin(), campaign.faults.stratum.end(), weights.begin(),
+                   [&](std::int32_t s)
+                   { return static_cast<double>(strata.population[as_index(s)]) / covered / faults[as_index(s)]; });
+    return weights;
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""Draw the figures of a flipstorm job.
+
+Reads campaign.h5, forest.h5 and protection.h5 of a job's out folder and writes figures/criticality.png,
+figures/roc.png and figures/overhead.png there. With --check it only says whether it could.
+
+Exit codes: 0 done, 64 usage, 65 a file lacks something or its content is impossible, 74 a file cannot be
+read or written, 69 h5py or matplotlib is missing.
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+
+USAGE, DATA, UNAVAILABLE, IO = 64, 65, 69, 74
+
+try:
+    import h5py
+    import matplotlib
+    import numpy as np
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import PowerNorm
+except ImportError as missing:
+    print(f"figures.py: needs h5py, numpy and matplotlib: {missing}", file=sys.stderr)
+    sys.exit(UNAVAILABLE)
+
+# Bits of sign, exponent and mantissa (or of sign and fraction) of each stored word.
+FIELDS = {
+    "fp32": (("sign", 1), ("exponent", 8), ("mantissa", 23)),
+    "fp16": (("sign", 1), ("exponent", 5), ("mantissa", 10)),
+    "bf16": (("sign", 1), ("exponent", 8), ("mantissa", 7)),
+    "fxp32": (("sign", 1), ("fraction", 31)),
+    "fxp16": (("sign", 1), ("fraction", 15)),
+    "fxp8": (("sign", 1), ("fraction", 7)),
+}
+BLUE, ORANGE, GREY = "#0b5fa5", "#d97a00", "#6b7785"
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "savefig.dpi": 200,
+    "figure.constrained_layout.use": True,
+}
+
+
+class Failure(Exception):
+    """A message for the user and the exit code that goes with it."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def open_file(folder, name):
+    """Open NAME.h5 of the folder and check that it is what its name says."""
+    path = folder / f"{name}.h5"
+    if not path.is_file():
+        raise Failure(IO, f"{path}: no such file; run the stage that writes it first")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise Failure(IO, f"{path}: not a readable HDF5 file ({error})") from error
+    kind = text(file.attrs.get("filetype", "nothing known"))
+    if kind != f"flipstorm/{name}":
+        file.close()
+        raise Failure(DATA, f"{path}: is '{kind}', not 'flipstorm/{name}'")
+    return file
+
+
+def column(file, path):
+    """A data set as an array."""
+    if path not in file or not isinstance(file[path], h5py.Dataset):
+        raise Failure(DATA, f"{file.filename}: no data set {path}")
+    return file[path][...]
+
+
+def attribute(item, name):
+    if name not in item.attrs:
+        raise Failure(DATA, f"{item.file.filename}: no attribute {name} at {item.name}")
+    return item.attrs[name]
+
+
+def number_format(campaign):
+    """The number format in the resolved job file, or None."""
+    found = re.search(r"^\s*format\s*=\s*[\"'](\w+)[\"']", text(campaign.attrs.get("job", "")), re.MULTILINE)
+    return found.group(1) if found and found.group(1) in FIELDS else None
+
+
+def predicted_shares(forest, names, bits):
+    """Mean predicted probability in percent, [layers, bits]; NaN where a layer has no such bit."""
+    shares = np.full((len(names), bits), np.nan)
+    for layer, name in enumerate(names):
+        probability = column(forest, f"/criticality/{name}")
+        if probability.ndim != 2 or probability.shape[1] > bits:
+            raise Failure(DATA, f"{forest.filename}: /criticality/{name} is not [weights, bits]")
+        shares[layer, : probability.shape[1]] = probability.mean(axis=0, dtype=np.float64) * (100 / 255)
+    return shares
+
+
+def measured_shares(campaign, layers, bits, tolerance):
+    """Critical share of the injected faults in percent, [layers, bits]; NaN where there were none."""
+    layer = column(campaign, "/faults/layer").astype(np.int64)
+    bit = column(campaign, "/faults/bit").astype(np.int64)
+    critical = column(campaign, "/outcomes/drop") > tolerance + 1e-9
+    if not layer.size == bit.size == critical.size:
+        raise Failure(DATA, f"{campaign.filename}: columns of /faults and /outcomes are not equally long")
+    if layer.size and (layer.min() < 0 or layer.max() >= layers or bit.max() >= bits):
+        raise Failure(DATA, f"{campaign.filename}: /faults names a layer or bit that does not exist")
+    cell = layer * bits + bit
+    faults = np.bincount(cell, minlength=layers * bits).reshape(layers, bits)
+    hits = np.bincount(cell, weights=critical, minlength=layers * bits).reshape(layers, bits)
+    return np.divide(100 * hits, faults, out=np.full((layers, bits), np.nan), where=faults > 0)
+
+
+def mark_fields(axes, word, bits):
+    """Name the fields of the stored word above the bits, most significant left."""
+    start = bits - 1
+    for field, width in FIELDS[word]:
+        left, right = start + 0.5, start - width + 0.5
+        if right >= 0:
+            axes.axvline(right, color="white", linewidth=1.6)
+            axes.axvline(right, color="black", linewidth=0.6)
+        narrow = width < 3
+        axes.annotate(
+            "S" if narrow else field, ((left + right) / 2, 1.0), xycoords=("data", "axes fraction"),
+            xytext=(0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=8.5, color=GREY,
+        )
+        start -= width
+
+
+def draw_criticality(campaign, forest, target):
+    names = [text(name) for name in column(campaign, "/layers/name")]
+    bits = int(column(campaign, "/layers/word_bits").max())
+    tolerance = float(attribute(forest, "tolerance"))
+    panels = (
+        ("Predicted, all weights", predicted_shares(forest, names, bits)),
+        ("Measured, injected faults", measured_shares(campaign, len(names), bits, tolerance)),
+    )
+    word = number_format(campaign)
+    if word and sum(width for _, width in FIELDS[word]) != bits:
+        word = None
+    side_by_side = bits <= 16
+    height = max(1.6, (0.3 if len(names) <= 24 else 0.2) * len(names))
+    size = (3.4 + 0.46 * bits, 1.6 + height) if side_by_side else (2.6 + 0.2 * bits, 2.2 + 2 * height)
+    figure, axes = plt.subplots(*((1, 2) if side_by_side else (2, 1)), figsize=size, sharex=True, sharey=True)
+    norm = PowerNorm(0.5, vmin=0, vmax=100)  # a square root, so that a share of 1 % can be told from none
+    colours = plt.get_cmap("viridis").copy()
+    colours.set_bad("#e3e7eb")
+    for axis, (title, shares) in zip(axes, panels):
+        edges = np.arange(bits + 1) - 0.5
+        image = axis.pcolormesh(edges, np.arange(len(names) + 1) - 0.5, np.ma.masked_invalid(shares), cmap=colours,
+                                norm=norm, rasterized=True)
+        axis.set_facecolor("#e3e7eb")
+        axis.set_yticks(range(len(names)), names, fontsize=9 if len(names) <= 24 else 7)
+        axis.set_ylim(len(names) - 0.5, -0.5)
+        axis.set_title(title, loc="left", pad=18 if word else 6)
+        if word:
+            mark_fields(axis, word, bits)
+    step = 4 if bits > 16 else 2 if bits > 8 else 1
+    axes[-1].set_xticks([b for b in range(bits) if b % step == 0 or b == bits - 1])
+    axes[-1].set_xlim(bits - 0.5, -0.5)
+    figure.supxlabel(f"bit position (0 = least significant){f', {word}' if word else ''}", fontsize=10)
+    figure.supylabel("layer", fontsize=10)
+    bar = figure.colorbar(image, ax=axes, ticks=[0, 1, 5, 10, 25, 50, 75, 100], pad=0.02, aspect=30)
+    bar.set_label(f"critical share at a tolerated drop of {100 * tolerance:g} % [%]")
+    bar.outline.set_visible(False)
+    figure.savefig(target)
+    plt.close(figure)
+
+
+def draw_roc(forest, target):
+    false_positive = column(forest, "/roc/false_positive_rate")
+    true_positive = column(forest, "/roc/true_positive_rate")
+    tolerance = float(attribute(forest, "tolerance"))
+    tolerances = column(forest, "/tolerances")
+    scores = column(forest, "/scores/auc_test")
+    if false_positive.shape != true_positive.shape or tolerances.shape != scores.shape or not tolerances.size:
+        raise Failure(DATA, f"{forest.filename}: columns of /roc or /scores do not fit each other")
+    auc = float(scores[np.argmin(np.abs(tolerances - tolerance))])
+
+    figure, axis = plt.subplots(figsize=(4.8, 4.8))
+    axis.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="chance")
+    if false_positive.size:
+        axis.plot(false_positive, true_positive, color=BLUE, linewidth=2, label=f"forest, AUC = {auc:.4f}")
+        axis.fill_between(false_positive, true_positive, color=BLUE, alpha=0.08, linewidth=0)
+    else:
+        axis.text(0.5, 0.5, "one class only:\nno forest at this tolerance", ha="center", va="center", color=GREY)
+    axis.set_xlabel("false positive rate (acceptable faults flagged)")
+    axis.set_ylabel("true positive rate (critical faults flagged)")
+    axis.set_title(f"Held-out faults, tolerated drop {100 * tolerance:g} %", loc="left")
+    axis.set_xlim(-0.02, 1.02)
+    axis.set_ylim(-0.02, 1.02)
+    axis.set_aspect("equal")
+    axis.grid(color="#e3e7eb", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.legend(loc="lower right", frameon=False)
+    if auc > 0.97:  # good forests differ in the corner only
+        inset = axis.inset_axes([0.38, 0.28, 0.5, 0.42])
+        inset.plot(false_positive, true_positive, color=BLUE, linewidth=1.6)
+        inset.set_xlim(-0.004, 0.1)
+        inset.set_ylim(0.9, 1.004)
+        inset.grid(color="#e3e7eb", linewidth=0.6)
+        inset.tick_params(labelsize=7.5)
+        inset.set_title("corner", fontsize=8.5, color=GREY)
+    figure.savefig(target)
+    plt.close(figure)
+
+
+def draw_overhead(protection, target):
+    if "/overhead" not in protection:
+        raise Failure(DATA, f"{protection.filename}: no group /overhead")
+    group = protection["/overhead"]
+    everything = float(attribute(group, "all_parameters"))
+    critical = float(attribute(group, "critical_parameters"))
+    signature = float(attribute(group, "signature"))
+    gain = float(attribute(group, "gain"))
+
+    figure, axis = plt.subplots(figsize=(5.2, 4.2))
+    axis.bar(0, everything, width=0.55, color=GREY, label="parity, all parameters")
+    axis.bar(1, critical, width=0.55, color=BLUE, label="parity, critical parameters")
+    axis.bar(1, signature, width=0.55, bottom=critical, color=ORANGE, label="signature")
+    for place, height in ((0, everything), (1, critical + signature)):
+        axis.annotate(f"{height:.2f} %", (place, height), xytext=(0, 4), textcoords="offset points", ha="center",
+                      fontweight="bold")
+    axis.set_xticks([0, 1], ["SEC on all parameters", "SEC on critical\nparameters + signature"])
+    axis.set_xlim(-0.6, 1.6)
+    axis.set_ylim(0, 1.28 * max(everything, critical + signature, 1e-9))
+    axis.set_ylabel("extra memory [% of the weights]")
+    axis.set_title(f"Selective protection saves {gain:.1f} % of the extra memory" if gain >= 0 else
+                   f"Selective protection costs {-gain:.1f} % more extra memory", loc="left")
+    axis.grid(axis="y", color="#e3e7eb", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.legend(loc="upper right", frameon=False, fontsize=9)
+    figure.savefig(target)
+    plt.close(figure)
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="figures.py", description="Draw the figures of a flipstorm job.")
+    parser.add_argument("folder", type=pathlib.Path, metavar="OUT_FOLDER", help="out folder of the job")
+    parser.add_argument("--check", action="store_true", help="open and check the files, draw nothing")
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as end:
+        return USAGE if end.code else 0
+    plt.rcParams.update(STYLE)
+    try:
+        with open_file(options.folder, "campaign") as campaign, open_file(options.folder, "forest") as forest, \
+                open_file(options.folder, "protection") as protection:
+            if options.check:
+                return 0
+            figures = options.folder / "figures"
+            figures.mkdir(exist_ok=True)
+            draw_criticality(campaign, forest, figures / "criticality.png")
+            draw_roc(forest, figures / "roc.png")
+            draw_overhead(protection, figures / "overhead.png")
+    except Failure as failure:
+        print(f"figures.py: {failure}", file=sys.stderr)
+        return failure.code
+    except OSError as error:
+        print(f"figures.py: {error}", file=sys.stderr)
+        return IO
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

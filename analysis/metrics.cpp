@@ -1,0 +1,124 @@
+#include "analysis/metrics.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace flipstorm
+{
+namespace
+{
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+/// Falling scores, equal scores merged, empty entries left out.
+void merge_by_score(std::vector<ScoredCounts>& rows)
+{
+    rows.erase(std::remove_if(rows.begin(), rows.end(),
+                              [](const ScoredCounts& row) { return row.acceptable + row.critical == 0; }),
+               rows.end());
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+    std::size_t kept = 0;
+    for (std::size_t i = 1; i < rows.size(); ++i)
+    {
+        if (rows[i].score == rows[kept].score)
+        {
+            rows[kept].acceptable += rows[i].acceptable;
+            rows[kept].critical += rows[i].critical;
+        }
+        else
+        {
+            rows[++kept] = rows[i];
+        }
+    }
+    if (!rows.empty()) rows.resize(kept + 1);
+}
+
+ScoredCounts totals(const std::vector<ScoredCounts>& rows)
+{
+    ScoredCounts sum;
+    for (const ScoredCounts& row : rows)
+    {
+        sum.acceptable += row.acceptable;
+        sum.critical += row.critical;
+    }
+    return sum;
+}
+
+}  // namespace
+
+double roc_auc(std::vector<ScoredCounts> rows)
+{
+    const ScoredCounts all = totals(rows);
+    if (all.acceptable == 0 || all.critical == 0) return kNaN;
+    merge_by_score(rows);
+    double won = 0;
+    std::uint64_t below = all.acceptable;
+    for (const ScoredCounts& row : rows)
+    {
+        below -= row.acceptable;
+        won += static_cast<double>(row.critical) *
+               (static_cast<double>(below) + 0.5 * static_cast<double>(row.acceptable));
+    }
+    return won / (static_cast<double>(all.acceptable) * static_cast<double>(all.critical));
+}
+
+RocRecord roc_curve(std::vector<ScoredCounts> rows)
+{
+    RocRecord roc;
+    const ScoredCounts all = totals(rows);
+    if (all.acceptable == 0 || all.critical == 0) return roc;
+    merge_by_score(rows);
+    const auto add = [&](double threshold, std::uint64_t acceptable, std::uint64_t critical)
+    {
+        roc.threshold.push_back(threshold);
+        roc.false_positive_rate.push_back(static_cast<double>(acceptable) / static_cast<double>(all.acceptable));
+        roc.true_positive_rate.push_back(static_cast<double>(critical) / static_cast<double>(all.critical));
+    };
+    add(std::numeric_limits<double>::infinity(), 0, 0);
+    std::uint64_t acceptable = 0;
+    std::uint64_t critical = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+    {
+        const ScoredCounts& row = rows[i];
+        acceptable += row.acceptable;
+        critical += row.critical;
+        const bool same_slope = i + 1 < rows.size() &&
+                                static_cast<double>(row.critical) * static_cast<double>(rows[i + 1].acceptable) ==
+                                    static_cast<double>(rows[i + 1].critical) * static_cast<double>(row.acceptable);
+        if (!same_slope) add(row.score, acceptable, critical);
+    }
+    return roc;
+}
+
+ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double threshold)
+{
+    const ScoredCounts all = totals(rows);
+    ScoredCounts flagged;
+    for (const ScoredCounts& row : rows)
+    {
+        if (!(row.score > threshold)) continue;
+        flagged.acceptable += row.acceptable;
+        flagged.critical += row.critical;
+    }
+    const std::uint64_t count = all.acceptable + all.critical;
+    const auto percent = [count](std::uint64_t part)
+    { return count > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(count) : kNaN; };
+    return {percent(all.acceptable - flagged.acceptable), percent(flagged.acceptable),
+            percent(all.critical - flagged.critical), percent(flagged.critical)};
+}
+
+double mean_of_known(const std::vector<double>& values)
+{
+    double sum = 0;
+    std::size_t known = 0;
+    for (const double value : values)
+    {
+        if (std::isnan(value)) continue;
+        sum += value;
+        ++known;
+    }
+    return known > 0 ? sum / static_cast<double>(known) : kNaN;
+}
+
+}  // namespace flipstorm

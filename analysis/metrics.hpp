@@ -1,0 +1,45 @@
+#pragma once
+// How well predicted probabilities tell critical from acceptable faults. Pure functions, thread-safe.
+
+#include <cstdint>
+#include <vector>
+
+#include "hdf5_schema/forest_file.hpp"
+
+namespace flipstorm
+{
+
+/// Rows that share a predicted probability (one cell, or one row), by true class.
+struct ScoredCounts
+{
+    double score = 0;
+    std::uint64_t acceptable = 0;
+    std::uint64_t critical = 0;
+};
+
+/**
+ * Area under the ROC curve: the chance that a critical row scores higher than an acceptable one, equal scores
+ * counting half (Mann-Whitney). NaN if there is only one class.
+ */
+double roc_auc(std::vector<ScoredCounts> rows);
+
+/**
+ * Points of the ROC curve by falling threshold: a row is predicted critical if its score ≥ threshold.
+ *
+ * Starts at (0, 0) with threshold +∞ and ends at (1, 1); points on a straight line between their neighbours are
+ * left out. Empty if there is only one class.
+ */
+RocRecord roc_curve(std::vector<ScoredCounts> rows);
+
+/**
+ * Percent of all rows by true and predicted class (the joint shares of Table II of DATE 2023).
+ *
+ * A row is predicted critical if its score > threshold: at 0.5 this is the most probable class, a draw counting
+ * as acceptable, as scikit-learn's `predict` does. All NaN without rows.
+ */
+ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double threshold = 0.5);
+
+/// Mean of the values that are not NaN; NaN if there are none.
+double mean_of_known(const std::vector<double>& values);
+
+}  // namespace flipstorm

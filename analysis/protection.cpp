@@ -1,0 +1,242 @@
+#include "analysis/protection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "analysis/campaign_check.hpp"
+#include "analysis/codes.hpp"
+#include "analysis/estimates.hpp"
+#include "analysis/feature_table.hpp"
+#include "engine/base/error.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+constexpr double kPaperThreshold = 0.5;
+constexpr std::size_t kLevels = 256;  ///< a map's probabilities are whole multiples of 1/255
+
+/// Least level that reaches the threshold: a parameter is flagged if its worst bit has it.
+std::size_t level_of(double threshold) { return static_cast<std::size_t>(std::ceil(threshold * 255.0 - 1e-9)); }
+
+/// What a network has at each level of its parameters' worst bit.
+struct Levels
+{
+    std::array<std::uint64_t, kLevels> parameters{};
+    std::array<std::uint64_t, kLevels> parity_bits{};
+    std::array<double, kLevels> probability{};  ///< Σ over all bits of predicted probability
+    std::array<double, kLevels> measured{};     ///< Σ of the weights of critical faults
+    std::uint64_t weights = 0;
+    std::uint64_t bits = 0;
+};
+
+/// The level of the worst bit of each parameter of a layer.
+std::vector<std::uint8_t> worst_levels(const LayerCriticality& map)
+{
+    const auto bits = static_cast<std::size_t>(map.bits);
+    std::vector<std::uint8_t> worst(map.weights);
+    for (std::size_t w = 0; w < worst.size(); ++w)
+    {
+        const auto first = map.probability.begin() + static_cast<std::ptrdiff_t>(w * bits);
+        worst[w] = *std::max_element(first, first + static_cast<std::ptrdiff_t>(bits));
+    }
+    return worst;
+}
+
+Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
+                    const std::vector<std::vector<std::uint8_t>>& worst)
+{
+    Levels levels;
+    for (std::size_t l = 0; l < worst.size(); ++l)
+    {
+        const LayerCriticality& map = forest.criticality[l];
+        const auto bits = static_cast<std::uint64_t>(map.bits);
+        const auto parity = static_cast<std::uint64_t>(hamming_sec_parity(map.bits));
+        levels.weights += map.weights;
+        levels.bits += map.weights * bits;
+        for (std::size_t w = 0; w < worst[l].size(); ++w)
+        {
+            const std::size_t level = worst[l][w];
+            const auto first = map.probability.begin() + static_cast<std::ptrdiff_t>(w * bits);
+            const auto sum = std::accumulate(first, first + static_cast<std::ptrdiff_t>(bits), std::uint64_t{0});
+            ++levels.parameters[level];
+            levels.parity_bits[level] += parity;
+            levels.probability[level] += static_cast<double>(sum) / 255.0;
+        }
+    }
+    const std::vector<double> weight = fault_weights(campaign);
+    for (std::size_t row = 0; row < weight.size(); ++row)
+    {
+        if (!is_critical(campaign.outcomes.drop[row], forest.tolerance)) continue;
+        const auto layer = static_cast<std::size_t>(campaign.faults.layer[row]);
+        levels.measured[worst[layer][campaign.faults.parameter[row]]] += weight[row];
+    }
+    return levels;
+}
+
+template<class Array>
+auto sum_from(const Array& levels, std::size_t first)
+{
+    return std::accumulate(levels.begin() + static_cast<std::ptrdiff_t>(first), levels.end(),
+                           typename Array::value_type{0});
+}
+
+template<class Array>
+auto sum_below(const Array& levels, std::size_t end)
+{
+    return std::accumulate(levels.begin(), levels.begin() + static_cast<std::ptrdiff_t>(end),
+                           typename Array::value_type{0});
+}
+
+/// The option that flags parameters from `level` upwards: 0 all of them, kLevels none.
+ProtectionOption make_option(const Levels& levels, const std::string& scheme, std::size_t level, double threshold)
+{
+    const auto percent = [&levels](std::uint64_t extra)
+    { return 100.0 * static_cast<double>(extra) / static_cast<double>(levels.bits); };
+    ProtectionOption option;
+    option.scheme = scheme;
+    option.threshold = threshold;
+    option.flagged_share =
+        static_cast<double>(sum_from(levels.parameters, level)) / static_cast<double>(levels.weights);
+    option.parity_bits = sum_from(levels.parity_bits, level);
+    option.signature_bits = scheme == "sec_critical" ? levels.weights : 0;
+    option.parity_overhead = percent(option.parity_bits);
+    option.signature_overhead = percent(option.signature_bits);
+    option.total_overhead = percent(option.parity_bits + option.signature_bits);
+    option.predicted_residual = sum_below(levels.probability, level) / static_cast<double>(levels.bits);
+    option.measured_residual = sum_below(levels.measured, level);
+    return option;
+}
+
+void mark_pareto(std::vector<ProtectionOption>& options)
+{
+    for (ProtectionOption& option : options)
+    {
+        option.pareto = std::none_of(options.begin(), options.end(),
+                                     [&option](const ProtectionOption& other)
+                                     {
+                                         const bool no_worse = other.total_overhead <= option.total_overhead &&
+                                                               other.predicted_residual <= option.predicted_residual;
+                                         const bool better = other.total_overhead < option.total_overhead ||
+                                                             other.predicted_residual < option.predicted_residual;
+                                         return no_worse && better;
+                                     });
+    }
+}
+
+std::size_t choose(const std::vector<ProtectionOption>& options)
+{
+    const auto paper = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o)
+                                    { return o.scheme == "sec_critical" && o.threshold == kPaperThreshold; });
+    const auto safest = std::min_element(options.begin(), options.end(),
+                                         [](const ProtectionOption& a, const ProtectionOption& b)
+                                         {
+                                             return a.predicted_residual != b.predicted_residual
+                                                        ? a.predicted_residual < b.predicted_residual
+                                                        : a.total_overhead < b.total_overhead;
+                                         });
+    return static_cast<std::size_t>((paper != options.end() ? paper : safest) - options.begin());
+}
+
+void check_same_network(const CampaignRecord& campaign, const ForestRecord& forest)
+{
+    const LayerTable& layers = campaign.header.layers;
+    FS_CHECK(DataError, forest.criticality.size() == layers.size(),
+             "the forest's map has {} layers, the campaign {}: not the same network", forest.criticality.size(),
+             layers.size());
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        const LayerCriticality& map = forest.criticality[l];
+        const bool same = map.layer == layers.name[l] && map.weights == layers.weights[l] &&
+                          map.bits == layers.word_bits[l] &&
+                          map.probability.size() == map.weights * static_cast<std::uint64_t>(map.bits);
+        FS_CHECK(DataError, same,
+                 "layer {} is '{}' ({} weights of {} bits) in the forest's map, '{}' ({} of {}) in the campaign", l,
+                 map.layer, map.weights, map.bits, layers.name[l], layers.weights[l], layers.word_bits[l]);
+    }
+}
+
+std::vector<double> sorted_thresholds(const HardenOptions& options)
+{
+    std::vector<double> thresholds = options.thresholds;
+    thresholds.push_back(kPaperThreshold);
+    for (const double threshold : thresholds)
+    {
+        FS_CHECK(JobError, threshold > 0 && threshold <= 1,
+                 "harden: a threshold of {}; above 0 and at most 1 would be right", threshold);
+    }
+    std::sort(thresholds.begin(), thresholds.end());
+    thresholds.erase(std::unique(thresholds.begin(), thresholds.end()), thresholds.end());
+    return thresholds;
+}
+
+}  // namespace
+
+ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestRecord& forest,
+                                   const HardenOptions& options)
+{
+    check_campaign(campaign);
+    check_same_network(campaign, forest);
+    FS_CHECK(JobError, !options.options.empty(), "harden.options is empty; give at least one scheme");
+    const std::vector<double> thresholds = sorted_thresholds(options);
+
+    std::vector<std::vector<std::uint8_t>> worst;
+    for (const LayerCriticality& map : forest.criticality) worst.push_back(worst_levels(map));
+    const Levels levels = count_levels(campaign, forest, worst);
+
+    constexpr double kUnused = std::numeric_limits<double>::quiet_NaN();
+    ProtectionRecord record;
+    std::vector<std::size_t> level;  // of each option
+    const auto add = [&](const std::string& scheme, std::size_t first_flagged, double threshold)
+    {
+        record.options.push_back(make_option(levels, scheme, first_flagged, threshold));
+        level.push_back(first_flagged);
+    };
+    for (const std::string& scheme : options.options)
+    {
+        if (scheme == "none")
+        {
+            add(scheme, kLevels, kUnused);
+        }
+        else if (scheme == "sec_all")
+        {
+            add(scheme, 0, kUnused);
+        }
+        else if (scheme == "sec_critical")
+        {
+            for (const double threshold : thresholds) add(scheme, level_of(threshold), threshold);
+        }
+        else
+        {
+            throw JobError("harden.options: \"{}\" is unknown; \"none\", \"sec_all\" or \"sec_critical\" would be right",
+                           scheme);
+        }
+    }
+    mark_pareto(record.options);
+
+    record.forest_sha256 = forest.provenance.stage_sha256;
+    record.tolerance = forest.tolerance;
+    record.ber = options.ber;
+    for (const LayerCriticality& map : forest.criticality) record.word_bits = std::max(record.word_bits, map.bits);
+    const ProtectionOption all = make_option(levels, "sec_all", 0, kUnused);
+    const ProtectionOption paper = make_option(levels, "sec_critical", level_of(kPaperThreshold), kPaperThreshold);
+    record.overhead = {all.total_overhead, paper.parity_overhead, paper.signature_overhead,
+                       gain_percent(all.total_overhead, paper.parity_overhead, paper.signature_overhead)};
+
+    const std::size_t chosen = choose(record.options);
+    record.chosen = static_cast<std::int32_t>(chosen);
+    for (std::size_t l = 0; l < worst.size(); ++l)
+    {
+        LayerSignature signature{forest.criticality[l].layer, std::vector<std::uint8_t>(worst[l].size())};
+        std::transform(worst[l].begin(), worst[l].end(), signature.flagged.begin(),
+                       [&](std::uint8_t w) { return static_cast<std::uint8_t>(w >= level[chosen] ? 1 : 0); });
+        record.signature.push_back(std::move(signature));
+    }
+    return record;
+}
+
+}  // namespace flipstorm

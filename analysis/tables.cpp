@@ -1,0 +1,225 @@
+#include "analysis/tables.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/estimates.hpp"
+#include "analysis/metrics.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+std::string number(double value, int decimals) { return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, decimals); }
+
+std::vector<std::string> share_cells(const ShareEstimate& estimate)
+{
+    return {format_percent(estimate.share, 3), format_percent(estimate.low, 3), format_percent(estimate.high, 3),
+            format_count(estimate.hits), format_count(estimate.faults)};
+}
+
+std::vector<std::string> joined(std::vector<std::string> first, const std::vector<std::string>& second)
+{
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+}
+
+/// Characters of UTF-8 text, as wide as a terminal shows it.
+std::size_t width(const std::string& text)
+{
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+std::string padded(const std::string& text, std::size_t columns, bool left)
+{
+    const std::string space(columns - std::min(columns, width(text)), ' ');
+    return left ? text + space : space + text;
+}
+
+}  // namespace
+
+std::string format_percent(double share, int decimals) { return number(100.0 * share, decimals); }
+
+std::string format_count(std::uint64_t count)
+{
+    std::string digits = std::to_string(count);
+    for (std::size_t at = digits.size(); at > 3;)
+    {
+        at -= 3;
+        digits.insert(at, ",");
+    }
+    return digits;
+}
+
+ResultTable critical_share_table(const CampaignRecord& campaign)
+{
+    ResultTable table;
+    table.title = "Table I: critical faults";
+    table.columns = {"tolerated drop %", "critical %", "95 % low", "95 % high", "critical faults", "faults"};
+    table.note = "Share of all faults of the network that are critical, strata reweighted by population; Wilson interval "
+                 "with the fault as sampling unit.";
+    table.text_columns = 0;
+    for (const double tolerance : campaign.header.tolerances)
+    {
+        const CriticalShare share = estimate_critical_share(campaign, tolerance);
+        table.rows.push_back(joined({format_percent(tolerance)}, share_cells(share.network)));
+    }
+    return table;
+}
+
+ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance)
+{
+    const LayerTable& layers = campaign.header.layers;
+    const CriticalShare share = estimate_critical_share(campaign, tolerance);
+    ResultTable table;
+    table.title = fmt::format("Critical faults by layer, tolerated drop {} %", format_percent(tolerance));
+    table.columns = {"layer", "weights", "word bits", "critical %", "95 % low", "95 % high", "critical faults", "faults"};
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        table.rows.push_back(joined({layers.name[l], format_count(layers.weights[l]), std::to_string(layers.word_bits[l])},
+                                    share_cells(share.layers[l])));
+    }
+    return table;
+}
+
+ResultTable forest_table(const ForestRecord& forest)
+{
+    ResultTable table;
+    const std::string kind = forest.kind == "brf" ? "balanced random forest" : "random forest";
+    table.title = fmt::format("Table II: {} of {} trees", kind, forest.trees);
+    table.columns = {"tolerated drop %",   "critical faults",    "AUC folds",        "AUC grouped",
+                     "AUC held out",       "acc. as crit. %",    "crit. as acc. %"};
+    table.text_columns = 0;
+    table.note = fmt::format("AUC folds: mean ROC AUC of {} folds; grouped: faults that look the same to the forest kept "
+                             "in one fold. The last two columns are shares of the held-out faults ({} %): acceptable "
+                             "predicted critical, and critical predicted acceptable. '-': too few faults of one class.",
+                             forest.folds, format_percent(forest.test_share, 0));
+    for (const ToleranceRecord& t : forest.tolerances)
+    {
+        table.rows.push_back({format_percent(t.tolerance), format_count(t.critical), number(mean_of_known(t.auc_folds), 4),
+                              number(mean_of_known(t.auc_grouped_folds), 4), number(t.auc_test, 4),
+                              number(t.confusion.acceptable_critical, 2), number(t.confusion.critical_acceptable, 2)});
+    }
+    return table;
+}
+
+ResultTable overhead_table(const ProtectionRecord& protection)
+{
+    const OverheadRow& row = protection.overhead;
+    ResultTable table;
+    table.title = "Table III: memory overhead of single-error correction";
+    table.columns = {"word bits", "all %", "critical %", "signature %", "critical + signature %", "gain %"};
+    table.text_columns = 0;
+    table.note = "Percent of the unprotected weight memory: a Hamming code on all parameters, on those predicted critical "
+                 "(probability 0.5 or more), and one flag per parameter. Gain = 1 - (critical + signature) / all.";
+    table.rows.push_back({std::to_string(protection.word_bits), number(row.all_parameters, 3),
+                          number(row.critical_parameters, 3), number(row.signature, 3),
+                          number(row.critical_parameters + row.signature, 3), number(row.gain, 3)});
+    return table;
+}
+
+ResultTable options_table(const ProtectionRecord& protection)
+{
+    ResultTable table;
+    table.title = fmt::format("Protection options, tolerated drop {} %", format_percent(protection.tolerance));
+    table.columns = {"scheme",      "threshold",   "parameters %",         "parity %",            "signature %",
+                     "overhead %",  "left, predicted %", "left, measured %", "Pareto"};
+    table.note = "Overheads in percent of the unprotected weight memory. Left: share of single upsets that stay critical.";
+    table.marked = protection.chosen;
+    for (const ProtectionOption& o : protection.options)
+    {
+        table.rows.push_back({o.scheme, number(o.threshold, 2), format_percent(o.flagged_share),
+                              number(o.parity_overhead, 3), number(o.signature_overhead, 3), number(o.total_overhead, 3),
+                              format_percent(o.predicted_residual, 4), format_percent(o.measured_residual, 4),
+                              o.pareto ? "yes" : "no"});
+    }
+    return table;
+}
+
+std::string render_text(const ResultTable& table)
+{
+    std::vector<std::size_t> widths;
+    for (std::size_t c = 0; c < table.columns.size(); ++c)
+    {
+        std::size_t widest = width(table.columns[c]);
+        for (const auto& row : table.rows) widest = std::max(widest, width(row[c]));
+        widths.push_back(widest);
+    }
+    const auto line = [&](const std::vector<std::string>& cells, const std::string& margin)
+    {
+        std::string text = margin;
+        for (std::size_t c = 0; c < cells.size(); ++c)
+        {
+            text += (c > 0 ? "  " : "") + padded(cells[c], widths[c], c < table.text_columns);
+        }
+        text.erase(text.find_last_not_of(' ') + 1);
+        return text + "\n";
+    };
+    std::vector<std::string> rule;
+    for (const std::size_t w : widths) rule.emplace_back(w, '-');
+    std::string text = table.title + "\n" + line(table.columns, "  ") + line(rule, "  ");
+    for (std::size_t r = 0; r < table.rows.size(); ++r)
+    {
+        text += line(table.rows[r], static_cast<std::ptrdiff_t>(r) == table.marked ? "* " : "  ");
+    }
+    return text;
+}
+
+std::string render_html(const ResultTable& table)
+{
+    std::string html = fmt::format("<figure class=\"table\">\n<figcaption>{}</figcaption>\n<table>\n<thead><tr>",
+                                   escape_html(table.title));
+    const auto kind = [&table](std::size_t c) { return c < table.text_columns ? " class=\"text\"" : ""; };
+    for (std::size_t c = 0; c < table.columns.size(); ++c)
+    {
+        html += fmt::format("<th{}>{}</th>", kind(c), escape_html(table.columns[c]));
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    for (std::size_t r = 0; r < table.rows.size(); ++r)
+    {
+        html += static_cast<std::ptrdiff_t>(r) == table.marked ? "<tr class=\"marked\">" : "<tr>";
+        for (std::size_t c = 0; c < table.rows[r].size(); ++c)
+        {
+            html += fmt::format("<td{}>{}</td>", kind(c), escape_html(table.rows[r][c]));
+        }
+        html += "</tr>\n";
+    }
+    html += "</tbody>\n</table>\n";
+    if (!table.note.empty()) html += fmt::format("<p class=\"note\">{}</p>\n", escape_html(table.note));
+    return html + "</figure>\n";
+}
+
+std::string escape_html(const std::string& text)
+{
+    std::string html;
+    for (const char c : text)
+    {
+        switch (c)
+        {
+            case '&':
+                html += "&amp;";
+                break;
+            case '<':
+                html += "&lt;";
+                break;
+            case '>':
+                html += "&gt;";
+                break;
+            case '"':
+                html += "&quot;";
+                break;
+            case '\'':
+                html += "&#39;";
+                break;
+            default:
+                html += c;
+        }
+    }
+    return html;
+}
+
+}  // namespace flipstorm

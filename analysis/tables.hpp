@@ -1,0 +1,55 @@
+#pragma once
+// The results as tables, for the terminal and for the report. Tables I to III are those of DATE 2023.
+
+#include <string>
+#include <vector>
+
+#include "hdf5_schema/campaign_file.hpp"
+#include "hdf5_schema/forest_file.hpp"
+#include "hdf5_schema/protection_file.hpp"
+
+namespace flipstorm
+{
+
+/// Finished cells under column heads; the first `text_columns` columns are text, the others numbers.
+struct ResultTable
+{
+    std::string title;
+    std::vector<std::string> columns;
+    std::vector<std::vector<std::string>> rows;  ///< each as long as `columns`
+    std::string note;                            ///< how to read it; may be empty
+    std::size_t text_columns = 1;
+    std::ptrdiff_t marked = -1;  ///< row that stands out; −1: none
+};
+
+/// Table I: critical share of the network per tolerance, strata reweighted by population, with 95 % interval.
+ResultTable critical_share_table(const CampaignRecord& campaign);
+
+/// The same per layer, for one tolerance.
+ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance);
+
+/// Table II: scores of the forest per tolerance.
+ResultTable forest_table(const ForestRecord& forest);
+
+/// Table III: memory overhead of the paper's scheme.
+ResultTable overhead_table(const ProtectionRecord& protection);
+
+/// All protection options; the chosen one is marked.
+ResultTable options_table(const ProtectionRecord& protection);
+
+/// Aligned plain text with a line feed at the end; the marked row carries an asterisk.
+std::string render_text(const ResultTable& table);
+
+/// An HTML fragment: a figure element with caption, table and note. Cells are escaped.
+std::string render_html(const ResultTable& table);
+
+/// Text with &, <, > and quotes as HTML entities.
+std::string escape_html(const std::string& text);
+
+/// A share 0 … 1 in percent with `decimals` digits, without the sign; "-" for NaN.
+std::string format_percent(double share, int decimals = 2);
+
+/// A whole number with thousands separated by commas.
+std::string format_count(std::uint64_t count);
+
+}  // namespace flipstorm

@@ -1,0 +1,56 @@
+#pragma once
+// One decision tree of a forest, grown on weighted cells as scikit-learn's DecisionTreeClassifier grows it on rows.
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "analysis/feature_table.hpp"
+#include "engine/base/philox.hpp"
+
+namespace flipstorm
+{
+
+/// A cell in the bag of a tree.
+struct Sample
+{
+    std::array<std::uint16_t, kMaxFeatures> code{};  ///< bins of its features
+    std::array<std::uint32_t, 2> weight{};           ///< rows in the bag: acceptable, critical
+};
+
+/// A node; in a leaf feature, left and right are −1. Children come after their parent.
+struct TreeNode
+{
+    std::int32_t feature = -1;
+    float threshold = 0;  ///< go left if value ≤ threshold
+    std::int32_t left = -1;
+    std::int32_t right = -1;
+    float probability = 0;  ///< share of critical weight
+
+    [[nodiscard]] bool is_leaf() const { return feature < 0; }
+};
+
+/// A tree and what it learnt about the features.
+struct Tree
+{
+    std::vector<TreeNode> nodes;     ///< root first
+    std::vector<double> importance;  ///< decrease of Gini impurity per feature, sums to 1; zeros for a lone leaf
+};
+
+/**
+ * Grow a tree until every leaf is pure or cannot be split.
+ *
+ * At each node the features are visited in random order; constant ones count as visits, and the search ends
+ * once `max_features` were visited and one of them was not constant (the rule of scikit-learn). Of the visited
+ * features the split with the least weighted Gini impurity wins, the first visited among equals; its threshold is
+ * the midpoint of the two adjacent values that the node has. Cost per node and feature: linear in its cells.
+ *
+ * \param samples   each cell at most once, with a weight above 0
+ * \param bins      values of the codes, as in FeatureTable
+ * \param features  random numbers of this tree
+ * \throws Error if there are no samples. Thread-safe.
+ */
+Tree grow_tree(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins, std::size_t max_features,
+               RandomStream features);
+
+}  // namespace flipstorm

@@ -1,0 +1,236 @@
+#include "hdf5_schema/file_summary.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "engine/base/error.hpp"
+#include "hdf5_schema/h5_reader.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// An attribute or a dataset as it lies in a file.
+struct Item
+{
+    std::string object;     ///< path of the object
+    std::string attribute;  ///< empty: the dataset itself
+    std::string type;
+    std::vector<hsize_t> dims;
+    std::string value;  ///< of a short attribute
+};
+
+H5Handle open_file(const std::filesystem::path& file)
+{
+    h5_silence();
+    return {h5_check(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
+                     fmt::format("cannot open '{}' (truncated, or no HDF5 file?)", file.string())),
+            H5Fclose};
+}
+
+std::string type_text(hid_t type)
+{
+    const std::size_t size = H5Tget_size(type) * 8;
+    switch (H5Tget_class(type))
+    {
+        case H5T_INTEGER: return fmt::format("{}int{}", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", size);
+        case H5T_FLOAT: return fmt::format("float{}", size);
+        case H5T_STRING: return "string";
+        default: return "other";
+    }
+}
+
+std::vector<hsize_t> space_dims(hid_t space)
+{
+    std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space))));
+    if (!dims.empty()) H5Sget_simple_extent_dims(space, dims.data(), nullptr);
+    return dims;
+}
+
+/// Value of an attribute with few elements, for people.
+std::string value_text(hid_t attribute, hid_t type, const std::vector<hsize_t>& dims)
+{
+    constexpr hsize_t kLongest = 32;
+    hsize_t count = 1;
+    for (const hsize_t size : dims) count *= size;
+    if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && count == 1)
+    {
+        std::string text(H5Tget_size(type), '\0');
+        H5Aread(attribute, type, text.data());
+        text.resize(std::min(text.size(), text.find('\0')));
+        return text;
+    }
+    if (count > kLongest || (H5Tget_class(type) != H5T_INTEGER && H5Tget_class(type) != H5T_FLOAT)) return {};
+    std::vector<double> values(count);
+    H5Aread(attribute, H5T_NATIVE_DOUBLE, values.data());
+    return count == 1 && dims.empty() ? fmt::format("{}", values[0]) : fmt::format("{}", values);
+}
+
+/// Attributes that HDF5's own conventions for dimension scales need.
+bool is_convention(const std::string& name)
+{
+    static const std::set<std::string> names{"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS"};
+    return names.count(name) > 0;
+}
+
+void collect_attributes(hid_t object, const std::string& path, std::vector<Item>& items)
+{
+    struct Visit
+    {
+        std::string path;
+        std::vector<Item>* items;
+    } visit{path, &items};
+    const auto each = [](hid_t owner, const char* name, const H5A_info_t* /*info*/, void* data) -> herr_t
+    {
+        auto& state = *static_cast<Visit*>(data);
+        if (is_convention(name)) return 0;
+        const H5Handle attribute(H5Aopen(owner, name, H5P_DEFAULT), H5Aclose);
+        const H5Handle type(H5Aget_type(attribute.get()), H5Tclose);
+        const H5Handle space(H5Aget_space(attribute.get()), H5Sclose);
+        const std::vector<hsize_t> dims = space_dims(space.get());
+        state.items->push_back({state.path, name, type_text(type.get()), dims,
+                                value_text(attribute.get(), type.get(), dims)});
+        return 0;
+    };
+    h5_check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, each, &visit), path);
+}
+
+std::vector<Item> collect(const H5Handle& file)
+{
+    std::vector<Item> items;
+    const auto each = [](hid_t root, const char* name, const H5O_info_t* info, void* data) -> herr_t
+    {
+        auto& list = *static_cast<std::vector<Item>*>(data);
+        const std::string path = std::string(name) == "." ? "/" : "/" + std::string(name);
+        const H5Handle object(H5Oopen(root, name, H5P_DEFAULT), H5Oclose);
+        if (info->type == H5O_TYPE_DATASET)
+        {
+            const H5Handle type(H5Dget_type(object.get()), H5Tclose);
+            const H5Handle space(H5Dget_space(object.get()), H5Sclose);
+            list.push_back({path, "", type_text(type.get()), space_dims(space.get()), ""});
+        }
+        collect_attributes(object.get(), path, list);
+        return 0;
+    };
+    h5_check(H5Ovisit2(file.get(), H5_INDEX_NAME, H5_ITER_INC, each, &items, H5O_INFO_BASIC), "cannot list the file");
+    return items;
+}
+
+}  // namespace
+
+std::string stage_digest_of(const std::filesystem::path& file)
+{
+    const H5Handle handle = open_file(file);
+    const std::vector<Item> items = collect(handle);
+    const auto found = std::find_if(items.begin(), items.end(), [](const Item& item)
+                                    { return item.object == "/" && item.attribute == "stage_sha256"; });
+    FS_CHECK(FileError, found != items.end(), "'{}' has no 'stage_sha256': not a flipstorm file", file.string());
+    return found->value;
+}
+
+std::string summarise_file(const std::filesystem::path& file)
+{
+    const H5Handle handle = open_file(file);
+    std::string text;
+    for (const Item& item : collect(handle))
+    {
+        if (item.attribute.empty())
+        {
+            text += fmt::format("{}  {} [{}]\n", item.object, item.type, fmt::join(item.dims, ", "));
+        }
+        else if (item.attribute == "job")
+        {
+            text += fmt::format("{}@job  ({} characters of TOML)\n", item.object, item.value.size());
+        }
+        else
+        {
+            text += fmt::format("{}@{} = {}\n", item.object, item.attribute,
+                                item.value.empty() && !item.dims.empty()
+                                    ? fmt::format("{} [{}]", item.type, fmt::join(item.dims, ", "))
+                                    : item.value);
+        }
+    }
+    return text;
+}
+
+std::string check_against_schema(const std::filesystem::path& file)
+{
+    const H5Handle handle = open_file(file);
+    const std::vector<Item> items = collect(handle);
+    std::string filetype;
+    for (const Item& item : items)
+    {
+        if (item.object == "/" && item.attribute == "filetype") filetype = item.value;
+    }
+    const FileSpec* spec = nullptr;
+    for (const FileSpec* candidate : all_specs())
+    {
+        if (candidate->filetype == filetype) spec = candidate;
+    }
+    if (spec == nullptr) return fmt::format("unknown filetype '{}'\n", filetype);
+    std::string problems;
+    std::set<std::string> seen;
+    const std::set<std::string> descriptive{"units", "description", "flag_values", "flag_meanings"};
+    for (const Item& item : items)
+    {
+        seen.insert(item.object + "@" + item.attribute);
+        if (item.attribute.empty())
+        {
+            const DatasetSpec* known = find_dataset(*spec, item.object);
+            if (known == nullptr)
+            {
+                problems += fmt::format("{} is not in the schema\n", item.object);
+                continue;
+            }
+            seen.insert(known->path);
+            if (to_string(known->type) != item.type)
+            {
+                problems += fmt::format("{} is {}, the schema says {}\n", item.object, item.type, to_string(known->type));
+            }
+            if (known->dims != std::vector<std::string>{"..."} && known->dims.size() != item.dims.size())
+            {
+                problems += fmt::format("{} has {} dimensions, the schema says {}\n", item.object, item.dims.size(),
+                                        known->dims.size());
+            }
+        }
+        else if (descriptive.count(item.attribute) == 0)
+        {
+            const AttributeSpec* known = find_attribute(*spec, item.object, item.attribute);
+            if (known == nullptr || to_string(known->type) != item.type || known->shape.empty() != item.dims.empty())
+            {
+                problems += fmt::format("attribute {} of {} is not in the schema like this\n", item.attribute, item.object);
+                continue;
+            }
+            seen.insert(known->object + "@" + known->name);
+        }
+    }
+    for (const DatasetSpec& dataset : spec->datasets)
+    {
+        if (seen.count(dataset.path) == 0) problems += fmt::format("{} is missing\n", dataset.path);
+    }
+    for (const std::vector<AttributeSpec>* list : {&common_attributes(), &spec->attributes})
+    {
+        for (const AttributeSpec& attribute : *list)
+        {
+            if (seen.count(attribute.object + "@" + attribute.name) == 0)
+            {
+                problems += fmt::format("attribute {} of {} is missing\n", attribute.name, attribute.object);
+            }
+        }
+    }
+    for (const Item& item : items)
+    {
+        if (!item.attribute.empty()) continue;
+        for (const char* name : {"@units", "@description"})
+        {
+            if (seen.count(item.object + name) == 0) problems += fmt::format("{} has no {}\n", item.object, name + 1);
+        }
+    }
+    return problems;
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,22 @@
+#pragma once
+// Looking at a flipstorm file of any kind, without knowing which.
+
+#include <filesystem>
+#include <string>
+
+namespace flipstorm
+{
+
+/// Root attribute `stage_sha256` of a flipstorm file. \throws FileError if it cannot be read or has none.
+std::string stage_digest_of(const std::filesystem::path& file);
+
+/// What is in an HDF5 file: attributes and datasets with type, shape and units, a line each. \throws FileError
+std::string summarise_file(const std::filesystem::path& file);
+
+/**
+ * Everything in which a file departs from its schema: objects or attributes that are missing, unknown, or of
+ * another type, and datasets without units or description. Empty for a good file. \throws FileError
+ */
+std::string check_against_schema(const std::filesystem::path& file);
+
+}  // namespace flipstorm

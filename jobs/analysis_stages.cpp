@@ -1,0 +1,110 @@
+// Stages `forest` and `harden`: campaign.h5 → forest.h5 → protection.h5.
+
+#include <algorithm>
+
+#include "analysis/protection.hpp"
+#include "analysis/train_forest.hpp"
+#include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
+#include "engine/base/log.hpp"
+#include "engine/base/sha256.hpp"
+#include "engine/base/timing.hpp"
+#include "jobs/inputs.hpp"
+#include "jobs/job_print.hpp"
+#include "jobs/stages.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+StageEnd forest_on_root(const Context& context)
+{
+    const Job& job = context.job;
+    const std::filesystem::path file = context.file("forest.h5");
+    const CampaignRecord campaign = read_campaign(context.campaign_file());
+    const Provenance& source = campaign.header.provenance;
+    const std::string stage_sha256 =
+        sha256_hex("flipstorm forest 1\n" + canonical_tables(job, {"forest"}) +
+                   fmt::format("harden.tolerance = {}\n", job.harden.tolerance) + source.stage_sha256);
+    if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
+    make_folder(context.out());
+
+    const Network network = load_network(context.model_file());
+    FS_CHECK(DataError, digest(network) == source.model_sha256,
+             "'{}' was made with another model than '{}'; name its model in model.file", context.campaign_file().string(),
+             context.model_file().string());
+    std::vector<LayerWeights> weights;
+    for (const InjectableLayer& layer : injectable_layers(network))
+    {
+        weights.push_back({layer.name, network.parameters[layer.weight].values});
+    }
+    ForestOptions options;
+    options.kind = job.forest.kind;
+    options.sampling = job.forest.sampling;
+    options.trees = static_cast<std::int32_t>(job.forest.trees);
+    options.folds = static_cast<std::int32_t>(job.forest.folds);
+    options.test_share = job.forest.test_share;
+    options.tolerances = job.forest.tolerances;
+    options.tolerance = job.harden.tolerance;
+    options.seed = job.job.seed;
+    options.threads = context.threads;
+    const Stopwatch watch;
+    ForestRecord forest = analyse_campaign(campaign, weights, options);
+    forest.provenance = make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
+    write_forest(file, forest);
+    const auto trained = std::count_if(forest.tolerances.begin(), forest.tolerances.end(),
+                                       [](const ToleranceRecord& row) { return row.trained; });
+    log_info("{}: {} of {} tolerances trained, every bit of {} layers predicted, {:.1f} s", file.string(), trained,
+             forest.tolerances.size(), forest.criticality.size(), watch.seconds());
+    return StageEnd::complete;
+}
+
+StageEnd harden_on_root(const Context& context)
+{
+    const Job& job = context.job;
+    const std::filesystem::path file = context.file("protection.h5");
+    const ForestRecord forest = read_forest(context.forest_file());
+    const CampaignRecord campaign = read_campaign(context.campaign_file());
+    const Provenance& source = forest.provenance;
+    FS_CHECK(JobError, job.harden.tolerance == forest.tolerance,
+             "harden.tolerance is {}, but the criticality map of '{}' is for {}; set it so, or make the forest anew",
+             job.harden.tolerance, context.forest_file().string(), forest.tolerance);
+    const std::string stage_sha256 =
+        sha256_hex("flipstorm harden 1\n" + canonical_tables(job, {"harden"}) + source.stage_sha256 +
+                   campaign.header.provenance.stage_sha256);
+    if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
+    make_folder(context.out());
+    HardenOptions options;
+    options.options = job.harden.options;
+    options.ber = job.harden.ber;
+    ProtectionRecord protection = choose_protection(campaign, forest, options);
+    protection.provenance = make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
+    write_protection(file, protection);
+    const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));
+    log_info("{}: {} chosen, {:.2f} % memory overhead", file.string(), chosen.scheme, chosen.total_overhead);
+    return StageEnd::complete;
+}
+
+}  // namespace
+
+StageEnd run_forest(const Context& context)
+{
+    return on_root(context, [&] { return forest_on_root(context); });
+}
+
+StageEnd run_harden(const Context& context)
+{
+    return on_root(context, [&] { return harden_on_root(context); });
+}
+
+StageEnd run_all(const Context& context)
+{
+    for (StageEnd (*stage)(const Context&) : {run_train, run_inject, run_forest, run_harden, run_report})
+    {
+        if (stage(context) == StageEnd::stopped) return StageEnd::stopped;
+    }
+    return StageEnd::complete;
+}
+
+}  // namespace flipstorm

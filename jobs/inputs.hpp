@@ -1,0 +1,29 @@
+#pragma once
+// What stages read: data sets and models, from files to the engine's types and back.
+
+#include <filesystem>
+
+#include "engine/data/dataset.hpp"
+#include "engine/network/network.hpp"
+#include "hdf5_schema/model_file.hpp"
+#include "jobs/job.hpp"
+
+namespace flipstorm
+{
+
+/// The data set of a job, with the job's normalisation if it names one. \throws JobError, FileError, DataError
+Dataset load_dataset(const Job& job);
+
+/// The first data.test_images test images of a job (0: all). \throws JobError, FileError, DataError
+ImageSet load_test_images(const Job& job);
+
+/// A network as a record; provenance and test accuracy are left to the caller.
+ModelRecord to_record(const Network& network);
+
+/// A network from its record. \throws DataError naming `file` if the record is no whole network.
+Network from_record(const ModelRecord& record, const std::filesystem::path& file);
+
+/// Read and check a model file. \throws FileError, DataError
+Network load_network(const std::filesystem::path& file);
+
+}  // namespace flipstorm

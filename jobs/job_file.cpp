@@ -1,0 +1,393 @@
+#include "jobs/job_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string_view>
+#include <toml.hpp>
+#include <type_traits>
+#include <variant>
+
+#include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
+#include "jobs/job_keys.hpp"
+#include "jobs/job_rules.hpp"
+#include "jobs/job_suggest.hpp"
+#include "jobs/job_text.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+using TomlValue = toml::basic_value<toml::discard_comments, std::map>;
+
+/// Where a value or a problem comes from.
+struct Origin
+{
+    std::size_t line = 0;  ///< of the job file; 0: not from the file
+    std::string label;     ///< "FILE:LINE", or "--set key=value"
+};
+
+TomlValue parse_toml(std::string const& text)
+{
+    std::istringstream stream(text, std::ios::binary);
+    return toml::parse<toml::discard_comments, std::map>(stream, "");
+}
+
+std::string describe(TomlValue const& value)
+{
+    switch (value.type())
+    {
+        case toml::value_t::boolean:
+            return "a boolean";
+        case toml::value_t::integer:
+            return "an integer";
+        case toml::value_t::floating:
+            return "a number with a fraction";
+        case toml::value_t::string:
+            return "a string";
+        case toml::value_t::array:
+            return "a list";
+        case toml::value_t::table:
+            return "a table";
+        default:
+            return "a date or time";
+    }
+}
+
+/// A value's type; of a list, also the types in it.
+std::string describe_whole(TomlValue const& value)
+{
+    if (!value.is_array() || value.as_array().empty()) return describe(value);
+    std::vector<std::string> kinds;
+    for (TomlValue const& entry : value.as_array())
+    {
+        const std::string kind = describe(entry);
+        if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
+    }
+    return fmt::format("a list with {}", fmt::join(kinds, " and "));
+}
+
+/// The value as T if TOML's type fits; integers also fit numbers.
+template<class T>
+std::optional<T> convert(TomlValue const& value)
+{
+    if constexpr (std::is_same_v<T, std::string>)
+    {
+        if (value.is_string()) return value.as_string().str;
+    }
+    else if constexpr (std::is_same_v<T, double>)
+    {
+        if (value.is_floating()) return value.as_floating();
+        if (value.is_integer()) return static_cast<double>(value.as_integer());
+    }
+    else if constexpr (std::is_integral_v<T>)
+    {
+        if (value.is_integer()) return static_cast<T>(value.as_integer());
+    }
+    else
+    {
+        if (!value.is_array()) return std::nullopt;
+        T list;
+        for (TomlValue const& entry : value.as_array())
+        {
+            auto converted = convert<typename T::value_type>(entry);
+            if (!converted) return std::nullopt;
+            list.push_back(std::move(*converted));
+        }
+        return list;
+    }
+    return std::nullopt;
+}
+
+/// Set `target`, the key's value, or say why it cannot be.
+std::optional<std::string> assign(KeySpec const& spec, TomlValue const& value, KeyRef const& target)
+{
+    // toml11 replaces integers that do not fit 64 bits by the nearest that does.
+    using Integer = std::numeric_limits<std::int64_t>;
+    if (value.is_integer() && (value.as_integer() == Integer::max() || value.as_integer() == Integer::min()))
+    {
+        return fmt::format("{} does not fit a 64-bit integer", spec.name());
+    }
+    return std::visit(
+        [&](auto* to) -> std::optional<std::string> {
+            using Target = std::decay_t<decltype(*to)>;
+            auto converted = convert<Target>(value);
+            if (!converted)
+            {
+                return fmt::format("{} must be {}, not {}", spec.name(), type_name(target),
+                                   describe_whole(value));
+            }
+            if (std::is_unsigned_v<Target> && value.is_integer() && value.as_integer() < 0)
+            {
+                return fmt::format("{} = {} is out of range; it must be {}", spec.name(), value.as_integer(),
+                                   spec.limits.text());
+            }
+            *to = std::move(*converted);
+            return std::nullopt;
+        },
+        target);
+}
+
+std::string trimmed(std::string_view text)
+{
+    auto const first = text.find_first_not_of(" \t");
+    if (first == std::string_view::npos) return "";
+    return std::string(text.substr(first, text.find_last_not_of(" \t") - first + 1));
+}
+
+/// The value of an override as TOML, or nothing if it is not a value.
+std::optional<TomlValue> override_value(KeyRef const& target, std::string const& text)
+{
+    auto const parse = [](std::string const& value) -> std::optional<TomlValue> {
+        try
+        {
+            const TomlValue document = parse_toml("value = " + value + "\n");
+            if (document.size() != 1) return std::nullopt;
+            return document.at("value");
+        }
+        catch (const std::exception&)
+        {
+            return std::nullopt;
+        }
+    };
+    bool const has_quotes = text.find_first_of("\"'") != std::string::npos;
+    if (std::holds_alternative<std::string*>(target))
+    {
+        bool const is_quoted = !text.empty() && (text.front() == '"' || text.front() == '\'');
+        return is_quoted ? parse(text) : TomlValue(text);
+    }
+    if (std::holds_alternative<std::vector<std::string>*>(target) && !has_quotes && text.size() >= 2 &&
+        text.front() == '[' && text.back() == ']')
+    {
+        TomlValue::array_type words;
+        std::istringstream stream(text.substr(1, text.size() - 2));
+        for (std::string word; std::getline(stream, word, ',');)
+            words.emplace_back(trimmed(word));
+        return TomlValue(words);
+    }
+    return parse(text);
+}
+
+/// Collects the values of a job and everything that is wrong with them.
+class Reader
+{
+  public:
+    explicit Reader(std::string file) : file_(std::move(file)) {}
+
+    void read_text(std::string const& text)
+    {
+        if (auto const bad = first_bad_byte(text))
+        {
+            auto const line =
+                1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*bad), '\n');
+            refuse(at_line(static_cast<std::size_t>(line)),
+                   "not a job file: it holds bytes that are not UTF-8 text");
+            is_readable_ = false;
+            return;
+        }
+        try
+        {
+            read_document(parse_toml(text));
+        }
+        catch (toml::syntax_error const& error)
+        {
+            const SyntaxProblem problem = read_syntax_message(error.what());
+            const std::size_t line = problem.line == 0 ? error.location().line() : problem.line;
+            const std::size_t column = problem.line == 0 ? error.location().column() : problem.column;
+            refuse({line, fmt::format("{}:{}:{}", file_, line, column)},
+                   fmt::format("syntax error: {}, in: {}", problem.reason, line_of(text, line)));
+            is_readable_ = false;
+        }
+        catch (std::exception const& error)
+        {
+            refuse({0, file_}, fmt::format("syntax error: {}", error.what()));
+            is_readable_ = false;
+        }
+    }
+
+    void read_override(std::string const& text)
+    {
+        const Origin origin{0, "--set " + text};
+        auto const equals = text.find('=');
+        if (equals == std::string::npos || first_bad_byte(text))
+        {
+            refuse(origin, "an override is written table.key=value");
+            return;
+        }
+        const std::string name = trimmed(std::string_view(text).substr(0, equals));
+        const std::string value_text = trimmed(std::string_view(text).substr(equals + 1));
+        auto const dot = name.find('.');
+        const std::string table = dot == std::string::npos ? "" : name.substr(0, dot);
+        KeySpec const* const spec =
+            check_name(origin, table, dot == std::string::npos ? name : name.substr(dot + 1));
+        if (spec == nullptr) return;
+        const KeyRef target = spec->bind(job_);
+        const std::optional<TomlValue> value = override_value(target, value_text);
+        if (value)
+            take(*spec, *value, origin);
+        else
+            refuse(origin,
+                   fmt::format("{} must be {}, not '{}'", spec->name(), type_name(target), value_text));
+    }
+
+    /// The resolved job. \throws JobError listing all problems, if there are any.
+    Job finish()
+    {
+        if (is_readable_)
+        {
+            resolve_job(job_);
+            for (RuleProblem const& problem : rule_problems(job_))
+                refuse(problem);
+        }
+        if (problems_.empty()) return job_;
+        std::stable_sort(problems_.begin(), problems_.end(), [](Problem const& a, Problem const& b) {
+            const auto rank = [](const Problem& problem) {
+                return problem.origin.line == 0 ? std::numeric_limits<std::size_t>::max()
+                                                : problem.origin.line;
+            };
+            return rank(a) < rank(b);
+        });
+        std::string message;
+        for (Problem const& problem : problems_)
+        {
+            message +=
+                fmt::format("{}{}: {}", message.empty() ? "" : "\n", problem.origin.label, problem.text);
+        }
+        throw JobError("{}", message);
+    }
+
+  private:
+    struct Problem
+    {
+        Origin origin;
+        std::string text;
+    };
+
+    [[nodiscard]] Origin at_line(std::size_t line) const { return {line, fmt::format("{}:{}", file_, line)}; }
+
+    void refuse(Origin origin, std::string text)
+    {
+        problems_.push_back({std::move(origin), std::move(text)});
+    }
+
+    /// A broken rule counts where its first key was set, unless one of its keys is wrong already.
+    void refuse(RuleProblem const& problem)
+    {
+        for (std::string const& key : problem.keys)
+        {
+            if (std::find(broken_.begin(), broken_.end(), key) != broken_.end()) return;
+        }
+        for (std::string const& key : problem.keys)
+        {
+            auto const found = origins_.find(key);
+            if (found == origins_.end()) continue;
+            refuse(found->second, problem.text);
+            return;
+        }
+        refuse({0, file_}, problem.text);
+    }
+
+    void read_document(TomlValue const& document)
+    {
+        for (auto const& [table, content] : document.as_table())
+        {
+            const Origin origin = at_line(content.location().line());
+            auto const& tables = job_tables();
+            bool const is_known = std::find(tables.begin(), tables.end(), table) != tables.end();
+            if (!is_known)
+            {
+                refuse(origin,
+                       content.is_table() ? unknown_table_problem(table) : unknown_key_problem("", table));
+            }
+            else if (!content.is_table())
+            {
+                refuse(origin,
+                       fmt::format("'{0}' must be a table, not {1}; write [{0}]", table, describe(content)));
+            }
+            else
+            {
+                read_table(table, content);
+            }
+        }
+    }
+
+    void read_table(std::string const& table, TomlValue const& content)
+    {
+        for (auto const& [key, value] : content.as_table())
+        {
+            const Origin origin = at_line(value.location().line());
+            if (KeySpec const* const spec = check_name(origin, table, key)) take(*spec, value, origin);
+        }
+    }
+
+    /// The key of that name; otherwise null, and a problem is noted.
+    KeySpec const* check_name(Origin const& origin, std::string const& table, std::string const& key)
+    {
+        if (is_planned_table(table + "." + key.substr(0, key.find('.'))))
+        {
+            refuse(origin, fmt::format("{}.{} is not built yet", table, key));
+            return nullptr;
+        }
+        KeySpec const* const spec = find_key(table + "." + key);
+        if (spec == nullptr) refuse(origin, unknown_key_problem(table, key));
+        return spec;
+    }
+
+    /// Put a value into the job, or note why not; a wrong value leaves the job as it was.
+    void take(KeySpec const& spec, TomlValue const& value, Origin const& origin)
+    {
+        origins_[spec.name()] = origin;
+        Job changed = job_;
+        std::vector<std::string> problems;
+        if (auto const problem = assign(spec, value, spec.bind(changed)))
+            problems.push_back(*problem);
+        else
+            problems = value_problems(spec, changed);
+        if (problems.empty())
+        {
+            job_ = std::move(changed);
+            return;
+        }
+        broken_.push_back(spec.name());
+        for (std::string& problem : problems)
+            refuse(origin, std::move(problem));
+    }
+
+    std::string file_;
+    Job job_;
+    std::map<std::string, Origin> origins_;  ///< of the keys that are set
+    std::vector<std::string> broken_;        ///< keys with a problem of their own
+    std::vector<Problem> problems_;
+    bool is_readable_ = true;
+};
+
+}  // namespace
+
+Job read_job(std::filesystem::path const& file, std::vector<std::string> const& overrides)
+{
+    std::string text;
+    try
+    {
+        text = read_file(file);
+    }
+    catch (FileError const& error)
+    {
+        throw JobError("job file: {}", error.what());
+    }
+    Reader reader(file.string());
+    reader.read_text(text);
+    for (std::string const& each : overrides)
+        reader.read_override(each);
+    return reader.finish();
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,26 @@
+#pragma once
+// Reading job files: from TOML to a sound, resolved Job, or to the list of everything that is wrong with it.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "jobs/job.hpp"
+
+namespace flipstorm
+{
+
+/**
+ * Read a job file, change it by overrides, check it whole and resolve it.
+ *
+ * An override is `table.key=value`, as given to --set. The value is written as in TOML; quotes may be left
+ * out around strings (`job.name=night`, `harden.options=[none,sec_all]`). The last override of a key counts.
+ * Paths stay as they are given: relative ones are relative to the current folder, and `~` is not expanded.
+ *
+ * \throws JobError with one problem a line, all of them at once: `FILE:LINE: problem`, `FILE: problem` for
+ * what is missing, `--set key=value: problem` for an override. A syntax error, `FILE:LINE:COLUMN: …`, hides
+ * what else is wrong in the file. Choices that are planned but not built yet are refused as such.
+ */
+Job read_job(std::filesystem::path const& file, std::vector<std::string> const& overrides = {});
+
+}  // namespace flipstorm

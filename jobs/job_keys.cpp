@@ -1,0 +1,295 @@
+#include "jobs/job_keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "jobs/job_print.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// A key bound to its member; the setters add what is not the same for all keys.
+class Key
+{
+  public:
+    explicit Key(KeySpec spec) : spec_(std::move(spec)) {}
+
+    /// low ≤ value ≤ high
+    Key between(double low, double high) && { return std::move(*this).limits({low, high, false, false}); }
+    /// low ≤ value
+    Key at_least(double low) && { return std::move(*this).limits({low, kInfinity, false, true}); }
+    /// low < value < high
+    Key inside(double low, double high) && { return std::move(*this).limits({low, high, true, true}); }
+    /// low < value ≤ high
+    Key above(double low, double high) && { return std::move(*this).limits({low, high, true, false}); }
+    /// low ≤ value < high
+    Key below(double low, double high) && { return std::move(*this).limits({low, high, false, true}); }
+    Key one_of(std::vector<std::string> built, std::vector<std::string> planned = {}) &&
+    {
+        spec_.choices = std::move(built);
+        spec_.planned = std::move(planned);
+        return std::move(*this);
+    }
+    Key unit(std::string unit) &&
+    {
+        spec_.unit = std::move(unit);
+        return std::move(*this);
+    }
+    Key by_default(std::string note) &&
+    {
+        spec_.default_note = std::move(note);
+        return std::move(*this);
+    }
+    Key may_be_empty() &&
+    {
+        spec_.may_be_empty = true;
+        return std::move(*this);
+    }
+    Key ascending() &&
+    {
+        spec_.ascending = true;
+        return std::move(*this);
+    }
+    Key not_identity() &&
+    {
+        spec_.identity = false;
+        return std::move(*this);
+    }
+    operator KeySpec() && { return std::move(spec_); }
+
+  private:
+    Key limits(Limits limits) &&
+    {
+        spec_.limits = limits;
+        return std::move(*this);
+    }
+
+    KeySpec spec_;
+};
+
+template<auto Table, auto Member>
+KeyRef bind(Job& job)
+{
+    return &(job.*Table.*Member);
+}
+
+template<auto Table, auto Member>
+Key key(std::string table, std::string name, std::string meaning)
+{
+    return Key({std::move(table), std::move(name), std::move(meaning), &bind<Table, Member>});
+}
+
+std::vector<KeySpec> make_keys()
+{
+    return {
+        key<&Job::job, &JobTable::name>("job", "name", "name of the job, in the report and of the out folder")
+            .not_identity(),
+        key<&Job::job, &JobTable::seed>("job", "seed", "seed of all random numbers").at_least(0),
+        key<&Job::job, &JobTable::out>("job", "out", "folder for all results")
+            .by_default("out/NAME")
+            .not_identity(),
+
+        key<&Job::data, &DataTable::kind>("data", "kind", "format of the data set")
+            .one_of({"idx", "synthetic"}, {"cifar10", "cifar100"}),
+        key<&Job::data, &DataTable::path>("data", "path",
+                                          "folder of the data set; not needed by \"synthetic\"")
+            .not_identity(),
+        key<&Job::data, &DataTable::test_images>(
+            "data", "test_images", "first images of the test set that faults are judged on; 0: all of them")
+            .between(0, 1e9),
+        key<&Job::data, &DataTable::mean>("data", "mean", "mean of pixel / 255 per channel, subtracted")
+            .between(-1e3, 1e3)
+            .by_default("usual for the data set")
+            .may_be_empty(),
+        key<&Job::data, &DataTable::std>("data", "std",
+                                         "standard deviation of pixel / 255 per channel, divided by")
+            .above(0, 1e3)
+            .by_default("usual for the data set")
+            .may_be_empty(),
+
+        key<&Job::model, &ModelTable::arch>("model", "arch", "architecture of the network")
+            .one_of({"lenet5"}, {"resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}),
+        key<&Job::model, &ModelTable::format>("model", "format", "number format of the stored parameters")
+            .one_of({"fp32"}, {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}),
+        key<&Job::model, &ModelTable::file>("model", "file",
+                                            "a model.h5 to use as it is instead of training one")
+            .by_default("none")
+            .not_identity(),
+        key<&Job::model, &ModelTable::activation>("model", "activation", "activation function")
+            .one_of({"relu"}, {"relu6"}),
+        key<&Job::model, &ModelTable::order>(
+            "model", "order", "order of convolution, normalisation and activation; not used by lenet5")
+            .one_of({"conv-norm-act"}, {"conv-act-norm"}),
+        key<&Job::model, &ModelTable::shortcut>(
+            "model", "shortcut", "shortcut of a residual block that changes shape; not used by lenet5")
+            .one_of({"option-a"}, {"projection"}),
+
+        key<&Job::train, &TrainTable::epochs>("train", "epochs", "passes over the training images")
+            .between(1, 1e6),
+        key<&Job::train, &TrainTable::batch>("train", "batch", "images per optimiser step").between(1, 1e6),
+        key<&Job::train, &TrainTable::lr>("train", "lr", "peak learning rate").above(0, 1e3),
+        key<&Job::train, &TrainTable::momentum>("train", "momentum",
+                                                "momentum of stochastic gradient descent")
+            .below(0, 1),
+        key<&Job::train, &TrainTable::weight_decay>("train", "weight_decay", "L2 penalty on the parameters")
+            .between(0, 1e3),
+        key<&Job::train, &TrainTable::clip>("train", "clip", "largest norm of the gradient; 0: no clipping")
+            .between(0, 1e9),
+        key<&Job::train, &TrainTable::loss>("train", "loss", "loss function")
+            .one_of({"cross_entropy"}, {"bce"}),
+        key<&Job::train, &TrainTable::schedule>("train", "schedule", "course of the learning rate")
+            .one_of({"one_cycle", "cosine", "constant"}),
+
+        key<&Job::campaign, &CampaignTable::target>("campaign", "target", "what faults strike")
+            .one_of({"weights"}, {"feature_maps", "instructions"}),
+        key<&Job::campaign, &CampaignTable::scheme>("campaign", "scheme",
+                                                    "what is sampled together: the network, each layer, or "
+                                                    "each bit position of each layer (data_unaware)")
+            .one_of({"network_wise", "layer_wise", "data_unaware"}, {"data_aware"}),
+        key<&Job::campaign, &CampaignTable::error_margin>(
+            "campaign", "error_margin", "half-width of the interval around each estimated critical share")
+            .inside(0, 1),
+        key<&Job::campaign, &CampaignTable::confidence>("campaign", "confidence",
+                                                        "two-sided confidence of that interval")
+            .inside(0, 1),
+        key<&Job::campaign, &CampaignTable::t>(
+            "campaign", "t",
+            "quantile of the normal distribution; where given, it counts instead of the confidence")
+            .between(0, 40)
+            .by_default("from confidence"),
+        key<&Job::campaign, &CampaignTable::evaluation>(
+            "campaign", "evaluation",
+            "how a fault is evaluated: the full network, or only what it "
+            "can change (exact)")
+            .one_of({"exact", "reference"}, {"screened"}),
+        key<&Job::campaign, &CampaignTable::tolerances>(
+            "campaign", "tolerances",
+            "accuracy drops that a user may accept; a fault beyond one is critical for it")
+            .below(0, 1)
+            .by_default("[0.005, 0.01, … 0.1]")
+            .ascending(),
+        key<&Job::campaign, &CampaignTable::limit>(
+            "campaign", "limit", "at most so many faults, spread evenly over the strata; 0: no limit")
+            .between(0, 1e15),
+        key<&Job::campaign, &CampaignTable::memory_budget>("campaign", "memory_budget",
+                                                           "memory for golden activations and work space")
+            .between(0, 1e9)
+            .unit("MiB per rank")
+            .not_identity(),
+
+        key<&Job::forest, &ForestTable::kind>("forest", "kind",
+                                              "balanced random forest or plain random forest")
+            .one_of({"brf", "rf"}),
+        key<&Job::forest, &ForestTable::sampling>("forest", "sampling", "how a balanced tree draws its rows")
+            .one_of({"undersample_bootstrap", "stratified_bootstrap"}),
+        key<&Job::forest, &ForestTable::trees>("forest", "trees", "trees per forest").between(1, 1e6),
+        key<&Job::forest, &ForestTable::folds>("forest", "folds", "folds of the cross-validation")
+            .between(2, 1000),
+        key<&Job::forest, &ForestTable::test_share>("forest", "test_share",
+                                                    "share of the faults held out for testing")
+            .inside(0, 1),
+        key<&Job::forest, &ForestTable::tolerances>("forest", "tolerances",
+                                                    "tolerances to train a forest for")
+            .below(0, 1)
+            .by_default("campaign.tolerances")
+            .ascending(),
+        key<&Job::forest, &ForestTable::campaign>("forest", "campaign", "a campaign.h5 to use as it is")
+            .by_default("none")
+            .not_identity(),
+
+        key<&Job::harden, &HardenTable::tolerance>("harden", "tolerance",
+                                                   "tolerance whose critical bits are protected")
+            .below(0, 1)
+            .by_default("smallest of forest.tolerances"),
+        key<&Job::harden, &HardenTable::ber>("harden", "ber", "upset probability per bit").inside(0, 1),
+        key<&Job::harden, &HardenTable::options>("harden", "options", "ways of protection to choose from")
+            .one_of({"none", "sec_all", "sec_critical"}),
+        key<&Job::harden, &HardenTable::forest>("harden", "forest", "a forest.h5 to use as it is")
+            .by_default("none")
+            .not_identity(),
+
+        key<&Job::device, &DeviceTable::kind>("device", "kind", "where networks are evaluated")
+            .one_of({"auto", "cpu", "cuda"}),
+        key<&Job::device, &DeviceTable::threads>(
+            "device", "threads", "threads per rank; 0: from the process's binding and OMP_NUM_THREADS")
+            .between(0, 4096)
+            .not_identity(),
+    };
+}
+
+}  // namespace
+
+bool Limits::allow(double value) const
+{
+    return (low_open ? value > low : value >= low) && (high_open ? value < high : value <= high);
+}
+
+std::string Limits::text() const
+{
+    auto const number = [](double value) {
+        return value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
+    };
+    std::string text;
+    if (std::isfinite(low)) text = fmt::format("{} {}", low_open ? ">" : "≥", number(low));
+    if (std::isfinite(high))
+    {
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", high_open ? "<" : "≤", number(high));
+    }
+    return text;
+}
+
+std::vector<KeySpec> const& job_keys()
+{
+    static const std::vector<KeySpec> keys = make_keys();
+    return keys;
+}
+
+KeySpec const* find_key(std::string_view name)
+{
+    auto const& keys = job_keys();
+    auto const found =
+        std::find_if(keys.begin(), keys.end(), [name](KeySpec const& spec) { return spec.name() == name; });
+    return found == keys.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> const& job_tables()
+{
+    static const std::vector<std::string> tables = [] {
+        std::vector<std::string> names;
+        for (const KeySpec& spec : job_keys())
+        {
+            if (names.empty() || names.back() != spec.table) names.push_back(spec.table);
+        }
+        return names;
+    }();
+    return tables;
+}
+
+bool is_planned_table(std::string_view name)
+{
+    return name == "train.fault_aware";
+}
+
+std::string type_name(KeyRef const& value)
+{
+    constexpr std::array<char const*, std::variant_size_v<KeyRef>> kNames = {
+        "a string", "an integer", "an integer", "a number", "a list of numbers", "a list of strings"};
+    return kNames.at(value.index());
+}
+
+std::string limits_text(KeySpec const& spec)
+{
+    if (spec.choices.empty()) return spec.limits.text();
+    std::string text = list_text(spec.choices);
+    if (!spec.planned.empty()) text += "; not built yet: " + list_text(spec.planned);
+    return text;
+}
+
+}  // namespace flipstorm

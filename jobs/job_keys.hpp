@@ -1,0 +1,72 @@
+#pragma once
+// The keys of a job file: one table that says of each key where its value lives, what it may be and what it
+// means. Reading, printing, suggestions and documentation all come from it.
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "jobs/job.hpp"
+
+namespace flipstorm
+{
+
+/// Where the value of a key lives in a Job; the alternative is the key's type.
+using KeyRef = std::variant<std::string*, std::uint64_t*, std::int64_t*, double*, std::vector<double>*,
+                            std::vector<std::string>*>;
+
+/// What the numbers of a key may be. NaN and infinity are never allowed.
+struct Limits
+{
+    double low = -std::numeric_limits<double>::infinity();
+    double high = std::numeric_limits<double>::infinity();
+    bool low_open = false;   ///< `low` itself is not allowed
+    bool high_open = false;  ///< `high` itself is not allowed
+
+    [[nodiscard]] bool allow(double value) const;
+    /// "≥ 1, ≤ 100"; empty where everything is allowed.
+    [[nodiscard]] std::string text() const;
+};
+
+/// One key of the job file.
+struct KeySpec
+{
+    std::string table;
+    std::string key;
+    std::string meaning;  ///< one line
+    KeyRef (*bind)(Job&) = nullptr;
+    Limits limits{};                     ///< of a number, or of each number of a list
+    std::vector<std::string> choices{};  ///< what a string, or each string of a list, may be; empty: anything
+    std::vector<std::string> planned{};  ///< known choices that are refused as not built yet
+    std::string unit{};
+    std::string default_note{};  ///< the default in words, where it depends on other keys
+    bool may_be_empty = false;   ///< of a list: the empty list stands for the default
+    bool ascending = false;      ///< of a list: each number is larger than the one before
+    bool identity = true;        ///< takes part in what is computed; not: where files lie and how it is run
+
+    /// "campaign.limit"
+    [[nodiscard]] std::string name() const { return table + "." + key; }
+};
+
+/// All keys, table by table, in the order in which they are printed.
+std::vector<KeySpec> const& job_keys();
+
+/// The key of that full name ("campaign.limit"), or null.
+KeySpec const* find_key(std::string_view name);
+
+/// The tables in the order in which they are printed.
+std::vector<std::string> const& job_tables();
+
+/// True for tables that are known but not built yet ("train.fault_aware").
+bool is_planned_table(std::string_view name);
+
+/// "an integer", "a list of numbers", …: the type of a key.
+std::string type_name(KeyRef const& value);
+
+/// Limits, or the choices, of a key in words; empty where everything is allowed.
+std::string limits_text(KeySpec const& spec);
+
+}  // namespace flipstorm

@@ -1,0 +1,88 @@
+#include "jobs/job_text.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+namespace flipstorm
+{
+
+std::string line_of(std::string const& text, std::size_t line)
+{
+    std::istringstream stream(text);
+    std::string content;
+    for (std::size_t i = 0; i < line; ++i)
+        std::getline(stream, content);
+    auto const first = content.find_first_not_of(" \t\r");
+    return first == std::string::npos ? ""
+                                      : content.substr(first, content.find_last_not_of(" \t\r") - first + 1);
+}
+
+SyntaxProblem read_syntax_message(std::string const& message)
+{
+    SyntaxProblem problem;
+    std::istringstream rows(message);
+    std::string title;
+    std::getline(rows, title);
+    std::string remark;
+    std::size_t shown_line = 0;
+    for (std::string row; std::getline(rows, row);)
+    {
+        constexpr std::string_view kGutter = " | ";
+        auto const gutter = row.find(kGutter);
+        if (gutter == std::string::npos) continue;
+        auto const number = row.find_first_not_of(' ');
+        if (number < gutter)
+        {
+            shown_line = std::strtoul(row.c_str() + number, nullptr, 10);
+            continue;
+        }
+        auto const mark = row.find_first_of("^~", gutter);
+        if (mark == std::string::npos) continue;
+        problem.line = shown_line;
+        problem.column = mark - gutter - kGutter.size() + 1;
+        auto const text = row.find_first_not_of("^~- ", mark);
+        remark = text == std::string::npos ? "" : row.substr(text);
+    }
+    // "[error] toml::parse_table: invalid line format": only the end is for users.
+    for (const std::string_view lead : {"[error] ", "toml::"})
+    {
+        if (title.rfind(lead, 0) != 0) continue;
+        title.erase(0, lead == "toml::" ? std::min(title.size(), title.find(": ") + 2) : lead.size());
+    }
+    for (std::string* text : {&title, &remark})
+    {
+        if (!text->empty() && text->back() == '.') text->pop_back();
+    }
+    bool const is_unquoted = title.empty() || title == "bad format: unknown value appeared";
+    if (is_unquoted)
+        problem.reason = "not a value; strings need quotes";
+    else
+        problem.reason = remark.empty() || remark == "here" ? title : title + ": " + remark;
+    return problem;
+}
+
+std::optional<std::size_t> first_bad_byte(std::string_view text)
+{
+    auto const byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    for (std::size_t i = 0; i < text.size();)
+    {
+        unsigned const lead = byte(i);
+        const std::size_t length = lead < 0x80   ? 1
+                                   : lead < 0xC2 ? 0
+                                   : lead < 0xE0 ? 2
+                                   : lead < 0xF0 ? 3
+                                   : lead < 0xF5 ? 4
+                                                 : 0;
+        bool const control = (lead < 0x20 && lead != '\t' && lead != '\n' && lead != '\r') || lead == 0x7F;
+        if (length == 0 || control || i + length > text.size()) return i;
+        for (std::size_t k = 1; k < length; ++k)
+        {
+            if ((byte(i + k) & 0xC0U) != 0x80U) return i;
+        }
+        i += length;
+    }
+    return std::nullopt;
+}
+
+}  // namespace flipstorm

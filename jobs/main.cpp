@@ -1,0 +1,234 @@
+// The flipstorm program: reads the command line, runs stages, and turns errors into messages and exit codes.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "engine/base/error.hpp"
+#include "engine/base/log.hpp"
+#include "engine/base/version.hpp"
+#include "hdf5_schema/file_summary.hpp"
+#include "jobs/agreed_error.hpp"
+#include "jobs/context.hpp"
+#include "jobs/job_file.hpp"
+#include "jobs/job_print.hpp"
+#include "jobs/stages.hpp"
+#include "mpi/placement.hpp"
+#include "mpi/session.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// What the command line says.
+struct Arguments
+{
+    std::string command;
+    std::string file;  ///< job file, or the file to inspect
+    std::vector<std::string> overrides;
+    std::string out;
+    std::optional<std::int64_t> deadline;
+    bool fresh = false;
+    bool dry_run = false;
+    bool print_config = false;
+    bool quiet = false;
+};
+
+/// A command that works on a job.
+struct JobCommand
+{
+    const char* name;
+    const char* description;
+    StageEnd (*run)(const Context&);  ///< null: not built yet
+};
+
+StageEnd print_plan(const Context& context)
+{
+    return on_root(context,
+                   [&]
+                   {
+                       fmt::print("{}", describe_plan(context));
+                       return StageEnd::complete;
+                   });
+}
+
+constexpr JobCommand kCommands[] = {
+    {"run", "train (if there is no model yet), inject, forest, harden, report", run_all},
+    {"train", "train the network: OUT/model.h5", run_train},
+    {"plan", "print strata, sample sizes and an estimate of the cost", print_plan},
+    {"inject", "inject the sampled faults: OUT/campaign.h5", run_inject},
+    {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest},
+    {"harden", "size selective protection: OUT/protection.h5", run_harden},
+    {"report", "print the tables, draw the figures: OUT/report.html", run_report},
+    {"bench", "time the evaluation modes against each other (not built yet)", nullptr},
+};
+
+void add_commands(CLI::App& app, Arguments& arguments)
+{
+    app.require_subcommand(1);
+    app.set_version_flag("--version", fmt::format("flipstorm {} ({})", software_version(), git_sha1()));
+    app.footer(
+        "The same command starts or continues a job. Under mpirun or srun all ranks share the work.\n"
+        "Exit codes: 0 complete, 75 stopped with progress saved (run again), 64 command line or job file,\n"
+        "65 input data, 74 input/output or corrupt file, 70 internal error.");
+    for (const JobCommand& command : kCommands)
+    {
+        CLI::App* sub = app.add_subcommand(command.name, command.description);
+        sub->add_option("JOB.toml", arguments.file, "job file; jobs/examples has some")->required();
+        sub->add_option("--set", arguments.overrides, "override a key of the job file, e.g. campaign.limit=100; repeatable")
+            ->type_name("KEY=VALUE")
+            ->allow_extra_args(false);
+        sub->add_option("--out", arguments.out, "out folder, instead of job.out")->type_name("DIR");
+        sub->add_option("--deadline", arguments.deadline, "stop with progress saved at this time, in seconds since 1970")
+            ->type_name("EPOCH");
+        sub->add_flag("--fresh", arguments.fresh, "discard what an earlier run of these stages left");
+        sub->add_flag("--dry-run", arguments.dry_run, "print the plan and do nothing");
+        sub->add_flag("--print-config", arguments.print_config, "print the job with every default, and do nothing");
+        sub->add_flag("--quiet", arguments.quiet, "only warnings and results");
+        sub->callback([&arguments, name = command.name] { arguments.command = name; });
+    }
+    CLI::App* import = app.add_subcommand("import", "import a TorchScript network (not built yet)");
+    import->add_option("MODEL.pt", "TorchScript file")->required();
+    import->add_option("JOB.toml", arguments.file, "job file that names the data and their normalisation")->required();
+    import->add_option("--to", "file to write")->type_name("MODEL.h5")->required();
+    import->callback([&arguments] { arguments.command = "import"; });
+    CLI::App* inspect = app.add_subcommand("inspect", "list what is in a file of flipstorm");
+    inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
+    inspect->callback([&arguments] { arguments.command = "inspect"; });
+}
+
+Device pick_device(const Job& job, const NodePlace& place)
+{
+    if (job.device.kind == "cpu") return {};
+    const int visible = visible_cuda_devices();
+    FS_CHECK(JobError, job.device.kind != "cuda" || visible > 0,
+             "device.kind is \"cuda\", but no GPU is usable here: none is visible, or LibTorch was built without CUDA");
+    const int index = choose_device(place.local_rank, visible);
+    return index < 0 ? Device{} : Device{true, index};
+}
+
+/// Runs the command of the command line. \return the exit code
+ExitCode execute(const Arguments& arguments, const std::string& command_line, const Communicator& world)
+{
+    if (arguments.command == "inspect")
+    {
+        if (world.is_root()) fmt::print("{}", summarise_file(arguments.file));
+        return ExitCode::complete;
+    }
+    StageEnd (*stage)(const Context&) = nullptr;
+    for (const JobCommand& command : kCommands)
+    {
+        if (arguments.command == command.name) stage = command.run;
+    }
+    FS_CHECK(JobError, stage != nullptr, "'flipstorm {}' is not built yet", arguments.command);
+
+    Context context;
+    context.command_line = command_line;
+    context.world = world;
+    context.fresh = arguments.fresh;
+    context.quiet = arguments.quiet;
+    context.deadline = arguments.deadline;
+    on_all(world,
+           [&]
+           {
+               context.job = read_job(arguments.file, arguments.overrides);
+               if (!arguments.out.empty()) context.job.job.out = arguments.out;
+           });
+    if (arguments.print_config)
+    {
+        if (world.is_root()) fmt::print("{}", print_job(context.job));
+        return ExitCode::complete;
+    }
+    if (arguments.dry_run)
+    {
+        print_plan(context);
+        return ExitCode::complete;
+    }
+    const Communicator node = world.split_by_node();
+    const std::vector<CpuSet> cpus = gather_allowed_cpus(node);
+    on_all(world,
+           [&]
+           {
+               context.device = pick_device(context.job, {node.rank(), node.size()});
+               context.threads = threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
+                                                  static_cast<int>(context.job.device.threads));
+           });
+    const ScopedSignalHandler signals;
+    StopConditions stop(signals, context.deadline, context.out());
+    context.stop = &stop;
+    return stage(context) == StageEnd::stopped ? ExitCode::stopped : ExitCode::complete;
+}
+
+/// Print an error. What only this rank knows of ends the others too.
+ExitCode report(const MpiSession& session, const std::string& message, ExitCode code, bool agreed)
+{
+    const Communicator& world = session.world();
+    if (!agreed || world.is_root())
+    {
+        std::fflush(stdout);
+        const std::string where = world.size() > 1 && !agreed ? fmt::format(" (rank {})", world.rank()) : "";
+        fmt::print(stderr, "flipstorm{}: {}\n", where, message);
+        std::fflush(stderr);
+    }
+    if (!agreed && world.size() > 1) session.abort(static_cast<int>(code));
+    return code;
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv)
+{
+    std::string command_line = "flipstorm";
+    for (int i = 1; i < argc; ++i) command_line += fmt::format(" {}", argv[i]);
+    CLI::App app{"flipstorm: which bits of a neural network must not flip? Fault injection, prediction, protection."};
+    app.name("flipstorm");
+    Arguments arguments;
+    add_commands(app, arguments);
+    try
+    {
+        const MpiSession session(argc, argv);
+        const bool root = session.world().is_root();
+        try
+        {
+            app.parse(argc, argv);
+            configure_logging(session.world().rank(), arguments.quiet);
+            return static_cast<int>(execute(arguments, command_line, session.world()));
+        }
+        catch (const CLI::ParseError& error)
+        {
+            if (error.get_exit_code() == 0) return root ? app.exit(error) : 0;
+            return static_cast<int>(report(session, fmt::format("{}\nRun with --help for more information.", error.what()),
+                                           ExitCode::usage, true));
+        }
+        catch (const AgreedError& error)
+        {
+            return static_cast<int>(report(session, error.what(), error.exit_code(), true));
+        }
+        catch (const Error& error)
+        {
+            return static_cast<int>(report(session, error.what(), error.exit_code(), false));
+        }
+        catch (const std::bad_alloc&)
+        {
+            return static_cast<int>(report(session, "out of memory; lower campaign.memory_budget or the ranks per node",
+                                           ExitCode::internal, false));
+        }
+        catch (const std::exception& error)
+        {
+            return static_cast<int>(report(session, error.what(), ExitCode::internal, false));
+        }
+    }
+    catch (const Error& error)
+    {
+        fmt::print(stderr, "flipstorm: {}\n", error.what());
+        return static_cast<int>(error.exit_code());
+    }
+}
+
+}  // namespace flipstorm
+
+int main(int argc, char** argv)
+{
+    return flipstorm::run_program(argc, argv);
+}

@@ -1,0 +1,119 @@
+#include "jobs/outcome_codec.hpp"
+
+#include <boost/archive/binary_iarchive.hpp>
+#include <boost/archive/binary_oarchive.hpp>
+#include <boost/serialization/split_free.hpp>
+#include <boost/serialization/string.hpp>
+#include <boost/serialization/vector.hpp>
+#include <sstream>
+
+#include "engine/base/error.hpp"
+
+BOOST_CLASS_IMPLEMENTATION(flipstorm::Outcome, boost::serialization::object_serializable)
+BOOST_CLASS_IMPLEMENTATION(flipstorm::JournalEntry, boost::serialization::object_serializable)
+BOOST_CLASS_TRACKING(flipstorm::Outcome, boost::serialization::track_never)
+BOOST_CLASS_TRACKING(flipstorm::JournalEntry, boost::serialization::track_never)
+
+namespace boost::serialization
+{
+
+template<class Archive>
+void serialize(Archive& archive, flipstorm::Outcome& outcome, unsigned /*version*/)
+{
+    archive& outcome.tally.evaluated& outcome.tally.correct& outcome.tally.mismatches& outcome.tally.nonfinite;
+    archive& outcome.stopped& outcome.drop;
+}
+
+template<class Archive>
+void save(Archive& archive, const flipstorm::JournalEntry& entry, unsigned /*version*/)
+{
+    const std::uint64_t chunk = entry.chunk.value();
+    archive << chunk << entry.bytes;
+}
+
+template<class Archive>
+void load(Archive& archive, flipstorm::JournalEntry& entry, unsigned /*version*/)
+{
+    std::uint64_t chunk = 0;
+    archive >> chunk >> entry.bytes;
+    entry.chunk = flipstorm::ChunkId(chunk);
+}
+
+template<class Archive>
+void serialize(Archive& archive, flipstorm::JournalEntry& entry, unsigned version)
+{
+    split_free(archive, entry, version);
+}
+
+}  // namespace boost::serialization
+
+namespace flipstorm
+{
+namespace
+{
+
+template<class T>
+std::string to_bytes(const std::vector<T>& values)
+{
+    std::ostringstream stream;
+    {
+        boost::archive::binary_oarchive archive(stream, boost::archive::no_header);
+        archive << values;
+    }
+    return stream.str();
+}
+
+template<class T>
+std::vector<T> from_bytes(const std::string& bytes)
+{
+    std::vector<T> values;
+    try
+    {
+        std::istringstream stream(bytes);
+        boost::archive::binary_iarchive archive(stream, boost::archive::no_header);
+        archive >> values;
+    }
+    catch (const std::exception& error)
+    {
+        throw FileError("the journal holds outcome records that cannot be read ({}); remove it with --fresh",
+                        error.what());
+    }
+    return values;
+}
+
+}  // namespace
+
+std::string encode_outcomes(const std::vector<Outcome>& outcomes)
+{
+    return to_bytes(outcomes);
+}
+
+std::vector<Outcome> decode_outcomes(const std::string& bytes, std::size_t count, std::uint64_t images)
+{
+    std::vector<Outcome> outcomes = from_bytes<Outcome>(bytes);
+    FS_CHECK(FileError, outcomes.size() == count, "the journal holds {} outcomes for a chunk of {} faults",
+             outcomes.size(), count);
+    for (const Outcome& outcome : outcomes)
+    {
+        const Tally& tally = outcome.tally;
+        FS_CHECK(FileError,
+                 tally.evaluated <= images && tally.correct <= tally.evaluated && tally.mismatches <= tally.evaluated &&
+                     tally.nonfinite <= tally.mismatches && (outcome.stopped || tally.evaluated == images),
+                 "the journal holds an impossible outcome: {} of {} images evaluated, {} correct, {} mismatches, {} "
+                 "not finite",
+                 tally.evaluated, images, tally.correct, tally.mismatches, tally.nonfinite);
+    }
+    return outcomes;
+}
+
+std::string encode_entries(const std::vector<JournalEntry>& entries)
+{
+    return to_bytes(entries);
+}
+
+std::vector<JournalEntry> decode_entries(const std::string& bytes)
+{
+    return from_bytes<JournalEntry>(bytes);
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,39 @@
+#pragma once
+// The stages of a job. Each is a function from files to files that skips itself when its output is there with
+// the same digests. All are \collective and throw Error; rank 0 prints.
+
+#include <string>
+
+#include "jobs/context.hpp"
+
+namespace flipstorm
+{
+
+/// Train the job's network into model.h5, on rank 0. Nothing to do if the job names a model.file.
+StageEnd run_train(const Context& context);
+
+/// Inject the faults of the plan on all ranks, journal the outcomes, and gather them into campaign.h5.
+StageEnd run_inject(const Context& context);
+
+/// Train forests on the campaign and predict every bit into forest.h5, on rank 0.
+StageEnd run_forest(const Context& context);
+
+/// Size the protection into protection.h5, on rank 0.
+StageEnd run_harden(const Context& context);
+
+/// Print Tables I to III, draw the figures and write report.html, on rank 0.
+StageEnd run_report(const Context& context);
+
+/// All of them, in this order; ends at the first that is stopped.
+StageEnd run_all(const Context& context);
+
+/// Strata, sample sizes and cost of the job's campaign, as text. Reads the data set and, if there, the model.
+std::string describe_plan(const Context& context);
+
+/// Digest of all that decides the parameters of model.h5.
+std::string train_digest(const Job& job, const std::string& dataset_sha256);
+
+/// Digest of all that decides the outcomes of a campaign.
+std::string campaign_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256);
+
+}  // namespace flipstorm

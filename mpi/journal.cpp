@@ -1,0 +1,352 @@
+#include "mpi/journal.hpp"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <boost/archive/binary_iarchive.hpp>
+#include <boost/archive/binary_oarchive.hpp>
+#include <boost/serialization/binary_object.hpp>
+#include <limits>
+#include <random>
+#include <sstream>
+#include <streambuf>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
+#include "engine/base/log.hpp"
+#include "engine/base/timing.hpp"
+
+namespace flipstorm
+{
+namespace fs = std::filesystem;
+namespace
+{
+
+constexpr std::string_view kMagic(
+    "\x89"
+    "FSJ\r\n\x1a\n",
+    8);
+constexpr std::uint32_t kFormatVersion = 1;
+constexpr std::size_t kHeaderBytes = 24;
+constexpr std::size_t kLongestDigest = 1024;
+constexpr std::string_view kExtension = ".segment";
+
+/// Why a segment is dropped.
+class SegmentError : public Error
+{
+  public:
+    using Error::Error;
+};
+
+template<class Int>
+void put_little_endian(std::string& out, Int value)
+{
+    for (std::size_t i = 0; i < sizeof(Int); ++i)
+        out += static_cast<char>((value >> (8 * i)) & 0xffU);
+}
+
+template<class Int>
+Int get_little_endian(std::string_view bytes)
+{
+    Int value = 0;
+    for (std::size_t i = 0; i < sizeof(Int); ++i)
+    {
+        value |= static_cast<Int>(static_cast<Int>(static_cast<unsigned char>(bytes[i])) << (8 * i));
+    }
+    return value;
+}
+
+std::uint32_t crc_of(std::string_view bytes)
+{
+    return static_cast<std::uint32_t>(
+        crc32_z(0, reinterpret_cast<unsigned char const*>(bytes.data()), bytes.size()));
+}
+
+/// Reads bytes in place.
+class ViewBuffer : public std::streambuf
+{
+  public:
+    explicit ViewBuffer(std::string_view view)
+    {
+        char* const begin = const_cast<char*>(view.data());  // streambuf asks for it; it is only read
+        setg(begin, begin, begin + view.size());
+    }
+};
+
+struct Segment
+{
+    std::string stage_digest;
+    std::int32_t rank = 0;
+    std::vector<JournalEntry> entries;
+};
+
+void save_bytes(boost::archive::binary_oarchive& archive, std::string const& bytes)
+{
+    const std::uint64_t length = bytes.size();
+    archive << length;
+    archive.save_binary(bytes.data(), bytes.size());
+}
+
+std::string load_bytes(boost::archive::binary_iarchive& archive, std::size_t longest)
+{
+    std::uint64_t length = 0;
+    archive >> length;
+    FS_CHECK(SegmentError, length <= longest, "its archive holds a string of {} bytes, at most {} can be",
+             length, longest);
+    std::string bytes(length, '\0');
+    archive.load_binary(bytes.data(), bytes.size());
+    return bytes;
+}
+
+std::string segment_payload(std::string const& stage_digest, int rank,
+                            std::vector<JournalEntry> const& entries)
+{
+    std::ostringstream out(std::ios::binary);
+    {
+        boost::archive::binary_oarchive archive(out);
+        save_bytes(archive, stage_digest);
+        const std::int32_t writer = rank;
+        const std::uint64_t count = entries.size();
+        archive << writer << count;
+        for (JournalEntry const& entry : entries)
+        {
+            const std::uint64_t chunk = entry.chunk.value();
+            archive << chunk;
+            save_bytes(archive, entry.bytes);
+        }
+    }
+    return out.str();
+}
+
+std::string segment_file(std::string_view payload)
+{
+    std::string file(kMagic);
+    file.reserve(kHeaderBytes + payload.size());
+    put_little_endian(file, kFormatVersion);
+    put_little_endian(file, std::uint64_t{payload.size()});
+    put_little_endian(file, crc_of(payload));
+    file += payload;
+    return file;
+}
+
+/// The payload, once all that can be checked without the archive has been. \throws SegmentError
+std::string_view checked_payload(std::string_view file)
+{
+    FS_CHECK(SegmentError, !file.empty(), "it is empty");
+    const std::string_view magic = file.substr(0, kMagic.size());
+    FS_CHECK(SegmentError, magic == kMagic.substr(0, magic.size()),
+             "it is not a journal segment (wrong magic)");
+    FS_CHECK(SegmentError, file.size() >= kHeaderBytes, "it is torn: {} bytes, shorter than its header",
+             file.size());
+    auto const version = get_little_endian<std::uint32_t>(file.substr(8));
+    FS_CHECK(SegmentError, version == kFormatVersion, "it has format version {}, this program reads {}",
+             version, kFormatVersion);
+    auto const length = get_little_endian<std::uint64_t>(file.substr(12));
+    const std::string_view payload = file.substr(kHeaderBytes);
+    FS_CHECK(SegmentError, payload.size() == length, "it is torn: {} bytes of content, {} expected",
+             payload.size(), length);
+    auto const crc = get_little_endian<std::uint32_t>(file.substr(20));
+    FS_CHECK(SegmentError, crc_of(payload) == crc, "it is damaged: its CRC-32 is {:08x}, {:08x} expected",
+             crc_of(payload), crc);
+    return payload;
+}
+
+/// \throws SegmentError
+Segment parse_segment(std::string_view file)
+{
+    const std::string_view payload = checked_payload(file);
+    try
+    {
+        ViewBuffer buffer(payload);
+        boost::archive::binary_iarchive archive(buffer);
+        Segment segment;
+        segment.stage_digest = load_bytes(archive, kLongestDigest);
+        std::uint64_t count = 0;
+        archive >> segment.rank >> count;
+        constexpr std::size_t kSmallestEntry = 2 * sizeof(std::uint64_t);
+        FS_CHECK(SegmentError, count <= payload.size() / kSmallestEntry,
+                 "its archive announces {} entries, more than fit {} bytes", count, payload.size());
+        segment.entries.reserve(count);
+        for (std::uint64_t i = 0; i < count; ++i)
+        {
+            std::uint64_t chunk = 0;
+            archive >> chunk;
+            segment.entries.push_back({ChunkId(chunk), load_bytes(archive, payload.size())});
+        }
+        return segment;
+    }
+    catch (boost::archive::archive_exception const& error)
+    {
+        throw SegmentError("its archive cannot be read: {}", error.what());
+    }
+}
+
+bool is_segment(fs::path const& name)
+{
+    return name.extension() == kExtension && name.filename().string().front() != '.';
+}
+
+bool is_unfinished_segment(fs::path const& name)
+{
+    return name.extension() == ".tmp" && name.stem().extension() == kExtension;
+}
+
+/// Files of the folder that `wanted` accepts, sorted; none if there is no such folder.
+template<class Predicate>
+std::vector<fs::path> list_folder(fs::path const& folder, Predicate&& wanted)
+{
+    std::vector<fs::path> names;
+    std::error_code error;
+    fs::directory_iterator entry(folder, error);
+    if (error == std::errc::no_such_file_or_directory) return names;
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error))
+    {
+        if (wanted(entry->path())) names.push_back(entry->path());
+    }
+    FS_CHECK(FileError, !error, "cannot list the journal '{}': {}", folder.string(), error.message());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+}  // namespace
+
+std::string new_start_id(Communicator const& communicator)
+{
+    std::string id;
+    if (communicator.is_root())
+    {
+        std::string time = utc_timestamp(epoch_seconds());
+        time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == '-' || c == ':'; }),
+                   time.end());
+        std::random_device random;
+        id = fmt::format("{}-{:08x}{:08x}", time, random(), random());
+    }
+    communicator.broadcast(id);
+    return id;
+}
+
+JournalWriter::JournalWriter(fs::path folder, std::string stage_digest, std::string start_id, int rank,
+                             FlushPolicy policy, std::function<double()> clock)
+    : folder_(std::move(folder)),
+      stage_digest_(std::move(stage_digest)),
+      start_id_(std::move(start_id)),
+      rank_(rank),
+      policy_(policy),
+      clock_(std::move(clock)),
+      last_segment_(clock_())
+{
+    FS_REQUIRE(stage_digest_.size() <= kLongestDigest, "a stage digest of {} bytes is too long",
+               stage_digest_.size());
+    make_folder(folder_);
+}
+
+JournalWriter::~JournalWriter()
+{
+    try
+    {
+        flush();
+    }
+    catch (std::exception const& error)
+    {
+        log_warning("{} finished chunks are not in the journal and will be computed again: {}",
+                    buffer_.size(), error.what());
+    }
+}
+
+void JournalWriter::append(JournalEntry entry)
+{
+    buffered_bytes_ += entry.bytes.size();
+    buffer_.push_back(std::move(entry));
+    if (buffered_bytes_ >= policy_.bytes || seconds_since_segment() >= policy_.seconds) flush();
+}
+
+void JournalWriter::flush()
+{
+    if (buffer_.empty()) return;
+    const fs::path name = folder_ / fmt::format("{}-r{:05}-{:08}{}", start_id_, rank_, sequence_, kExtension);
+    write_file_durably(name, segment_file(segment_payload(stage_digest_, rank_, buffer_)));
+    ++sequence_;
+    buffer_.clear();
+    buffered_bytes_ = 0;
+    last_segment_ = clock_();
+}
+
+JournalContent read_journal(fs::path const& folder, std::string const& stage_digest, int rank, int size)
+{
+    FS_REQUIRE(rank >= 0 && rank < size, "no rank {} among {} ranks", rank, size);
+    const std::vector<fs::path> names = list_folder(folder, is_segment);
+    JournalContent content;
+    std::unordered_set<std::uint64_t> seen;
+    for (auto i = static_cast<std::size_t>(rank); i < names.size(); i += static_cast<std::size_t>(size))
+    {
+        fs::path const& name = names[i];
+        Segment segment;
+        try
+        {
+            segment = parse_segment(read_file(name));
+        }
+        catch (SegmentError const& error)
+        {
+            log_warning("journal segment '{}' is ignored: {}", name.string(), error.what());
+            ++content.dropped;
+            continue;
+        }
+        catch (FileError const& error)
+        {
+            log_warning("a journal segment is ignored: {}", error.what());
+            ++content.dropped;
+            continue;
+        }
+        FS_CHECK(
+            JobError, segment.stage_digest == stage_digest,
+            "the out folder holds the journal of another job ('{}' is of {}, this job is {}): use --fresh to "
+            "discard it, or another --out",
+            name.string(), segment.stage_digest, stage_digest);
+        ++content.segments;
+        for (JournalEntry& entry : segment.entries)
+        {
+            if (seen.insert(entry.chunk.value()).second) content.entries.push_back(std::move(entry));
+        }
+    }
+    return content;
+}
+
+std::vector<std::uint8_t> agree_on_done(Communicator const& communicator, JournalContent& content,
+                                        std::uint64_t chunks)
+{
+    constexpr auto kNobody = std::numeric_limits<std::uint64_t>::max();
+    auto const here = static_cast<std::uint64_t>(communicator.rank());
+    std::vector<std::uint64_t> owners(chunks, kNobody);
+    for (JournalEntry const& entry : content.entries)
+    {
+        FS_CHECK(FileError, entry.chunk.value() < chunks,
+                 "the journal holds chunk {}, but the campaign has {} chunks", entry.chunk.value(), chunks);
+        owners[entry.chunk.value()] = here;
+    }
+    communicator.all_reduce(owners, Reduce::min);
+
+    auto const not_kept = [&](JournalEntry const& entry) { return owners[entry.chunk.value()] != here; };
+    content.entries.erase(std::remove_if(content.entries.begin(), content.entries.end(), not_kept),
+                          content.entries.end());
+    std::vector<std::uint8_t> done(chunks);
+    std::transform(owners.begin(), owners.end(), done.begin(),
+                   [](std::uint64_t owner) { return owner == kNobody ? std::uint8_t{0} : std::uint8_t{1}; });
+    return done;
+}
+
+void remove_journal(fs::path const& folder)
+{
+    std::error_code error;
+    for (fs::path const& name : list_folder(
+             folder, [](fs::path const& file) { return is_segment(file) || is_unfinished_segment(file); }))
+    {
+        fs::remove(name, error);
+        FS_CHECK(FileError, !error, "cannot remove '{}': {}", name.string(), error.message());
+    }
+    fs::remove(folder, error);  // fails, rightly, if something else is in it
+}
+
+}  // namespace flipstorm

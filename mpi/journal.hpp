@@ -1,0 +1,122 @@
+#pragma once
+// The truth of a campaign while it runs: finished chunks in immutable segment files, written by each rank for
+// itself and read by any later run, on any number of ranks. A segment is whole or absent; what is lost or
+// damaged is computed again.
+//
+// A segment is `START-rRANK-SEQUENCE.segment`:
+//
+//     offset  bytes  content (integers little-endian)
+//     0       8      magic 89 46 53 4a 0d 0a 1a 0a ("\x89FSJ\r\n\x1a\n")
+//     8       4      format version
+//     12      8      length of the payload
+//     20      4      CRC-32 (zlib) of the payload
+//     24             payload: Boost.Serialization binary archive of stage digest, rank, entries (chunk,
+//     bytes)
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.hpp"
+#include "mpi/communicator.hpp"
+
+namespace flipstorm
+{
+
+/// A finished chunk: its number and its outcome records, as bytes that only the stage understands.
+struct JournalEntry
+{
+    ChunkId chunk;
+    std::string bytes;
+};
+
+/// When buffered entries become a segment by themselves.
+struct FlushPolicy
+{
+    double seconds = 5;                         ///< since the last segment
+    std::size_t bytes = std::size_t{16} << 20;  ///< buffered
+};
+
+/// A name that no other start shares, the same on all ranks: "20230417T093000Z-0123456789abcdef". \collective
+[[nodiscard]] std::string new_start_id(Communicator const& communicator);
+
+/// Writes the segments of one rank. Not thread-safe.
+class JournalWriter
+{
+  public:
+    /**
+     * \param stage_digest  hash of all that the outcomes depend on; a journal holds one stage only
+     * \param start_id      new_start_id()
+     * \param clock         seconds, never going back
+     * \throws FileError if the folder cannot be made, Error if the digest is longer than 1 KiB.
+     */
+    JournalWriter(std::filesystem::path folder, std::string stage_digest, std::string start_id, int rank,
+                  FlushPolicy policy, std::function<double()> clock);
+    JournalWriter(JournalWriter const&) = delete;
+    JournalWriter& operator=(JournalWriter const&) = delete;
+
+    /// Writes what is left if it can; a failure is only logged. Call flush() to know.
+    ~JournalWriter();
+
+    /// Buffer an entry, and flush() when the policy says so. \throws FileError as flush().
+    void append(JournalEntry entry);
+
+    /// Write the buffered entries as one segment; nothing if there are none. \throws FileError, naming the
+    /// file and the system's reason (disk full); the entries stay buffered and the next flush tries again.
+    void flush();
+
+    /// Age of the last segment (or of this object), for a progress line.
+    [[nodiscard]] double seconds_since_segment() const { return clock_() - last_segment_; }
+
+  private:
+    std::filesystem::path folder_;
+    std::string stage_digest_;
+    std::string start_id_;
+    int rank_;
+    FlushPolicy policy_;
+    std::function<double()> clock_;
+    double last_segment_;
+    std::uint64_t sequence_ = 0;
+    std::vector<JournalEntry> buffer_;
+    std::size_t buffered_bytes_ = 0;
+};
+
+/// What earlier runs left.
+struct JournalContent
+{
+    std::vector<JournalEntry> entries;  ///< each chunk once
+    std::size_t segments = 0;           ///< read
+    std::size_t dropped = 0;            ///< damaged, foreign or of another format version
+};
+
+/**
+ * Read this rank's share of the journal: in sorted order, segment i belongs to rank i mod `size`.
+ *
+ * Segments that are torn, fail their CRC, are not flipstorm's, have another format version or cannot be read
+ * are dropped with one warning each that names the file and the reason. Of a chunk found twice the first
+ * counts. Other files and unfinished segments (`.tmp`) are ignored; a folder that does not exist is an empty
+ * journal.
+ *
+ * \throws JobError if a segment carries another stage digest, FileError if the folder cannot be listed.
+ */
+[[nodiscard]] JournalContent read_journal(std::filesystem::path const& folder,
+                                          std::string const& stage_digest, int rank, int size);
+
+/**
+ * Agree on the chunks that are done: where several ranks have read the same chunk, the lowest keeps it.
+ *
+ * \return a flag per chunk, 0 … `chunks` − 1, the same on all ranks.
+ * \throws FileError if an entry names a chunk that the campaign does not have. \collective
+ */
+[[nodiscard]] std::vector<std::uint8_t> agree_on_done(Communicator const& communicator,
+                                                      JournalContent& content, std::uint64_t chunks);
+
+/// Remove all segments, finished or not, and the folder if nothing else is in it. Nothing to remove is no
+/// error. One rank calls it, before any other reads. \throws FileError, naming the file and the system's
+/// reason.
+void remove_journal(std::filesystem::path const& folder);
+
+}  // namespace flipstorm

@@ -1,0 +1,106 @@
+#include "mpi/stop.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "engine/base/error.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+std::atomic<int> caught_signal{0};
+std::atomic<bool> handler_installed{false};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler needs lock-free atomics");
+
+extern "C" void remember_signal(int number)
+{
+    int none = 0;
+    caught_signal.compare_exchange_strong(none, number);
+}
+
+char const* signal_name(int number)
+{
+    switch (number)
+    {
+        case SIGUSR1:
+            return "SIGUSR1";
+        case SIGUSR2:
+            return "SIGUSR2";
+        case SIGTERM:
+            return "SIGTERM";
+        case SIGINT:
+            return "SIGINT";
+        default:
+            return "unknown";
+    }
+}
+
+}  // namespace
+
+ScopedSignalHandler::ScopedSignalHandler()
+{
+    FS_REQUIRE(!handler_installed.exchange(true), "there is a signal handler already");
+    caught_signal = 0;
+    for (std::size_t i = 0; i < std::size(kSignals); ++i)
+    {
+        struct sigaction action = {};
+        action.sa_handler = remember_signal;
+        action.sa_flags = SA_RESTART;
+        if (kSignals[i] == SIGINT) action.sa_flags |= static_cast<int>(SA_RESETHAND);
+        sigemptyset(&action.sa_mask);
+        FS_REQUIRE(sigaction(kSignals[i], &action, &old_[i]) == 0, "cannot handle {}: {}",
+                   signal_name(kSignals[i]), std::strerror(errno));
+    }
+}
+
+ScopedSignalHandler::~ScopedSignalHandler()
+{
+    for (std::size_t i = 0; i < std::size(kSignals); ++i)
+        sigaction(kSignals[i], &old_[i], nullptr);
+    handler_installed = false;
+}
+
+int ScopedSignalHandler::caught() const
+{
+    return caught_signal;
+}
+
+StopConditions::StopConditions(ScopedSignalHandler const& signals, std::optional<std::time_t> deadline,
+                               std::filesystem::path const& out_folder, std::function<std::time_t()> now)
+    : signals_(signals), deadline_(deadline), stop_file_(out_folder / kStopFile), now_(std::move(now))
+{}
+
+std::optional<StopReason> StopConditions::check()
+{
+    if (!reason_) reason_ = look();
+    return reason_;
+}
+
+std::optional<StopReason> StopConditions::look()
+{
+    if (int const number = signals_.caught(); number != 0)
+    {
+        return StopReason{StopKind::signal, fmt::format("signal {}", signal_name(number))};
+    }
+    const std::time_t now = now_();
+    if (deadline_ && now >= *deadline_)
+    {
+        return StopReason{StopKind::deadline, fmt::format("deadline {} reached", utc_timestamp(*deadline_))};
+    }
+    if (file_looked_for_ != now)
+    {
+        file_looked_for_ = now;
+        std::error_code error;
+        if (std::filesystem::exists(stop_file_, error))
+        {
+            return StopReason{StopKind::file, fmt::format("file {} found", kStopFile)};
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace flipstorm

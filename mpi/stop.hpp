@@ -1,0 +1,80 @@
+#pragma once
+// When a campaign has to end early: a signal, a deadline, or a file that the user made. Each rank asks at
+// chunk boundaries; the first that has a reason stops the queue for all.
+
+#include <csignal>
+#include <ctime>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <string>
+
+#include "engine/base/timing.hpp"
+
+namespace flipstorm
+{
+
+/**
+ * Catches SIGUSR1, SIGUSR2, SIGTERM and SIGINT while it lives, and restores the old handlers afterwards.
+ *
+ * The handler only sets a flag. A second SIGINT kills at once. One at a time per process.
+ */
+class ScopedSignalHandler
+{
+  public:
+    /// \throws Error if there is one already or the system refuses.
+    ScopedSignalHandler();
+    ScopedSignalHandler(ScopedSignalHandler const&) = delete;
+    ScopedSignalHandler& operator=(ScopedSignalHandler const&) = delete;
+    ~ScopedSignalHandler();
+
+    /// Number of the first signal caught; 0: none.
+    [[nodiscard]] int caught() const;
+
+  private:
+    static constexpr int kSignals[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
+
+    struct sigaction old_[std::size(kSignals)] = {};
+};
+
+enum class StopKind
+{
+    signal,
+    deadline,
+    file,
+};
+
+struct StopReason
+{
+    StopKind kind;
+    std::string text;  ///< "signal SIGUSR1", "deadline 2023-04-17T09:30:00Z reached", "file STOP found"
+};
+
+/// Name of the file in the out folder that stops a campaign.
+inline constexpr char const* kStopFile = "STOP";
+
+/// All reasons to stop of one rank. Not thread-safe.
+class StopConditions
+{
+  public:
+    /// `signals` must outlive this. `now` gives seconds since 1970-01-01 UTC; without a deadline, time never
+    /// runs out.
+    StopConditions(ScopedSignalHandler const& signals, std::optional<std::time_t> deadline,
+                   std::filesystem::path const& out_folder, std::function<std::time_t()> now = epoch_seconds);
+
+    /// The first reason found, ever since; none: go on. Looks for the file at most once a second.
+    [[nodiscard]] std::optional<StopReason> check();
+
+  private:
+    [[nodiscard]] std::optional<StopReason> look();
+
+    ScopedSignalHandler const& signals_;
+    std::optional<std::time_t> deadline_;
+    std::filesystem::path stop_file_;
+    std::function<std::time_t()> now_;
+    std::optional<std::time_t> file_looked_for_;
+    std::optional<StopReason> reason_;
+};
+
+}  // namespace flipstorm

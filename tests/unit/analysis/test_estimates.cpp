@@ -1,0 +1,144 @@
+#include "analysis/estimates.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "engine/base/philox.hpp"
+#include "sample_campaign.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+TEST(EstimateShare, SingleStratumIsWilson)
+{
+    const ShareEstimate e = estimate_share({{1'000'000'000'000, 100, 10}});
+    EXPECT_DOUBLE_EQ(e.share, 0.1);
+    EXPECT_NEAR(e.low, 0.05522914, 1e-7);
+    EXPECT_NEAR(e.high, 0.17436566, 1e-7);
+    EXPECT_EQ(e.covered, 1.0);
+}
+
+TEST(EstimateShare, StrataAreReweighted)
+{
+    // Worked out with the formulae in another program.
+    const ShareEstimate e = estimate_share({{1000, 100, 40}, {3000, 50, 1}});
+    EXPECT_NEAR(e.share, 0.25 * 0.4 + 0.75 * 0.02, 1e-12);
+    EXPECT_NEAR(e.low, 0.08244248687738856, 1e-12);
+    EXPECT_NEAR(e.high, 0.15819809681148433, 1e-12);
+    EXPECT_EQ(e.faults, 150U);
+    EXPECT_EQ(e.hits, 41U);
+}
+
+TEST(EstimateShare, NoHitsAndAllHits)
+{
+    // Wilson: z² / (n + z²).
+    const double z2 = kQuantile95 * kQuantile95;
+    const ShareEstimate none = estimate_share({{1'000'000'000'000, 459, 0}});
+    EXPECT_EQ(none.share, 0.0);
+    EXPECT_EQ(none.low, 0.0);
+    EXPECT_NEAR(none.high, z2 / (459 + z2), 1e-9);
+    const ShareEstimate all = estimate_share({{1'000'000'000'000, 459, 459}, {1'000'000'000'000, 459, 459}});
+    EXPECT_EQ(all.share, 1.0);
+    EXPECT_NEAR(all.low, 918 / (918 + z2), 1e-9);
+    EXPECT_EQ(all.high, 1.0);
+}
+
+TEST(EstimateShare, WholePopulationLeavesNoDoubt)
+{
+    const ShareEstimate e = estimate_share({{100, 100, 7}, {50, 50, 1}});
+    EXPECT_NEAR(e.share, 8.0 / 150.0, 1e-12);
+    EXPECT_NEAR(e.low, e.share, 1e-12);
+    EXPECT_NEAR(e.high, e.share, 1e-12);
+}
+
+TEST(EstimateShare, StrataWithoutFaultsAreLeftOut)
+{
+    const ShareEstimate e = estimate_share({{100, 10, 5}, {300, 0, 0}});
+    EXPECT_DOUBLE_EQ(e.share, 0.5);
+    EXPECT_DOUBLE_EQ(e.covered, 0.25);
+    EXPECT_TRUE(std::isnan(estimate_share({{100, 0, 0}}).share));
+    EXPECT_TRUE(std::isnan(estimate_share({}).high));
+}
+
+TEST(EstimateShare, IntervalsHoldTheTruthAboutAsOftenAsPromised)
+{
+    RandomStream random(1, RandomPurpose::test);
+    const double truth[3] = {0.3, 0.02, 0.0};
+    const std::uint64_t population[3] = {1'000'000, 4'000'000, 5'000'000};
+    const std::uint64_t faults[3] = {100, 400, 60};
+    const double share = 0.1 * truth[0] + 0.4 * truth[1];
+    constexpr int kTrials = 4000;
+    int held = 0;
+    for (int trial = 0; trial < kTrials; ++trial)
+    {
+        std::vector<StratumCount> strata;
+        for (std::size_t h = 0; h < 3; ++h)
+        {
+            std::uint64_t hits = 0;
+            for (std::uint64_t i = 0; i < faults[h]; ++i) hits += random.uniform() < truth[h] ? 1U : 0U;
+            strata.push_back({population[h], faults[h], hits});
+        }
+        const ShareEstimate e = estimate_share(strata);
+        if (e.low <= share && share <= e.high) ++held;
+    }
+    EXPECT_GT(held, 0.94 * kTrials);
+    EXPECT_LT(held, 0.995 * kTrials);
+}
+
+TEST(CriticalShare, OfNetworkAndLayersByHand)
+{
+    const auto weights = testing::sample_weights(testing::sample_layers());
+    const CampaignRecord campaign = testing::sample_campaign(weights);  // every bit once: 576 and 320
+    std::uint64_t in_fc1 = 0;
+    for (std::size_t i = 0; i < campaign.faults.size(); ++i)
+    {
+        if (campaign.faults.layer[i] == 1 && campaign.outcomes.drop[i] > 0) ++in_fc1;
+    }
+    const CriticalShare share = estimate_critical_share(campaign, 0.01);
+    EXPECT_NEAR(share.layers[0].share, 1.0 / 8.0, 1e-12);
+    EXPECT_NEAR(share.layers[1].share, static_cast<double>(in_fc1) / 320.0, 1e-12);
+    EXPECT_NEAR(share.network.share, (72.0 + static_cast<double>(in_fc1)) / 896.0, 1e-12);
+    EXPECT_NEAR(estimate_critical_share(campaign, 0.05).layers[1].share, 0.0, 1e-12);
+}
+
+TEST(CriticalShare, LayersOfAStratumOverTheWholeNetwork)
+{
+    const auto weights = testing::sample_weights(testing::sample_layers());
+    CampaignRecord campaign = testing::sample_campaign(weights, 3);
+    const CriticalShare by_layer = estimate_critical_share(campaign, 0.01);
+    campaign.header.strata = {{-1}, {-1}, {896}, {campaign.faults.size()}, {campaign.faults.size()}};
+    std::fill(campaign.faults.stratum.begin(), campaign.faults.stratum.end(), 0);
+    const CriticalShare whole = estimate_critical_share(campaign, 0.01);
+    for (std::size_t l = 0; l < 2; ++l)
+    {
+        EXPECT_NEAR(whole.layers[l].share, by_layer.layers[l].share, 1e-12);
+        EXPECT_NEAR(whole.layers[l].high, by_layer.layers[l].high, 1e-12);
+    }
+    EXPECT_EQ(whole.network.faults, campaign.faults.size());
+}
+
+TEST(FaultWeights, SumToOneAndGiveTheEstimate)
+{
+    const auto weights = testing::sample_weights(testing::sample_layers());
+    CampaignRecord campaign = testing::sample_campaign(weights, 2);
+    for (int i = 0; i < 100; ++i)  // fewer faults of the second stratum
+    {
+        campaign.faults.stratum.pop_back();
+        campaign.outcomes.drop.pop_back();
+    }
+    const std::vector<double> weight = fault_weights(campaign);
+    EXPECT_NEAR(std::accumulate(weight.begin(), weight.end(), 0.0), 1.0, 1e-12);
+    double critical = 0;
+    for (std::size_t i = 0; i < weight.size(); ++i)
+    {
+        if (campaign.outcomes.drop[i] > 0.01) critical += weight[i];
+    }
+    EXPECT_NEAR(critical, estimate_critical_share(campaign, 0.01).network.share, 1e-12);
+}
+
+}  // namespace
+}  // namespace flipstorm

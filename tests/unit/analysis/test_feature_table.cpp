@@ -1,0 +1,73 @@
+#include "analysis/feature_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "engine/base/error.hpp"
+#include "sample_campaign.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+TEST(FeatureTable, MergesEqualRowsAndKeepsValues)
+{
+    const std::vector<std::vector<float>> columns{{3, -1, 3, 3}, {0, 5, 0, 5}};
+    const FeatureTable table = make_feature_table({"a", "b"}, columns);
+    EXPECT_EQ(table.rows(), 4U);
+    EXPECT_EQ(table.cells(), 3U);
+    EXPECT_EQ(table.bins[0], (std::vector<float>{-1, 3}));
+    EXPECT_EQ(table.cell, (std::vector<std::uint32_t>{1, 0, 1, 2}));
+    for (std::size_t row = 0; row < 4; ++row)
+    {
+        for (std::size_t f = 0; f < 2; ++f) EXPECT_EQ(table.value(table.cell[row], f), columns[f][row]);
+    }
+}
+
+TEST(FeatureTable, RefusesImpossibleColumns)
+{
+    EXPECT_THROW(make_feature_table({"a"}, {{}}), DataError);
+    EXPECT_THROW(make_feature_table({"a", "b"}, {{1}, {1, 2}}), DataError);
+    EXPECT_THROW(make_feature_table({"a"}, {{std::numeric_limits<float>::quiet_NaN()}}), DataError);
+    EXPECT_THROW(make_feature_table({}, {}), DataError);
+}
+
+TEST(CriticalLabels, DropMustExceedTheTolerance)
+{
+    OutcomeTable outcomes;
+    outcomes.drop = {0.005, 0.9850 - 0.9800, 0.0051, -0.1, 1.0};
+    EXPECT_EQ(critical_labels(outcomes, 0.005), (std::vector<std::uint8_t>{0, 0, 1, 0, 1}));
+}
+
+TEST(CheckCampaign, AcceptsTheSampleAndRefusesImpossibleOnes)
+{
+    const auto weights = testing::sample_weights(testing::sample_layers());
+    const CampaignRecord good = testing::sample_campaign(weights);
+    EXPECT_NO_THROW(check_campaign(good));
+    const auto refused = [&good](const auto& spoil)
+    {
+        CampaignRecord campaign = good;
+        spoil(campaign);
+        EXPECT_THROW(check_campaign(campaign), DataError);
+    };
+    refused([](CampaignRecord& c) { c.faults = {}, c.outcomes = {}; });
+    refused([](CampaignRecord& c) { c.faults.layer[3] = 2; });
+    refused([](CampaignRecord& c) { c.faults.layer[3] = 1; });
+    refused([](CampaignRecord& c) { c.faults.stratum[3] = -1; });
+    refused([](CampaignRecord& c) { c.faults.bit[3] = 8; });
+    refused([](CampaignRecord& c) { c.faults.sign[3] = 2; });
+    refused([](CampaignRecord& c) { c.faults.parameter[3] = 72; });
+    refused([](CampaignRecord& c) { c.faults.out_channel[3] = 1; });
+    refused([](CampaignRecord& c) { c.faults.in_channel.pop_back(); });
+    refused([](CampaignRecord& c) { c.outcomes.drop.pop_back(); });
+    refused([](CampaignRecord& c) { c.outcomes.drop[3] = std::numeric_limits<double>::quiet_NaN(); });
+    refused([](CampaignRecord& c) { c.outcomes.stopped[0] = 1; });
+    refused([](CampaignRecord& c) { c.header.strata.population[0] = 1; });
+    refused([](CampaignRecord& c) { c.header.layers.weights[0] = 73; });
+    refused([](CampaignRecord& c) { c.header.layers.word_bits.pop_back(); });
+}
+
+}  // namespace
+}  // namespace flipstorm

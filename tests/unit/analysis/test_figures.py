@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""figures.py on small files: draws three figures, and says what is wrong with files that cannot be.
+
+test_figures.py FIGURES_PY. Exit codes: 0 passed, 77 h5py or matplotlib is missing.
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import matplotlib.image
+    import numpy as np
+except ImportError as missing:
+    print(f"skipped: needs h5py and matplotlib ({missing})")
+    sys.exit(77)
+
+
+def write_job(folder, layers=("conv1", "fc1"), bits=8, word="fxp8", trained=True):
+    """Files with what the figures read, as SCHEMA.md lays it out."""
+    random = np.random.default_rng(1)
+    with h5py.File(folder / "campaign.h5", "w") as file:
+        file.attrs["filetype"] = np.bytes_("flipstorm/campaign")
+        file.attrs["job"] = np.bytes_(f'[model]\nformat = "{word}"\n')
+        file["/layers/name"] = np.array(layers, dtype="S16")
+        file["/layers/word_bits"] = np.full(len(layers), bits, np.int32)
+        file["/faults/layer"] = random.integers(0, len(layers), 500).astype(np.int32)
+        file["/faults/bit"] = random.integers(0, bits - 1, 500).astype(np.uint8)  # none in the sign
+        file["/outcomes/drop"] = random.random(500) * 0.01
+    with h5py.File(folder / "forest.h5", "w") as file:
+        file.attrs["filetype"] = np.bytes_("flipstorm/forest")
+        file.attrs["tolerance"] = 0.005
+        file["/tolerances"] = np.array([0.005, 0.01])
+        file["/scores/auc_test"] = np.array([0.98, 0.99]) if trained else np.full(2, np.nan)
+        points = np.linspace(0, 1, 11) if trained else np.empty(0)
+        file["/roc/false_positive_rate"] = points
+        file["/roc/true_positive_rate"] = points**0.1
+        for name in layers:
+            file[f"/criticality/{name}"] = random.integers(0, 256, (30, bits)).astype(np.uint8)
+    with h5py.File(folder / "protection.h5", "w") as file:
+        file.attrs["filetype"] = np.bytes_("flipstorm/protection")
+        group = file.create_group("overhead")
+        for name, value in zip(("all_parameters", "critical_parameters", "signature", "gain"), (50, 0.6, 12.5, 73.8)):
+            group.attrs[name] = float(value)
+
+
+def run(program, folder, *options):
+    return subprocess.run([sys.executable, "-B", program, str(folder), *options], capture_output=True, text=True)
+
+
+def expect(condition, what, result):
+    if not condition:
+        sys.exit(f"FAILED: {what}\nexit code {result.returncode}\n{result.stdout}{result.stderr}")
+
+
+def main(program):
+    for case in ({}, {"bits": 32, "word": "fp32"}, {"trained": False}, {"layers": tuple(f"l{i}" for i in range(30))}):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            write_job(folder, **case)
+            result = run(program, folder, "--check")
+            expect(result.returncode == 0 and not (folder / "figures").exists(), f"check of {case}", result)
+            result = run(program, folder)
+            expect(result.returncode == 0 and not result.stderr, f"figures of {case}", result)
+            for figure in ("criticality", "roc", "overhead"):
+                image = matplotlib.image.imread(folder / "figures" / f"{figure}.png")
+                expect(image.shape[0] > 300 and image[..., :3].std() > 0.05, f"{figure}.png of {case}", result)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        result = run(program, folder)
+        expect(result.returncode == 74 and "no such file" in result.stderr, "missing file", result)
+        write_job(folder)
+        (folder / "forest.h5").write_bytes(b"no HDF5")
+        result = run(program, folder)
+        expect(result.returncode == 74 and "forest.h5: not a readable HDF5 file" in result.stderr, "torn file", result)
+        (folder / "forest.h5").write_bytes((folder / "campaign.h5").read_bytes())
+        result = run(program, folder)
+        expect(result.returncode == 65 and "not 'flipstorm/forest'" in result.stderr, "wrong type", result)
+        write_job(folder)
+        with h5py.File(folder / "forest.h5", "a") as file:
+            del file["/criticality/fc1"]
+        result = run(program, folder)
+        expect(result.returncode == 65 and "no data set /criticality/fc1" in result.stderr, "missing layer", result)
+        expect(run(program, folder, "--nonsense").returncode == 64, "unknown option", result)
+    print("figures.py: all as expected")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

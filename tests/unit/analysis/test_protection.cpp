@@ -1,0 +1,164 @@
+#include "analysis/protection.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "analysis/codes.hpp"
+#include "analysis/estimates.hpp"
+#include "engine/base/error.hpp"
+#include "sample_campaign.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+TEST(Codes, HammingSizes)
+{
+    EXPECT_EQ(hamming_sec_parity(8), 4);
+    EXPECT_EQ(hamming_sec_parity(16), 5);
+    EXPECT_EQ(hamming_sec_parity(32), 6);
+    EXPECT_EQ(hamming_sec_parity(64), 7);
+    EXPECT_EQ(hamming_sec_parity(128), 8);
+    EXPECT_EQ(hamming_sec_parity(1), 2);
+    EXPECT_EQ(hamming_sec_parity(4), 3);    // Hamming (7, 4)
+    EXPECT_EQ(hamming_sec_parity(11), 4);   // (15, 11)
+    EXPECT_EQ(hamming_sec_parity(12), 5);
+    EXPECT_EQ(secded_parity(64), 8);
+    EXPECT_THROW(hamming_sec_parity(0), Error);
+}
+
+TEST(Codes, TableThreeOfThePaper)
+{
+    struct Row
+    {
+        int word_bits;
+        double all, critical, signature, gain;
+    };
+    const Row rows[] = {{32, 18.75, 9.926, 3.125, 30.396},  {32, 18.75, 13.488, 3.125, 11.398},
+                        {32, 18.75, 0.740, 3.125, 79.384},  {32, 18.75, 1.671, 3.125, 74.422},
+                        {16, 31.25, 0.383, 6.250, 78.773},  {16, 31.25, 2.668, 6.250, 71.462},
+                        {8, 50.00, 0.583, 12.500, 73.835},  {8, 50.00, 2.476, 12.500, 70.049}};
+    for (const Row& row : rows)
+    {
+        EXPECT_DOUBLE_EQ(sec_overhead_percent(row.word_bits), row.all);
+        EXPECT_DOUBLE_EQ(signature_overhead_percent(row.word_bits), row.signature);
+        EXPECT_NEAR(gain_percent(row.all, row.critical, row.signature), row.gain, 0.003);
+    }
+}
+
+/// A map that flags the planted truth of conv1 fully and fc1's weight 0 with probability 0.4 at bit 7.
+ForestRecord planted_forest(const CampaignRecord& campaign)
+{
+    ForestRecord forest;
+    forest.tolerance = 0.01;
+    for (std::size_t l = 0; l < 2; ++l) forest.criticality.push_back(constant_layer(campaign.header.layers, l, 0));
+    for (std::size_t w = 0; w < 36; ++w) forest.criticality[0].probability[w * 8 + 6] = 255;  // half of conv1
+    forest.criticality[1].probability[7] = 102;
+    return forest;
+}
+
+struct Protection : ::testing::Test
+{
+    std::vector<LayerWeights> weights = testing::sample_weights(testing::sample_layers());
+    CampaignRecord campaign = testing::sample_campaign(weights);
+    ForestRecord forest = planted_forest(campaign);
+};
+
+const ProtectionOption& option(const ProtectionRecord& record, const std::string& scheme, double threshold)
+{
+    for (const ProtectionOption& o : record.options)
+    {
+        if (o.scheme == scheme && (std::isnan(threshold) || o.threshold == threshold)) return o;
+    }
+    throw Error("no option {} {}", scheme, threshold);
+}
+
+TEST_F(Protection, OptionsByHand)
+{
+    constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+    HardenOptions options;
+    options.thresholds = {0.4};
+    options.ber = 1e-6;
+    const ProtectionRecord record = choose_protection(campaign, forest, options);
+    ASSERT_EQ(record.options.size(), 4U);
+    EXPECT_EQ(record.ber, 1e-6);
+    EXPECT_EQ(record.word_bits, 8);
+    const double bits = 112 * 8;
+    const double critical = estimate_critical_share(campaign, 0.01).network.share;
+
+    const ProtectionOption& none = option(record, "none", kNaN);
+    EXPECT_EQ(none.total_overhead, 0.0);
+    EXPECT_NEAR(none.predicted_residual, 36.4 / bits, 1e-12);
+    EXPECT_NEAR(none.measured_residual, critical, 1e-12);
+    EXPECT_TRUE(none.pareto);
+
+    const ProtectionOption& all = option(record, "sec_all", kNaN);
+    EXPECT_EQ(all.flagged_share, 1.0);
+    EXPECT_EQ(all.parity_bits, 112U * 4U);
+    EXPECT_EQ(all.signature_bits, 0U);
+    EXPECT_DOUBLE_EQ(all.total_overhead, 50.0);
+    EXPECT_EQ(all.predicted_residual, 0.0);
+    EXPECT_EQ(all.measured_residual, 0.0);
+
+    const ProtectionOption& half = option(record, "sec_critical", 0.5);
+    EXPECT_NEAR(half.flagged_share, 36.0 / 112.0, 1e-12);
+    EXPECT_EQ(half.parity_bits, 144U);
+    EXPECT_EQ(half.signature_bits, 112U);
+    EXPECT_NEAR(half.total_overhead, 100.0 * 256.0 / bits, 1e-12);
+    EXPECT_NEAR(half.predicted_residual, 0.4 / bits, 1e-12);
+    EXPECT_NEAR(half.measured_residual, critical - 36.0 / bits, 1e-12);
+
+    const ProtectionOption& low = option(record, "sec_critical", 0.4);
+    EXPECT_EQ(low.parity_bits, 148U);
+    EXPECT_EQ(low.predicted_residual, 0.0);
+    EXPECT_TRUE(low.pareto);
+    EXPECT_FALSE(all.pareto);
+
+    EXPECT_DOUBLE_EQ(record.overhead.all_parameters, 50.0);
+    EXPECT_NEAR(record.overhead.critical_parameters, 100.0 * 144.0 / bits, 1e-12);
+    EXPECT_DOUBLE_EQ(record.overhead.signature, 12.5);
+    EXPECT_NEAR(record.overhead.gain, 100.0 * (1 - 256.0 / 448.0), 1e-12);
+    EXPECT_EQ(record.options[static_cast<std::size_t>(record.chosen)].threshold, 0.5);
+    for (std::size_t w = 0; w < 72; ++w) EXPECT_EQ(record.signature[0].flagged[w], w < 36 ? 1 : 0);
+    EXPECT_EQ(record.signature[1].flagged, std::vector<std::uint8_t>(40, 0));
+}
+
+TEST_F(Protection, ChoosesTheSafestOfTheSchemesAllowed)
+{
+    HardenOptions options;
+    options.options = {"none", "sec_all"};
+    const ProtectionRecord all = choose_protection(campaign, forest, options);
+    EXPECT_EQ(all.options[static_cast<std::size_t>(all.chosen)].scheme, "sec_all");
+    EXPECT_EQ(all.signature[1].flagged, std::vector<std::uint8_t>(40, 1));
+    options.options = {"none"};
+    const ProtectionRecord none = choose_protection(campaign, forest, options);
+    EXPECT_EQ(none.signature[0].flagged, std::vector<std::uint8_t>(72, 0));
+    EXPECT_NEAR(none.overhead.gain, all.overhead.gain, 1e-12);
+    // Nothing predicted critical: doing nothing is as safe as protecting all, and cheaper.
+    for (LayerCriticality& map : forest.criticality) std::fill(map.probability.begin(), map.probability.end(), 0);
+    options.options = {"sec_all", "none"};
+    const ProtectionRecord idle = choose_protection(campaign, forest, options);
+    EXPECT_EQ(idle.options[static_cast<std::size_t>(idle.chosen)].scheme, "none");
+}
+
+TEST_F(Protection, RefusesBadInput)
+{
+    HardenOptions options;
+    options.options = {"tmr"};
+    EXPECT_THROW(choose_protection(campaign, forest, options), JobError);
+    options.options = {};
+    EXPECT_THROW(choose_protection(campaign, forest, options), JobError);
+    options = {};
+    options.thresholds = {0.0};
+    EXPECT_THROW(choose_protection(campaign, forest, options), JobError);
+    forest.criticality[1].layer = "fc2";
+    EXPECT_THROW(choose_protection(campaign, forest, {}), DataError);
+    forest.criticality.pop_back();
+    EXPECT_THROW(choose_protection(campaign, forest, {}), DataError);
+}
+
+}  // namespace
+}  // namespace flipstorm

@@ -1,0 +1,127 @@
+#include "analysis/report.hpp"
+
+#include <gtest/gtest.h>
+
+#include <regex>
+
+#include "analysis/protection.hpp"
+#include "analysis/tables.hpp"
+#include "analysis/train_forest.hpp"
+#include "sample_campaign.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+TEST(Tables, FormatNumbers)
+{
+    EXPECT_EQ(format_count(0), "0");
+    EXPECT_EQ(format_count(999), "999");
+    EXPECT_EQ(format_count(1000), "1,000");
+    EXPECT_EQ(format_count(123456789), "123,456,789");
+    EXPECT_EQ(format_percent(0.01234), "1.23");
+    EXPECT_EQ(format_percent(std::nan("")), "-");
+    EXPECT_EQ(escape_html("<a href='x'>\"&\"</a>"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;&quot;&lt;/a&gt;");
+}
+
+TEST(Tables, TextIsAligned)
+{
+    ResultTable table;
+    table.title = "Title";
+    table.columns = {"name", "value"};
+    table.rows = {{"a", "1"}, {"longer", "1234567"}};
+    table.marked = 1;
+    EXPECT_EQ(render_text(table), "Title\n"
+                                  "  name      value\n"
+                                  "  ------  -------\n"
+                                  "  a             1\n"
+                                  "* longer  1234567\n");
+}
+
+TEST(Tables, HtmlIsEscaped)
+{
+    ResultTable table;
+    table.title = "a < b";
+    table.columns = {"name", "value"};
+    table.rows = {{"<layer>", "1"}};
+    table.marked = 0;
+    const std::string html = render_html(table);
+    EXPECT_NE(html.find("a &lt; b"), std::string::npos);
+    EXPECT_NE(html.find("<tr class=\"marked\"><td class=\"text\">&lt;layer&gt;</td><td>1</td></tr>"), std::string::npos);
+}
+
+struct Report : ::testing::Test
+{
+    std::vector<LayerWeights> weights = testing::sample_weights(testing::sample_layers());
+    CampaignRecord campaign = testing::sample_campaign(weights);
+    ForestRecord forest;
+    ProtectionRecord protection;
+
+    void SetUp() override
+    {
+        campaign.header.strata.planned[0] += 1000;
+        campaign.header.provenance.job = "[job]\nname = \"a<b\"\n";
+        campaign.header.screen = {8, 0.1, 896000, 700000, 3500, 0, 0.0009};
+        campaign.header.faults_per_second = 12345;
+        ForestOptions options;
+        options.trees = 20;
+        options.folds = 3;
+        options.tolerances = campaign.header.tolerances;
+        options.tolerance = 0.005;
+        forest = analyse_campaign(campaign, weights, options);
+        HardenOptions harden;
+        harden.ber = 1e-7;
+        protection = choose_protection(campaign, forest, harden);
+    }
+};
+
+TEST_F(Report, HasEveryTableAsRowsOfOneWidth)
+{
+    const ResultTable tables[] = {critical_share_table(campaign), layer_share_table(campaign, 0.005),
+                                  forest_table(forest), overhead_table(protection), options_table(protection)};
+    const std::size_t rows[] = {4, 2, 4, 1, protection.options.size()};
+    for (std::size_t i = 0; i < 5; ++i)
+    {
+        EXPECT_EQ(tables[i].rows.size(), rows[i]);
+        for (const auto& row : tables[i].rows) EXPECT_EQ(row.size(), tables[i].columns.size());
+        EXPECT_NE(render_text(tables[i]).find(tables[i].title), std::string::npos);
+    }
+    EXPECT_EQ(tables[4].marked, protection.chosen);
+}
+
+TEST_F(Report, IsOneWellFormedPage)
+{
+    const std::string html = render_report(campaign, forest, protection, {"lenet <5>", {"roc", "overhead"}});
+    const auto has = [&html](const std::string& part) { return html.find(part) != std::string::npos; };
+    EXPECT_TRUE(has("<h1>lenet &lt;5&gt;</h1>"));
+    EXPECT_TRUE(has("Table I: ") && has("Table II: ") && has("Table III: "));
+    EXPECT_TRUE(has("src=\"figures/roc.png\"") && has("src=\"figures/overhead.png\""));
+    EXPECT_FALSE(has("figures/criticality.png"));
+    EXPECT_TRUE(has("Limited to 896 of 1,896 planned faults, on 1,000 images"));
+    EXPECT_TRUE(has("No forest for a tolerated drop of 50.00 %"));
+    EXPECT_TRUE(has("of 3,500 audited pairs 0 disagreed"));
+    EXPECT_TRUE(has("name = &quot;a&lt;b&quot;"));
+    EXPECT_FALSE(has("nan"));
+    EXPECT_FALSE(std::regex_search(html, std::regex("(src|href)=\"(https?:)?//")));
+    // Every element that opens also closes.
+    std::vector<std::string> open;
+    const std::regex tag("<(/?)([a-z0-9]+)[^>]*>");
+    for (std::sregex_iterator it(html.begin(), html.end(), tag), end; it != end; ++it)
+    {
+        const std::string name = (*it)[2];
+        if (name == "meta" || name == "img") continue;
+        if ((*it)[1].length() == 0)
+        {
+            open.push_back(name);
+            continue;
+        }
+        ASSERT_FALSE(open.empty());
+        EXPECT_EQ(open.back(), name);
+        open.pop_back();
+    }
+    EXPECT_TRUE(open.empty());
+}
+
+}  // namespace
+}  // namespace flipstorm

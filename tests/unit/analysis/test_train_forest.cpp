@@ -1,0 +1,175 @@
+#include "analysis/train_forest.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/metrics.hpp"
+#include "engine/base/error.hpp"
+#include "sample_campaign.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+struct TrainForest : ::testing::Test
+{
+    std::vector<LayerWeights> weights = testing::sample_weights(testing::sample_layers());
+    CampaignRecord campaign = testing::sample_campaign(weights);
+    ForestOptions options;
+
+    void SetUp() override
+    {
+        options.trees = 40;
+        options.folds = 5;
+        options.tolerances = campaign.header.tolerances;
+        options.tolerance = 0.005;
+        options.seed = 3;
+    }
+};
+
+TEST_F(TrainForest, FindsThePlantedCriticality)
+{
+    for (const char* kind : {"rf", "brf"})
+    {
+        options.kind = kind;
+        const ForestRecord forest = analyse_campaign(campaign, weights, options);
+        ASSERT_EQ(forest.tolerances.size(), 4U);
+        EXPECT_EQ(forest.kind, kind);
+        EXPECT_EQ(forest.features.size(), 5U);
+        const ToleranceRecord& first = forest.tolerances[0];
+        EXPECT_TRUE(first.trained);
+        EXPECT_EQ(first.rows, 896U);
+        EXPECT_EQ(first.auc_folds.size(), 5U);
+        EXPECT_GT(mean_of_known(first.auc_folds), 0.99);
+        EXPECT_GT(mean_of_known(first.auc_grouped_folds), 0.95);
+        EXPECT_GT(first.auc_test, 0.99);
+        EXPECT_FALSE(forest.roc.threshold.empty());
+        const ConfusionRecord& c = first.confusion;
+        EXPECT_NEAR(c.acceptable_acceptable + c.acceptable_critical + c.critical_acceptable + c.critical_critical,
+                    100.0, 1e-9);
+
+        // The map against the truth, with the threshold of the paper.
+        std::size_t missed = 0;
+        std::size_t alarms = 0;
+        for (std::int32_t layer = 0; layer < 2; ++layer)
+        {
+            const auto l = static_cast<std::size_t>(layer);
+            const LayerCriticality& map = forest.criticality[l];
+            for (std::uint64_t site = 0; site < map.probability.size(); ++site)
+            {
+                const std::uint64_t w = site / 8;
+                const auto out = static_cast<std::int32_t>(w / (layer == 0 ? 18 : 8));
+                const bool critical = testing::planted_drop(layer, static_cast<std::uint8_t>(site % 8), out,
+                                                   std::signbit(weights[l].values[w])) > 0.005;
+                const bool predicted = map.probability[site] >= 128;
+                if (critical && !predicted) ++missed;
+                if (!critical && predicted) ++alarms;
+            }
+        }
+        // Of 85 critical and 811 acceptable bits, 30 % of them unseen; a balanced forest rather raises an alarm than
+        // misses one.
+        EXPECT_LE(missed, options.kind == "brf" ? 2U : 6U);
+        EXPECT_LE(alarms, options.kind == "brf" ? 24U : 4U);
+    }
+}
+
+TEST_F(TrainForest, OneClassTolerancesAreNotTrained)
+{
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    const ToleranceRecord& none = forest.tolerances[3];
+    EXPECT_EQ(none.critical, 0U);
+    EXPECT_FALSE(none.trained);
+    EXPECT_TRUE(std::isnan(none.auc_test));
+    EXPECT_TRUE(std::isnan(none.confusion.critical_critical));
+    EXPECT_EQ(none.auc_folds.size(), 5U);
+    EXPECT_TRUE(std::isnan(mean_of_known(none.auc_folds)));
+    EXPECT_TRUE(none.trees.feature.empty());
+    EXPECT_TRUE(none.trees.first_node.empty());
+
+    options.tolerance = 0.5;
+    const ForestRecord quiet = analyse_campaign(campaign, weights, options);
+    EXPECT_TRUE(quiet.roc.threshold.empty());
+    EXPECT_EQ(quiet.criticality[0].probability, std::vector<std::uint8_t>(576, 0));
+
+    std::fill(campaign.outcomes.drop.begin(), campaign.outcomes.drop.end(), 0.9);
+    const ForestRecord loud = analyse_campaign(campaign, weights, options);
+    EXPECT_FALSE(loud.tolerances[0].trained);
+    EXPECT_EQ(loud.criticality[1].probability, std::vector<std::uint8_t>(320, 255));
+}
+
+TEST_F(TrainForest, EqualLabelsShareOneForest)
+{
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    EXPECT_EQ(forest.tolerances[0].critical, forest.tolerances[1].critical);
+    EXPECT_EQ(forest.tolerances[0].trees.feature, forest.tolerances[1].trees.feature);
+    EXPECT_EQ(forest.tolerances[1].tolerance, 0.01);
+    // What a tolerance gets does not depend on the others asked for.
+    options.tolerances = {0.05};
+    options.tolerance = 0.05;
+    const ForestRecord alone = analyse_campaign(campaign, weights, options);
+    EXPECT_EQ(alone.tolerances[0].trees.threshold, forest.tolerances[2].trees.threshold);
+    EXPECT_EQ(alone.tolerances[0].auc_folds, forest.tolerances[2].auc_folds);
+}
+
+TEST_F(TrainForest, DoesNotDependOnTheNumberOfThreads)
+{
+    const ForestRecord one = analyse_campaign(campaign, weights, options);
+    options.threads = 3;
+    const ForestRecord three = analyse_campaign(campaign, weights, options);
+    for (std::size_t l = 0; l < 2; ++l) EXPECT_EQ(one.criticality[l].probability, three.criticality[l].probability);
+    EXPECT_EQ(one.tolerances[0].auc_folds, three.tolerances[0].auc_folds);
+    EXPECT_EQ(one.tolerances[0].importance, three.tolerances[0].importance);
+}
+
+TEST_F(TrainForest, FewCriticalFaultsMeanFewerFolds)
+{
+    // Three critical faults, two of them in one cell: three folds, two grouped ones.
+    std::fill(campaign.outcomes.drop.begin(), campaign.outcomes.drop.end(), 0.0);
+    std::vector<std::size_t> of_cell;  // bit 3 of the first filter's positive weights
+    for (std::size_t i = 0; i < campaign.faults.size() && of_cell.size() < 2; ++i)
+    {
+        if (campaign.faults.bit[i] == 3 && campaign.faults.sign[i] == 0 && campaign.faults.parameter[i] < 9)
+        {
+            of_cell.push_back(i);
+        }
+    }
+    ASSERT_EQ(of_cell.size(), 2U);
+    campaign.outcomes.drop[of_cell[0]] = campaign.outcomes.drop[of_cell[1]] = campaign.outcomes.drop[800] = 0.2;
+    options.tolerances = {0.01};
+    options.tolerance = 0.01;
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    const auto known = [](const std::vector<double>& values)
+    { return std::count_if(values.begin(), values.end(), [](double v) { return !std::isnan(v); }); };
+    EXPECT_TRUE(forest.tolerances[0].trained);
+    EXPECT_EQ(known(forest.tolerances[0].auc_folds), 3);
+    EXPECT_EQ(known(forest.tolerances[0].auc_grouped_folds), 2);
+}
+
+TEST_F(TrainForest, RefusesBadInput)
+{
+    const auto with = [this](const auto& change)
+    {
+        ForestOptions changed = options;
+        change(changed);
+        return analyse_campaign(campaign, weights, changed);
+    };
+    EXPECT_THROW(with([](ForestOptions& o) { o.tolerances = {}; }), JobError);
+    EXPECT_THROW(with([](ForestOptions& o) { o.tolerance = 0.3; }), JobError);
+    EXPECT_THROW(with([](ForestOptions& o) { o.folds = 1; }), JobError);
+    EXPECT_THROW(with([](ForestOptions& o) { o.test_share = 1.0; }), JobError);
+    EXPECT_THROW(with([](ForestOptions& o) { o.kind = "svm"; }), JobError);
+    EXPECT_THROW(analyse_campaign(campaign, {weights[0]}, options), DataError);
+    EXPECT_THROW(analyse_campaign({}, weights, options), DataError);
+
+    // A fault whose drop is only known to exceed 0.5 cannot be judged at 0.8.
+    campaign.outcomes.drop[0] = 0.6;
+    campaign.outcomes.stopped[0] = 1;
+    EXPECT_NO_THROW(analyse_campaign(campaign, weights, options));
+    EXPECT_THROW(with([](ForestOptions& o) { o.tolerances.push_back(0.8); }), DataError);
+}
+
+}  // namespace
+}  // namespace flipstorm

@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.hpp"
+#include "jobs/job_file.hpp"
+#include "jobs/job_keys.hpp"
+#include "jobs/job_print.hpp"
+#include "jobs/job_rules.hpp"
+#include "tests/unit/jobs/job_text_file.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+using test::read_text;
+
+/// A resolved job in which no key has its default, where another value is built.
+Job unusual_job()
+{
+    Job job;
+    job.job.name = "unusual";
+    job.job.seed = 9'223'372'036'854'775'806U;
+    job.job.out = "with \"quotes\", \\ and\ttab\n";
+    job.data.path = "C:\\d\u00e4ta \x7f";
+    job.data.test_images = 77;
+    job.data.mean = {1.0 / 3, -0.1};
+    job.data.std = {0.1 + 0.2, 1e-300};
+    job.model.file = "'";
+    job.train.epochs = 3;
+    job.train.batch = 1;
+    job.train.lr = 1e-9;
+    job.train.momentum = std::nextafter(1.0, 0.0);
+    job.train.weight_decay = 0;
+    job.train.clip = 1e9;
+    job.train.schedule = "constant";
+    job.campaign.scheme = "data_unaware";
+    job.campaign.error_margin = 5e-324;
+    job.campaign.confidence = 0.95;
+    job.campaign.evaluation = "reference";
+    job.campaign.tolerances = {0, 0.1, 0.30000000000000004};
+    job.campaign.limit = 12345678901;
+    job.campaign.memory_budget = 1;
+    job.forest.kind = "rf";
+    job.forest.sampling = "stratified_bootstrap";
+    job.forest.trees = 7;
+    job.forest.folds = 2;
+    job.forest.test_share = 0.25;
+    job.forest.tolerances = {0.1};
+    job.forest.campaign = "c.h5";
+    job.harden.ber = 1e-12;
+    job.harden.options = {"sec_critical", "none"};
+    job.harden.forest = "f.h5";
+    job.device.kind = "cpu";
+    job.device.threads = 3;
+    resolve_job(job);
+    return job;
+}
+
+/// Values of all keys, as text that tells different doubles apart.
+std::vector<std::string> values_of(Job job)
+{
+    std::vector<std::string> values;
+    for (KeySpec const& spec : job_keys())
+        values.push_back(spec.name() + " = " + toml_text(spec.bind(job)));
+    return values;
+}
+
+TEST(JobPrint, ReadingBackGivesTheSameJob)
+{
+    Job plain;
+    plain.data.path = "data";
+    resolve_job(plain);
+    for (Job const& job : {plain, unusual_job()})
+    {
+        const Job from_print = read_text(print_job(job));
+        EXPECT_EQ(values_of(from_print), values_of(job));
+        EXPECT_EQ(from_print.data.std, job.data.std);
+        EXPECT_EQ(from_print.campaign.tolerances, job.campaign.tolerances);
+        EXPECT_EQ(from_print.campaign.t, job.campaign.t);
+        EXPECT_EQ(from_print.campaign.error_margin, job.campaign.error_margin);
+        EXPECT_EQ(from_print.job.out, job.job.out);
+        EXPECT_EQ(from_print.data.path, job.data.path);
+        EXPECT_EQ(canonical_job(read_text(canonical_job(job))), canonical_job(job));
+    }
+}
+
+TEST(JobPrint, TheUnusualJobReallyDiffersEverywhere)
+{
+    Job standard;
+    resolve_job(standard);
+    auto const unusual = values_of(unusual_job());
+    auto const usual = values_of(standard);
+    for (std::size_t i = 0; i < job_keys().size(); ++i)
+    {
+        KeySpec const& spec = job_keys()[i];
+        // Keys with one built choice, the kind of data that a path goes with, and a value found by rule.
+        if (spec.choices.size() == 1 || spec.name() == "data.kind" || spec.name() == "data.std") continue;
+        EXPECT_NE(unusual[i], usual[i]);
+    }
+}
+
+TEST(JobPrint, EveryKeyIsExplained)
+{
+    const std::string text = print_job(unusual_job());
+    for (KeySpec const& spec : job_keys())
+    {
+        EXPECT_NE(text.find("# " + spec.meaning), std::string::npos) << spec.name();
+        EXPECT_NE(text.find("\n" + spec.key + " = "), std::string::npos) << spec.name();
+    }
+    EXPECT_EQ(canonical_job(unusual_job()).find('#'), std::string::npos);
+}
+
+TEST(JobPrint, NumbersAreTomlNumbers)
+{
+    double value = 1;
+    EXPECT_EQ(toml_text(&value), "1.0");
+    value = 0.1;
+    EXPECT_EQ(toml_text(&value), "0.1");
+    value = 1e-9;
+    EXPECT_EQ(toml_text(&value), "1e-09");
+    std::string text = "a\"\\\x01";
+    EXPECT_EQ(toml_text(&text), "\"a\\\"\\\\\\u0001\"");
+}
+
+TEST(CanonicalTables, HoldsTheSeedAndTheTablesAndNoPaths)
+{
+    const Job job = unusual_job();
+    const std::string text = canonical_tables(job, {"model", "train"});
+    EXPECT_EQ(text.find("job.seed = 9223372036854775806\nmodel.arch = \"lenet5\"\n"), 0U) << text;
+    EXPECT_NE(text.find("train.epochs = 3\n"), std::string::npos);
+    for (const std::string absent : {"job.name", "job.out", "model.file", "campaign."})
+    {
+        EXPECT_EQ(text.find(absent), std::string::npos) << absent;
+    }
+    EXPECT_EQ(canonical_tables(job, {"train", "model"}), text);
+    EXPECT_THROW(static_cast<void>(canonical_tables(job, {"trane"})), Error);
+}
+
+TEST(CanonicalTables, ChangesWithWhatIsComputedOnly)
+{
+    const Job job = unusual_job();
+    const std::string before = canonical_tables(job, job_tables());
+    Job moved = job;
+    moved.job.out = moved.data.path = moved.model.file = "elsewhere";
+    moved.device.threads = 8;
+    moved.campaign.memory_budget = 4096;
+    EXPECT_EQ(canonical_tables(moved, job_tables()), before);
+    Job other = job;
+    other.campaign.tolerances[1] = std::nextafter(other.campaign.tolerances[1], 1.0);
+    EXPECT_NE(canonical_tables(other, job_tables()), before);
+}
+
+TEST(DocumentKeys, HasOneRowForEveryKey)
+{
+    const std::string table = document_keys();
+    EXPECT_EQ(table.find("<!-- job keys -->\n"), 0U);
+    EXPECT_EQ(table.rfind("<!-- /job keys -->\n"), table.size() - 19);
+    std::size_t rows = 0;
+    std::istringstream lines(table);
+    for (std::string line; std::getline(lines, line);)
+    {
+        if (line.rfind("| `", 0) != 0) continue;
+        ASSERT_LT(rows, job_keys().size());
+        EXPECT_EQ(line.find("| `" + job_keys()[rows].name() + "` | "), 0U) << line;
+        EXPECT_EQ(std::count(line.begin(), line.end(), '|'), 6) << line;
+        ++rows;
+    }
+    EXPECT_EQ(rows, job_keys().size());
+    EXPECT_NE(table.find("| `campaign.error_margin` | number | `0.01` | > 0, < 1 | "), std::string::npos);
+}
+
+TEST(JobKeys, TheDefaultsAreSound)
+{
+    Job job;
+    resolve_job(job);
+    for (KeySpec const& spec : job_keys())
+        EXPECT_TRUE(value_problems(spec, job).empty()) << spec.name();
+}
+
+TEST(JobKeys, ResolvingTwiceChangesNothing)
+{
+    Job job = unusual_job();
+    resolve_job(job);
+    EXPECT_EQ(values_of(job), values_of(unusual_job()));
+}
+
+}  // namespace
+}  // namespace flipstorm

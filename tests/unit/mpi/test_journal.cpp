@@ -1,0 +1,416 @@
+// The journal of one rank: what is written comes back, and no damage is ever taken for data.
+
+#include "mpi/journal.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+
+#include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
+#include "tests/unit/mpi/temporary_folder.hpp"
+
+namespace flipstorm
+{
+
+bool operator==(JournalEntry const& a, JournalEntry const& b)
+{
+    return a.chunk == b.chunk && a.bytes == b.bytes;
+}
+
+namespace
+{
+namespace fs = std::filesystem;
+using Entries = std::vector<JournalEntry>;
+
+const std::string kDigest(64, 'a');
+const Entries kEntries{{ChunkId(7), "outcomes"}, {ChunkId(3), ""}, {ChunkId(1), std::string("\0\xff\n", 3)}};
+
+class Journal : public testing::Test
+{
+  protected:
+    [[nodiscard]] fs::path folder() const { return out_.path() / "journal"; }
+
+    JournalWriter writer(std::string const& start, FlushPolicy policy = {}, int rank = 0)
+    {
+        return JournalWriter(folder(), kDigest, start, rank, policy, [this] { return now_; });
+    }
+
+    void write(std::string const& start, Entries const& entries)
+    {
+        auto journal = writer(start);
+        for (JournalEntry const& entry : entries)
+            journal.append(entry);
+        journal.flush();
+    }
+
+    [[nodiscard]] std::vector<fs::path> files() const
+    {
+        std::vector<fs::path> names;
+        for (auto const& entry : fs::directory_iterator(folder()))
+            names.push_back(entry.path());
+        std::sort(names.begin(), names.end());
+        return names;
+    }
+
+    /// What is read, and what is said meanwhile.
+    JournalContent read(int rank = 0, int size = 1)
+    {
+        testing::internal::CaptureStderr();
+        JournalContent content;
+        try
+        {
+            content = read_journal(folder(), kDigest, rank, size);
+        }
+        catch (...)
+        {
+            warnings_ = testing::internal::GetCapturedStderr();
+            throw;
+        }
+        warnings_ = testing::internal::GetCapturedStderr();
+        return content;
+    }
+
+    /// One warning that names the file and contains `reason`; nothing read.
+    void expect_dropped(fs::path const& name, std::string const& reason)
+    {
+        const JournalContent content = read();
+        EXPECT_TRUE(content.entries.empty());
+        EXPECT_EQ(content.segments, 0U);
+        EXPECT_EQ(content.dropped, 1U);
+        EXPECT_NE(warnings_.find(name.string()), std::string::npos) << warnings_;
+        EXPECT_NE(warnings_.find(reason), std::string::npos) << warnings_;
+        EXPECT_EQ(std::count(warnings_.begin(), warnings_.end(), '\n'), 1) << warnings_;
+    }
+
+    test::TemporaryFolder out_;
+    double now_ = 100;
+    std::string warnings_;
+};
+
+TEST_F(Journal, WhatIsWrittenComesBack)
+{
+    write("start", kEntries);
+    ASSERT_EQ(files().size(), 1U);
+    EXPECT_EQ(files()[0].filename(), "start-r00000-00000000.segment");
+    const JournalContent content = read();
+    EXPECT_EQ(content.entries, kEntries);
+    EXPECT_EQ(content.segments, 1U);
+    EXPECT_EQ(content.dropped, 0U);
+    EXPECT_EQ(warnings_, "");
+}
+
+TEST_F(Journal, LargeEntriesComeBack)
+{
+    const Entries large{{ChunkId(0), std::string(40'000'000, 'x')}, {ChunkId(1), "y"}};
+    write("start", large);
+    EXPECT_EQ(read().entries, large);
+}
+
+TEST_F(Journal, NoFolderIsAnEmptyJournal)
+{
+    const JournalContent content = read();
+    EXPECT_TRUE(content.entries.empty());
+    EXPECT_EQ(warnings_, "");
+    std::ofstream(folder()).put('\n');
+    EXPECT_THROW(read(), FileError);
+}
+
+TEST_F(Journal, FlushesByAgeAndBySize)
+{
+    auto journal = writer("start", {5, 100});
+    journal.append({ChunkId(0), "a"});
+    now_ += 4.5;
+    journal.append({ChunkId(1), "b"});
+    EXPECT_EQ(files().size(), 0U);
+    EXPECT_DOUBLE_EQ(journal.seconds_since_segment(), 4.5);
+    now_ += 0.5;
+    journal.append({ChunkId(2), "c"});
+    EXPECT_EQ(files().size(), 1U);
+    EXPECT_DOUBLE_EQ(journal.seconds_since_segment(), 0);
+
+    journal.append({ChunkId(3), std::string(99, 'd')});
+    EXPECT_EQ(files().size(), 1U);
+    journal.append({ChunkId(4), "e"});
+    EXPECT_EQ(files().size(), 2U);
+
+    journal.flush();  // nothing to write
+    EXPECT_EQ(files().size(), 2U);
+    EXPECT_EQ(read().entries.size(), 5U);
+}
+
+TEST_F(Journal, TheDestructorWritesWhatIsLeft)
+{
+    writer("start").append(kEntries[0]);
+    EXPECT_EQ(read().entries, Entries{kEntries[0]});
+}
+
+TEST_F(Journal, SharesTheSegmentsAmongRanks)
+{
+    for (int i = 0; i < 7; ++i)
+        write("start" + std::to_string(i), {{ChunkId(static_cast<std::uint64_t>(i)), "x"}});
+    std::vector<int> times_read(7);
+    for (int rank = 0; rank < 3; ++rank)
+    {
+        const JournalContent content = read(rank, 3);
+        EXPECT_EQ(content.segments, rank == 0 ? 3U : 2U);
+        for (JournalEntry const& entry : content.entries)
+            ++times_read[entry.chunk.value()];
+    }
+    EXPECT_EQ(times_read, std::vector<int>(7, 1));
+}
+
+TEST_F(Journal, OfAChunkFoundTwiceTheFirstCounts)
+{
+    write("start1", {{ChunkId(1), "first"}, {ChunkId(1), "again"}});
+    write("start2", {{ChunkId(1), "later"}, {ChunkId(2), "new"}});
+    EXPECT_EQ(read().entries, (Entries{{ChunkId(1), "first"}, {ChunkId(2), "new"}}));
+
+    fs::copy_file(files()[0], folder() / "zzz.segment");
+    const JournalContent content = read();
+    EXPECT_EQ(content.entries.size(), 2U);
+    EXPECT_EQ(content.segments, 3U);
+    EXPECT_EQ(warnings_, "");
+}
+
+TEST_F(Journal, AJournalOfAnotherJobIsAnError)
+{
+    write("start", kEntries);
+    try
+    {
+        (void)read_journal(folder(), std::string(64, 'b'), 0, 1);
+        FAIL() << "nothing thrown";
+    }
+    catch (JobError const& error)
+    {
+        const std::string message = error.what();
+        EXPECT_NE(message.find("--fresh"), std::string::npos) << message;
+        EXPECT_NE(message.find("--out"), std::string::npos) << message;
+        EXPECT_NE(message.find(files()[0].string()), std::string::npos) << message;
+    }
+}
+
+TEST_F(Journal, TruncatedAtEveryLength)
+{
+    write("start", kEntries);
+    const fs::path name = files()[0];
+    const std::string whole = read_file(name);
+    for (std::size_t length = 0; length < whole.size(); ++length)
+    {
+        SCOPED_TRACE(length);
+        std::ofstream(name, std::ios::binary).write(whole.data(), static_cast<std::streamsize>(length));
+        expect_dropped(name, length == 0 ? "it is empty" : "it is torn");
+    }
+    std::ofstream(name, std::ios::binary) << whole << '\0';
+    expect_dropped(name, "it is torn");
+}
+
+TEST_F(Journal, EveryByteFlipped)
+{
+    write("start", kEntries);
+    const fs::path name = files()[0];
+    const std::string whole = read_file(name);
+    for (std::size_t position = 0; position < whole.size(); ++position)
+    {
+        SCOPED_TRACE(position);
+        const std::string reason = position < 8    ? "wrong magic"
+                                   : position < 12 ? "format version"
+                                   : position < 20 ? "it is torn"
+                                                   : "CRC-32";
+        std::string damaged = whole;
+        damaged[position] = static_cast<char>(~damaged[position]);
+        std::ofstream(name, std::ios::binary) << damaged;
+        expect_dropped(name, reason);
+    }
+}
+
+TEST_F(Journal, DamageCostsOnlyItsSegment)
+{
+    write("start1", {kEntries[0]});
+    write("start2", {kEntries[1]});
+    write("start3", {kEntries[2]});
+    fs::resize_file(files()[1], 30);
+    const JournalContent content = read();
+    EXPECT_EQ(content.entries, (Entries{kEntries[0], kEntries[2]}));
+    EXPECT_EQ(content.segments, 2U);
+    EXPECT_EQ(content.dropped, 1U);
+}
+
+TEST_F(Journal, ForeignAndOtherVersions)
+{
+    make_folder(folder());
+    const fs::path name = folder() / "start.segment";
+    std::ofstream(name) << "This text is none of ours, though it has the name of a segment.\n";
+    expect_dropped(name, "wrong magic");
+
+    fs::remove(name);
+    write("start", kEntries);
+    const fs::path segment = files()[0];
+    std::string other = read_file(segment);
+    other[8] = 2;
+    std::ofstream(segment, std::ios::binary) << other;
+    expect_dropped(segment, "format version 2, this program reads 1");
+}
+
+TEST_F(Journal, AnArchiveThatLiesBehindAValidCrcIsDropped)
+{
+    // The CRC-32 of four bytes 'ABCD' is db1720a5: a whole file as to its header, but not an archive.
+    make_folder(folder());
+    const fs::path name = folder() / "start.segment";
+    std::string file(
+        "\x89"
+        "FSJ\r\n\x1a\n\1\0\0\0\4\0\0\0\0\0\0\0\xa5\x20\x17\xdb"
+        "ABCD",
+        28);
+    std::ofstream(name, std::ios::binary) << file;
+    expect_dropped(name, "its archive cannot be read");
+}
+
+TEST_F(Journal, UnreadableSegmentsAreDropped)
+{
+    make_folder(folder());
+    const fs::path name = folder() / "folder.segment";
+    fs::create_directory(name);
+    expect_dropped(name, "it is a folder");
+    fs::remove(name);
+    fs::create_symlink("nowhere", folder() / "dangling.segment");
+    expect_dropped(folder() / "dangling.segment", "No such file");
+}
+
+TEST_F(Journal, LeftoversAndOtherFilesAreIgnored)
+{
+    write("start", kEntries);
+    std::ofstream(temporary_name(files()[0])) << "half";
+    std::ofstream(folder() / "start-r00000-00000009.segment.tmp") << "half";
+    std::ofstream(folder() / "notes.txt") << "mine";
+    EXPECT_EQ(read().entries, kEntries);
+    EXPECT_EQ(warnings_, "");
+}
+
+TEST_F(Journal, RemoveTakesSegmentsAndLeftoversOnly)
+{
+    EXPECT_NO_THROW(remove_journal(folder()));
+    write("start", kEntries);
+    std::ofstream(temporary_name(files()[0])) << "half";
+    std::ofstream(folder() / "notes.txt") << "mine";
+    remove_journal(folder());
+    ASSERT_EQ(files().size(), 1U);
+    EXPECT_EQ(files()[0].filename(), "notes.txt");
+    fs::remove(files()[0]);
+    remove_journal(folder());
+    EXPECT_FALSE(fs::exists(folder()));
+}
+
+TEST_F(Journal, AgreesOnWhatIsDone)
+{
+    JournalContent content{kEntries, 1, 0};
+    const std::vector<std::uint8_t> done = agree_on_done(Communicator(), content, 8);
+    EXPECT_EQ(done, (std::vector<std::uint8_t>{0, 1, 0, 1, 0, 0, 0, 1}));
+    EXPECT_EQ(content.entries, kEntries);
+    EXPECT_THROW((void)agree_on_done(Communicator(), content, 7), FileError);
+}
+
+TEST_F(Journal, StartIdsDiffer)
+{
+    const std::string id = new_start_id(Communicator());
+    EXPECT_EQ(id.size(), std::strlen("20230417T093000Z-0123456789abcdef"));
+    EXPECT_NE(id, new_start_id(Communicator()));
+}
+
+TEST_F(Journal, AMissingFolderIsAnErrorThatNamesTheFile)
+{
+    {
+        auto journal = writer("start");
+        journal.append(kEntries[0]);
+        fs::remove(folder());
+        EXPECT_THROW(journal.flush(), FileError);
+        testing::internal::CaptureStderr();
+    }
+    EXPECT_NE(testing::internal::GetCapturedStderr().find("will be computed again"), std::string::npos);
+    std::ofstream(folder()).put('\n');
+    EXPECT_THROW(writer("start"), FileError);
+}
+
+/// Whatever keeps a segment from being written: the error says so, nothing half-written stays, earlier
+/// segments are whole, and the entries are written once there is room.
+template<class MakeRoom>
+void expect_survives_full_disk(JournalWriter& journal, fs::path const& folder, std::string const& reason,
+                               MakeRoom make_room)
+{
+    journal.append({ChunkId(0), "small"});
+    journal.flush();
+    journal.append({ChunkId(1), std::string(500'000, 'x')});
+    try
+    {
+        journal.flush();
+        ADD_FAILURE() << "nothing thrown";
+    }
+    catch (FileError const& error)
+    {
+        const std::string message = error.what();
+        EXPECT_NE(message.find("r00000-00000001.segment"), std::string::npos) << message;
+        EXPECT_NE(message.find(reason), std::string::npos) << message;
+    }
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+    EXPECT_EQ(read_journal(folder, kDigest, 0, 1).entries, (Entries{{ChunkId(0), "small"}}));
+    make_room();
+    journal.flush();
+    EXPECT_EQ(read_journal(folder, kDigest, 0, 1).entries.size(), 2U);
+}
+
+TEST_F(Journal, SurvivesALimitOfTheFileSize)
+{
+    auto journal = writer("start");
+    auto const old_handler = std::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit old_limit = {};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+    struct rlimit limit = old_limit;
+    limit.rlim_cur = 100'000;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    expect_survives_full_disk(journal, folder(), "File too large",
+                              [&] { setrlimit(RLIMIT_FSIZE, &old_limit); });
+    std::signal(SIGXFSZ, old_handler);
+}
+
+TEST_F(Journal, SurvivesAFullDisk)
+{
+    make_folder(folder());
+    if (::mount("tmpfs", folder().c_str(), "tmpfs", 0, "size=128k") != 0)
+    {
+        GTEST_SKIP() << "no small file system to fill: mount: " << std::strerror(errno);
+    }
+    {
+        auto journal = writer("start");
+        expect_survives_full_disk(journal, folder(), "No space left on device", [&] {
+            EXPECT_EQ(::mount("tmpfs", folder().c_str(), "tmpfs", MS_REMOUNT, "size=4m"), 0)
+                << std::strerror(errno);
+        });
+    }
+    EXPECT_EQ(::umount(folder().c_str()), 0) << std::strerror(errno);
+}
+
+TEST_F(Journal, SurvivesAReadOnlyFileSystem)
+{
+    make_folder(folder());
+    if (::mount("tmpfs", folder().c_str(), "tmpfs", 0, "size=4m") != 0)
+    {
+        GTEST_SKIP() << "no file system to make read-only: mount: " << std::strerror(errno);
+    }
+    {
+        auto journal = writer("start");
+        journal.append(kEntries[0]);
+        EXPECT_EQ(::mount("tmpfs", folder().c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr), 0);
+        EXPECT_THROW(journal.flush(), FileError);
+        EXPECT_EQ(::mount("tmpfs", folder().c_str(), "tmpfs", MS_REMOUNT, nullptr), 0);
+        journal.flush();
+        EXPECT_EQ(read().entries, Entries{kEntries[0]});
+    }
+    EXPECT_EQ(::umount(folder().c_str()), 0) << std::strerror(errno);
+}
+
+}  // namespace
+}  // namespace flipstorm

@@ -1,0 +1,135 @@
+#include "mpi/stop.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "engine/base/error.hpp"
+#include "tests/unit/mpi/temporary_folder.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+constexpr std::time_t kNow = 1'681'723'800;  // 2023-04-17T09:30:00Z
+
+std::time_t frozen_clock()
+{
+    return kNow;
+}
+
+TEST(ScopedSignalHandler, CatchesEachSignal)
+{
+    for (int const number : {SIGUSR1, SIGUSR2, SIGTERM, SIGINT})
+    {
+        const ScopedSignalHandler signals;
+        EXPECT_EQ(signals.caught(), 0);
+        std::raise(number);
+        EXPECT_EQ(signals.caught(), number);
+    }
+}
+
+TEST(ScopedSignalHandler, TheFirstSignalCounts)
+{
+    const ScopedSignalHandler signals;
+    std::raise(SIGUSR2);
+    std::raise(SIGTERM);
+    std::raise(SIGTERM);
+    EXPECT_EQ(signals.caught(), SIGUSR2);
+}
+
+int calls_of_old_handler = 0;
+
+TEST(ScopedSignalHandler, RestoresTheOldHandler)
+{
+    auto const before = std::signal(SIGUSR1, [](int) { ++calls_of_old_handler; });
+    {
+        const ScopedSignalHandler signals;
+        std::raise(SIGUSR1);
+        EXPECT_EQ(calls_of_old_handler, 0);
+    }
+    std::raise(SIGUSR1);
+    EXPECT_EQ(calls_of_old_handler, 1);
+    std::signal(SIGUSR1, before);
+}
+
+TEST(ScopedSignalHandler, OneAtATime)
+{
+    {
+        const ScopedSignalHandler first;
+        EXPECT_THROW(ScopedSignalHandler second, Error);
+    }
+    EXPECT_NO_THROW(ScopedSignalHandler third);
+}
+
+TEST(ScopedSignalHandlerDeathTest, SecondInterruptKills)
+{
+    EXPECT_EXIT(
+        {
+            const ScopedSignalHandler signals;
+            std::raise(SIGINT);
+            if (signals.caught() == SIGINT) std::raise(SIGINT);
+            std::_Exit(3);
+        },
+        testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(StopConditions, NothingStops)
+{
+    const test::TemporaryFolder out;
+    const ScopedSignalHandler signals;
+    StopConditions stop(signals, std::nullopt, out.path(), frozen_clock);
+    EXPECT_FALSE(stop.check());
+    EXPECT_FALSE(StopConditions(signals, kNow + 1, out.path() / "absent", frozen_clock).check());
+}
+
+TEST(StopConditions, Signal)
+{
+    const test::TemporaryFolder out;
+    const ScopedSignalHandler signals;
+    StopConditions stop(signals, kNow, out.path(), frozen_clock);
+    std::raise(SIGUSR1);
+    auto const reason = stop.check();
+    ASSERT_TRUE(reason);
+    EXPECT_EQ(reason->kind, StopKind::signal);
+    EXPECT_EQ(reason->text, "signal SIGUSR1");
+}
+
+TEST(StopConditions, DeadlineIsReachedAtItsSecond)
+{
+    const test::TemporaryFolder out;
+    const ScopedSignalHandler signals;
+    std::time_t now = kNow - 1;
+    StopConditions stop(signals, kNow, out.path(), [&] { return now; });
+    EXPECT_FALSE(stop.check());
+    now = kNow;
+    auto const reason = stop.check();
+    ASSERT_TRUE(reason);
+    EXPECT_EQ(reason->kind, StopKind::deadline);
+    EXPECT_EQ(reason->text, "deadline 2023-04-17T09:30:00Z reached");
+}
+
+TEST(StopConditions, FileIsLookedForOnceASecondAndTheReasonStays)
+{
+    const test::TemporaryFolder out;
+    const ScopedSignalHandler signals;
+    std::time_t now = kNow;
+    StopConditions stop(signals, std::nullopt, out.path(), [&] { return now; });
+    EXPECT_FALSE(stop.check());
+    std::ofstream(out.path() / kStopFile).put('\n');
+    EXPECT_FALSE(stop.check());
+    ++now;
+    auto reason = stop.check();
+    ASSERT_TRUE(reason);
+    EXPECT_EQ(reason->kind, StopKind::file);
+    EXPECT_EQ(reason->text, "file STOP found");
+    std::raise(SIGTERM);
+    std::filesystem::remove(out.path() / kStopFile);
+    reason = stop.check();
+    ASSERT_TRUE(reason);
+    EXPECT_EQ(reason->kind, StopKind::file);
+}
+
+}  // namespace
+}  // namespace flipstorm
