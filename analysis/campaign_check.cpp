@@ -13,8 +13,8 @@ namespace
 
 void check_column(const char* table, const char* column, std::size_t length, std::size_t expected)
 {
-    FS_CHECK(DataError, length == expected, "campaign: column {}/{} has {} rows, {} has {}", table, column, length,
-             table, expected);
+    FS_CHECK(DataError, length == expected, "campaign: column {}/{} has {} rows, {} has {}", table, column,
+             length, table, expected);
 }
 
 void check_layers(const LayerTable& layers)
@@ -31,8 +31,8 @@ void check_layers(const LayerTable& layers)
         const std::int64_t in = layers.in_channels[i];
         const bool fits = out > 0 && in > 0 && layers.weights[i] > 0 &&
                           layers.weights[i] % static_cast<std::uint64_t>(out * in) == 0;
-        FS_CHECK(DataError, fits, "campaign: layer {} ('{}') has {} weights, no multiple of {} × {} channels", i,
-                 layers.name[i], layers.weights[i], out, in);
+        FS_CHECK(DataError, fits, "campaign: layer {} ('{}') has {} weights, no multiple of {} × {} channels",
+                 i, layers.name[i], layers.weights[i], out, in);
         FS_CHECK(DataError, layers.word_bits[i] >= 1 && layers.word_bits[i] <= 64,
                  "campaign: layer {} ('{}') has words of {} bits; 1 to 64 are possible", i, layers.name[i],
                  layers.word_bits[i]);
@@ -81,13 +81,13 @@ void check_fault(const CampaignHeader& header, const FaultTable& faults, std::si
     const auto l = static_cast<std::size_t>(layer);
     const auto s = static_cast<std::size_t>(stratum);
     const int bit = faults.bit[row];
-    FS_CHECK(DataError, bit < header.layers.word_bits[l], "campaign: fault {} flips bit {} of words of {} bits", row,
-             bit, header.layers.word_bits[l]);
+    FS_CHECK(DataError, bit < header.layers.word_bits[l],
+             "campaign: fault {} flips bit {} of words of {} bits", row, bit, header.layers.word_bits[l]);
     FS_CHECK(DataError,
              (header.strata.layer[s] == -1 || header.strata.layer[s] == layer) &&
                  (header.strata.bit[s] == -1 || header.strata.bit[s] == bit),
-             "campaign: fault {} (layer {}, bit {}) lies outside its stratum {} (layer {}, bit {})", row, layer, bit,
-             stratum, header.strata.layer[s], header.strata.bit[s]);
+             "campaign: fault {} (layer {}, bit {}) lies outside its stratum {} (layer {}, bit {})", row,
+             layer, bit, stratum, header.strata.layer[s], header.strata.bit[s]);
     FS_CHECK(DataError, faults.sign[row] <= 1, "campaign: fault {} has sign {}; 0 or 1 are possible", row,
              faults.sign[row]);
     const std::uint64_t parameter = faults.parameter[row];
@@ -99,16 +99,16 @@ void check_fault(const CampaignHeader& header, const FaultTable& faults, std::si
     const auto out = static_cast<std::int32_t>(filter / inputs);
     const auto in = static_cast<std::int32_t>(filter % inputs);
     FS_CHECK(DataError, faults.out_channel[row] == out && faults.in_channel[row] == in,
-             "campaign: fault {} names channels ({}, {}), but parameter {} of layer '{}' belongs to ({}, {})", row,
-             faults.out_channel[row], faults.in_channel[row], parameter, header.layers.name[l], out, in);
+             "campaign: fault {} names channels ({}, {}), but parameter {} of layer '{}' belongs to ({}, {})",
+             row, faults.out_channel[row], faults.in_channel[row], parameter, header.layers.name[l], out, in);
 }
 
 }  // namespace
 
 std::uint64_t kernel_elements(const LayerTable& layers, std::size_t layer)
 {
-    return layers.weights[layer] /
-           (static_cast<std::uint64_t>(layers.out_channels[layer]) * static_cast<std::uint64_t>(layers.in_channels[layer]));
+    return layers.weights[layer] / (static_cast<std::uint64_t>(layers.out_channels[layer]) *
+                                    static_cast<std::uint64_t>(layers.in_channels[layer]));
 }
 
 void check_campaign(const CampaignRecord& campaign)
@@ -128,7 +128,8 @@ void check_campaign(const CampaignRecord& campaign)
         for (const double tolerance : header.tolerances)
         {
             FS_CHECK(DataError, is_critical(drop, tolerance),
-                     "campaign: fault {} was stopped at a drop of at least {}, but the campaign has a tolerance of {}",
+                     "campaign: fault {} was stopped at a drop of at least {}, but the campaign has a "
+                     "tolerance of {}",
                      row, drop, tolerance);
         }
     }

@@ -1,5 +1,6 @@
 #pragma once
-// The entrance of the analysis: a campaign that can be true. Everything behind it relies on what is checked here.
+// The entrance of the analysis: a campaign that can be true. Everything behind it relies on what is checked
+// here.
 
 #include "hdf5_schema/campaign_file.hpp"
 
@@ -10,9 +11,10 @@ namespace flipstorm
  * Check that a campaign is consistent in itself.
  *
  * There are faults; the columns of each table are equally long; weights = out_channels × in_channels × kernel
- * elements; every fault names a stratum and a layer that exist, a layer and bit of its stratum, a parameter of its
- * layer, the channels that this parameter belongs to, and a finite drop; no stratum has more faults than its
- * population; a drop that is only a lower bound (stopped = 1) exceeds every tolerance of the campaign.
+ * elements; every fault names a stratum and a layer that exist, a layer and bit of its stratum, a parameter
+ * of its layer, the channels that this parameter belongs to, and a finite drop; no stratum has more faults
+ * than its population; a drop that is only a lower bound (stopped = 1) exceeds every tolerance of the
+ * campaign.
  *
  * \throws DataError naming the first row that is wrong. Thread-safe.
  */

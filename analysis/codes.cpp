@@ -9,13 +9,20 @@ int hamming_sec_parity(int data_bits)
 {
     FS_REQUIRE(data_bits >= 1, "a code over {} bits", data_bits);
     int parity = 2;
-    while ((1LL << parity) < data_bits + parity + 1LL) ++parity;
+    while ((1LL << parity) < data_bits + parity + 1LL)
+        ++parity;
     return parity;
 }
 
-int secded_parity(int data_bits) { return hamming_sec_parity(data_bits) + 1; }
+int secded_parity(int data_bits)
+{
+    return hamming_sec_parity(data_bits) + 1;
+}
 
-double sec_overhead_percent(int word_bits) { return 100.0 * hamming_sec_parity(word_bits) / word_bits; }
+double sec_overhead_percent(int word_bits)
+{
+    return 100.0 * hamming_sec_parity(word_bits) / word_bits;
+}
 
 double signature_overhead_percent(int word_bits)
 {

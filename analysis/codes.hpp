@@ -1,12 +1,13 @@
 #pragma once
-// What error-correcting codes and the signature cost, in bits and percent of the unprotected memory. Pure functions.
+// What error-correcting codes and the signature cost, in bits and percent of the unprotected memory. Pure
+// functions.
 
 namespace flipstorm
 {
 
 /**
- * Parity bits of a single-error-correcting Hamming code over `data_bits` bits: the least r with 2^r ≥ k + r + 1.
- * 4 for 8, 5 for 16, 6 for 32, 7 for 64, 8 for 128. \throws Error if data_bits < 1.
+ * Parity bits of a single-error-correcting Hamming code over `data_bits` bits: the least r with 2^r ≥ k + r
+ * + 1. 4 for 8, 5 for 16, 6 for 32, 7 for 64, 8 for 128. \throws Error if data_bits < 1.
  */
 int hamming_sec_parity(int data_bits);
 

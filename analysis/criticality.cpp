@@ -88,7 +88,8 @@ class VoteGrid
             const std::size_t block = stride * static_cast<std::size_t>(box_.high[a] - box_.low[a]);
             for (std::size_t start = 0; start < votes_.size(); start += block)
             {
-                for (std::size_t i = start + stride; i < start + block; ++i) votes_[i] += votes_[i - stride];
+                for (std::size_t i = start + stride; i < start + block; ++i)
+                    votes_[i] += votes_[i - stride];
             }
         }
     }
@@ -146,11 +147,12 @@ class VoteGrid
 LayerCriticality predict_layer(const Forest& forest, const LayerTable& layers, std::size_t layer,
                                const LayerWeights& weights, int threads)
 {
-    FS_REQUIRE(forest.features() == kFaultFeatures, "a forest of {} features; the faults have {}", forest.features(),
-               static_cast<int>(kFaultFeatures));
-    FS_CHECK(DataError, weights.name == layers.name[layer] && weights.values.size() == layers.weights[layer],
-             "layer {} of the model is '{}' with {} weights, of the campaign '{}' with {}: not the same network",
-             layer, weights.name, weights.values.size(), layers.name[layer], layers.weights[layer]);
+    FS_REQUIRE(forest.features() == kFaultFeatures, "a forest of {} features; the faults have {}",
+               forest.features(), static_cast<int>(kFaultFeatures));
+    FS_CHECK(
+        DataError, weights.name == layers.name[layer] && weights.values.size() == layers.weights[layer],
+        "layer {} of the model is '{}' with {} weights, of the campaign '{}' with {}: not the same network",
+        layer, weights.name, weights.values.size(), layers.name[layer], layers.weights[layer]);
     LayerCriticality map = constant_layer(layers, layer, 0);
     const std::int64_t outputs = layers.out_channels[layer];
     const std::int64_t inputs = layers.in_channels[layer];
@@ -159,29 +161,27 @@ LayerCriticality predict_layer(const Forest& forest, const LayerTable& layers, s
 
     constexpr std::int64_t kSlabCells = 1 << 20;  // 8 MiB of votes
     const std::int64_t slab = std::max<std::int64_t>(1, kSlabCells / (inputs * 2 * bits));
-    parallel_for((outputs + slab - 1) / slab, threads, [&](std::int64_t s)
-                 {
-                     const std::int64_t first = s * slab;
-                     const std::int64_t last = std::min(outputs, first + slab);
-                     VoteGrid grid(Box{{first, 0, 0, 0}, {last, inputs, 2, bits}});
-                     for (std::size_t t = 0; t < forest.trees(); ++t)
-                     {
-                         grid.add_tree(forest.root(t), static_cast<float>(layer));
-                     }
-                     grid.finish();
-                     std::vector<std::uint8_t> cells(grid.votes().size());
-                     std::transform(grid.votes().begin(), grid.votes().end(), cells.begin(),
-                                    [&forest](std::int64_t votes) {
-                                        return static_cast<std::uint8_t>(
-                                            std::lround(255.0 * vote_share(votes, forest.trees())));
-                                    });
-                     for (std::int64_t w = first * inputs * kernel; w < last * inputs * kernel; ++w)
-                     {
-                         const bool negative = std::signbit(weights.values[static_cast<std::size_t>(w)]);
-                         const std::int64_t cell = (w / kernel - first * inputs) * 2 + (negative ? 1 : 0);
-                         std::copy_n(cells.begin() + cell * bits, bits, map.probability.begin() + w * bits);
-                     }
-                 });
+    parallel_for((outputs + slab - 1) / slab, threads, [&](std::int64_t s) {
+        const std::int64_t first = s * slab;
+        const std::int64_t last = std::min(outputs, first + slab);
+        VoteGrid grid(Box{{first, 0, 0, 0}, {last, inputs, 2, bits}});
+        for (std::size_t t = 0; t < forest.trees(); ++t)
+        {
+            grid.add_tree(forest.root(t), static_cast<float>(layer));
+        }
+        grid.finish();
+        std::vector<std::uint8_t> cells(grid.votes().size());
+        std::transform(
+            grid.votes().begin(), grid.votes().end(), cells.begin(), [&forest](std::int64_t votes) {
+                return static_cast<std::uint8_t>(std::lround(255.0 * vote_share(votes, forest.trees())));
+            });
+        for (std::int64_t w = first * inputs * kernel; w < last * inputs * kernel; ++w)
+        {
+            const bool negative = std::signbit(weights.values[static_cast<std::size_t>(w)]);
+            const std::int64_t cell = (w / kernel - first * inputs) * 2 + (negative ? 1 : 0);
+            std::copy_n(cells.begin() + cell * bits, bits, map.probability.begin() + w * bits);
+        }
+    });
     return map;
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// What a forest says of every bit of every weight of a layer. A tree cuts the space (output channel, input channel,
-// sign, bit) of a layer into boxes, one per leaf; adding each leaf's vote to its box by differences at the corners
-// and summing once at the end costs as much as the leaves and the distinct cells, not cells × trees × depth.
+// What a forest says of every bit of every weight of a layer. A tree cuts the space (output channel, input
+// channel, sign, bit) of a layer into boxes, one per leaf; adding each leaf's vote to its box by differences
+// at the corners and summing once at the end costs as much as the leaves and the distinct cells, not cells ×
+// trees × depth.
 
 #include <cstdint>
 #include <string>
@@ -24,9 +25,9 @@ struct LayerWeights
 /**
  * Predict every bit of every weight of layer `layer`.
  *
- * The result is round(255 p) with p exactly as Forest::predict gives it for the row (sign of the value, bit, layer,
- * output channel, input channel). Channels and bits that no fault of the campaign hit are compared with the
- * thresholds like any other value. A weight of zero has the sign of its sign bit.
+ * The result is round(255 p) with p exactly as Forest::predict gives it for the row (sign of the value, bit,
+ * layer, output channel, input channel). Channels and bits that no fault of the campaign hit are compared
+ * with the thresholds like any other value. A weight of zero has the sign of its sign bit.
  *
  * \param forest  over the features of FaultFeature
  * \throws DataError if name or number of the weights differ from the layer table's. Thread-safe.

@@ -22,7 +22,10 @@ void set_interval(ShareEstimate& estimate, double inverse_size, double quantile)
     estimate.high = p < 1 ? std::clamp(centre + half, p, 1.0) : 1.0;
 }
 
-std::size_t as_index(std::int32_t id) { return static_cast<std::size_t>(id); }
+std::size_t as_index(std::int32_t id)
+{
+    return static_cast<std::size_t>(id);
+}
 
 }  // namespace
 
@@ -50,7 +53,8 @@ ShareEstimate estimate_share(const std::vector<StratumCount>& strata, double qua
     for (const StratumCount& h : strata)
     {
         if (h.faults == 0) continue;
-        share += static_cast<double>(h.population) / covered * static_cast<double>(h.hits) / static_cast<double>(h.faults);
+        share += static_cast<double>(h.population) / covered * static_cast<double>(h.hits) /
+                 static_cast<double>(h.faults);
     }
     if (estimate.hits == 0) share = 0;
     if (estimate.hits == estimate.faults) share = 1;
@@ -81,8 +85,8 @@ CriticalShare estimate_critical_share(const CampaignRecord& campaign, double tol
     std::vector<StratumCount> parts(strata.size() * layers.size());
     for (std::size_t row = 0; row < campaign.faults.size(); ++row)
     {
-        StratumCount& part =
-            parts[as_index(campaign.faults.stratum[row]) * layers.size() + as_index(campaign.faults.layer[row])];
+        StratumCount& part = parts[as_index(campaign.faults.stratum[row]) * layers.size() +
+                                   as_index(campaign.faults.layer[row])];
         ++part.faults;
         if (is_critical(campaign.outcomes.drop[row], tolerance)) ++part.hits;
     }
@@ -100,14 +104,16 @@ CriticalShare estimate_critical_share(const CampaignRecord& campaign, double tol
             sum.faults += part.faults;
             sum.hits += part.hits;
             if (strata.layer[s] >= 0 && as_index(strata.layer[s]) != l) continue;
-            const std::uint64_t bits = strata.bit[s] < 0 ? static_cast<std::uint64_t>(layers.word_bits[l]) : 1;
+            const std::uint64_t bits =
+                strata.bit[s] < 0 ? static_cast<std::uint64_t>(layers.word_bits[l]) : 1;
             part.population = strata.layer[s] >= 0 ? strata.population[s] : layers.weights[l] * bits;
             of_layer[l].push_back(part);
         }
         whole.push_back(sum);
     }
     result.network = estimate_share(whole);
-    for (const auto& counts : of_layer) result.layers.push_back(estimate_share(counts));
+    for (const auto& counts : of_layer)
+        result.layers.push_back(estimate_share(counts));
     return result;
 }
 
@@ -115,16 +121,18 @@ std::vector<double> fault_weights(const CampaignRecord& campaign)
 {
     const StrataTable& strata = campaign.header.strata;
     std::vector<double> faults(strata.size(), 0.0);
-    for (const std::int32_t s : campaign.faults.stratum) ++faults[as_index(s)];
+    for (const std::int32_t s : campaign.faults.stratum)
+        ++faults[as_index(s)];
     double covered = 0;
     for (std::size_t s = 0; s < strata.size(); ++s)
     {
         if (faults[s] > 0) covered += static_cast<double>(strata.population[s]);
     }
     std::vector<double> weights(campaign.faults.size());
-    std::transform(campaign.faults.stratum.begin(), campaign.faults.stratum.end(), weights.begin(),
-                   [&](std::int32_t s)
-                   { return static_cast<double>(strata.population[as_index(s)]) / covered / faults[as_index(s)]; });
+    std::transform(
+        campaign.faults.stratum.begin(), campaign.faults.stratum.end(), weights.begin(), [&](std::int32_t s) {
+            return static_cast<double>(strata.population[as_index(s)]) / covered / faults[as_index(s)];
+        });
     return weights;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// What share of all faults is critical, from a stratified sample, with a confidence interval. The fault is the
-// sampling unit: all test images share it.
+// What share of all faults is critical, from a stratified sample, with a confidence interval. The fault is
+// the sampling unit: all test images share it.
 
 #include <cstdint>
 #include <vector>
@@ -38,10 +38,10 @@ struct ShareEstimate
  *     p = Σ W_h k_h / n_h,  W_h = N_h / Σ N over the strata with faults
  *     V = Σ W_h² (1 − n_h / N_h) p̃_h (1 − p̃_h) / n_h,  p̃_h = (k_h + p) / (n_h + 1)
  *
- * and the Wilson score interval for p with the effective sample size n = p (1 − p) / V. p̃_h lends each stratum one
- * fault at the overall share, so that a stratum without hits has a variance; for a single stratum this is Wilson's
- * interval with the correction for a finite population. For p = 0 or 1, n = 1 / Σ W_h² (1 − n_h / N_h) / n_h. A
- * sample that holds the whole population has an interval of width 0.
+ * and the Wilson score interval for p with the effective sample size n = p (1 − p) / V. p̃_h lends each
+ * stratum one fault at the overall share, so that a stratum without hits has a variance; for a single stratum
+ * this is Wilson's interval with the correction for a finite population. For p = 0 or 1, n = 1 / Σ W_h² (1 −
+ * n_h / N_h) / n_h. A sample that holds the whole population has an interval of width 0.
  *
  * Strata without faults say nothing and are left out; `covered` tells how much is left. Thread-safe.
  */
@@ -58,8 +58,8 @@ struct CriticalShare
 /**
  * Estimate the critical share of the network and of each layer.
  *
- * The faults of a stratum that covers all layers are, within one layer, a sample of that layer's bits: the layer's
- * part of the stratum's population is weights × word bits (or × 1 for a stratum of one bit).
+ * The faults of a stratum that covers all layers are, within one layer, a sample of that layer's bits: the
+ * layer's part of the stratum's population is weights × word bits (or × 1 for a stratum of one bit).
  *
  * \param campaign  as check_campaign accepts it. Thread-safe.
  */

@@ -1,6 +1,6 @@
 #pragma once
-// What a forest sees of a fault: rows of few features with few distinct values each. Every distinct value is a bin,
-// so splits found on histograms are exact, and equal rows are merged into one cell.
+// What a forest sees of a fault: rows of few features with few distinct values each. Every distinct value is
+// a bin, so splits found on histograms are exact, and equal rows are merged into one cell.
 
 #include <cstdint>
 #include <string>
@@ -28,10 +28,10 @@ enum FaultFeature : std::int32_t
 /// Binned rows; the cells (distinct rows) are sorted lexicographically.
 struct FeatureTable
 {
-    std::vector<std::string> names;         ///< [features]
-    std::vector<std::vector<float>> bins;   ///< [features]: the distinct values, ascending
-    std::vector<std::uint16_t> codes;       ///< [cells × features], row-major: bin of each value
-    std::vector<std::uint32_t> cell;        ///< [rows]: the cell of each row
+    std::vector<std::string> names;        ///< [features]
+    std::vector<std::vector<float>> bins;  ///< [features]: the distinct values, ascending
+    std::vector<std::uint16_t> codes;      ///< [cells × features], row-major: bin of each value
+    std::vector<std::uint32_t> cell;       ///< [rows]: the cell of each row
 
     [[nodiscard]] std::size_t features() const { return names.size(); }
     [[nodiscard]] std::size_t rows() const { return cell.size(); }
@@ -40,16 +40,20 @@ struct FeatureTable
     {
         return codes[c * names.size() + feature];
     }
-    [[nodiscard]] float value(std::size_t c, std::size_t feature) const { return bins[feature][code(c, feature)]; }
+    [[nodiscard]] float value(std::size_t c, std::size_t feature) const
+    {
+        return bins[feature][code(c, feature)];
+    }
 };
 
 /**
  * Bin a table given by columns of equal length, columns[feature][row].
  *
- * \throws DataError if there are no rows, no or more than kMaxFeatures columns, unequal columns, a value that is
- * not finite, or more than 65,536 distinct values in a column. Thread-safe.
+ * \throws DataError if there are no rows, no or more than kMaxFeatures columns, unequal columns, a value that
+ * is not finite, or more than 65,536 distinct values in a column. Thread-safe.
  */
-FeatureTable make_feature_table(std::vector<std::string> names, const std::vector<std::vector<float>>& columns);
+FeatureTable make_feature_table(std::vector<std::string> names,
+                                const std::vector<std::vector<float>>& columns);
 
 /// The features of a campaign's faults, columns as in FaultFeature. \throws DataError. Thread-safe.
 FeatureTable campaign_features(const FaultTable& faults);
@@ -57,10 +61,13 @@ FeatureTable campaign_features(const FaultTable& faults);
 /**
  * A fault is critical for a tolerance if its drop exceeds it.
  *
- * Drops are multiples of 1 / images; a slack of 1e-9 keeps a drop that equals the tolerance acceptable however
- * both were rounded. A proven lower bound (stopped = 1) lies beyond every tolerance of its campaign.
+ * Drops are multiples of 1 / images; a slack of 1e-9 keeps a drop that equals the tolerance acceptable
+ * however both were rounded. A proven lower bound (stopped = 1) lies beyond every tolerance of its campaign.
  */
-[[nodiscard]] constexpr bool is_critical(double drop, double tolerance) { return drop > tolerance + 1e-9; }
+[[nodiscard]] constexpr bool is_critical(double drop, double tolerance)
+{
+    return drop > tolerance + 1e-9;
+}
 
 /// 1 for each critical fault, 0 for each acceptable one, in campaign order. Thread-safe.
 std::vector<std::uint8_t> critical_labels(const OutcomeTable& outcomes, double tolerance);

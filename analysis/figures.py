@@ -59,9 +59,8 @@ def text(value):
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def open_file(folder, name):
-    """Open NAME.h5 of the folder and check that it is what its name says."""
-    path = folder / f"{name}.h5"
+def open_file(path, name):
+    """Open a file and check that it is a flipstorm/NAME."""
     if not path.is_file():
         raise Failure(IO, f"{path}: no such file; run the stage that writes it first")
     try:
@@ -246,6 +245,8 @@ def draw_overhead(protection, target):
 def main(arguments):
     parser = argparse.ArgumentParser(prog="figures.py", description="Draw the figures of a flipstorm job.")
     parser.add_argument("folder", type=pathlib.Path, metavar="OUT_FOLDER", help="out folder of the job")
+    parser.add_argument("--campaign", type=pathlib.Path, metavar="FILE", help="instead of OUT_FOLDER/campaign.h5")
+    parser.add_argument("--forest", type=pathlib.Path, metavar="FILE", help="instead of OUT_FOLDER/forest.h5")
     parser.add_argument("--check", action="store_true", help="open and check the files, draw nothing")
     try:
         options = parser.parse_args(arguments)
@@ -253,8 +254,9 @@ def main(arguments):
         return USAGE if end.code else 0
     plt.rcParams.update(STYLE)
     try:
-        with open_file(options.folder, "campaign") as campaign, open_file(options.folder, "forest") as forest, \
-                open_file(options.folder, "protection") as protection:
+        with open_file(options.campaign or options.folder / "campaign.h5", "campaign") as campaign, \
+                open_file(options.forest or options.folder / "forest.h5", "forest") as forest, \
+                open_file(options.folder / "protection.h5", "protection") as protection:
             if options.check:
                 return 0
             figures = options.folder / "figures"

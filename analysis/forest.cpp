@@ -43,11 +43,13 @@ ClassCells undersample(const ClassCells& rows, std::size_t count, std::uint64_t 
     const std::size_t majority = kept[0].empty() ? 0 : 1;
     const KeyedPermutation permutation(seed, RandomPurpose::bootstrap, stream, rows[majority].size());
     kept[majority].reserve(count);
-    for (std::size_t i = 0; i < count; ++i) kept[majority].push_back(rows[majority][permutation(i)]);
+    for (std::size_t i = 0; i < count; ++i)
+        kept[majority].push_back(rows[majority][permutation(i)]);
     return kept;
 }
 
-CellWeights draw_bag(const ClassCells& rows, std::size_t cells, const ForestSettings& settings, std::uint64_t stream)
+CellWeights draw_bag(const ClassCells& rows, std::size_t cells, const ForestSettings& settings,
+                     std::uint64_t stream)
 {
     CellWeights weights(cells, {0, 0});
     RandomStream random(settings.seed, RandomPurpose::bootstrap, stream);
@@ -57,7 +59,8 @@ CellWeights draw_bag(const ClassCells& rows, std::size_t cells, const ForestSett
         case Bag::all:
             for (std::size_t label = 0; label < 2; ++label)
             {
-                for (const std::uint32_t cell : rows[label]) ++weights[cell][label];
+                for (const std::uint32_t cell : rows[label])
+                    ++weights[cell][label];
             }
             break;
         case Bag::bootstrap:
@@ -86,7 +89,8 @@ std::vector<Sample> samples_of(const FeatureTable& table, const CellWeights& wei
     {
         if (weights[cell][0] == 0 && weights[cell][1] == 0) continue;
         Sample sample;
-        for (std::size_t f = 0; f < table.features(); ++f) sample.code[f] = table.code(cell, f);
+        for (std::size_t f = 0; f < table.features(); ++f)
+            sample.code[f] = table.code(cell, f);
         sample.weight = weights[cell];
         samples.push_back(sample);
     }
@@ -105,32 +109,9 @@ std::vector<double> mean_importance(const std::vector<Tree>& trees, std::size_t 
             sum += tree.importance[f];
         }
     }
-    for (double& value : mean) value = sum > 0 ? value / sum : 0.0;
+    for (double& value : mean)
+        value = sum > 0 ? value / sum : 0.0;
     return mean;
-}
-
-using Row = std::array<float, kMaxFeatures>;
-constexpr std::size_t kLanes = 8;
-
-/// Add a tree's votes on kLanes rows. Walking them side by side hides the latency of fetching nodes.
-void vote_on_lanes(const TreeNode* root, const Row* rows, std::int64_t* votes)
-{
-    std::array<const TreeNode*, kLanes> node;
-    node.fill(root);
-    for (bool open = true; open;)
-    {
-        open = false;
-        for (std::size_t k = 0; k < kLanes; ++k)
-        {
-            const TreeNode& at = *node[k];
-            const bool leaf = at.is_leaf();
-            const bool left = rows[k][static_cast<std::size_t>(leaf ? 0 : at.feature)] <= at.threshold;
-            const std::int32_t child = left ? at.left : at.right;
-            node[k] = leaf ? node[k] : root + child;
-            open |= !leaf;
-        }
-    }
-    for (std::size_t k = 0; k < kLanes; ++k) votes[k] += vote(*node[k]);
 }
 
 /// Sum the votes of all trees for `count` rows; `fill(i, row)` writes the features of row i.
@@ -140,21 +121,30 @@ std::vector<double> vote_on_rows(const Forest& forest, std::size_t count, int th
     constexpr std::size_t kBlock = 1024;
     std::vector<double> result(count);
     const auto blocks = static_cast<std::int64_t>((count + kBlock - 1) / kBlock);
-    parallel_for(blocks, threads, [&](std::int64_t block)
-                 {
-                     const std::size_t begin = static_cast<std::size_t>(block) * kBlock;
-                     const std::size_t rows = std::min(kBlock, count - begin);
-                     const std::size_t padded = (rows + kLanes - 1) / kLanes * kLanes;
-                     std::vector<Row> values(padded, Row{});
-                     for (std::size_t i = 0; i < rows; ++i) fill(begin + i, values[i].data());
-                     std::vector<std::int64_t> votes(padded, 0);
-                     for (std::size_t t = 0; t < forest.trees(); ++t)
-                     {
-                         const TreeNode* const root = forest.root(t);
-                         for (std::size_t i = 0; i < rows; i += kLanes) vote_on_lanes(root, &values[i], &votes[i]);
-                     }
-                     for (std::size_t i = 0; i < rows; ++i) result[begin + i] = vote_share(votes[i], forest.trees());
-                 });
+    parallel_for(blocks, threads, [&](std::int64_t block) {
+        const std::size_t begin = static_cast<std::size_t>(block) * kBlock;
+        const std::size_t rows = std::min(kBlock, count - begin);
+        std::vector<std::array<float, kMaxFeatures>> values(rows);
+        for (std::size_t i = 0; i < rows; ++i)
+            fill(begin + i, values[i].data());
+        std::vector<std::int64_t> votes(rows, 0);
+        for (std::size_t t = 0; t < forest.trees(); ++t)
+        {
+            const TreeNode* const root = forest.root(t);
+            for (std::size_t i = 0; i < rows; ++i)
+            {
+                const TreeNode* node = root;
+                while (!node->is_leaf())
+                {
+                    const bool left = values[i][static_cast<std::size_t>(node->feature)] <= node->threshold;
+                    node = root + (left ? node->left : node->right);
+                }
+                votes[i] += vote(*node);
+            }
+        }
+        for (std::size_t i = 0; i < rows; ++i)
+            result[begin + i] = vote_share(votes[i], forest.trees());
+    });
     return result;
 }
 
@@ -163,12 +153,14 @@ std::vector<double> vote_on_rows(const Forest& forest, std::size_t count, int th
 Bag bag_of(const std::string& kind, const std::string& sampling)
 {
     if (kind == "rf") return Bag::bootstrap;
-    FS_CHECK(JobError, kind == "brf", "forest.kind = \"{}\" is unknown; \"brf\" or \"rf\" would be right", kind);
+    FS_CHECK(JobError, kind == "brf", "forest.kind = \"{}\" is unknown; \"brf\" or \"rf\" would be right",
+             kind);
     if (sampling == "undersample_bootstrap") return Bag::undersample_bootstrap;
     if (sampling == "stratified_bootstrap") return Bag::stratified_bootstrap;
-    throw JobError("forest.sampling = \"{}\" is unknown; \"undersample_bootstrap\" or \"stratified_bootstrap\" would "
-                   "be right",
-                   sampling);
+    throw JobError(
+        "forest.sampling = \"{}\" is unknown; \"undersample_bootstrap\" or \"stratified_bootstrap\" would "
+        "be right",
+        sampling);
 }
 
 Forest Forest::train(const FeatureTable& table, const std::vector<std::uint8_t>& labels,
@@ -178,24 +170,25 @@ Forest Forest::train(const FeatureTable& table, const std::vector<std::uint8_t>&
     FS_CHECK(DataError, !rows.empty(), "a forest needs rows to learn from");
     FS_REQUIRE(labels.size() == table.rows(), "{} labels for {} rows", labels.size(), table.rows());
     ClassCells by_class;
-    for (const std::uint32_t row : rows) by_class[labels[row] != 0 ? 1 : 0].push_back(table.cell[row]);
-    const bool balanced = settings.bag == Bag::undersample_bootstrap || settings.bag == Bag::stratified_bootstrap;
+    for (const std::uint32_t row : rows)
+        by_class[labels[row] != 0 ? 1 : 0].push_back(table.cell[row]);
+    const bool balanced =
+        settings.bag == Bag::undersample_bootstrap || settings.bag == Bag::stratified_bootstrap;
     FS_CHECK(DataError, !balanced || (!by_class[0].empty() && !by_class[1].empty()),
              "a balanced forest needs both classes; all {} rows are {}", rows.size(),
              by_class[0].empty() ? "critical" : "acceptable");
 
     const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(table.features())));
-    const std::size_t max_features = settings.max_features > 0 ? settings.max_features : std::max<std::size_t>(1, root);
+    const std::size_t max_features =
+        settings.max_features > 0 ? settings.max_features : std::max<std::size_t>(1, root);
     std::vector<Tree> trees(static_cast<std::size_t>(settings.trees));
-    parallel_for(settings.trees, settings.threads, [&](std::int64_t t)
-                 {
-                     const std::uint64_t stream = (std::uint64_t{settings.stream} << 32U) + static_cast<std::uint64_t>(t);
-                     std::vector<Sample> samples =
-                         samples_of(table, draw_bag(by_class, table.cells(), settings, stream));
-                     trees[static_cast<std::size_t>(t)] =
-                         grow_tree(std::move(samples), table.bins, max_features,
-                                   RandomStream(settings.seed, RandomPurpose::features, stream));
-                 });
+    parallel_for(settings.trees, settings.threads, [&](std::int64_t t) {
+        const std::uint64_t stream = (std::uint64_t{settings.stream} << 32U) + static_cast<std::uint64_t>(t);
+        std::vector<Sample> samples = samples_of(table, draw_bag(by_class, table.cells(), settings, stream));
+        trees[static_cast<std::size_t>(t)] =
+            grow_tree(std::move(samples), table.bins, max_features,
+                      RandomStream(settings.seed, RandomPurpose::features, stream));
+    });
 
     Forest forest;
     forest.features_ = table.features();
@@ -212,21 +205,23 @@ Forest Forest::from_record(const TreesRecord& record, std::size_t features)
 {
     const std::size_t count = record.feature.size();
     FS_CHECK(DataError,
-             record.threshold.size() == count && record.left.size() == count && record.right.size() == count &&
-                 record.probability.size() == count,
+             record.threshold.size() == count && record.left.size() == count &&
+                 record.right.size() == count && record.probability.size() == count,
              "forest: the columns of its trees are not equally long");
-    FS_CHECK(DataError,
-             record.first_node.size() >= 2 && record.first_node.front() == 0 && record.first_node.back() == count,
-             "forest: first_node does not run from 0 to the number of nodes, {}", count);
-    FS_CHECK(DataError, features > 0 && features <= kMaxFeatures, "forest: {} features; 1 to {} are possible", features,
-             kMaxFeatures);
+    FS_CHECK(
+        DataError,
+        record.first_node.size() >= 2 && record.first_node.front() == 0 && record.first_node.back() == count,
+        "forest: first_node does not run from 0 to the number of nodes, {}", count);
+    FS_CHECK(DataError, features > 0 && features <= kMaxFeatures, "forest: {} features; 1 to {} are possible",
+             features, kMaxFeatures);
     Forest forest;
     forest.features_ = features;
     forest.first_node_ = record.first_node;
     forest.nodes_.resize(count);
     for (std::size_t t = 0; t + 1 < record.first_node.size(); ++t)
     {
-        FS_CHECK(DataError, record.first_node[t] < record.first_node[t + 1] && record.first_node[t + 1] <= count,
+        FS_CHECK(DataError,
+                 record.first_node[t] < record.first_node[t + 1] && record.first_node[t + 1] <= count,
                  "forest: tree {} has no nodes", t);
         const auto nodes = static_cast<std::int64_t>(record.first_node[t + 1] - record.first_node[t]);
         for (std::int64_t i = 0; i < nodes; ++i)
@@ -237,7 +232,8 @@ Forest Forest::from_record(const TreesRecord& record, std::size_t features)
             const bool leaf = node.feature == -1 && node.left == -1 && node.right == -1;
             const bool inner = node.feature >= 0 && node.feature < static_cast<std::int32_t>(features) &&
                                node.left > i && node.left < nodes && node.right > i && node.right < nodes;
-            FS_CHECK(DataError, leaf || inner, "forest: node {} of tree {} is neither a leaf nor a split", i, t);
+            FS_CHECK(DataError, leaf || inner, "forest: node {} of tree {} is neither a leaf nor a split", i,
+                     t);
             FS_CHECK(DataError, node.probability >= 0 && node.probability <= 1,
                      "forest: node {} of tree {} has the probability {}", i, t, node.probability);
             forest.nodes_[k] = node;
@@ -264,19 +260,21 @@ TreesRecord Forest::record() const
 std::vector<double> Forest::predict(const FeatureTable& table, const std::vector<std::uint32_t>& cells,
                                     int threads) const
 {
-    FS_REQUIRE(table.features() == features_, "a forest of {} features asked about {}", features_, table.features());
-    return vote_on_rows(*this, cells.size(), threads, [&](std::size_t i, float* row)
-                        {
-                            for (std::size_t f = 0; f < features_; ++f) row[f] = table.value(cells[i], f);
-                        });
+    FS_REQUIRE(table.features() == features_, "a forest of {} features asked about {}", features_,
+               table.features());
+    return vote_on_rows(*this, cells.size(), threads, [&](std::size_t i, float* row) {
+        for (std::size_t f = 0; f < features_; ++f)
+            row[f] = table.value(cells[i], f);
+    });
 }
 
 std::vector<double> Forest::predict(const std::vector<float>& values, int threads) const
 {
-    FS_CHECK(DataError, features_ > 0 && values.size() % features_ == 0, "{} values do not make rows of {} features",
-             values.size(), features_);
-    return vote_on_rows(*this, values.size() / features_, threads, [&](std::size_t i, float* row)
-                        { std::copy_n(values.data() + i * features_, features_, row); });
+    FS_CHECK(DataError, features_ > 0 && values.size() % features_ == 0,
+             "{} values do not make rows of {} features", values.size(), features_);
+    return vote_on_rows(*this, values.size() / features_, threads, [&](std::size_t i, float* row) {
+        std::copy_n(values.data() + i * features_, features_, row);
+    });
 }
 
 }  // namespace flipstorm

@@ -16,10 +16,10 @@ namespace flipstorm
 /// Which rows a tree sees.
 enum class Bag
 {
-    all,                   ///< every row once; what differs between trees are the features tried
-    bootstrap,             ///< as many rows as there are, drawn with replacement ("rf")
-    undersample_bootstrap, ///< the minority and as many majority rows without replacement, then a bootstrap of
-                           ///< those (imbalanced-learn until 0.12)
+    all,                    ///< every row once; what differs between trees are the features tried
+    bootstrap,              ///< as many rows as there are, drawn with replacement ("rf")
+    undersample_bootstrap,  ///< the minority and as many majority rows without replacement, then a bootstrap
+                            ///< of those (imbalanced-learn until 0.12)
     stratified_bootstrap,  ///< from each class as many rows as the minority has, with replacement (from 0.13)
 };
 
@@ -47,8 +47,8 @@ class Forest
     /**
      * Train on the rows `rows` of `table`.
      *
-     * Tree t draws from the random streams (seed, bootstrap | features, stream · 2^32 + t) alone, so the forest
-     * does not depend on the number of threads.
+     * Tree t draws from the random streams (seed, bootstrap | features, stream · 2^32 + t) alone, so the
+     * forest does not depend on the number of threads.
      *
      * \param labels  [table.rows()]: 1 critical, 0 acceptable
      * \throws DataError if there are no rows, or a balanced forest lacks one of the classes; JobError for a
@@ -69,11 +69,13 @@ class Forest
      * Mean of the leaf shares of critical weight over the trees, for each cell of the list.
      *
      * Leaf shares are summed in units of 2^-32, so the result is the same in any order of summation.
+     * Ascending cells are twice as fast as cells in random order: neighbours take the same path.
      */
-    [[nodiscard]] std::vector<double> predict(const FeatureTable& table, const std::vector<std::uint32_t>& cells,
-                                              int threads) const;
+    [[nodiscard]] std::vector<double> predict(const FeatureTable& table,
+                                              const std::vector<std::uint32_t>& cells, int threads) const;
 
-    /// The same for rows of raw feature values, [rows × features], row-major. \throws DataError on a torn row.
+    /// The same for rows of raw feature values, [rows × features], row-major. \throws DataError on a torn
+    /// row.
     [[nodiscard]] std::vector<double> predict(const std::vector<float>& values, int threads) const;
 
     /// Mean decrease in Gini impurity: normalised per tree, averaged, normalised, as in scikit-learn.

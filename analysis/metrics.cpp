@@ -69,10 +69,10 @@ RocRecord roc_curve(std::vector<ScoredCounts> rows)
     const ScoredCounts all = totals(rows);
     if (all.acceptable == 0 || all.critical == 0) return roc;
     merge_by_score(rows);
-    const auto add = [&](double threshold, std::uint64_t acceptable, std::uint64_t critical)
-    {
+    const auto add = [&](double threshold, std::uint64_t acceptable, std::uint64_t critical) {
         roc.threshold.push_back(threshold);
-        roc.false_positive_rate.push_back(static_cast<double>(acceptable) / static_cast<double>(all.acceptable));
+        roc.false_positive_rate.push_back(static_cast<double>(acceptable) /
+                                          static_cast<double>(all.acceptable));
         roc.true_positive_rate.push_back(static_cast<double>(critical) / static_cast<double>(all.critical));
     };
     add(std::numeric_limits<double>::infinity(), 0, 0);
@@ -83,9 +83,10 @@ RocRecord roc_curve(std::vector<ScoredCounts> rows)
         const ScoredCounts& row = rows[i];
         acceptable += row.acceptable;
         critical += row.critical;
-        const bool same_slope = i + 1 < rows.size() &&
-                                static_cast<double>(row.critical) * static_cast<double>(rows[i + 1].acceptable) ==
-                                    static_cast<double>(rows[i + 1].critical) * static_cast<double>(row.acceptable);
+        const bool same_slope =
+            i + 1 < rows.size() &&
+            static_cast<double>(row.critical) * static_cast<double>(rows[i + 1].acceptable) ==
+                static_cast<double>(rows[i + 1].critical) * static_cast<double>(row.acceptable);
         if (!same_slope) add(row.score, acceptable, critical);
     }
     return roc;
@@ -102,8 +103,9 @@ ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double 
         flagged.critical += row.critical;
     }
     const std::uint64_t count = all.acceptable + all.critical;
-    const auto percent = [count](std::uint64_t part)
-    { return count > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(count) : kNaN; };
+    const auto percent = [count](std::uint64_t part) {
+        return count > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(count) : kNaN;
+    };
     return {percent(all.acceptable - flagged.acceptable), percent(flagged.acceptable),
             percent(all.critical - flagged.critical), percent(flagged.critical)};
 }

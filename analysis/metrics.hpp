@@ -26,16 +26,16 @@ double roc_auc(std::vector<ScoredCounts> rows);
 /**
  * Points of the ROC curve by falling threshold: a row is predicted critical if its score ≥ threshold.
  *
- * Starts at (0, 0) with threshold +∞ and ends at (1, 1); points on a straight line between their neighbours are
- * left out. Empty if there is only one class.
+ * Starts at (0, 0) with threshold +∞ and ends at (1, 1); points on a straight line between their neighbours
+ * are left out. Empty if there is only one class.
  */
 RocRecord roc_curve(std::vector<ScoredCounts> rows);
 
 /**
  * Percent of all rows by true and predicted class (the joint shares of Table II of DATE 2023).
  *
- * A row is predicted critical if its score > threshold: at 0.5 this is the most probable class, a draw counting
- * as acceptable, as scikit-learn's `predict` does. All NaN without rows.
+ * A row is predicted critical if its score > threshold: at 0.5 this is the most probable class, a draw
+ * counting as acceptable, as scikit-learn's `predict` does. All NaN without rows.
  */
 ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double threshold = 0.5);
 

@@ -21,7 +21,10 @@ constexpr double kPaperThreshold = 0.5;
 constexpr std::size_t kLevels = 256;  ///< a map's probabilities are whole multiples of 1/255
 
 /// Least level that reaches the threshold: a parameter is flagged if its worst bit has it.
-std::size_t level_of(double threshold) { return static_cast<std::size_t>(std::ceil(threshold * 255.0 - 1e-9)); }
+std::size_t level_of(double threshold)
+{
+    return static_cast<std::size_t>(std::ceil(threshold * 255.0 - 1e-9));
+}
 
 /// What a network has at each level of its parameters' worst bit.
 struct Levels
@@ -62,7 +65,8 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
         {
             const std::size_t level = worst[l][w];
             const auto first = map.probability.begin() + static_cast<std::ptrdiff_t>(w * bits);
-            const auto sum = std::accumulate(first, first + static_cast<std::ptrdiff_t>(bits), std::uint64_t{0});
+            const auto sum =
+                std::accumulate(first, first + static_cast<std::ptrdiff_t>(bits), std::uint64_t{0});
             ++levels.parameters[level];
             levels.parity_bits[level] += parity;
             levels.probability[level] += static_cast<double>(sum) / 255.0;
@@ -93,10 +97,12 @@ auto sum_below(const Array& levels, std::size_t end)
 }
 
 /// The option that flags parameters from `level` upwards: 0 all of them, kLevels none.
-ProtectionOption make_option(const Levels& levels, const std::string& scheme, std::size_t level, double threshold)
+ProtectionOption make_option(const Levels& levels, const std::string& scheme, std::size_t level,
+                             double threshold)
 {
-    const auto percent = [&levels](std::uint64_t extra)
-    { return 100.0 * static_cast<double>(extra) / static_cast<double>(levels.bits); };
+    const auto percent = [&levels](std::uint64_t extra) {
+        return 100.0 * static_cast<double>(extra) / static_cast<double>(levels.bits);
+    };
     ProtectionOption option;
     option.scheme = scheme;
     option.threshold = threshold;
@@ -116,29 +122,27 @@ void mark_pareto(std::vector<ProtectionOption>& options)
 {
     for (ProtectionOption& option : options)
     {
-        option.pareto = std::none_of(options.begin(), options.end(),
-                                     [&option](const ProtectionOption& other)
-                                     {
-                                         const bool no_worse = other.total_overhead <= option.total_overhead &&
-                                                               other.predicted_residual <= option.predicted_residual;
-                                         const bool better = other.total_overhead < option.total_overhead ||
-                                                             other.predicted_residual < option.predicted_residual;
-                                         return no_worse && better;
-                                     });
+        option.pareto =
+            std::none_of(options.begin(), options.end(), [&option](const ProtectionOption& other) {
+                const bool no_worse = other.total_overhead <= option.total_overhead &&
+                                      other.predicted_residual <= option.predicted_residual;
+                const bool better = other.total_overhead < option.total_overhead ||
+                                    other.predicted_residual < option.predicted_residual;
+                return no_worse && better;
+            });
     }
 }
 
 std::size_t choose(const std::vector<ProtectionOption>& options)
 {
-    const auto paper = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o)
-                                    { return o.scheme == "sec_critical" && o.threshold == kPaperThreshold; });
-    const auto safest = std::min_element(options.begin(), options.end(),
-                                         [](const ProtectionOption& a, const ProtectionOption& b)
-                                         {
-                                             return a.predicted_residual != b.predicted_residual
-                                                        ? a.predicted_residual < b.predicted_residual
-                                                        : a.total_overhead < b.total_overhead;
-                                         });
+    const auto paper = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o) {
+        return o.scheme == "sec_critical" && o.threshold == kPaperThreshold;
+    });
+    const auto safest = std::min_element(
+        options.begin(), options.end(), [](const ProtectionOption& a, const ProtectionOption& b) {
+            return a.predicted_residual != b.predicted_residual ? a.predicted_residual < b.predicted_residual
+                                                                : a.total_overhead < b.total_overhead;
+        });
     return static_cast<std::size_t>((paper != options.end() ? paper : safest) - options.begin());
 }
 
@@ -146,17 +150,18 @@ void check_same_network(const CampaignRecord& campaign, const ForestRecord& fore
 {
     const LayerTable& layers = campaign.header.layers;
     FS_CHECK(DataError, forest.criticality.size() == layers.size(),
-             "the forest's map has {} layers, the campaign {}: not the same network", forest.criticality.size(),
-             layers.size());
+             "the forest's map has {} layers, the campaign {}: not the same network",
+             forest.criticality.size(), layers.size());
     for (std::size_t l = 0; l < layers.size(); ++l)
     {
         const LayerCriticality& map = forest.criticality[l];
         const bool same = map.layer == layers.name[l] && map.weights == layers.weights[l] &&
                           map.bits == layers.word_bits[l] &&
                           map.probability.size() == map.weights * static_cast<std::uint64_t>(map.bits);
-        FS_CHECK(DataError, same,
-                 "layer {} is '{}' ({} weights of {} bits) in the forest's map, '{}' ({} of {}) in the campaign", l,
-                 map.layer, map.weights, map.bits, layers.name[l], layers.weights[l], layers.word_bits[l]);
+        FS_CHECK(
+            DataError, same,
+            "layer {} is '{}' ({} weights of {} bits) in the forest's map, '{}' ({} of {}) in the campaign",
+            l, map.layer, map.weights, map.bits, layers.name[l], layers.weights[l], layers.word_bits[l]);
     }
 }
 
@@ -185,14 +190,14 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     const std::vector<double> thresholds = sorted_thresholds(options);
 
     std::vector<std::vector<std::uint8_t>> worst;
-    for (const LayerCriticality& map : forest.criticality) worst.push_back(worst_levels(map));
+    for (const LayerCriticality& map : forest.criticality)
+        worst.push_back(worst_levels(map));
     const Levels levels = count_levels(campaign, forest, worst);
 
     constexpr double kUnused = std::numeric_limits<double>::quiet_NaN();
     ProtectionRecord record;
     std::vector<std::size_t> level;  // of each option
-    const auto add = [&](const std::string& scheme, std::size_t first_flagged, double threshold)
-    {
+    const auto add = [&](const std::string& scheme, std::size_t first_flagged, double threshold) {
         record.options.push_back(make_option(levels, scheme, first_flagged, threshold));
         level.push_back(first_flagged);
     };
@@ -208,12 +213,14 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
         }
         else if (scheme == "sec_critical")
         {
-            for (const double threshold : thresholds) add(scheme, level_of(threshold), threshold);
+            for (const double threshold : thresholds)
+                add(scheme, level_of(threshold), threshold);
         }
         else
         {
-            throw JobError("harden.options: \"{}\" is unknown; \"none\", \"sec_all\" or \"sec_critical\" would be right",
-                           scheme);
+            throw JobError(
+                "harden.options: \"{}\" is unknown; \"none\", \"sec_all\" or \"sec_critical\" would be right",
+                scheme);
         }
     }
     mark_pareto(record.options);
@@ -221,9 +228,11 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     record.forest_sha256 = forest.provenance.stage_sha256;
     record.tolerance = forest.tolerance;
     record.ber = options.ber;
-    for (const LayerCriticality& map : forest.criticality) record.word_bits = std::max(record.word_bits, map.bits);
+    for (const LayerCriticality& map : forest.criticality)
+        record.word_bits = std::max(record.word_bits, map.bits);
     const ProtectionOption all = make_option(levels, "sec_all", 0, kUnused);
-    const ProtectionOption paper = make_option(levels, "sec_critical", level_of(kPaperThreshold), kPaperThreshold);
+    const ProtectionOption paper =
+        make_option(levels, "sec_critical", level_of(kPaperThreshold), kPaperThreshold);
     record.overhead = {all.total_overhead, paper.parity_overhead, paper.signature_overhead,
                        gain_percent(all.total_overhead, paper.parity_overhead, paper.signature_overhead)};
 

@@ -1,5 +1,6 @@
 #pragma once
-// The hardening stage: what each way of protecting the parameters costs and what it leaves, and which to take.
+// The hardening stage: what each way of protecting the parameters costs and what it leaves, and which to
+// take.
 
 #include <string>
 #include <vector>
@@ -23,18 +24,18 @@ struct HardenOptions
 /**
  * Weigh the protection options of a network against each other.
  *
- * "sec_critical" at threshold θ puts a parameter under a single-error-correcting code if one of its bits is predicted
- * critical with a probability of at least θ, and keeps one flag per parameter (DATE 2023). A single upset in a
- * parameter under a code is corrected, also in its bits that are not critical; upsets in the parity bits and the
- * signature are not counted. The residuals are for the tolerance of the forest's map; the measured one counts the
- * campaign's critical faults outside the code, strata reweighted by population.
+ * "sec_critical" at threshold θ puts a parameter under a single-error-correcting code if one of its bits is
+ * predicted critical with a probability of at least θ, and keeps one flag per parameter (DATE 2023). A single
+ * upset in a parameter under a code is corrected, also in its bits that are not critical; upsets in the
+ * parity bits and the signature are not counted. The residuals are for the tolerance of the forest's map; the
+ * measured one counts the campaign's critical faults outside the code, strata reweighted by population.
  *
- * Chosen is "sec_critical" at 0.5 if it is among the schemes, else the one with the least predicted residual, the
- * cheaper among equals.
+ * Chosen is "sec_critical" at 0.5 if it is among the schemes, else the one with the least predicted residual,
+ * the cheaper among equals.
  *
  * \return everything but `provenance`. Thread-safe.
- * \throws JobError for an unknown scheme, no scheme or a threshold out of range; DataError if campaign and forest are
- * not of the same network.
+ * \throws JobError for an unknown scheme, no scheme or a threshold out of range; DataError if campaign and
+ * forest are not of the same network.
  */
 ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestRecord& forest,
                                    const HardenOptions& options);

@@ -54,33 +54,38 @@ pre { background: var(--ground); border: 1px solid var(--line); padding: 1rem; o
 
 std::string card(const std::string& value, const std::string& name, const std::string& detail)
 {
-    return fmt::format("<div class=\"card\"><small>{}</small><b>{}</b><small>{}</small></div>\n", escape_html(name),
-                       escape_html(value), escape_html(detail));
+    return fmt::format("<div class=\"card\"><small>{}</small><b>{}</b><small>{}</small></div>\n",
+                       escape_html(name), escape_html(value), escape_html(detail));
 }
 
 std::string interval(const ShareEstimate& estimate)
 {
-    return fmt::format("95 % interval {} to {} %", format_percent(estimate.low, 3), format_percent(estimate.high, 3));
+    return fmt::format("95 % interval {} to {} %", format_percent(estimate.low, 3),
+                       format_percent(estimate.high, 3));
 }
 
 const ToleranceRecord* record_of(const ForestRecord& forest, double tolerance)
 {
-    const auto found = std::find_if(forest.tolerances.begin(), forest.tolerances.end(),
-                                    [tolerance](const ToleranceRecord& t) { return t.tolerance == tolerance; });
+    const auto found =
+        std::find_if(forest.tolerances.begin(), forest.tolerances.end(),
+                     [tolerance](const ToleranceRecord& t) { return t.tolerance == tolerance; });
     return found == forest.tolerances.end() ? nullptr : &*found;
 }
 
-std::string key_figures(const CampaignRecord& campaign, const ForestRecord& forest, const ProtectionRecord& protection)
+std::string key_figures(const CampaignRecord& campaign, const ForestRecord& forest,
+                        const ProtectionRecord& protection)
 {
     const CampaignHeader& header = campaign.header;
     const ShareEstimate share = estimate_critical_share(campaign, forest.tolerance).network;
     const double golden = static_cast<double>(header.golden_correct) / static_cast<double>(header.images);
     std::string html = "<div class=\"cards\">\n";
-    html += card(format_percent(golden) + " %", "golden accuracy", format_count(header.images) + " test images");
+    html +=
+        card(format_percent(golden) + " %", "golden accuracy", format_count(header.images) + " test images");
     html += card(format_count(campaign.faults.size()), "faults injected",
                  fmt::format("{:.0f} per second, {}", header.faults_per_second, header.evaluation));
-    html += card(format_percent(share.share, 3) + " %",
-                 fmt::format("critical at a drop of {} %", format_percent(forest.tolerance)), interval(share));
+    html +=
+        card(format_percent(share.share, 3) + " %",
+             fmt::format("critical at a drop of {} %", format_percent(forest.tolerance)), interval(share));
     const ToleranceRecord* judged = record_of(forest, forest.tolerance);
     if (judged != nullptr && judged->trained)
     {
@@ -90,8 +95,9 @@ std::string key_figures(const CampaignRecord& campaign, const ForestRecord& fore
     if (protection.chosen >= 0)
     {
         const ProtectionOption& chosen = protection.options[static_cast<std::size_t>(protection.chosen)];
-        html += card(fmt::format("{:.3f} %", chosen.total_overhead), "memory overhead, chosen scheme",
-                     fmt::format("{}; {:.3f} % on all parameters", chosen.scheme, protection.overhead.all_parameters));
+        html += card(
+            fmt::format("{:.3f} %", chosen.total_overhead), "memory overhead, chosen scheme",
+            fmt::format("{}; {:.3f} % on all parameters", chosen.scheme, protection.overhead.all_parameters));
         html += card(format_percent(chosen.measured_residual, 4) + " %", "upsets left critical",
                      fmt::format("measured; {} % predicted", format_percent(chosen.predicted_residual, 4)));
     }
@@ -107,51 +113,59 @@ std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
         std::accumulate(header.strata.planned.begin(), header.strata.planned.end(), std::uint64_t{0});
     if (planned > campaign.faults.size())
     {
-        notes.push_back(fmt::format("Limited to {} of {} planned faults, on {} images: the intervals are wider than the "
-                                    "error margin of the plan.",
-                                    format_count(campaign.faults.size()), format_count(planned),
-                                    format_count(header.images)));
+        notes.push_back(fmt::format(
+            "Limited to {} of {} planned faults, on {} images: the intervals are wider than the "
+            "error margin of the plan.",
+            format_count(campaign.faults.size()), format_count(planned), format_count(header.images)));
     }
     const ShareEstimate share = estimate_critical_share(campaign, forest.tolerance).network;
     if (share.covered < 1.0)
     {
-        notes.push_back(fmt::format("Strata with {} % of all bits have no fault; the estimates speak of the other {} %.",
-                                    format_percent(1.0 - share.covered), format_percent(share.covered)));
+        notes.push_back(
+            fmt::format("Strata with {} % of all bits have no fault; the estimates speak of the other {} %.",
+                        format_percent(1.0 - share.covered), format_percent(share.covered)));
     }
     const ScreenRecord& screen = header.screen;
     if (screen.screened > 0)
     {
         notes.push_back(fmt::format(
-            "Screened evaluation: {} % of the (fault, image) pairs were taken as unchanged without running the network; "
+            "Screened evaluation: {} % of the (fault, image) pairs were taken as unchanged without running "
+            "the network; "
             "of {} audited pairs {} disagreed (at most {} % of the screened pairs, one-sided 95 %).",
             format_percent(static_cast<double>(screen.screened) / static_cast<double>(screen.pairs)),
-            format_count(screen.audited), format_count(screen.disagreements), format_percent(screen.bound95, 4)));
+            format_count(screen.audited), format_count(screen.disagreements),
+            format_percent(screen.bound95, 4)));
     }
     for (const ToleranceRecord& t : forest.tolerances)
     {
         if (t.trained) continue;
         notes.push_back(fmt::format("No forest for a tolerated drop of {} %: {} of {} faults are critical.",
-                                    format_percent(t.tolerance), format_count(t.critical), format_count(t.rows)));
+                                    format_percent(t.tolerance), format_count(t.critical),
+                                    format_count(t.rows)));
     }
     if (notes.empty()) return "";
     std::string html = "<ul class=\"notes\">\n";
-    for (const std::string& note : notes) html += fmt::format("<li>{}</li>\n", escape_html(note));
+    for (const std::string& note : notes)
+        html += fmt::format("<li>{}</li>\n", escape_html(note));
     return html + "</ul>\n";
 }
 
 std::string figure(const ReportOptions& options, const std::string& name, const std::string& caption)
 {
     if (std::find(options.figures.begin(), options.figures.end(), name) == options.figures.end()) return "";
-    return fmt::format("<figure><figcaption>{}</figcaption><img src=\"figures/{}.png\" alt=\"{}\"></figure>\n", caption,
-                       name, caption);
+    return fmt::format(
+        "<figure><figcaption>{}</figcaption><img src=\"figures/{}.png\" alt=\"{}\"></figure>\n", caption,
+        name, caption);
 }
 
 std::string importance_bars(const ForestRecord& forest)
 {
     const ToleranceRecord* judged = record_of(forest, forest.tolerance);
-    if (judged == nullptr || !judged->trained || judged->importance.size() != forest.features.size()) return "";
+    if (judged == nullptr || !judged->trained || judged->importance.size() != forest.features.size())
+        return "";
     std::string html = fmt::format(
-        "<figure><figcaption>Importance of the features, tolerated drop {} %</figcaption>\n<div class=\"bars\">\n",
+        "<figure><figcaption>Importance of the features, tolerated drop {} %</figcaption>\n<div "
+        "class=\"bars\">\n",
         format_percent(forest.tolerance));
     for (std::size_t f = 0; f < forest.features.size(); ++f)
     {
@@ -174,14 +188,16 @@ std::string expected_upsets(const ProtectionRecord& protection, const CampaignRe
     }
     const double critical = estimate_critical_share(campaign, protection.tolerance).network.share;
     const double left = protection.options[static_cast<std::size_t>(protection.chosen)].measured_residual;
-    return fmt::format("<p>At an upset probability of {:.3g} per bit, the {} weight bits see {:.3g} upsets on average, "
-                       "{:.3g} of them critical without protection and {:.3g} with the chosen scheme (single upsets per "
-                       "code word).</p>\n",
-                       protection.ber, format_count(static_cast<std::uint64_t>(bits)), protection.ber * bits,
-                       protection.ber * bits * critical, protection.ber * bits * left);
+    return fmt::format(
+        "<p>At an upset probability of {:.3g} per bit, the {} weight bits see {:.3g} upsets on average, "
+        "{:.3g} of them critical without protection and {:.3g} with the chosen scheme (single upsets per "
+        "code word).</p>\n",
+        protection.ber, format_count(static_cast<std::uint64_t>(bits)), protection.ber * bits,
+        protection.ber * bits * critical, protection.ber * bits * left);
 }
 
-std::string provenance(const CampaignRecord& campaign, const ForestRecord& forest, const ProtectionRecord& protection)
+std::string provenance(const CampaignRecord& campaign, const ForestRecord& forest,
+                       const ProtectionRecord& protection)
 {
     const Provenance& p = campaign.header.provenance;
     const std::vector<std::pair<std::string, std::string>> entries{
@@ -202,12 +218,14 @@ std::string provenance(const CampaignRecord& campaign, const ForestRecord& fores
     std::string html = "<dl>\n";
     for (const auto& [name, value] : entries)
     {
-        html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name), escape_html(value.empty() ? "-" : value));
+        html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name),
+                            escape_html(value.empty() ? "-" : value));
     }
     html += "</dl>\n";
     if (!p.job.empty())
     {
-        html += fmt::format("<details><summary>Resolved job file</summary><pre>{}</pre></details>\n", escape_html(p.job));
+        html += fmt::format("<details><summary>Resolved job file</summary><pre>{}</pre></details>\n",
+                            escape_html(p.job));
     }
     return html;
 }
@@ -220,13 +238,16 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     check_campaign(campaign);
     const CampaignHeader& header = campaign.header;
     const std::string title = escape_html(options.title.empty() ? "flipstorm" : options.title);
-    std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-    html += fmt::format("<title>{}: soft-error reliability</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n", title,
-                        kStyle);
-    html += fmt::format("<h1>{}</h1>\n<p class=\"lead\">Soft-error reliability: statistical injection of single bit "
-                        "flips into the {} of {} layers, prediction of criticality, selective protection.</p>\n",
-                        title, escape_html(header.target), header.layers.size());
+    std::string html =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+    html +=
+        fmt::format("<title>{}: soft-error reliability</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
+                    title, kStyle);
+    html += fmt::format(
+        "<h1>{}</h1>\n<p class=\"lead\">Soft-error reliability: statistical injection of single bit "
+        "flips into the {} of {} layers, prediction of criticality, selective protection.</p>\n",
+        title, escape_html(header.target), header.layers.size());
     html += key_figures(campaign, forest, protection);
     html += limits(campaign, forest);
 

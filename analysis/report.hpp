@@ -1,5 +1,6 @@
 #pragma once
-// The report of a job: one self-contained HTML page for the engineer who has to decide on the network's protection.
+// The report of a job: one self-contained HTML page for the engineer who has to decide on the network's
+// protection.
 
 #include <string>
 #include <vector>
@@ -14,14 +15,15 @@ namespace flipstorm
 /// What the report says beyond the records.
 struct ReportOptions
 {
-    std::string title;                 ///< name of the job
-    std::vector<std::string> figures;  ///< of "criticality", "roc", "overhead": those there are as figures/NAME.png
+    std::string title;  ///< name of the job
+    std::vector<std::string>
+        figures;  ///< of "criticality", "roc", "overhead": those there are as figures/NAME.png
 };
 
 /**
  * The complete HTML page: key figures, what limits them, Tables I to III, layers, figures, importance of the
- * features, protection options, provenance and the resolved job file. Its style sheet is embedded; figures are
- * linked relative to the page.
+ * features, protection options, provenance and the resolved job file. Its style sheet is embedded; figures
+ * are linked relative to the page.
  *
  * \param campaign, forest, protection  of one job, as their files hold them. Thread-safe.
  */

@@ -31,7 +31,8 @@ std::array<std::vector<std::uint32_t>, 2> shuffled_classes(const std::vector<std
         rows[labels[row] != 0 ? 1 : 0].push_back(static_cast<std::uint32_t>(row));
     }
     RandomStream random(seed, RandomPurpose::split, use);
-    for (auto& list : rows) shuffle(list, random);
+    for (auto& list : rows)
+        shuffle(list, random);
     return rows;
 }
 
@@ -51,7 +52,8 @@ void check_folds(std::int32_t folds)
 
 TrainTest stratified_split(const std::vector<std::uint8_t>& labels, double test_share, std::uint64_t seed)
 {
-    FS_CHECK(JobError, test_share > 0 && test_share < 1, "forest.test_share = {} is not between 0 and 1", test_share);
+    FS_CHECK(JobError, test_share > 0 && test_share < 1, "forest.test_share = {} is not between 0 and 1",
+             test_share);
     TrainTest split;
     for (const auto& rows : shuffled_classes(labels, seed, kTestUse))
     {
@@ -97,26 +99,30 @@ std::vector<std::int32_t> grouped_folds(const std::vector<std::uint32_t>& cell,
         if (labels[row] != 0) ++counts[cell[row]][1];
     }
     std::vector<std::uint32_t> order(cells);
-    for (std::size_t c = 0; c < cells; ++c) order[c] = static_cast<std::uint32_t>(c);
+    for (std::size_t c = 0; c < cells; ++c)
+        order[c] = static_cast<std::uint32_t>(c);
     RandomStream random(seed, RandomPurpose::split, kGroupUse);
     shuffle(order, random);
-    std::stable_sort(order.begin(), order.end(), [&counts](std::uint32_t a, std::uint32_t b)
-                     { return std::pair(counts[a][1], counts[a][0]) > std::pair(counts[b][1], counts[b][0]); });
+    std::stable_sort(order.begin(), order.end(), [&counts](std::uint32_t a, std::uint32_t b) {
+        return std::pair(counts[a][1], counts[a][0]) > std::pair(counts[b][1], counts[b][0]);
+    });
 
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> load(static_cast<std::size_t>(folds));  // critical, rows
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> load(
+        static_cast<std::size_t>(folds));  // critical, rows
     std::vector<std::int32_t> fold_of_cell(cells);
     for (const std::uint32_t c : order)
     {
         const bool critical = counts[c][1] > 0;
-        const auto least =
-            std::min_element(load.begin(), load.end(), [critical](const auto& a, const auto& b)
-                             { return critical ? a < b : a.second < b.second; });
+        const auto least = std::min_element(
+            load.begin(), load.end(),
+            [critical](const auto& a, const auto& b) { return critical ? a < b : a.second < b.second; });
         least->first += counts[c][1];
         least->second += counts[c][0];
         fold_of_cell[c] = static_cast<std::int32_t>(least - load.begin());
     }
     std::vector<std::int32_t> fold_of_row(cell.size());
-    for (std::size_t row = 0; row < cell.size(); ++row) fold_of_row[row] = fold_of_cell[cell[row]];
+    for (std::size_t row = 0; row < cell.size(); ++row)
+        fold_of_row[row] = fold_of_cell[cell[row]];
     return fold_of_row;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Which rows train and which rows judge: a held-out share and cross-validation folds, both keeping the share of
-// critical rows. All seeded; the same on every machine. Thread-safe.
+// Which rows train and which rows judge: a held-out share and cross-validation folds, both keeping the share
+// of critical rows. All seeded; the same on every machine. Thread-safe.
 
 #include <cstdint>
 #include <vector>
@@ -16,15 +16,16 @@ struct TrainTest
 };
 
 /**
- * Hold out `test_share` of the rows of each class, rounded to whole rows; of a class of two rows or more at least
- * one row falls on each side.
+ * Hold out `test_share` of the rows of each class, rounded to whole rows; of a class of two rows or more at
+ * least one row falls on each side.
  *
  * \throws JobError unless 0 < test_share < 1.
  */
 TrainTest stratified_split(const std::vector<std::uint8_t>& labels, double test_share, std::uint64_t seed);
 
 /**
- * Fold of each row, 0 … folds − 1, in random order: the folds differ by at most one row in each class and in all.
+ * Fold of each row, 0 … folds − 1, in random order: the folds differ by at most one row in each class and in
+ * all.
  *
  * \throws JobError if folds < 2.
  */
@@ -34,8 +35,8 @@ std::vector<std::int32_t> stratified_folds(const std::vector<std::uint8_t>& labe
 /**
  * Fold of each row, rows of one cell in one fold.
  *
- * Cells with critical rows go, largest first, to the fold with the fewest critical rows, the others to the fold
- * with the fewest rows; equals in random order.
+ * Cells with critical rows go, largest first, to the fold with the fewest critical rows, the others to the
+ * fold with the fewest rows; equals in random order.
  *
  * \throws JobError if folds < 2.
  */

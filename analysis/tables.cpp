@@ -13,12 +13,15 @@ namespace flipstorm
 namespace
 {
 
-std::string number(double value, int decimals) { return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, decimals); }
+std::string number(double value, int decimals)
+{
+    return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, decimals);
+}
 
 std::vector<std::string> share_cells(const ShareEstimate& estimate)
 {
-    return {format_percent(estimate.share, 3), format_percent(estimate.low, 3), format_percent(estimate.high, 3),
-            format_count(estimate.hits), format_count(estimate.faults)};
+    return {format_percent(estimate.share, 3), format_percent(estimate.low, 3),
+            format_percent(estimate.high, 3), format_count(estimate.hits), format_count(estimate.faults)};
 }
 
 std::vector<std::string> joined(std::vector<std::string> first, const std::vector<std::string>& second)
@@ -30,8 +33,8 @@ std::vector<std::string> joined(std::vector<std::string> first, const std::vecto
 /// Characters of UTF-8 text, as wide as a terminal shows it.
 std::size_t width(const std::string& text)
 {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+    return static_cast<std::size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 std::string padded(const std::string& text, std::size_t columns, bool left)
@@ -42,7 +45,10 @@ std::string padded(const std::string& text, std::size_t columns, bool left)
 
 }  // namespace
 
-std::string format_percent(double share, int decimals) { return number(100.0 * share, decimals); }
+std::string format_percent(double share, int decimals)
+{
+    return number(100.0 * share, decimals);
+}
 
 std::string format_count(std::uint64_t count)
 {
@@ -60,8 +66,10 @@ ResultTable critical_share_table(const CampaignRecord& campaign)
     ResultTable table;
     table.title = "Table I: critical faults";
     table.columns = {"tolerated drop %", "critical %", "95 % low", "95 % high", "critical faults", "faults"};
-    table.note = "Share of all faults of the network that are critical, strata reweighted by population; Wilson interval "
-                 "with the fault as sampling unit.";
+    table.note =
+        "Share of all faults of the network that are critical, strata reweighted by population; Wilson "
+        "interval "
+        "with the fault as sampling unit.";
     table.text_columns = 0;
     for (const double tolerance : campaign.header.tolerances)
     {
@@ -77,11 +85,13 @@ ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance)
     const CriticalShare share = estimate_critical_share(campaign, tolerance);
     ResultTable table;
     table.title = fmt::format("Critical faults by layer, tolerated drop {} %", format_percent(tolerance));
-    table.columns = {"layer", "weights", "word bits", "critical %", "95 % low", "95 % high", "critical faults", "faults"};
+    table.columns = {"layer",    "weights",   "word bits",       "critical %",
+                     "95 % low", "95 % high", "critical faults", "faults"};
     for (std::size_t l = 0; l < layers.size(); ++l)
     {
-        table.rows.push_back(joined({layers.name[l], format_count(layers.weights[l]), std::to_string(layers.word_bits[l])},
-                                    share_cells(share.layers[l])));
+        table.rows.push_back(
+            joined({layers.name[l], format_count(layers.weights[l]), std::to_string(layers.word_bits[l])},
+                   share_cells(share.layers[l])));
     }
     return table;
 }
@@ -91,18 +101,20 @@ ResultTable forest_table(const ForestRecord& forest)
     ResultTable table;
     const std::string kind = forest.kind == "brf" ? "balanced random forest" : "random forest";
     table.title = fmt::format("Table II: {} of {} trees", kind, forest.trees);
-    table.columns = {"tolerated drop %",   "critical faults",    "AUC folds",        "AUC grouped",
-                     "AUC held out",       "acc. as crit. %",    "crit. as acc. %"};
+    table.columns = {"tolerated drop %", "critical faults", "AUC folds",      "AUC grouped",
+                     "AUC held out",     "acc. as crit. %", "crit. as acc. %"};
     table.text_columns = 0;
-    table.note = fmt::format("AUC folds: mean ROC AUC of {} folds; grouped: faults that look the same to the forest kept "
-                             "in one fold. The last two columns are shares of the held-out faults ({} %): acceptable "
-                             "predicted critical, and critical predicted acceptable. '-': too few faults of one class.",
-                             forest.folds, format_percent(forest.test_share, 0));
+    table.note = fmt::format(
+        "AUC folds: mean ROC AUC of {} folds; grouped: faults that look the same to the forest kept "
+        "in one fold. The last two columns are shares of the held-out faults ({} %): acceptable "
+        "predicted critical, and critical predicted acceptable. '-': too few faults of one class.",
+        forest.folds, format_percent(forest.test_share, 0));
     for (const ToleranceRecord& t : forest.tolerances)
     {
-        table.rows.push_back({format_percent(t.tolerance), format_count(t.critical), number(mean_of_known(t.auc_folds), 4),
-                              number(mean_of_known(t.auc_grouped_folds), 4), number(t.auc_test, 4),
-                              number(t.confusion.acceptable_critical, 2), number(t.confusion.critical_acceptable, 2)});
+        table.rows.push_back(
+            {format_percent(t.tolerance), format_count(t.critical), number(mean_of_known(t.auc_folds), 4),
+             number(mean_of_known(t.auc_grouped_folds), 4), number(t.auc_test, 4),
+             number(t.confusion.acceptable_critical, 2), number(t.confusion.critical_acceptable, 2)});
     }
     return table;
 }
@@ -114,8 +126,10 @@ ResultTable overhead_table(const ProtectionRecord& protection)
     table.title = "Table III: memory overhead of single-error correction";
     table.columns = {"word bits", "all %", "critical %", "signature %", "critical + signature %", "gain %"};
     table.text_columns = 0;
-    table.note = "Percent of the unprotected weight memory: a Hamming code on all parameters, on those predicted critical "
-                 "(probability 0.5 or more), and one flag per parameter. Gain = 1 - (critical + signature) / all.";
+    table.note =
+        "Percent of the unprotected weight memory: a Hamming code on all parameters, on those predicted "
+        "critical "
+        "(probability 0.5 or more), and one flag per parameter. Gain = 1 - (critical + signature) / all.";
     table.rows.push_back({std::to_string(protection.word_bits), number(row.all_parameters, 3),
                           number(row.critical_parameters, 3), number(row.signature, 3),
                           number(row.critical_parameters + row.signature, 3), number(row.gain, 3)});
@@ -125,17 +139,20 @@ ResultTable overhead_table(const ProtectionRecord& protection)
 ResultTable options_table(const ProtectionRecord& protection)
 {
     ResultTable table;
-    table.title = fmt::format("Protection options, tolerated drop {} %", format_percent(protection.tolerance));
-    table.columns = {"scheme",      "threshold",   "parameters %",         "parity %",            "signature %",
-                     "overhead %",  "left, predicted %", "left, measured %", "Pareto"};
-    table.note = "Overheads in percent of the unprotected weight memory. Left: share of single upsets that stay critical.";
+    table.title =
+        fmt::format("Protection options, tolerated drop {} %", format_percent(protection.tolerance));
+    table.columns = {"scheme",     "threshold",         "parameters %",     "parity %", "signature %",
+                     "overhead %", "left, predicted %", "left, measured %", "Pareto"};
+    table.note =
+        "Overheads in percent of the unprotected weight memory. Left: share of single upsets that stay "
+        "critical.";
     table.marked = protection.chosen;
     for (const ProtectionOption& o : protection.options)
     {
         table.rows.push_back({o.scheme, number(o.threshold, 2), format_percent(o.flagged_share),
-                              number(o.parity_overhead, 3), number(o.signature_overhead, 3), number(o.total_overhead, 3),
-                              format_percent(o.predicted_residual, 4), format_percent(o.measured_residual, 4),
-                              o.pareto ? "yes" : "no"});
+                              number(o.parity_overhead, 3), number(o.signature_overhead, 3),
+                              number(o.total_overhead, 3), format_percent(o.predicted_residual, 4),
+                              format_percent(o.measured_residual, 4), o.pareto ? "yes" : "no"});
     }
     return table;
 }
@@ -146,11 +163,11 @@ std::string render_text(const ResultTable& table)
     for (std::size_t c = 0; c < table.columns.size(); ++c)
     {
         std::size_t widest = width(table.columns[c]);
-        for (const auto& row : table.rows) widest = std::max(widest, width(row[c]));
+        for (const auto& row : table.rows)
+            widest = std::max(widest, width(row[c]));
         widths.push_back(widest);
     }
-    const auto line = [&](const std::vector<std::string>& cells, const std::string& margin)
-    {
+    const auto line = [&](const std::vector<std::string>& cells, const std::string& margin) {
         std::string text = margin;
         for (std::size_t c = 0; c < cells.size(); ++c)
         {
@@ -160,7 +177,8 @@ std::string render_text(const ResultTable& table)
         return text + "\n";
     };
     std::vector<std::string> rule;
-    for (const std::size_t w : widths) rule.emplace_back(w, '-');
+    for (const std::size_t w : widths)
+        rule.emplace_back(w, '-');
     std::string text = table.title + "\n" + line(table.columns, "  ") + line(rule, "  ");
     for (std::size_t r = 0; r < table.rows.size(); ++r)
     {
@@ -171,8 +189,9 @@ std::string render_text(const ResultTable& table)
 
 std::string render_html(const ResultTable& table)
 {
-    std::string html = fmt::format("<figure class=\"table\">\n<figcaption>{}</figcaption>\n<table>\n<thead><tr>",
-                                   escape_html(table.title));
+    std::string html =
+        fmt::format("<figure class=\"table\">\n<figcaption>{}</figcaption>\n<table>\n<thead><tr>",
+                    escape_html(table.title));
     const auto kind = [&table](std::size_t c) { return c < table.text_columns ? " class=\"text\"" : ""; };
     for (std::size_t c = 0; c < table.columns.size(); ++c)
     {

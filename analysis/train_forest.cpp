@@ -27,8 +27,8 @@ struct Judged
 };
 
 std::vector<ScoredCounts> score_rows(const Forest& forest, const FeatureTable& table,
-                                     const std::vector<std::uint8_t>& labels, const std::vector<std::uint32_t>& rows,
-                                     int threads)
+                                     const std::vector<std::uint8_t>& labels,
+                                     const std::vector<std::uint32_t>& rows, int threads)
 {
     std::vector<ScoredCounts> by_cell(table.cells());
     for (const std::uint32_t row : rows)
@@ -45,7 +45,8 @@ std::vector<ScoredCounts> score_rows(const Forest& forest, const FeatureTable& t
         scored.push_back(by_cell[c]);
     }
     const std::vector<double> scores = forest.predict(table, cells, threads);
-    for (std::size_t i = 0; i < scored.size(); ++i) scored[i].score = scores[i];
+    for (std::size_t i = 0; i < scored.size(); ++i)
+        scored[i].score = scores[i];
     return scored;
 }
 
@@ -64,7 +65,7 @@ class Stage
 {
   public:
     Stage(const CampaignRecord& campaign, const ForestOptions& options)
-        : campaign_(campaign), options_(options), table_(campaign_features(campaign.faults))
+        : options_(options), table_(campaign_features(campaign.faults))
     {
         settings_.bag = bag_of(options.kind, options.sampling);
         settings_.trees = options.trees;
@@ -88,9 +89,10 @@ class Stage
         record.importance.assign(table_.features(), kNaN);
         if (std::min(critical, acceptable) < 2)
         {
-            log_warning("forest: for a tolerance of {:.2f} %, {} of {} faults are critical; a forest needs two of "
-                        "each class, so none is trained",
-                        100 * tolerance, critical, labels.size());
+            log_warning(
+                "forest: for a tolerance of {:.2f} %, {} of {} faults are critical; a forest needs two of "
+                "each class, so none is trained",
+                100 * tolerance, critical, labels.size());
             return judged;
         }
         record.trained = true;
@@ -108,17 +110,20 @@ class Stage
         record.confusion = confusion_percent(judged.test_scores);
         record.importance = forest.importance();
         record.trees = forest.record();
-        log_info("forest: tolerance {:.2f} %: {} of {} faults critical; ROC AUC {:.4f} ({} folds), {:.4f} (cells kept "
-                 "together), {:.4f} (held out); {:.1f} s",
-                 100 * tolerance, critical, labels.size(), mean_of_known(record.auc_folds), options_.folds,
-                 mean_of_known(record.auc_grouped_folds), record.auc_test, watch.seconds());
+        log_info(
+            "forest: tolerance {:.2f} %: {} of {} faults critical; ROC AUC {:.4f} ({} folds), {:.4f} (cells "
+            "kept "
+            "together), {:.4f} (held out); {:.1f} s",
+            100 * tolerance, critical, labels.size(), mean_of_known(record.auc_folds), options_.folds,
+            mean_of_known(record.auc_grouped_folds), record.auc_test, watch.seconds());
         return judged;
     }
 
     [[nodiscard]] const FeatureTable& table() const { return table_; }
 
   private:
-    Forest train(const std::vector<std::uint8_t>& labels, const std::vector<std::uint32_t>& rows, std::uint32_t stream)
+    Forest train(const std::vector<std::uint8_t>& labels, const std::vector<std::uint32_t>& rows,
+                 std::uint32_t stream)
     {
         ForestSettings settings = settings_;
         settings.stream = stream;
@@ -129,17 +134,19 @@ class Stage
     void cross_validate(const std::vector<std::uint8_t>& labels, std::uint64_t members, bool grouped,
                         std::vector<double>& auc)
     {
-        const auto folds =
-            static_cast<std::int32_t>(std::min<std::uint64_t>(static_cast<std::uint64_t>(options_.folds), members));
+        const auto folds = static_cast<std::int32_t>(
+            std::min<std::uint64_t>(static_cast<std::uint64_t>(options_.folds), members));
         if (folds < 2) return;
-        const std::vector<std::int32_t> fold_of_row = grouped
-                                                          ? grouped_folds(table_.cell, labels, folds, options_.seed)
-                                                          : stratified_folds(labels, folds, options_.seed);
+        const std::vector<std::int32_t> fold_of_row =
+            grouped ? grouped_folds(table_.cell, labels, folds, options_.seed)
+                    : stratified_folds(labels, folds, options_.seed);
         for (std::int32_t fold = 0; fold < folds; ++fold)
         {
             const TrainTest split = fold_split(fold_of_row, fold);
-            const auto critical_in = [&labels](const std::vector<std::uint32_t>& rows)
-            { return std::count_if(rows.begin(), rows.end(), [&labels](std::uint32_t r) { return labels[r] != 0; }); };
+            const auto critical_in = [&labels](const std::vector<std::uint32_t>& rows) {
+                return std::count_if(rows.begin(), rows.end(),
+                                     [&labels](std::uint32_t r) { return labels[r] != 0; });
+            };
             const auto critical = static_cast<std::size_t>(critical_in(split.train));
             if (critical == 0 || critical == split.train.size()) continue;
             // Stream 0 is the recorded forest's.
@@ -150,7 +157,6 @@ class Stage
         }
     }
 
-    const CampaignRecord& campaign_;
     const ForestOptions& options_;
     FeatureTable table_;
     ForestSettings settings_;
@@ -164,22 +170,24 @@ void check_options(const CampaignRecord& campaign, const ForestOptions& options)
                  options.tolerances.end(),
              "the criticality map is asked for at a tolerance of {}, which is not among forest.tolerances",
              options.tolerance);
-    FS_CHECK(JobError, options.folds == 0 || options.folds >= 2, "forest.folds = {}; 0 (none) or at least 2 would be right",
-             options.folds);
+    FS_CHECK(JobError, options.folds == 0 || options.folds >= 2,
+             "forest.folds = {}; 0 (none) or at least 2 would be right", options.folds);
     for (const double tolerance : options.tolerances)
     {
         for (std::size_t row = 0; row < campaign.faults.size(); ++row)
         {
             const double drop = campaign.outcomes.drop[row];
             FS_CHECK(DataError, campaign.outcomes.stopped[row] == 0 || is_critical(drop, tolerance),
-                     "the campaign stopped fault {} once its drop exceeded {}; whether it exceeds {} is not known: ask "
+                     "the campaign stopped fault {} once its drop exceeded {}; whether it exceeds {} is not "
+                     "known: ask "
                      "for tolerances of the campaign",
                      row, drop, tolerance);
         }
     }
 }
 
-std::vector<LayerCriticality> map_network(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
+std::vector<LayerCriticality> map_network(const CampaignRecord& campaign,
+                                          const std::vector<LayerWeights>& weights,
                                           const ToleranceRecord& tolerance, const ForestOptions& options)
 {
     const LayerTable& layers = campaign.header.layers;
@@ -196,7 +204,8 @@ std::vector<LayerCriticality> map_network(const CampaignRecord& campaign, const 
     const bool critical = tolerance.critical > tolerance.rows - tolerance.critical;
     log_warning("forest: no forest for a tolerance of {:.2f} %: the map takes every bit as {}",
                 100 * tolerance.tolerance, critical ? "critical" : "acceptable");
-    for (std::size_t l = 0; l < layers.size(); ++l) map.push_back(constant_layer(layers, l, critical ? 255 : 0));
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        map.push_back(constant_layer(layers, l, critical ? 255 : 0));
     return map;
 }
 
@@ -228,7 +237,8 @@ ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<
     for (const double tolerance : options.tolerances)
     {
         const std::vector<std::uint8_t> labels = critical_labels(campaign.outcomes, tolerance);
-        const auto critical = static_cast<std::uint64_t>(std::count(labels.begin(), labels.end(), std::uint8_t{1}));
+        const auto critical =
+            static_cast<std::uint64_t>(std::count(labels.begin(), labels.end(), std::uint8_t{1}));
         auto found = by_critical.find(critical);
         if (found == by_critical.end())
         {

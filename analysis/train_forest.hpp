@@ -15,13 +15,13 @@ namespace flipstorm
 /// The [forest] table of a job.
 struct ForestOptions
 {
-    std::string kind = "brf";                          ///< "brf" or "rf"
-    std::string sampling = "undersample_bootstrap";    ///< or "stratified_bootstrap"; of a brf
+    std::string kind = "brf";                        ///< "brf" or "rf"
+    std::string sampling = "undersample_bootstrap";  ///< or "stratified_bootstrap"; of a brf
     std::int32_t trees = 100;
-    std::int32_t folds = 10;       ///< of the cross-validation; 0: none
-    double test_share = 0.3;       ///< held out from the forest of the map
+    std::int32_t folds = 10;         ///< of the cross-validation; 0: none
+    double test_share = 0.3;         ///< held out from the forest of the map
     std::vector<double> tolerances;  ///< accuracy drops to train for
-    double tolerance = 0;          ///< of the criticality map and the ROC curve; one of `tolerances`
+    double tolerance = 0;            ///< of the criticality map and the ROC curve; one of `tolerances`
     std::uint64_t seed = 0;
     int threads = 1;
 };
@@ -29,19 +29,20 @@ struct ForestOptions
 /**
  * Train and judge a forest for each tolerance, and predict every bit of the network for one of them.
  *
- * Per tolerance: ROC AUC of each fold of a stratified and of a grouped cross-validation over all faults, and a
- * forest trained on 1 − test_share of the faults, judged on the rest; this forest is recorded and makes the map.
- * The faults are taken as they are, not reweighted by stratum, as in the paper. Tolerances with the same critical
- * faults share one computation.
+ * Per tolerance: ROC AUC of each fold of a stratified and of a grouped cross-validation over all faults, and
+ * a forest trained on 1 − test_share of the faults, judged on the rest; this forest is recorded and makes the
+ * map. The faults are taken as they are, not reweighted by stratum, as in the paper. Tolerances with the same
+ * critical faults share one computation.
  *
- * A tolerance with fewer than two faults of a class is not trained: scores NaN, no trees, a warning. A class with
- * fewer members (grouped: cells) than folds reduces the number of folds, down to two; folds that are not used
- * have the score NaN. A map for a tolerance without a forest is that of the more frequent class, 0 or 255.
+ * A tolerance with fewer than two faults of a class is not trained: scores NaN, no trees, a warning. A class
+ * with fewer members (grouped: cells) than folds reduces the number of folds, down to two; folds that are not
+ * used have the score NaN. A map for a tolerance without a forest is that of the more frequent class, 0 or
+ * 255.
  *
  * \param weights  of every layer, in layer order
  * \return everything but `provenance`; the same for any number of threads
- * \throws DataError if the campaign cannot be (see check_campaign), does not fit the weights, or stopped faults
- * before their class for a tolerance was known; JobError for impossible options.
+ * \throws DataError if the campaign cannot be (see check_campaign), does not fit the weights, or stopped
+ * faults before their class for a tolerance was known; JobError for impossible options.
  */
 ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
                               const ForestOptions& options);

@@ -33,7 +33,10 @@ struct Counts
         const auto c = static_cast<double>(critical);
         return w * (1.0 - (a * a + c * c) / (w * w));
     }
-    friend Counts operator-(Counts a, Counts b) { return {a.acceptable - b.acceptable, a.critical - b.critical}; }
+    friend Counts operator-(Counts a, Counts b)
+    {
+        return {a.acceptable - b.acceptable, a.critical - b.critical};
+    }
 };
 
 struct Split
@@ -58,8 +61,7 @@ class Grower
     Grower(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins, std::size_t max_features,
            RandomStream features)
         : samples_(std::move(samples)), bins_(bins), max_features_(max_features), random_(features)
-    {
-    }
+    {}
 
     Tree grow()
     {
@@ -81,8 +83,10 @@ class Grower
             open.push_back({task.begin, middle, node, false});
         }
         double sum = 0;
-        for (const double v : tree_.importance) sum += v;
-        for (double& v : tree_.importance) v = sum > 0 ? v / sum : 0.0;
+        for (const double v : tree_.importance)
+            sum += v;
+        for (double& v : tree_.importance)
+            v = sum > 0 ? v / sum : 0.0;
         return std::move(tree_);
     }
 
@@ -100,7 +104,8 @@ class Grower
     std::size_t add_node(std::size_t begin, std::size_t end)
     {
         Counts counts;
-        for (std::size_t i = begin; i < end; ++i) counts.add(samples_[i]);
+        for (std::size_t i = begin; i < end; ++i)
+            counts.add(samples_[i]);
         TreeNode node;
         node.probability = static_cast<float>(static_cast<double>(counts.critical) / counts.total());
         std::size_t middle = begin;
@@ -114,8 +119,9 @@ class Grower
                 tree_.importance[split.feature] += counts.weighted_gini() - split.impurity;
                 const auto first = samples_.begin() + static_cast<std::ptrdiff_t>(begin);
                 const auto last = samples_.begin() + static_cast<std::ptrdiff_t>(end);
-                const auto right = std::partition(
-                    first, last, [&split](const Sample& s) { return s.code[split.feature] <= split.last_left; });
+                const auto right = std::partition(first, last, [&split](const Sample& s) {
+                    return s.code[split.feature] <= split.last_left;
+                });
                 middle = static_cast<std::size_t>(right - samples_.begin());
             }
         }
@@ -126,10 +132,12 @@ class Grower
     Split best_split(std::size_t begin, std::size_t end, const Counts& counts)
     {
         std::array<std::size_t, kMaxFeatures> order{};
-        for (std::size_t f = 0; f < bins_.size(); ++f) order[f] = f;
+        for (std::size_t f = 0; f < bins_.size(); ++f)
+            order[f] = f;
         Split best;
         bool varied = false;
-        for (std::size_t visited = 0; visited < bins_.size() && (visited < max_features_ || !varied); ++visited)
+        for (std::size_t visited = 0; visited < bins_.size() && (visited < max_features_ || !varied);
+             ++visited)
         {
             const std::size_t left = bins_.size() - visited;
             std::swap(order[visited], order[visited + static_cast<std::size_t>(random_.below(left))]);
@@ -139,7 +147,8 @@ class Grower
     }
 
     /// Improve `best` by the splits of one feature; false if the feature is constant in the node.
-    bool try_feature(std::size_t feature, std::size_t begin, std::size_t end, const Counts& counts, Split& best)
+    bool try_feature(std::size_t feature, std::size_t begin, std::size_t end, const Counts& counts,
+                     Split& best)
     {
         std::uint16_t low = samples_[begin].code[feature];
         std::uint16_t high = low;
@@ -185,7 +194,8 @@ class Grower
         present_.clear();
         for (std::size_t bin = 0; bin < range; ++bin)
         {
-            if (histogram_[bin].total() > 0) present_.emplace_back(static_cast<std::uint16_t>(low + bin), histogram_[bin]);
+            if (histogram_[bin].total() > 0)
+                present_.emplace_back(static_cast<std::uint16_t>(low + bin), histogram_[bin]);
         }
     }
 
@@ -194,9 +204,11 @@ class Grower
         present_.clear();
         for (std::size_t i = begin; i < end; ++i)
         {
-            present_.emplace_back(samples_[i].code[feature], Counts{samples_[i].weight[0], samples_[i].weight[1]});
+            present_.emplace_back(samples_[i].code[feature],
+                                  Counts{samples_[i].weight[0], samples_[i].weight[1]});
         }
-        std::sort(present_.begin(), present_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        std::sort(present_.begin(), present_.end(),
+                  [](const auto& a, const auto& b) { return a.first < b.first; });
         std::size_t kept = 0;
         for (std::size_t i = 1; i < present_.size(); ++i)
         {
@@ -224,8 +236,8 @@ class Grower
 
 }  // namespace
 
-Tree grow_tree(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins, std::size_t max_features,
-               RandomStream features)
+Tree grow_tree(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins,
+               std::size_t max_features, RandomStream features)
 {
     FS_REQUIRE(!samples.empty(), "a tree needs samples");
     return Grower(std::move(samples), bins, max_features, features).grow();

@@ -1,5 +1,6 @@
 #pragma once
-// One decision tree of a forest, grown on weighted cells as scikit-learn's DecisionTreeClassifier grows it on rows.
+// One decision tree of a forest, grown on weighted cells as scikit-learn's DecisionTreeClassifier grows it on
+// rows.
 
 #include <array>
 #include <cstdint>
@@ -33,24 +34,26 @@ struct TreeNode
 /// A tree and what it learnt about the features.
 struct Tree
 {
-    std::vector<TreeNode> nodes;     ///< root first
-    std::vector<double> importance;  ///< decrease of Gini impurity per feature, sums to 1; zeros for a lone leaf
+    std::vector<TreeNode> nodes;  ///< root first
+    std::vector<double>
+        importance;  ///< decrease of Gini impurity per feature, sums to 1; zeros for a lone leaf
 };
 
 /**
  * Grow a tree until every leaf is pure or cannot be split.
  *
  * At each node the features are visited in random order; constant ones count as visits, and the search ends
- * once `max_features` were visited and one of them was not constant (the rule of scikit-learn). Of the visited
- * features the split with the least weighted Gini impurity wins, the first visited among equals; its threshold is
- * the midpoint of the two adjacent values that the node has. Cost per node and feature: linear in its cells.
+ * once `max_features` were visited and one of them was not constant (the rule of scikit-learn). Of the
+ * visited features the split with the least weighted Gini impurity wins, the first visited among equals; its
+ * threshold is the midpoint of the two adjacent values that the node has. Cost per node and feature: linear
+ * in its cells.
  *
  * \param samples   each cell at most once, with a weight above 0
  * \param bins      values of the codes, as in FeatureTable
  * \param features  random numbers of this tree
  * \throws Error if there are no samples. Thread-safe.
  */
-Tree grow_tree(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins, std::size_t max_features,
-               RandomStream features);
+Tree grow_tree(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins,
+               std::size_t max_features, RandomStream features);
 
 }  // namespace flipstorm

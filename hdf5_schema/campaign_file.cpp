@@ -105,8 +105,7 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
     const CampaignHeader& header = campaign.header;
     const LayerTable& layers = header.layers;
     const StrataTable& strata = header.strata;
-    const auto alike = [&](const char* group, std::initializer_list<std::size_t> sizes)
-    {
+    const auto alike = [&](const char* group, std::initializer_list<std::size_t> sizes) {
         for (const std::size_t size : sizes)
         {
             in.expect(size == *sizes.begin(), fmt::format("the columns of '{}' differ in length", group));
@@ -116,15 +115,13 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
                       layers.in_channels.size(), layers.word_bits.size()});
     alike("/strata", {strata.layer.size(), strata.bit.size(), strata.population.size(), strata.planned.size(),
                       strata.evaluated.size()});
-    alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(), header.golden.top1.size(),
-                      header.golden.margin.size()});
+    alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(),
+                      header.golden.top1.size(), header.golden.margin.size()});
     const std::size_t rows = campaign.faults.size();
-    for_each_column(campaign.faults, campaign.outcomes,
-                    [&](const char* path, const auto& column)
-                    {
-                        in.expect(column.size() == rows, fmt::format("'{}' has {} rows, '/faults/stratum' {}", path,
-                                                                     column.size(), rows));
-                    });
+    for_each_column(campaign.faults, campaign.outcomes, [&](const char* path, const auto& column) {
+        in.expect(column.size() == rows,
+                  fmt::format("'{}' has {} rows, '/faults/stratum' {}", path, column.size(), rows));
+    });
     for (std::size_t i = 0; i < rows; ++i)
     {
         const std::int32_t layer = campaign.faults.layer[i];
@@ -133,8 +130,8 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
                       static_cast<std::size_t>(layer) < layers.size() &&
                       campaign.faults.parameter[i] < layers.weights[static_cast<std::size_t>(layer)] &&
                       campaign.faults.bit[i] < layers.word_bits[static_cast<std::size_t>(layer)],
-                  fmt::format("fault {} (stratum {}, layer {}, parameter {}, bit {}) is outside the network", i, stratum,
-                              layer, campaign.faults.parameter[i], campaign.faults.bit[i]));
+                  fmt::format("fault {} (stratum {}, layer {}, parameter {}, bit {}) is outside the network",
+                              i, stratum, layer, campaign.faults.parameter[i], campaign.faults.bit[i]));
     }
 }
 
@@ -143,29 +140,25 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
 void FaultTable::resize(std::size_t faults)
 {
     OutcomeTable none;
-    for_each_column(*this, none,
-                    [&](const std::string& path, auto& column)
-                    {
-                        if (path.compare(0, 7, "/faults") == 0) column.resize(faults);
-                    });
+    for_each_column(*this, none, [&](const std::string& path, auto& column) {
+        if (path.compare(0, 7, "/faults") == 0) column.resize(faults);
+    });
 }
 
 void OutcomeTable::resize(std::size_t faults)
 {
     FaultTable none;
-    for_each_column(none, *this,
-                    [&](const std::string& path, auto& column)
-                    {
-                        if (path.compare(0, 9, "/outcomes") == 0) column.resize(faults);
-                    });
+    for_each_column(none, *this, [&](const std::string& path, auto& column) {
+        if (path.compare(0, 9, "/outcomes") == 0) column.resize(faults);
+    });
 }
 
 void write_campaign(const std::filesystem::path& file, const CampaignHeader& header, const FaultTable& faults,
                     const OutcomeTable& outcomes, std::uint64_t first_row, std::uint64_t total_rows,
                     MPI_Comm communicator)
 {
-    // Rank 0 alone writes the small tables and declares the large ones: what one process writes need not agree
-    // between ranks. Then all ranks fill in their rows together, and rank 0 gives the file its name.
+    // Rank 0 alone writes the small tables and declares the large ones: what one process writes need not
+    // agree between ranks. Then all ranks fill in their rows together, and rank 0 gives the file its name.
     int rank = 0;
     if (communicator != MPI_COMM_NULL) MPI_Comm_rank(communicator, &rank);
     std::string failure;
@@ -175,8 +168,9 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
         {
             H5Writer out(file, campaign_spec(), header.provenance);
             write_header(out, header);
-            for_each_column(faults, outcomes,
-                            [&](const char* path, const auto& /*column*/) { out.declare(path, {total_rows}); });
+            for_each_column(faults, outcomes, [&](const char* path, const auto& /*column*/) {
+                out.declare(path, {total_rows});
+            });
             out.hand_over();
         }
         catch (const FileError& error)
@@ -192,13 +186,11 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
     if (total_rows > 0)
     {
         H5Handle parallel = h5_open_to_write(temporary, communicator);
-        for_each_column(faults, outcomes,
-                        [&](const char* path, const auto& column)
-                        {
-                            using Value = typename std::decay_t<decltype(column)>::value_type;
-                            h5_write_rows(parallel, path, H5Element<Value>::kType, column.data(), first_row,
-                                          column.size(), communicator != MPI_COMM_NULL);
-                        });
+        for_each_column(faults, outcomes, [&](const char* path, const auto& column) {
+            using Value = typename std::decay_t<decltype(column)>::value_type;
+            h5_write_rows(parallel, path, H5Element<Value>::kType, column.data(), first_row, column.size(),
+                          communicator != MPI_COMM_NULL);
+        });
         FS_CHECK(FileError, parallel.reset(), "cannot close '{}': is the disk full?", temporary.string());
     }
     if (communicator != MPI_COMM_NULL) MPI_Barrier(communicator);
@@ -211,12 +203,10 @@ CampaignRecord read_campaign(const std::filesystem::path& file)
     const H5Reader in(file, campaign_spec());
     CampaignRecord campaign;
     campaign.header = read_header(in);
-    for_each_column(campaign.faults, campaign.outcomes,
-                    [&](const char* path, auto& column)
-                    {
-                        using Value = typename std::decay_t<decltype(column)>::value_type;
-                        column = in.dataset<Value>(path);
-                    });
+    for_each_column(campaign.faults, campaign.outcomes, [&](const char* path, auto& column) {
+        using Value = typename std::decay_t<decltype(column)>::value_type;
+        column = in.dataset<Value>(path);
+    });
     check(in, campaign);
     return campaign;
 }

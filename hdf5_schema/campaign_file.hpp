@@ -50,11 +50,12 @@ struct FaultTable
 {
     std::vector<std::int32_t> stratum;
     std::vector<std::int32_t> layer;
-    std::vector<std::uint64_t> parameter;   ///< flat row-major index in the layer's weight tensor
-    std::vector<std::int32_t> out_channel;  ///< output channel of a convolution, output neuron of a linear layer
-    std::vector<std::int32_t> in_channel;   ///< input channel (within the group) or input neuron
-    std::vector<std::uint8_t> bit;          ///< 0 = least significant
-    std::vector<std::uint8_t> sign;         ///< of the golden value: 0 positive, 1 negative
+    std::vector<std::uint64_t> parameter;  ///< flat row-major index in the layer's weight tensor
+    std::vector<std::int32_t>
+        out_channel;  ///< output channel of a convolution, output neuron of a linear layer
+    std::vector<std::int32_t> in_channel;  ///< input channel (within the group) or input neuron
+    std::vector<std::uint8_t> bit;         ///< 0 = least significant
+    std::vector<std::uint8_t> sign;        ///< of the golden value: 0 positive, 1 negative
     std::vector<float> value_before;
     std::vector<float> value_after;
 
@@ -69,8 +70,8 @@ struct OutcomeTable
     std::vector<std::uint32_t> correct;     ///< of those, top-1 equals the label
     std::vector<std::uint32_t> mismatches;  ///< of those, top-1 differs from golden, or a logit is not finite
     std::vector<std::uint32_t> nonfinite;   ///< of those, a logit is NaN or infinite
-    std::vector<std::uint8_t> stopped;      ///< 1: the drop exceeds every tolerance; the rest was not evaluated
-    std::vector<double> drop;               ///< accuracy lost, −1 … 1; its proven lower bound where stopped = 1
+    std::vector<std::uint8_t> stopped;  ///< 1: the drop exceeds every tolerance; the rest was not evaluated
+    std::vector<double> drop;  ///< accuracy lost, −1 … 1; its proven lower bound where stopped = 1
 
     [[nodiscard]] std::size_t size() const { return evaluated.size(); }
     void resize(std::size_t faults);

@@ -37,10 +37,14 @@ std::string type_text(hid_t type)
     const std::size_t size = H5Tget_size(type) * 8;
     switch (H5Tget_class(type))
     {
-        case H5T_INTEGER: return fmt::format("{}int{}", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", size);
-        case H5T_FLOAT: return fmt::format("float{}", size);
-        case H5T_STRING: return "string";
-        default: return "other";
+        case H5T_INTEGER:
+            return fmt::format("{}int{}", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", size);
+        case H5T_FLOAT:
+            return fmt::format("float{}", size);
+        case H5T_STRING:
+            return "string";
+        default:
+            return "other";
     }
 }
 
@@ -56,7 +60,8 @@ std::string value_text(hid_t attribute, hid_t type, const std::vector<hsize_t>& 
 {
     constexpr hsize_t kLongest = 32;
     hsize_t count = 1;
-    for (const hsize_t size : dims) count *= size;
+    for (const hsize_t size : dims)
+        count *= size;
     if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && count == 1)
     {
         std::string text(H5Tget_size(type), '\0');
@@ -73,7 +78,8 @@ std::string value_text(hid_t attribute, hid_t type, const std::vector<hsize_t>& 
 /// Attributes that HDF5's own conventions for dimension scales need.
 bool is_convention(const std::string& name)
 {
-    static const std::set<std::string> names{"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS"};
+    static const std::set<std::string> names{"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST",
+                                             "DIMENSION_LABELS"};
     return names.count(name) > 0;
 }
 
@@ -84,16 +90,15 @@ void collect_attributes(hid_t object, const std::string& path, std::vector<Item>
         std::string path;
         std::vector<Item>* items;
     } visit{path, &items};
-    const auto each = [](hid_t owner, const char* name, const H5A_info_t* /*info*/, void* data) -> herr_t
-    {
+    const auto each = [](hid_t owner, const char* name, const H5A_info_t* /*info*/, void* data) -> herr_t {
         auto& state = *static_cast<Visit*>(data);
         if (is_convention(name)) return 0;
         const H5Handle attribute(H5Aopen(owner, name, H5P_DEFAULT), H5Aclose);
         const H5Handle type(H5Aget_type(attribute.get()), H5Tclose);
         const H5Handle space(H5Aget_space(attribute.get()), H5Sclose);
         const std::vector<hsize_t> dims = space_dims(space.get());
-        state.items->push_back({state.path, name, type_text(type.get()), dims,
-                                value_text(attribute.get(), type.get(), dims)});
+        state.items->push_back(
+            {state.path, name, type_text(type.get()), dims, value_text(attribute.get(), type.get(), dims)});
         return 0;
     };
     h5_check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, each, &visit), path);
@@ -102,8 +107,7 @@ void collect_attributes(hid_t object, const std::string& path, std::vector<Item>
 std::vector<Item> collect(const H5Handle& file)
 {
     std::vector<Item> items;
-    const auto each = [](hid_t root, const char* name, const H5O_info_t* info, void* data) -> herr_t
-    {
+    const auto each = [](hid_t root, const char* name, const H5O_info_t* info, void* data) -> herr_t {
         auto& list = *static_cast<std::vector<Item>*>(data);
         const std::string path = std::string(name) == "." ? "/" : "/" + std::string(name);
         const H5Handle object(H5Oopen(root, name, H5P_DEFAULT), H5Oclose);
@@ -116,7 +120,8 @@ std::vector<Item> collect(const H5Handle& file)
         collect_attributes(object.get(), path, list);
         return 0;
     };
-    h5_check(H5Ovisit2(file.get(), H5_INDEX_NAME, H5_ITER_INC, each, &items, H5O_INFO_BASIC), "cannot list the file");
+    h5_check(H5Ovisit2(file.get(), H5_INDEX_NAME, H5_ITER_INC, each, &items, H5O_INFO_BASIC),
+             "cannot list the file");
     return items;
 }
 
@@ -126,9 +131,11 @@ std::string stage_digest_of(const std::filesystem::path& file)
 {
     const H5Handle handle = open_file(file);
     const std::vector<Item> items = collect(handle);
-    const auto found = std::find_if(items.begin(), items.end(), [](const Item& item)
-                                    { return item.object == "/" && item.attribute == "stage_sha256"; });
-    FS_CHECK(FileError, found != items.end(), "'{}' has no 'stage_sha256': not a flipstorm file", file.string());
+    const auto found = std::find_if(items.begin(), items.end(), [](const Item& item) {
+        return item.object == "/" && item.attribute == "stage_sha256";
+    });
+    FS_CHECK(FileError, found != items.end(), "'{}' has no 'stage_sha256': not a flipstorm file",
+             file.string());
     return found->value;
 }
 
@@ -189,20 +196,23 @@ std::string check_against_schema(const std::filesystem::path& file)
             seen.insert(known->path);
             if (to_string(known->type) != item.type)
             {
-                problems += fmt::format("{} is {}, the schema says {}\n", item.object, item.type, to_string(known->type));
+                problems += fmt::format("{} is {}, the schema says {}\n", item.object, item.type,
+                                        to_string(known->type));
             }
             if (known->dims != std::vector<std::string>{"..."} && known->dims.size() != item.dims.size())
             {
-                problems += fmt::format("{} has {} dimensions, the schema says {}\n", item.object, item.dims.size(),
-                                        known->dims.size());
+                problems += fmt::format("{} has {} dimensions, the schema says {}\n", item.object,
+                                        item.dims.size(), known->dims.size());
             }
         }
         else if (descriptive.count(item.attribute) == 0)
         {
             const AttributeSpec* known = find_attribute(*spec, item.object, item.attribute);
-            if (known == nullptr || to_string(known->type) != item.type || known->shape.empty() != item.dims.empty())
+            if (known == nullptr || to_string(known->type) != item.type ||
+                known->shape.empty() != item.dims.empty())
             {
-                problems += fmt::format("attribute {} of {} is not in the schema like this\n", item.attribute, item.object);
+                problems += fmt::format("attribute {} of {} is not in the schema like this\n", item.attribute,
+                                        item.object);
                 continue;
             }
             seen.insert(known->object + "@" + known->name);
@@ -227,7 +237,8 @@ std::string check_against_schema(const std::filesystem::path& file)
         if (!item.attribute.empty()) continue;
         for (const char* name : {"@units", "@description"})
         {
-            if (seen.count(item.object + name) == 0) problems += fmt::format("{} has no {}\n", item.object, name + 1);
+            if (seen.count(item.object + name) == 0)
+                problems += fmt::format("{} has no {}\n", item.object, name + 1);
         }
     }
     return problems;

@@ -10,7 +10,8 @@ namespace flipstorm
 /// Root attribute `stage_sha256` of a flipstorm file. \throws FileError if it cannot be read or has none.
 std::string stage_digest_of(const std::filesystem::path& file);
 
-/// What is in an HDF5 file: attributes and datasets with type, shape and units, a line each. \throws FileError
+/// What is in an HDF5 file: attributes and datasets with type, shape and units, a line each. \throws
+/// FileError
 std::string summarise_file(const std::filesystem::path& file);
 
 /**

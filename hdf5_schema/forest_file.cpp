@@ -23,7 +23,8 @@ std::vector<double> matrix(const std::vector<ToleranceRecord>& tolerances, std::
     for (std::size_t t = 0; t < tolerances.size(); ++t)
     {
         const std::vector<double>& source = row(tolerances[t]);
-        for (std::size_t c = 0; c < std::min(columns, source.size()); ++c) values[t * columns + c] = source[c];
+        for (std::size_t c = 0; c < std::min(columns, source.size()); ++c)
+            values[t * columns + c] = source[c];
     }
     return values;
 }
@@ -33,7 +34,8 @@ template<class T, class Get>
 std::vector<T> column(const std::vector<ToleranceRecord>& tolerances, Get&& get)
 {
     std::vector<T> values;
-    for (const ToleranceRecord& tolerance : tolerances) values.push_back(static_cast<T>(get(tolerance)));
+    for (const ToleranceRecord& tolerance : tolerances)
+        values.push_back(static_cast<T>(get(tolerance)));
     return values;
 }
 
@@ -45,7 +47,8 @@ void write_trees(H5Writer& out, const std::vector<ToleranceRecord>& tolerances)
     {
         const TreesRecord& trees = tolerance.trees;
         const std::uint64_t base = all.feature.size();
-        for (const std::uint64_t node : trees.first_node) all.first_node.push_back(base + node);
+        for (const std::uint64_t node : trees.first_node)
+            all.first_node.push_back(base + node);
         all.feature.insert(all.feature.end(), trees.feature.begin(), trees.feature.end());
         all.threshold.insert(all.threshold.end(), trees.threshold.begin(), trees.threshold.end());
         all.left.insert(all.left.end(), trees.left.begin(), trees.left.end());
@@ -72,7 +75,8 @@ void read_trees(const H5Reader& in, std::vector<ToleranceRecord>& tolerances)
     const auto right = in.dataset<std::int32_t>("/forests/right");
     const auto probability = in.dataset<float>("/forests/probability");
     const std::size_t nodes = feature.size();
-    in.expect(threshold.size() == nodes && left.size() == nodes && right.size() == nodes && probability.size() == nodes,
+    in.expect(threshold.size() == nodes && left.size() == nodes && right.size() == nodes &&
+                  probability.size() == nodes,
               "the node columns of '/forests' differ in length");
     in.expect(offset.size() == tolerances.size() + 1 && offset.back() == first_node.size(),
               "'/forests/offset' does not fit '/tolerances' and '/forests/first_node'");
@@ -90,8 +94,7 @@ void read_trees(const H5Reader& in, std::vector<ToleranceRecord>& tolerances)
                       "'/forests/first_node' does not fit the node columns");
             trees.first_node.push_back(first_node[i] - first);
         }
-        const auto cut = [&](const auto& values)
-        {
+        const auto cut = [&](const auto& values) {
             return std::decay_t<decltype(values)>(values.begin() + static_cast<std::ptrdiff_t>(first),
                                                   values.begin() + static_cast<std::ptrdiff_t>(last));
         };
@@ -120,31 +123,34 @@ void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
     out.dataset("/features", forest.features);
     using Row = ToleranceRecord;
     out.dataset("/tolerances", column<double>(rows, [](const Row& r) { return r.tolerance; }));
-    out.dataset("/samples/trained", column<std::uint8_t>(rows, [](const Row& r) { return r.trained ? 1 : 0; }));
+    out.dataset("/samples/trained",
+                column<std::uint8_t>(rows, [](const Row& r) { return r.trained ? 1 : 0; }));
     out.dataset("/samples/rows", column<std::uint64_t>(rows, [](const Row& r) { return r.rows; }));
     out.dataset("/samples/critical", column<std::uint64_t>(rows, [](const Row& r) { return r.critical; }));
-    const auto scores = [&](const char* path, auto&& get)
-    {
+    const auto scores = [&](const char* path, auto&& get) {
         out.dataset(path, matrix(rows, folds, get), {rows.size(), folds});
     };
-    scores("/scores/auc_folds", [](const Row& r) -> const auto& { return r.auc_folds; });
-    scores("/scores/auc_grouped_folds", [](const Row& r) -> const auto& { return r.auc_grouped_folds; });
+    scores(
+        "/scores/auc_folds", [](const Row& r) -> const auto& { return r.auc_folds; });
+    scores(
+        "/scores/auc_grouped_folds", [](const Row& r) -> const auto& { return r.auc_grouped_folds; });
     out.dataset("/scores/auc_test", column<double>(rows, [](const Row& r) { return r.auc_test; }));
-    const auto confusion = [&](const std::string& name, double ConfusionRecord::*member)
-    {
-        out.dataset("/confusion/" + name, column<double>(rows, [&](const Row& r) { return r.confusion.*member; }));
+    const auto confusion = [&](const std::string& name, double ConfusionRecord::*member) {
+        out.dataset("/confusion/" + name,
+                    column<double>(rows, [&](const Row& r) { return r.confusion.*member; }));
     };
     confusion("acceptable_acceptable", &ConfusionRecord::acceptable_acceptable);
     confusion("acceptable_critical", &ConfusionRecord::acceptable_critical);
     confusion("critical_acceptable", &ConfusionRecord::critical_acceptable);
     confusion("critical_critical", &ConfusionRecord::critical_critical);
     out.dataset("/importance",
-                matrix(rows, forest.features.size(), [](const Row& r) -> const auto& { return r.importance; }),
+                matrix(
+                    rows, forest.features.size(), [](const Row& r) -> const auto& { return r.importance; }),
                 {rows.size(), forest.features.size()});
     for (const char* path : {"/samples/trained", "/samples/rows", "/samples/critical", "/scores/auc_folds",
-                             "/scores/auc_grouped_folds", "/scores/auc_test", "/confusion/acceptable_acceptable",
-                             "/confusion/acceptable_critical", "/confusion/critical_acceptable",
-                             "/confusion/critical_critical", "/importance"})
+                             "/scores/auc_grouped_folds", "/scores/auc_test",
+                             "/confusion/acceptable_acceptable", "/confusion/acceptable_critical",
+                             "/confusion/critical_acceptable", "/confusion/critical_critical", "/importance"})
     {
         out.attach_scale(path, 0, "/tolerances");
     }
@@ -177,8 +183,7 @@ ForestRecord read_forest(const std::filesystem::path& file)
     const auto tolerances = in.dataset<double>("/tolerances");
     const std::size_t count = tolerances.size();
     const auto folds = static_cast<std::size_t>(forest.folds);
-    const auto read = [&](const std::string& path, std::size_t columns)
-    {
+    const auto read = [&](const std::string& path, std::size_t columns) {
         auto values = in.dataset<double>(path);
         in.expect(values.size() == count * columns,
                   fmt::format("'{}' has {} values, {} are expected", path, values.size(), count * columns));
@@ -197,8 +202,7 @@ ForestRecord read_forest(const std::filesystem::path& file)
     const auto ac = read("/confusion/acceptable_critical", 1);
     const auto ca = read("/confusion/critical_acceptable", 1);
     const auto cc = read("/confusion/critical_critical", 1);
-    const auto present = [](const std::vector<double>& values, std::size_t row, std::size_t columns)
-    {
+    const auto present = [](const std::vector<double>& values, std::size_t row, std::size_t columns) {
         std::vector<double> kept;
         for (std::size_t c = 0; c < columns; ++c)
         {

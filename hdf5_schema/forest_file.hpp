@@ -15,10 +15,11 @@ namespace flipstorm
 /// Trees of one forest, flattened: node i of all trees laid end to end. Columns of equal length.
 struct TreesRecord
 {
-    std::vector<std::uint64_t> first_node;  ///< root of each tree; length trees + 1, the last = number of nodes
-    std::vector<std::int32_t> feature;      ///< tested feature; −1: leaf
-    std::vector<float> threshold;           ///< go left if value ≤ threshold
-    std::vector<std::int32_t> left;         ///< child, counted from the tree's root; −1 in a leaf
+    std::vector<std::uint64_t>
+        first_node;                     ///< root of each tree; length trees + 1, the last = number of nodes
+    std::vector<std::int32_t> feature;  ///< tested feature; −1: leaf
+    std::vector<float> threshold;       ///< go left if value ≤ threshold
+    std::vector<std::int32_t> left;     ///< child, counted from the tree's root; −1 in a leaf
     std::vector<std::int32_t> right;
     std::vector<float> probability;  ///< share of critical weight in the node
 };
@@ -37,8 +38,8 @@ struct ToleranceRecord
 {
     double tolerance = 0;
     bool trained = false;
-    std::uint64_t rows = 0;      ///< faults of the campaign
-    std::uint64_t critical = 0;  ///< of those, critical for this tolerance
+    std::uint64_t rows = 0;                 ///< faults of the campaign
+    std::uint64_t critical = 0;             ///< of those, critical for this tolerance
     std::vector<double> auc_folds;          ///< ROC AUC of each cross-validation fold
     std::vector<double> auc_grouped_folds;  ///< the same, rows of equal features kept in one fold
     double auc_test = 0;                    ///< ROC AUC on the held-out rows

@@ -15,8 +15,7 @@ std::string h5_reason()
     std::string reason;
     H5Ewalk2(
         H5E_DEFAULT, H5E_WALK_UPWARD,
-        [](unsigned /*position*/, const H5E_error2_t* entry, void* out) -> herr_t
-        {
+        [](unsigned /*position*/, const H5E_error2_t* entry, void* out) -> herr_t {
             auto& text = *static_cast<std::string*>(out);
             if (text.empty() && entry->desc != nullptr) text = entry->desc;
             return 0;
@@ -44,13 +43,20 @@ hid_t h5_native(ElementType type)
 {
     switch (type)
     {
-        case ElementType::int32: return H5T_NATIVE_INT32;
-        case ElementType::uint8: return H5T_NATIVE_UINT8;
-        case ElementType::uint32: return H5T_NATIVE_UINT32;
-        case ElementType::uint64: return H5T_NATIVE_UINT64;
-        case ElementType::float32: return H5T_NATIVE_FLOAT;
-        case ElementType::float64: return H5T_NATIVE_DOUBLE;
-        case ElementType::text: break;
+        case ElementType::int32:
+            return H5T_NATIVE_INT32;
+        case ElementType::uint8:
+            return H5T_NATIVE_UINT8;
+        case ElementType::uint32:
+            return H5T_NATIVE_UINT32;
+        case ElementType::uint64:
+            return H5T_NATIVE_UINT64;
+        case ElementType::float32:
+            return H5T_NATIVE_FLOAT;
+        case ElementType::float64:
+            return H5T_NATIVE_DOUBLE;
+        case ElementType::text:
+            break;
     }
     throw Error("text has no native HDF5 type");
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Thin RAII wrappers around the HDF5 C library. Every call is checked once, here; a failure is a FileError that
-// names the file, the object and HDF5's own reason.
+// Thin RAII wrappers around the HDF5 C library. Every call is checked once, here; a failure is a FileError
+// that names the file, the object and HDF5's own reason.
 
 #include <hdf5.h>
 #include <mpi.h>
@@ -26,8 +26,7 @@ class H5Handle
     H5Handle(hid_t id, Closer closer) : id_(id), closer_(closer) {}
     H5Handle(H5Handle&& other) noexcept
         : id_(std::exchange(other.id_, H5I_INVALID_HID)), closer_(other.closer_)
-    {
-    }
+    {}
     H5Handle& operator=(H5Handle&& other) noexcept
     {
         std::swap(id_, other.id_);

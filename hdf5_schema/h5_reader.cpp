@@ -34,16 +34,17 @@ H5Reader::H5Reader(std::filesystem::path file, const FileSpec& spec) : file_name
              std::strerror(errno));
     FS_CHECK(FileError, !std::filesystem::is_directory(file_name_), "cannot read '{}': it is a folder",
              file_name_.string());
-    file_ = H5Handle(h5_check(H5Fopen(file_name_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
-                              fmt::format("cannot open '{}' (truncated, or no HDF5 file?)", file_name_.string())),
-                     H5Fclose);
+    file_ =
+        H5Handle(h5_check(H5Fopen(file_name_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
+                          fmt::format("cannot open '{}' (truncated, or no HDF5 file?)", file_name_.string())),
+                 H5Fclose);
     expect(H5Aexists(file_.get(), "filetype") > 0, "it has no 'filetype': not a flipstorm file");
     const std::string filetype = text_attribute("/", "filetype");
     expect(filetype == spec.filetype, fmt::format("it is a '{}', a '{}' is needed", filetype, spec.filetype));
     const auto version = attributes<std::int32_t>("/", "version");
     expect(version.size() == 2, "its 'version' is not [major, minor]");
-    expect(version[0] == spec.major, fmt::format("it has version {}.{} of {}; this flipstorm reads {}.x", version[0],
-                                                 version[1], spec.filetype, spec.major));
+    expect(version[0] == spec.major, fmt::format("it has version {}.{} of {}; this flipstorm reads {}.x",
+                                                 version[0], version[1], spec.filetype, spec.major));
 }
 
 void H5Reader::expect(bool holds, const std::string& what) const
@@ -75,7 +76,8 @@ Provenance H5Reader::provenance() const
 
 H5Handle H5Reader::open_attribute(const std::string& object, const std::string& name) const
 {
-    const H5Handle owner(h5_check(H5Oopen(file_.get(), object.c_str(), H5P_DEFAULT), where(object)), H5Oclose);
+    const H5Handle owner(h5_check(H5Oopen(file_.get(), object.c_str(), H5P_DEFAULT), where(object)),
+                         H5Oclose);
     return {h5_check(H5Aopen(owner.get(), name.c_str(), H5P_DEFAULT), where(object + "@" + name)), H5Aclose};
 }
 
@@ -91,7 +93,8 @@ std::string H5Reader::text_attribute(const std::string& object, const std::strin
     return unpadded(value.data(), value.size());
 }
 
-std::size_t H5Reader::attribute_size(const std::string& object, const std::string& name, ElementType wanted) const
+std::size_t H5Reader::attribute_size(const std::string& object, const std::string& name,
+                                     ElementType wanted) const
 {
     const H5Handle attribute = open_attribute(object, name);
     const H5Handle type(h5_check(H5Aget_type(attribute.get()), where(name)), H5Tclose);
@@ -101,7 +104,8 @@ std::size_t H5Reader::attribute_size(const std::string& object, const std::strin
     return static_cast<std::size_t>(h5_check(H5Sget_simple_extent_npoints(space.get()), where(name)));
 }
 
-void H5Reader::read_attribute(const std::string& object, const std::string& name, ElementType type, void* out) const
+void H5Reader::read_attribute(const std::string& object, const std::string& name, ElementType type,
+                              void* out) const
 {
     h5_check(H5Aread(open_attribute(object, name).get(), h5_native(type), out), where(name));
 }
@@ -115,7 +119,8 @@ std::vector<hsize_t> H5Reader::dims(const std::string& path) const
 {
     const H5Handle dataset = open_dataset(path);
     const H5Handle space(h5_check(H5Dget_space(dataset.get()), where(path)), H5Sclose);
-    std::vector<hsize_t> sizes(static_cast<std::size_t>(h5_check(H5Sget_simple_extent_ndims(space.get()), where(path))));
+    std::vector<hsize_t> sizes(
+        static_cast<std::size_t>(h5_check(H5Sget_simple_extent_ndims(space.get()), where(path))));
     if (!sizes.empty()) h5_check(H5Sget_simple_extent_dims(space.get(), sizes.data(), nullptr), where(path));
     return sizes;
 }
@@ -124,14 +129,16 @@ std::size_t H5Reader::dataset_size(const std::string& path, ElementType wanted) 
 {
     const H5Handle dataset = open_dataset(path);
     const H5Handle type(h5_check(H5Dget_type(dataset.get()), where(path)), H5Tclose);
-    expect(same_type(type.get(), wanted), fmt::format("dataset '{}' is not of type {}", path, to_string(wanted)));
+    expect(same_type(type.get(), wanted),
+           fmt::format("dataset '{}' is not of type {}", path, to_string(wanted)));
     const H5Handle space(h5_check(H5Dget_space(dataset.get()), where(path)), H5Sclose);
     return static_cast<std::size_t>(h5_check(H5Sget_simple_extent_npoints(space.get()), where(path)));
 }
 
 void H5Reader::read_dataset(const std::string& path, ElementType type, void* out) const
 {
-    h5_check(H5Dread(open_dataset(path).get(), h5_native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, out), where(path));
+    h5_check(H5Dread(open_dataset(path).get(), h5_native(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, out),
+             where(path));
 }
 
 std::vector<std::string> H5Reader::texts(const std::string& path) const
@@ -143,19 +150,22 @@ std::vector<std::string> H5Reader::texts(const std::string& path) const
     std::string packed(count * length, '\0');
     if (count > 0)
     {
-        h5_check(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, packed.data()), where(path));
+        h5_check(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, packed.data()),
+                 where(path));
     }
     std::vector<std::string> values;
-    for (std::size_t i = 0; i < count; ++i) values.push_back(unpadded(packed.data() + i * length, length));
+    for (std::size_t i = 0; i < count; ++i)
+        values.push_back(unpadded(packed.data() + i * length, length));
     return values;
 }
 
 std::vector<std::string> H5Reader::names(const std::string& group) const
 {
-    const H5Handle handle(h5_check(H5Gopen2(file_.get(), group.c_str(), H5P_DEFAULT), where(group)), H5Gclose);
+    const H5Handle handle(h5_check(H5Gopen2(file_.get(), group.c_str(), H5P_DEFAULT), where(group)),
+                          H5Gclose);
     std::vector<std::string> found;
-    const auto visit = [](hid_t /*group*/, const char* name, const H5L_info_t* /*info*/, void* out) -> herr_t
-    {
+    const auto visit = [](hid_t /*group*/, const char* name, const H5L_info_t* /*info*/,
+                          void* out) -> herr_t {
         static_cast<std::vector<std::string>*>(out)->emplace_back(name);
         return 0;
     };

@@ -61,7 +61,8 @@ class H5Reader
     [[nodiscard]] H5Handle open_dataset(const std::string& path) const;
     [[nodiscard]] H5Handle open_attribute(const std::string& object, const std::string& name) const;
     std::size_t attribute_size(const std::string& object, const std::string& name, ElementType type) const;
-    void read_attribute(const std::string& object, const std::string& name, ElementType type, void* out) const;
+    void read_attribute(const std::string& object, const std::string& name, ElementType type,
+                        void* out) const;
     std::size_t dataset_size(const std::string& path, ElementType type) const;
     void read_dataset(const std::string& path, ElementType type, void* out) const;
 

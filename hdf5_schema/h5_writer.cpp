@@ -34,7 +34,8 @@ H5Handle scalar_space()
 
 H5Handle simple_space(const std::vector<hsize_t>& dims)
 {
-    return {h5_check(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), "dimensions"), H5Sclose};
+    return {h5_check(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), "dimensions"),
+            H5Sclose};
 }
 
 hsize_t product(const std::vector<hsize_t>& dims)
@@ -42,15 +43,17 @@ hsize_t product(const std::vector<hsize_t>& dims)
     return std::accumulate(dims.begin(), dims.end(), hsize_t{1}, std::multiplies<>());
 }
 
-void put_attribute(hid_t object, const std::string& name, hid_t type, const H5Handle& space, const void* values,
-                   const std::string& where)
+void put_attribute(hid_t object, const std::string& name, hid_t type, const H5Handle& space,
+                   const void* values, const std::string& where)
 {
     const H5Handle attribute(
-        h5_check(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), where), H5Aclose);
+        h5_check(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), where),
+        H5Aclose);
     h5_check(H5Awrite(attribute.get(), type, values), where);
 }
 
-void put_text_attribute(hid_t object, const std::string& name, const std::string& value, const std::string& where)
+void put_text_attribute(hid_t object, const std::string& name, const std::string& value,
+                        const std::string& where)
 {
     const std::string stored = value.empty() ? std::string(1, '\0') : value;
     put_attribute(object, name, text_type(stored.size()).get(), scalar_space(), stored.data(), where);
@@ -95,12 +98,14 @@ std::string H5Writer::where(const std::string& object) const
 void H5Writer::make_parents(const std::string& path)
 {
     const H5Handle ordered(h5_check(H5Pcreate(H5P_GROUP_CREATE), where(path)), H5Pclose);
-    h5_check(H5Pset_link_creation_order(ordered.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED), where(path));
+    h5_check(H5Pset_link_creation_order(ordered.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED),
+             where(path));
     for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
     {
         const std::string group = path.substr(0, slash);
         if (h5_check(H5Lexists(file_.get(), group.c_str(), H5P_DEFAULT), where(group)) > 0) continue;
-        H5Handle(h5_check(H5Gcreate2(file_.get(), group.c_str(), H5P_DEFAULT, ordered.get(), H5P_DEFAULT), where(group)),
+        H5Handle(h5_check(H5Gcreate2(file_.get(), group.c_str(), H5P_DEFAULT, ordered.get(), H5P_DEFAULT),
+                          where(group)),
                  H5Gclose);
     }
 }
@@ -115,13 +120,15 @@ void H5Writer::write_attribute(const std::string& object, const std::string& nam
 {
     const AttributeSpec* spec = find_attribute(spec_, object, name);
     FS_REQUIRE(spec != nullptr && spec->type == type && spec->shape.empty() == scalar,
-               "the schema of {} has no attribute '{}' of '{}' with this type and shape", spec_.title, name, object);
+               "the schema of {} has no attribute '{}' of '{}' with this type and shape", spec_.title, name,
+               object);
     if (object != "/") make_parents(object);
     if (object != "/" && h5_check(H5Lexists(file_.get(), object.c_str(), H5P_DEFAULT), where(object)) == 0)
     {
         make_parents(object + "/");
     }
-    const H5Handle owner(h5_check(H5Oopen(file_.get(), object.c_str(), H5P_DEFAULT), where(object)), H5Oclose);
+    const H5Handle owner(h5_check(H5Oopen(file_.get(), object.c_str(), H5P_DEFAULT), where(object)),
+                         H5Oclose);
     if (type == ElementType::text)
     {
         put_text_attribute(owner.get(), name, *static_cast<const std::string*>(values), where(object));
@@ -134,8 +141,8 @@ void H5Writer::write_attribute(const std::string& object, const std::string& nam
 const DatasetSpec& H5Writer::spec_of(const std::string& path, ElementType type) const
 {
     const DatasetSpec* spec = find_dataset(spec_, path);
-    FS_REQUIRE(spec != nullptr && spec->type == type, "the schema of {} has no dataset '{}' of {}", spec_.title, path,
-               to_string(type));
+    FS_REQUIRE(spec != nullptr && spec->type == type, "the schema of {} has no dataset '{}' of {}",
+               spec_.title, path, to_string(type));
     return *spec;
 }
 
@@ -178,8 +185,8 @@ H5Handle H5Writer::create(const DatasetSpec& spec, const std::string& path, hid_
         h5_check(H5Pset_deflate(layout.get(), kDeflateLevel), where(path));
     }
     const H5Handle space = simple_space(dims);
-    H5Handle dataset(h5_check(H5Dcreate2(file_.get(), path.c_str(), type, space.get(), H5P_DEFAULT, layout.get(),
-                                         H5P_DEFAULT),
+    H5Handle dataset(h5_check(H5Dcreate2(file_.get(), path.c_str(), type, space.get(), H5P_DEFAULT,
+                                         layout.get(), H5P_DEFAULT),
                               where(path)),
                      H5Dclose);
     describe(dataset.get(), spec);
@@ -205,7 +212,8 @@ void H5Writer::write_dataset(const std::string& path, ElementType type, const vo
 void H5Writer::dataset(const std::string& path, const std::vector<std::string>& values)
 {
     std::size_t length = 1;
-    for (const std::string& value : values) length = std::max(length, value.size());
+    for (const std::string& value : values)
+        length = std::max(length, value.size());
     std::string packed;
     for (const std::string& value : values)
     {
@@ -224,8 +232,8 @@ void H5Writer::text(const std::string& path, const std::string& value)
     make_parents(path);
     const H5Handle type = text_type(value.size());
     const H5Handle space = scalar_space();
-    const H5Handle dataset(h5_check(H5Dcreate2(file_.get(), path.c_str(), type.get(), space.get(), H5P_DEFAULT,
-                                               H5P_DEFAULT, H5P_DEFAULT),
+    const H5Handle dataset(h5_check(H5Dcreate2(file_.get(), path.c_str(), type.get(), space.get(),
+                                               H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
                                     where(path)),
                            H5Dclose);
     describe(dataset.get(), spec);
@@ -242,7 +250,8 @@ void H5Writer::declare(const std::string& path, const std::vector<hsize_t>& dims
 void H5Writer::attach_scale(const std::string& path, unsigned dimension, const std::string& scale)
 {
     const H5Handle dataset(h5_check(H5Dopen2(file_.get(), path.c_str(), H5P_DEFAULT), where(path)), H5Dclose);
-    const H5Handle values(h5_check(H5Dopen2(file_.get(), scale.c_str(), H5P_DEFAULT), where(scale)), H5Dclose);
+    const H5Handle values(h5_check(H5Dopen2(file_.get(), scale.c_str(), H5P_DEFAULT), where(scale)),
+                          H5Dclose);
     if (H5DSis_scale(values.get()) == 0)
     {
         h5_check(H5DSset_scale(values.get(), scale.substr(1).c_str()), where(scale));
@@ -272,12 +281,13 @@ H5Handle h5_open_to_write(const std::filesystem::path& file, MPI_Comm communicat
     {
         h5_check(H5Pset_fapl_mpio(access.get(), communicator, MPI_INFO_NULL), "parallel file access");
     }
-    return {h5_check(H5Fopen(file.c_str(), H5F_ACC_RDWR, access.get()), fmt::format("cannot open '{}'", file.string())),
+    return {h5_check(H5Fopen(file.c_str(), H5F_ACC_RDWR, access.get()),
+                     fmt::format("cannot open '{}'", file.string())),
             H5Fclose};
 }
 
-void h5_write_rows(const H5Handle& file, const std::string& path, ElementType type, const void* values, hsize_t first,
-                   hsize_t count, bool collective)
+void h5_write_rows(const H5Handle& file, const std::string& path, ElementType type, const void* values,
+                   hsize_t first, hsize_t count, bool collective)
 {
     const std::string where = fmt::format("cannot write rows {} … {} of '{}'", first, first + count, path);
     const H5Handle dataset(h5_check(H5Dopen2(file.get(), path.c_str(), H5P_DEFAULT), where), H5Dclose);
@@ -294,7 +304,8 @@ void h5_write_rows(const H5Handle& file, const std::string& path, ElementType ty
     }
     const H5Handle transfer(h5_check(H5Pcreate(H5P_DATASET_XFER), where), H5Pclose);
     if (collective) h5_check(H5Pset_dxpl_mpio(transfer.get(), H5FD_MPIO_COLLECTIVE), where);
-    h5_check(H5Dwrite(dataset.get(), h5_native(type), source.get(), target.get(), transfer.get(), values), where);
+    h5_check(H5Dwrite(dataset.get(), h5_native(type), source.get(), target.get(), transfer.get(), values),
+             where);
 }
 
 }  // namespace flipstorm

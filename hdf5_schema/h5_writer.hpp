@@ -16,7 +16,8 @@ namespace flipstorm
  * A file being written by one process.
  *
  * Nothing can be written that the schema does not have, or with another type. The final name appears with
- * `publish`; a writer that is destroyed before leaves the final name as it was and removes its temporary file.
+ * `publish`; a writer that is destroyed before leaves the final name as it was and removes its temporary
+ * file.
  */
 class H5Writer
 {
@@ -68,11 +69,12 @@ class H5Writer
     void publish();
 
   private:
-    void write_attribute(const std::string& object, const std::string& name, ElementType type, const void* values,
-                         std::size_t count, bool scalar);
+    void write_attribute(const std::string& object, const std::string& name, ElementType type,
+                         const void* values, std::size_t count, bool scalar);
     void write_dataset(const std::string& path, ElementType type, const void* values, std::size_t count,
                        const std::vector<hsize_t>& dims);
-    H5Handle create(const DatasetSpec& spec, const std::string& path, hid_t type, const std::vector<hsize_t>& dims);
+    H5Handle create(const DatasetSpec& spec, const std::string& path, hid_t type,
+                    const std::vector<hsize_t>& dims);
     const DatasetSpec& spec_of(const std::string& path, ElementType type) const;
     void make_parents(const std::string& path);
     void describe(hid_t dataset, const DatasetSpec& spec);
@@ -93,7 +95,8 @@ class H5Writer
 void h5_write_rows(const H5Handle& file, const std::string& path, ElementType type, const void* values,
                    hsize_t first, hsize_t count, bool collective);
 
-/// Open a file for writing by all ranks (MPI_COMM_NULL: by this process alone). \throws FileError. \collective
+/// Open a file for writing by all ranks (MPI_COMM_NULL: by this process alone). \throws FileError.
+/// \collective
 H5Handle h5_open_to_write(const std::filesystem::path& file, MPI_Comm communicator);
 
 }  // namespace flipstorm

@@ -45,7 +45,8 @@ ModelRecord read_model(const std::filesystem::path& file)
     {
         const std::string path = "/parameters/" + name;
         const std::vector<hsize_t> dims = in.dims(path);
-        model.parameters.push_back({name, std::vector<std::int64_t>(dims.begin(), dims.end()), in.dataset<float>(path)});
+        model.parameters.push_back(
+            {name, std::vector<std::int64_t>(dims.begin(), dims.end()), in.dataset<float>(path)});
     }
     return model;
 }

@@ -35,7 +35,8 @@ template<class T, class Member>
 std::vector<T> column(const std::vector<ProtectionOption>& options, Member member)
 {
     std::vector<T> values;
-    for (const ProtectionOption& option : options) values.push_back(static_cast<T>(option.*member));
+    for (const ProtectionOption& option : options)
+        values.push_back(static_cast<T>(option.*member));
     return values;
 }
 
@@ -87,14 +88,15 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
     protection.chosen = in.attribute<std::int32_t>("/", "chosen");
     const std::vector<std::string> schemes = in.texts("/options/scheme");
     protection.options.resize(schemes.size());
-    for (std::size_t i = 0; i < schemes.size(); ++i) protection.options[i].scheme = schemes[i];
-    const auto fill = [&](const std::string& name, auto member)
-    {
+    for (std::size_t i = 0; i < schemes.size(); ++i)
+        protection.options[i].scheme = schemes[i];
+    const auto fill = [&](const std::string& name, auto member) {
         using Value = std::decay_t<decltype(ProtectionOption{}.*member)>;
         using Stored = std::conditional_t<std::is_same_v<Value, bool>, std::uint8_t, Value>;
         const auto values = in.dataset<Stored>("/options/" + name);
-        in.expect(values.size() == schemes.size(), fmt::format("'/options/{}' has {} rows, '/options/scheme' {}", name,
-                                                               values.size(), schemes.size()));
+        in.expect(values.size() == schemes.size(),
+                  fmt::format("'/options/{}' has {} rows, '/options/scheme' {}", name, values.size(),
+                              schemes.size()));
         for (std::size_t i = 0; i < values.size(); ++i)
         {
             protection.options[i].*member = static_cast<Value>(values[i]);
@@ -111,7 +113,8 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
     fill("predicted_residual", &Option::predicted_residual);
     fill("measured_residual", &Option::measured_residual);
     fill("pareto", &Option::pareto);
-    in.expect(protection.chosen < static_cast<std::int32_t>(schemes.size()), "'chosen' is no row of '/options'");
+    in.expect(protection.chosen < static_cast<std::int32_t>(schemes.size()),
+              "'chosen' is no row of '/options'");
     protection.overhead.all_parameters = in.attribute<double>("/overhead", "all_parameters");
     protection.overhead.critical_parameters = in.attribute<double>("/overhead", "critical_parameters");
     protection.overhead.signature = in.attribute<double>("/overhead", "signature");

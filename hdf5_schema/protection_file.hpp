@@ -14,19 +14,19 @@ namespace flipstorm
 /// One way to protect the whole network. Overheads are percent of the unprotected weight memory.
 struct ProtectionOption
 {
-    std::string scheme;             ///< "none", "sec_all", "sec_critical"
-    double threshold = 0;           ///< a bit is critical if its predicted probability reaches this; NaN: not used
-    double flagged_share = 0;       ///< share of the parameters under the code, 0 … 1
+    std::string scheme;        ///< "none", "sec_all", "sec_critical"
+    double threshold = 0;      ///< a bit is critical if its predicted probability reaches this; NaN: not used
+    double flagged_share = 0;  ///< share of the parameters under the code, 0 … 1
     std::uint64_t parity_bits = 0;
     std::uint64_t signature_bits = 0;
     double parity_overhead = 0;     ///< percent
     double signature_overhead = 0;  ///< percent
     double total_overhead = 0;      ///< percent
-    double predicted_residual = 0;  ///< expected share of single upsets that stay critical (mean probability of
-                                    ///< the unprotected bits × their share), 0 … 1
-    double measured_residual = 0;   ///< share of the campaign's faults that are critical and not corrected,
-                                    ///< strata reweighted by population, 0 … 1
-    bool pareto = false;            ///< no other option has less of both overhead and predicted residual
+    double predicted_residual = 0;  ///< expected share of single upsets that stay critical (mean probability
+                                    ///< of the unprotected bits × their share), 0 … 1
+    double measured_residual = 0;  ///< share of the campaign's faults that are critical and not corrected,
+                                   ///< strata reweighted by population, 0 … 1
+    bool pareto = false;           ///< no other option has less of both overhead and predicted residual
 };
 
 /// Flags of the parameters of one layer.
@@ -51,11 +51,11 @@ struct ProtectionRecord
     Provenance provenance;
     std::string forest_sha256;  ///< stage digest of the forest
     double tolerance = 0;
-    double ber = 0;                 ///< upset probability per bit
-    std::int32_t word_bits = 0;     ///< of the widest layer
+    double ber = 0;              ///< upset probability per bit
+    std::int32_t word_bits = 0;  ///< of the widest layer
     std::vector<ProtectionOption> options;
-    std::int32_t chosen = -1;  ///< index in `options`
-    OverheadRow overhead;      ///< of the paper's scheme at threshold 0.5
+    std::int32_t chosen = -1;               ///< index in `options`
+    OverheadRow overhead;                   ///< of the paper's scheme at threshold 0.5
     std::vector<LayerSignature> signature;  ///< of the chosen option
 };
 

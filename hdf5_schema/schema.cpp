@@ -21,7 +21,8 @@ std::string shape_text(const std::vector<std::string>& dims)
 {
     if (dims.empty()) return "scalar";
     std::string text;
-    for (const std::string& dim : dims) text += (text.empty() ? "" : ", ") + dim;
+    for (const std::string& dim : dims)
+        text += (text.empty() ? "" : ", ") + dim;
     return "[" + text + "]";
 }
 
@@ -31,13 +32,20 @@ std::string to_string(ElementType type)
 {
     switch (type)
     {
-        case T::int32: return "int32";
-        case T::uint8: return "uint8";
-        case T::uint32: return "uint32";
-        case T::uint64: return "uint64";
-        case T::float32: return "float32";
-        case T::float64: return "float64";
-        case T::text: return "string";
+        case T::int32:
+            return "int32";
+        case T::uint8:
+            return "uint8";
+        case T::uint32:
+            return "uint32";
+        case T::uint64:
+            return "uint64";
+        case T::float32:
+            return "float32";
+        case T::float64:
+            return "float64";
+        case T::text:
+            return "string";
     }
     return "?";
 }
@@ -46,15 +54,19 @@ const std::vector<AttributeSpec>& common_attributes()
 {
     static const std::vector<AttributeSpec> attributes = {
         {"/", "filetype", T::text, "", "what kind of file this is, e.g. `flipstorm/campaign`"},
-        {"/", "version", T::int32, "[2]", "major and minor version of the format; readers refuse another major version"},
+        {"/", "version", T::int32, "[2]",
+         "major and minor version of the format; readers refuse another major version"},
         {"/", "software_version", T::text, "", "version of flipstorm that wrote the file"},
         {"/", "git_sha1", T::text, "", "commit flipstorm was built from"},
         {"/", "date", T::text, "", "when the file was written, UTC, ISO 8601"},
         {"/", "command_line", T::text, "", "command that wrote the file"},
         {"/", "job", T::text, "", "the resolved job file, TOML: every key with its value"},
         {"/", "job_sha256", T::text, "", "SHA-256 of `job`"},
-        {"/", "stage_sha256", T::text, "", "SHA-256 of everything that decides the content: job keys that matter to it and digests of its inputs"},
-        {"/", "model_sha256", T::text, "", "SHA-256 of the network: graph, format, normalisation, parameters"},
+        {"/", "stage_sha256", T::text, "",
+         "SHA-256 of everything that decides the content: job keys that matter to it and digests of its "
+         "inputs"},
+        {"/", "model_sha256", T::text, "",
+         "SHA-256 of the network: graph, format, normalisation, parameters"},
         {"/", "dataset_sha256", T::text, "", "SHA-256 of the images and labels used"},
         {"/", "seed", T::uint64, "", "seed of all random numbers"},
         {"/", "libraries", T::text, "", "libraries and their versions"},
@@ -65,19 +77,32 @@ const std::vector<AttributeSpec>& common_attributes()
 const FileSpec& model_spec()
 {
     static const FileSpec spec = {
-        "flipstorm/model", "model.h5", 1, 0,
+        "flipstorm/model",
+        "model.h5",
+        1,
+        0,
         {
             {"/", "arch", T::text, "", "architecture, e.g. `lenet5`"},
             {"/", "format", T::text, "", "number format of the stored parameters, e.g. `fp32`"},
             {"/", "input_shape", T::int32, "[3]", "channels, height, width of an image"},
             {"/", "num_classes", T::int32, "", "number of classes"},
-            {"/", "mean", T::float32, "[channels]", "mean of pixel / 255; the network sees (pixel / 255 − mean) / std"},
+            {"/", "mean", T::float32, "[channels]",
+             "mean of pixel / 255; the network sees (pixel / 255 − mean) / std"},
             {"/", "std", T::float32, "[channels]", "standard deviation of pixel / 255"},
             {"/", "test_accuracy", T::float64, "", "share of all test images whose top-1 is the label"},
         },
         {
-            {"/graph", T::text, {}, "1", "the network graph, JSON: an array of nodes in topological order, each with `name`, `op`, its attributes, `inputs` (names) and `shape` (of its output for one image)"},
-            {"/parameters/<state-dict name>", T::float32, {"..."}, "1", "decoded values of a parameter tensor, named and shaped as in a PyTorch state dict"},
+            {"/graph",
+             T::text,
+             {},
+             "1",
+             "the network graph, JSON: an array of nodes in topological order, each with `name`, `op`, its "
+             "attributes, `inputs` (names) and `shape` (of its output for one image)"},
+            {"/parameters/<state-dict name>",
+             T::float32,
+             {"..."},
+             "1",
+             "decoded values of a parameter tensor, named and shaped as in a PyTorch state dict"},
         }};
     return spec;
 }
@@ -85,22 +110,31 @@ const FileSpec& model_spec()
 const FileSpec& campaign_spec()
 {
     static const FileSpec spec = {
-        "flipstorm/campaign", "campaign.h5", 1, 0,
+        "flipstorm/campaign",
+        "campaign.h5",
+        1,
+        0,
         {
             {"/", "target", T::text, "", "what the faults strike: `weights`"},
             {"/", "evaluation", T::text, "", "evaluation mode: `reference`, `exact`"},
-            {"/", "tolerances", T::float64, "[tolerances]", "tolerated drops, rising; a fault is critical for a tolerance if its drop exceeds it"},
+            {"/", "tolerances", T::float64, "[tolerances]",
+             "tolerated drops, rising; a fault is critical for a tolerance if its drop exceeds it"},
             {"/", "images", T::uint64, "", "test images per fault"},
             {"/", "golden_correct", T::uint64, "", "images the fault-free network classifies correctly"},
-            {"/", "faults_per_second", T::float64, "", "faults evaluated per second by the run that wrote the file, all ranks together; 0 if it found every chunk in the journal"},
+            {"/", "faults_per_second", T::float64, "",
+             "faults evaluated per second by the run that wrote the file, all ranks together; 0 if it found "
+             "every chunk in the journal"},
             {"/", "wall_seconds", T::float64, "", "seconds spent injecting by the run that wrote the file"},
-            {"/screen", "kappa", T::float64, "", "safety factor of the first-order screen; 0 without a screen"},
-            {"/screen", "tau", T::float64, "", "largest screened change of an output, in standard deviations; 0 without a screen"},
+            {"/screen", "kappa", T::float64, "",
+             "safety factor of the first-order screen; 0 without a screen"},
+            {"/screen", "tau", T::float64, "",
+             "largest screened change of an output, in standard deviations; 0 without a screen"},
             {"/screen", "pairs", T::uint64, "", "(fault, image) pairs of the campaign"},
             {"/screen", "screened", T::uint64, "", "pairs taken as unchanged by the screen"},
             {"/screen", "audited", T::uint64, "", "screened pairs that were evaluated all the same"},
             {"/screen", "disagreements", T::uint64, "", "audited pairs whose top-1 did change"},
-            {"/screen", "bound95", T::float64, "", "one-sided 95 % Clopper-Pearson bound on the share of wrong screened pairs"},
+            {"/screen", "bound95", T::float64, "",
+             "one-sided 95 % Clopper-Pearson bound on the share of wrong screened pairs"},
         },
         {
             {"/layers/name", T::text, {"layer"}, "1", "injectable layer, in graph order"},
@@ -109,28 +143,83 @@ const FileSpec& campaign_spec()
             {"/layers/in_channels", T::int32, {"layer"}, "1", "second dimension of the weight tensor"},
             {"/layers/word_bits", T::int32, {"layer"}, "bit", "bits of a stored word"},
             {"/strata/layer", T::int32, {"stratum"}, "1", "row of /layers", {{-1, "all layers"}}},
-            {"/strata/bit", T::int32, {"stratum"}, "1", "bit position, 0 = least significant", {{-1, "all bits"}}},
+            {"/strata/bit",
+             T::int32,
+             {"stratum"},
+             "1",
+             "bit position, 0 = least significant",
+             {{-1, "all bits"}}},
             {"/strata/population", T::uint64, {"stratum"}, "fault", "faults there are"},
-            {"/strata/planned", T::uint64, {"stratum"}, "fault", "sample size that keeps the error margin of the job"},
-            {"/strata/evaluated", T::uint64, {"stratum"}, "fault", "faults injected; fewer than planned under `campaign.limit`"},
+            {"/strata/planned",
+             T::uint64,
+             {"stratum"},
+             "fault",
+             "sample size that keeps the error margin of the job"},
+            {"/strata/evaluated",
+             T::uint64,
+             {"stratum"},
+             "fault",
+             "faults injected; fewer than planned under `campaign.limit`"},
             {"/golden/label", T::int32, {"image"}, "1", "label of a test image, in data-set order"},
             {"/golden/top1", T::int32, {"image"}, "1", "top-1 of the fault-free network"},
             {"/golden/margin", T::float32, {"image"}, "1", "top logit minus the second largest, fault-free"},
             {"/faults/stratum", T::int32, {"fault"}, "1", "row of /strata"},
             {"/faults/layer", T::int32, {"fault"}, "1", "row of /layers"},
-            {"/faults/parameter", T::uint64, {"fault"}, "1", "flat row-major index in the layer's weight tensor"},
-            {"/faults/out_channel", T::int32, {"fault"}, "1", "output channel (convolution) or neuron (linear) of the parameter"},
-            {"/faults/in_channel", T::int32, {"fault"}, "1", "input channel within its group (convolution) or input neuron (linear)"},
+            {"/faults/parameter",
+             T::uint64,
+             {"fault"},
+             "1",
+             "flat row-major index in the layer's weight tensor"},
+            {"/faults/out_channel",
+             T::int32,
+             {"fault"},
+             "1",
+             "output channel (convolution) or neuron (linear) of the parameter"},
+            {"/faults/in_channel",
+             T::int32,
+             {"fault"},
+             "1",
+             "input channel within its group (convolution) or input neuron (linear)"},
             {"/faults/bit", T::uint8, {"fault"}, "1", "flipped bit, 0 = least significant"},
-            {"/faults/sign", T::uint8, {"fault"}, "1", "sign of the golden value", {{0, "positive"}, {1, "negative"}}},
+            {"/faults/sign",
+             T::uint8,
+             {"fault"},
+             "1",
+             "sign of the golden value",
+             {{0, "positive"}, {1, "negative"}}},
             {"/faults/value_before", T::float32, {"fault"}, "1", "golden value of the parameter"},
-            {"/faults/value_after", T::float32, {"fault"}, "1", "value of the parameter under the fault; may be NaN or infinite"},
-            {"/outcomes/evaluated", T::uint32, {"fault"}, "image", "images whose top-1 under the fault is known"},
-            {"/outcomes/correct", T::uint32, {"fault"}, "image", "of those, top-1 equals the label and every logit is finite"},
-            {"/outcomes/mismatches", T::uint32, {"fault"}, "image", "of those, top-1 differs from golden or a logit is not finite"},
+            {"/faults/value_after",
+             T::float32,
+             {"fault"},
+             "1",
+             "value of the parameter under the fault; may be NaN or infinite"},
+            {"/outcomes/evaluated",
+             T::uint32,
+             {"fault"},
+             "image",
+             "images whose top-1 under the fault is known"},
+            {"/outcomes/correct",
+             T::uint32,
+             {"fault"},
+             "image",
+             "of those, top-1 equals the label and every logit is finite"},
+            {"/outcomes/mismatches",
+             T::uint32,
+             {"fault"},
+             "image",
+             "of those, top-1 differs from golden or a logit is not finite"},
             {"/outcomes/nonfinite", T::uint32, {"fault"}, "image", "of those, a logit is NaN or infinite"},
-            {"/outcomes/stopped", T::uint8, {"fault"}, "1", "whether evaluation ended early", {{0, "all images evaluated"}, {1, "drop proven to exceed every tolerance"}}},
-            {"/outcomes/drop", T::float64, {"fault"}, "1", "golden accuracy minus accuracy under the fault; its proven lower bound where stopped = 1"},
+            {"/outcomes/stopped",
+             T::uint8,
+             {"fault"},
+             "1",
+             "whether evaluation ended early",
+             {{0, "all images evaluated"}, {1, "drop proven to exceed every tolerance"}}},
+            {"/outcomes/drop",
+             T::float64,
+             {"fault"},
+             "1",
+             "golden accuracy minus accuracy under the fault; its proven lower bound where stopped = 1"},
         }};
     return spec;
 }
@@ -138,11 +227,15 @@ const FileSpec& campaign_spec()
 const FileSpec& forest_spec()
 {
     static const FileSpec spec = {
-        "flipstorm/forest", "forest.h5", 1, 0,
+        "flipstorm/forest",
+        "forest.h5",
+        1,
+        0,
         {
             {"/", "campaign_sha256", T::text, "", "`stage_sha256` of the campaign"},
             {"/", "kind", T::text, "", "`brf` balanced random forest, `rf` random forest"},
-            {"/", "sampling", T::text, "", "how a balanced forest draws its rows: `undersample_bootstrap` or `stratified_bootstrap`"},
+            {"/", "sampling", T::text, "",
+             "how a balanced forest draws its rows: `undersample_bootstrap` or `stratified_bootstrap`"},
             {"/", "trees", T::int32, "", "trees per forest"},
             {"/", "folds", T::int32, "", "folds of the cross-validation"},
             {"/", "test_share", T::float64, "", "share of the rows held out for the test"},
@@ -150,30 +243,94 @@ const FileSpec& forest_spec()
             {"/criticality/<layer>", "tolerance", T::float64, "", "tolerance the probabilities are for"},
         },
         {
-            {"/features", T::text, {"feature"}, "1", "features of a fault, in the order the trees number them"},
+            {"/features",
+             T::text,
+             {"feature"},
+             "1",
+             "features of a fault, in the order the trees number them"},
             {"/tolerances", T::float64, {"tolerance"}, "1", "tolerated drops"},
-            {"/samples/trained", T::uint8, {"tolerance"}, "1", "whether a forest could be trained", {{0, "only one class in the sample"}, {1, "trained"}}},
+            {"/samples/trained",
+             T::uint8,
+             {"tolerance"},
+             "1",
+             "whether a forest could be trained",
+             {{0, "only one class in the sample"}, {1, "trained"}}},
             {"/samples/rows", T::uint64, {"tolerance"}, "fault", "faults of the campaign"},
             {"/samples/critical", T::uint64, {"tolerance"}, "fault", "of those, critical for the tolerance"},
-            {"/scores/auc_folds", T::float64, {"tolerance", "fold"}, "1", "ROC AUC of each cross-validation fold; NaN where there is none"},
-            {"/scores/auc_grouped_folds", T::float64, {"tolerance", "fold"}, "1", "the same with rows of equal features kept in one fold; NaN where there is none"},
-            {"/scores/auc_test", T::float64, {"tolerance"}, "1", "ROC AUC on the held-out rows; NaN where there is none"},
-            {"/confusion/acceptable_acceptable", T::float64, {"tolerance"}, "%", "held-out rows: truly acceptable, predicted acceptable"},
-            {"/confusion/acceptable_critical", T::float64, {"tolerance"}, "%", "held-out rows: truly acceptable, predicted critical"},
-            {"/confusion/critical_acceptable", T::float64, {"tolerance"}, "%", "held-out rows: truly critical, predicted acceptable"},
-            {"/confusion/critical_critical", T::float64, {"tolerance"}, "%", "held-out rows: truly critical, predicted critical"},
-            {"/importance", T::float64, {"tolerance", "feature"}, "1", "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest"},
-            {"/forests/offset", T::uint64, {"tolerance + 1"}, "1", "first row of each forest in /forests/first_node; a forest has trees + 1 rows, or none where untrained"},
-            {"/forests/first_node", T::uint64, {"root"}, "1", "row of each tree's root in the node columns, and after the last tree the row behind it"},
+            {"/scores/auc_folds",
+             T::float64,
+             {"tolerance", "fold"},
+             "1",
+             "ROC AUC of each cross-validation fold; NaN where there is none"},
+            {"/scores/auc_grouped_folds",
+             T::float64,
+             {"tolerance", "fold"},
+             "1",
+             "the same with rows of equal features kept in one fold; NaN where there is none"},
+            {"/scores/auc_test",
+             T::float64,
+             {"tolerance"},
+             "1",
+             "ROC AUC on the held-out rows; NaN where there is none"},
+            {"/confusion/acceptable_acceptable",
+             T::float64,
+             {"tolerance"},
+             "%",
+             "held-out rows: truly acceptable, predicted acceptable"},
+            {"/confusion/acceptable_critical",
+             T::float64,
+             {"tolerance"},
+             "%",
+             "held-out rows: truly acceptable, predicted critical"},
+            {"/confusion/critical_acceptable",
+             T::float64,
+             {"tolerance"},
+             "%",
+             "held-out rows: truly critical, predicted acceptable"},
+            {"/confusion/critical_critical",
+             T::float64,
+             {"tolerance"},
+             "%",
+             "held-out rows: truly critical, predicted critical"},
+            {"/importance",
+             T::float64,
+             {"tolerance", "feature"},
+             "1",
+             "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest"},
+            {"/forests/offset",
+             T::uint64,
+             {"tolerance + 1"},
+             "1",
+             "first row of each forest in /forests/first_node; a forest has trees + 1 rows, or none where "
+             "untrained"},
+            {"/forests/first_node",
+             T::uint64,
+             {"root"},
+             "1",
+             "row of each tree's root in the node columns, and after the last tree the row behind it"},
             {"/forests/feature", T::int32, {"node"}, "1", "feature a node tests", {{-1, "leaf"}}},
             {"/forests/threshold", T::float32, {"node"}, "1", "go left if the feature is at most this"},
-            {"/forests/left", T::int32, {"node"}, "1", "left child, counted from the tree's root", {{-1, "leaf"}}},
-            {"/forests/right", T::int32, {"node"}, "1", "right child, counted from the tree's root", {{-1, "leaf"}}},
+            {"/forests/left",
+             T::int32,
+             {"node"},
+             "1",
+             "left child, counted from the tree's root",
+             {{-1, "leaf"}}},
+            {"/forests/right",
+             T::int32,
+             {"node"},
+             "1",
+             "right child, counted from the tree's root",
+             {{-1, "leaf"}}},
             {"/forests/probability", T::float32, {"node"}, "1", "share of critical weight in the node"},
             {"/roc/false_positive_rate", T::float64, {"point"}, "1", "ROC curve on the held-out rows"},
             {"/roc/true_positive_rate", T::float64, {"point"}, "1", "ROC curve on the held-out rows"},
             {"/roc/threshold", T::float64, {"point"}, "1", "predicted critical from this probability on"},
-            {"/criticality/<layer>", T::uint8, {"weight", "bit"}, "1/255", "predicted probability × 255 that flipping the bit is critical"},
+            {"/criticality/<layer>",
+             T::uint8,
+             {"weight", "bit"},
+             "1/255",
+             "predicted probability × 255 that flipping the bit is critical"},
         }};
     return spec;
 }
@@ -181,32 +338,74 @@ const FileSpec& forest_spec()
 const FileSpec& protection_spec()
 {
     static const FileSpec spec = {
-        "flipstorm/protection", "protection.h5", 1, 0,
+        "flipstorm/protection",
+        "protection.h5",
+        1,
+        0,
         {
             {"/", "forest_sha256", T::text, "", "`stage_sha256` of the forest"},
             {"/", "tolerance", T::float64, "", "tolerated drop"},
             {"/", "ber", T::float64, "", "upset probability per bit"},
             {"/", "word_bits", T::int32, "", "bits of a stored word"},
             {"/", "chosen", T::int32, "", "row of /options that was chosen"},
-            {"/overhead", "all_parameters", T::float64, "", "AP of Table III, percent of the weight memory: SEC on every parameter"},
-            {"/overhead", "critical_parameters", T::float64, "", "CP, percent: SEC on the parameters with a bit predicted critical"},
+            {"/overhead", "all_parameters", T::float64, "",
+             "AP of Table III, percent of the weight memory: SEC on every parameter"},
+            {"/overhead", "critical_parameters", T::float64, "",
+             "CP, percent: SEC on the parameters with a bit predicted critical"},
             {"/overhead", "signature", T::float64, "", "Sign., percent: one flag per parameter"},
             {"/overhead", "gain", T::float64, "", "100 (1 − (CP + Sign.) / AP), percent"},
-            {"/signature/<layer>", "weights", T::uint64, "", "parameters of the layer: valid bits in the signature"},
+            {"/signature/<layer>", "weights", T::uint64, "",
+             "parameters of the layer: valid bits in the signature"},
         },
         {
-            {"/options/scheme", T::text, {"option"}, "1", "`none`, `sec_all` (Hamming SEC on every parameter), `sec_critical` (on the flagged ones, with a signature)"},
-            {"/options/threshold", T::float64, {"option"}, "1", "a bit counts as critical from this probability on; NaN where not used"},
+            {"/options/scheme",
+             T::text,
+             {"option"},
+             "1",
+             "`none`, `sec_all` (Hamming SEC on every parameter), `sec_critical` (on the flagged ones, with "
+             "a signature)"},
+            {"/options/threshold",
+             T::float64,
+             {"option"},
+             "1",
+             "a bit counts as critical from this probability on; NaN where not used"},
             {"/options/flagged_share", T::float64, {"option"}, "1", "share of the parameters under the code"},
             {"/options/parity_bits", T::uint64, {"option"}, "bit", "bits of the codes"},
             {"/options/signature_bits", T::uint64, {"option"}, "bit", "bits of the signature"},
-            {"/options/parity_overhead", T::float64, {"option"}, "%", "parity bits in percent of the weight memory"},
-            {"/options/signature_overhead", T::float64, {"option"}, "%", "signature bits in percent of the weight memory"},
+            {"/options/parity_overhead",
+             T::float64,
+             {"option"},
+             "%",
+             "parity bits in percent of the weight memory"},
+            {"/options/signature_overhead",
+             T::float64,
+             {"option"},
+             "%",
+             "signature bits in percent of the weight memory"},
             {"/options/total_overhead", T::float64, {"option"}, "%", "sum of both"},
-            {"/options/predicted_residual", T::float64, {"option"}, "1", "expected share of single upsets that stay critical, from the predicted probabilities"},
-            {"/options/measured_residual", T::float64, {"option"}, "1", "share of single upsets that stay critical, from the campaign's faults, strata weighted by population"},
-            {"/options/pareto", T::uint8, {"option"}, "1", "whether no other option is better in overhead and predicted residual", {{0, "dominated"}, {1, "on the Pareto front"}}},
-            {"/signature/<layer>", T::uint8, {"byte"}, "1", "flags of the layer's parameters in row-major order, 8 to a byte, first parameter in the most significant bit (numpy.packbits)"},
+            {"/options/predicted_residual",
+             T::float64,
+             {"option"},
+             "1",
+             "expected share of single upsets that stay critical, from the predicted probabilities"},
+            {"/options/measured_residual",
+             T::float64,
+             {"option"},
+             "1",
+             "share of single upsets that stay critical, from the campaign's faults, strata weighted by "
+             "population"},
+            {"/options/pareto",
+             T::uint8,
+             {"option"},
+             "1",
+             "whether no other option is better in overhead and predicted residual",
+             {{0, "dominated"}, {1, "on the Pareto front"}}},
+            {"/signature/<layer>",
+             T::uint8,
+             {"byte"},
+             "1",
+             "flags of the layer's parameters in row-major order, 8 to a byte, first parameter in the most "
+             "significant bit (numpy.packbits)"},
         }};
     return spec;
 }
@@ -239,8 +438,7 @@ const AttributeSpec* find_attribute(const FileSpec& spec, const std::string& obj
 
 std::string render_schema()
 {
-    const auto attribute_rows = [](const std::vector<AttributeSpec>& attributes)
-    {
+    const auto attribute_rows = [](const std::vector<AttributeSpec>& attributes) {
         std::string rows = "| object | attribute | type | meaning |\n|---|---|---|---|\n";
         for (const AttributeSpec& a : attributes)
         {
@@ -252,7 +450,8 @@ std::string render_schema()
     std::string text = "## Attributes of every file\n\n" + attribute_rows(common_attributes());
     for (const FileSpec* spec : all_specs())
     {
-        text += fmt::format("\n## {}: `{}`, version {}.{}\n\n", spec->title, spec->filetype, spec->major, spec->minor);
+        text += fmt::format("\n## {}: `{}`, version {}.{}\n\n", spec->title, spec->filetype, spec->major,
+                            spec->minor);
         text += attribute_rows(spec->attributes);
         text += "\n| dataset | type | shape | units | meaning |\n|---|---|---|---|---|\n";
         for (const DatasetSpec& d : spec->datasets)
@@ -262,8 +461,8 @@ std::string render_schema()
             {
                 flags += fmt::format("{}{} = {}", flags.empty() ? " (" : ", ", flag.value, flag.meaning);
             }
-            text += fmt::format("| `{}` | {} | {} | {} | {}{}{} |\n", d.path, to_string(d.type), shape_text(d.dims),
-                                d.units, d.description, flags, flags.empty() ? "" : ")");
+            text += fmt::format("| `{}` | {} | {} | {} | {}{}{} |\n", d.path, to_string(d.type),
+                                shape_text(d.dims), d.units, d.description, flags, flags.empty() ? "" : ")");
         }
     }
     return text;

@@ -33,10 +33,10 @@ struct FlagMeaning
 /// One dataset, or a family of them where the path ends in "<…>".
 struct DatasetSpec
 {
-    std::string path;                 ///< e.g. "/faults/bit", "/parameters/<state-dict name>"
+    std::string path;  ///< e.g. "/faults/bit", "/parameters/<state-dict name>"
     ElementType type;
-    std::vector<std::string> dims;    ///< what each dimension counts; empty: scalar; {"..."}: any shape
-    std::string units;                ///< "1" for a pure number
+    std::vector<std::string> dims;  ///< what each dimension counts; empty: scalar; {"..."}: any shape
+    std::string units;              ///< "1" for a pure number
     std::string description;
     std::vector<FlagMeaning> flags{};  ///< of a category
 };

@@ -1,6 +1,6 @@
 #pragma once
-// An error that all ranks know of: each ends by itself, and only rank 0 reports it. Any other error on one rank
-// has to bring down the others.
+// An error that all ranks know of: each ends by itself, and only rank 0 reports it. Any other error on one
+// rank has to bring down the others.
 
 #include <string>
 

@@ -32,8 +32,8 @@ StageEnd forest_on_root(const Context& context)
 
     const Network network = load_network(context.model_file());
     FS_CHECK(DataError, digest(network) == source.model_sha256,
-             "'{}' was made with another model than '{}'; name its model in model.file", context.campaign_file().string(),
-             context.model_file().string());
+             "'{}' was made with another model than '{}'; name its model in model.file",
+             context.campaign_file().string(), context.model_file().string());
     std::vector<LayerWeights> weights;
     for (const InjectableLayer& layer : injectable_layers(network))
     {
@@ -55,8 +55,8 @@ StageEnd forest_on_root(const Context& context)
     write_forest(file, forest);
     const auto trained = std::count_if(forest.tolerances.begin(), forest.tolerances.end(),
                                        [](const ToleranceRecord& row) { return row.trained; });
-    log_info("{}: {} of {} tolerances trained, every bit of {} layers predicted, {:.1f} s", file.string(), trained,
-             forest.tolerances.size(), forest.criticality.size(), watch.seconds());
+    log_info("{}: {} of {} tolerances trained, every bit of {} layers predicted, {:.1f} s", file.string(),
+             trained, forest.tolerances.size(), forest.criticality.size(), watch.seconds());
     return StageEnd::complete;
 }
 
@@ -68,7 +68,8 @@ StageEnd harden_on_root(const Context& context)
     const CampaignRecord campaign = read_campaign(context.campaign_file());
     const Provenance& source = forest.provenance;
     FS_CHECK(JobError, job.harden.tolerance == forest.tolerance,
-             "harden.tolerance is {}, but the criticality map of '{}' is for {}; set it so, or make the forest anew",
+             "harden.tolerance is {}, but the criticality map of '{}' is for {}; set it so, or make the "
+             "forest anew",
              job.harden.tolerance, context.forest_file().string(), forest.tolerance);
     const std::string stage_sha256 =
         sha256_hex("flipstorm harden 1\n" + canonical_tables(job, {"harden"}) + source.stage_sha256 +
@@ -79,7 +80,8 @@ StageEnd harden_on_root(const Context& context)
     options.options = job.harden.options;
     options.ber = job.harden.ber;
     ProtectionRecord protection = choose_protection(campaign, forest, options);
-    protection.provenance = make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
+    protection.provenance =
+        make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
     write_protection(file, protection);
     const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));
     log_info("{}: {} chosen, {:.2f} % memory overhead", file.string(), chosen.scheme, chosen.total_overhead);

@@ -53,8 +53,8 @@ std::filesystem::path Context::forest_file() const
     return job.harden.forest.empty() ? file("forest.h5") : std::filesystem::path(job.harden.forest);
 }
 
-Provenance make_provenance(const Context& context, const std::string& stage_sha256, const std::string& model_sha256,
-                           const std::string& dataset_sha256)
+Provenance make_provenance(const Context& context, const std::string& stage_sha256,
+                           const std::string& model_sha256, const std::string& dataset_sha256)
 {
     Provenance p;
     p.software_version = software_version();
@@ -71,8 +71,8 @@ Provenance make_provenance(const Context& context, const std::string& stage_sha2
     return p;
 }
 
-bool output_is_current(const Context& context, const std::filesystem::path& file, const std::string& stage_sha256,
-                       bool keep)
+bool output_is_current(const Context& context, const std::filesystem::path& file,
+                       const std::string& stage_sha256, bool keep)
 {
     if (context.fresh || !std::filesystem::exists(file)) return false;
     const std::string found = stage_digest_of(file);
@@ -81,10 +81,11 @@ bool output_is_current(const Context& context, const std::filesystem::path& file
         log_info("{} is there and up to date", file.string());
         return true;
     }
-    FS_CHECK(JobError, !keep,
-             "'{}' was made by another job or from other inputs (stage_sha256 {:.12}…, this job has {:.12}…); use "
-             "another job.out (--out DIR), or --fresh to discard it",
-             file.string(), found, stage_sha256);
+    FS_CHECK(
+        JobError, !keep,
+        "'{}' was made by another job or from other inputs (stage_sha256 {:.12}…, this job has {:.12}…); use "
+        "another job.out (--out DIR), or --fresh to discard it",
+        file.string(), found, stage_sha256);
     log_info("{} is out of date: made anew", file.string());
     return false;
 }
@@ -97,13 +98,15 @@ StageEnd on_root(const Context& context, const std::function<StageEnd()>& work)
     context.world.patient_barrier();
     context.world.broadcast(failure);
     throw_agreed(failure);
-    return context.world.broadcast(end == StageEnd::stopped ? 1U : 0U) != 0 ? StageEnd::stopped : StageEnd::complete;
+    return context.world.broadcast(end == StageEnd::stopped ? 1U : 0U) != 0 ? StageEnd::stopped
+                                                                            : StageEnd::complete;
 }
 
 void on_all(const Communicator& world, const std::function<void()>& work)
 {
     const std::vector<std::string> failures = world.all_gather(run_and_report(work));
-    for (const std::string& failure : failures) throw_agreed(failure);
+    for (const std::string& failure : failures)
+        throw_agreed(failure);
 }
 
 }  // namespace flipstorm

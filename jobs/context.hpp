@@ -49,18 +49,18 @@ struct Context
 };
 
 /// Provenance of a file written now.
-Provenance make_provenance(const Context& context, const std::string& stage_sha256, const std::string& model_sha256,
-                           const std::string& dataset_sha256);
+Provenance make_provenance(const Context& context, const std::string& stage_sha256,
+                           const std::string& model_sha256, const std::string& dataset_sha256);
 
 /**
  * What to do about a stage's output file.
  *
  * \return true if the file is there with this digest: nothing to do, and the log says so
- * \throws JobError if a dear file (`keep`) is there from another job, unless --fresh; FileError if it cannot be
- * read. A cheap one, or any under --fresh, is to be made anew.
+ * \throws JobError if a dear file (`keep`) is there from another job, unless --fresh; FileError if it cannot
+ * be read. A cheap one, or any under --fresh, is to be made anew.
  */
-bool output_is_current(const Context& context, const std::filesystem::path& file, const std::string& stage_sha256,
-                       bool keep);
+bool output_is_current(const Context& context, const std::filesystem::path& file,
+                       const std::string& stage_sha256, bool keep);
 
 /**
  * Do something on rank 0 while the other ranks wait without burning their cores.
@@ -69,7 +69,8 @@ bool output_is_current(const Context& context, const std::filesystem::path& file
  */
 StageEnd on_root(const Context& context, const std::function<StageEnd()>& work);
 
-/// Do something on every rank; if any fails, all throw an AgreedError with the first rank's message. \collective
+/// Do something on every rank; if any fails, all throw an AgreedError with the first rank's message.
+/// \collective
 void on_all(const Communicator& world, const std::function<void()>& work);
 
 }  // namespace flipstorm

@@ -38,7 +38,8 @@ struct Campaign
 
 Campaign load_campaign(const Context& context)
 {
-    Campaign campaign{load_network(context.model_file()), load_test_images(context.job), {}, {}, {}, {}, nullptr};
+    Campaign campaign{
+        load_network(context.model_file()), load_test_images(context.job), {}, {}, {}, {}, nullptr};
     campaign.model_sha256 = digest(campaign.network);
     campaign.dataset_sha256 = digest(campaign.images);
     campaign.stage_sha256 = campaign_digest(context.job, campaign.model_sha256, campaign.dataset_sha256);
@@ -90,7 +91,8 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
     }
     if (order.size() < plan.chunks().size())
     {
-        log_info("journal: {} of {} chunks are done already", plan.chunks().size() - order.size(), plan.chunks().size());
+        log_info("journal: {} of {} chunks are done already", plan.chunks().size() - order.size(),
+                 plan.chunks().size());
     }
 
     Harvest harvest;
@@ -102,20 +104,20 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
     }
     harvest.entries = std::move(journal.entries);
     const Stopwatch watch;
-    JournalWriter writer(context.file("journal"), campaign.stage_sha256, new_start_id(world), world.rank(), {},
-                         [&watch] { return watch.seconds(); });
+    JournalWriter writer(context.file("journal"), campaign.stage_sha256, new_start_id(world), world.rank(),
+                         {}, [&watch] { return watch.seconds(); });
     std::uint64_t faults = 0;
     {
         ProgressLine progress(context.quiet || !world.is_root());
         ChunkQueue queue(world, order);
-        const auto state = [&]
-        {
+        const auto state = [&] {
             // The queue gives chunks out in order: what was taken last is still being computed.
             const std::uint64_t ranks = static_cast<std::uint64_t>(world.size());
             const std::uint64_t taken = std::min<std::uint64_t>(queue.taken(), order.size());
             const std::uint64_t finished = taken >= ranks ? taken - ranks + 1 : 1;
             std::uint64_t finished_faults = 0;
-            for (std::uint64_t k = 0; k < finished; ++k) finished_faults += plan.chunks()[order[k].value()].count;
+            for (std::uint64_t k = 0; k < finished; ++k)
+                finished_faults += plan.chunks()[order[k].value()].count;
             ProgressState now;
             now.faults_total = plan.size();
             now.faults_done = plan.size() - faults_left + finished_faults;
@@ -124,7 +126,8 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
             now.macs_left = macs_before.back() - macs_before[finished];
             now.seconds = watch.seconds();
             now.segment_age = writer.seconds_since_segment();
-            if (context.deadline) now.seconds_to_deadline = static_cast<double>(*context.deadline - epoch_seconds());
+            if (context.deadline)
+                now.seconds_to_deadline = static_cast<double>(*context.deadline - epoch_seconds());
             now.critical = critical.estimate();
             return now;
         };
@@ -139,7 +142,8 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
             const std::optional<ChunkId> id = queue.next();
             if (!id) break;
             const Chunk& chunk = plan.chunks()[id->value()];
-            const std::vector<Outcome> outcomes = evaluator.evaluate(chunk.layer, changes_of(campaign, chunk));
+            const std::vector<Outcome> outcomes =
+                evaluator.evaluate(chunk.layer, changes_of(campaign, chunk));
             JournalEntry entry{*id, encode_outcomes(outcomes)};
             writer.append(entry);
             harvest.entries.push_back(std::move(entry));
@@ -163,7 +167,8 @@ std::uint64_t first_row_of(std::uint64_t rows, int rank, int size)
 }
 
 /// Send each chunk to the ranks whose rows it holds. \collective
-std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan, const std::vector<JournalEntry>& entries)
+std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan,
+                                        const std::vector<JournalEntry>& entries)
 {
     const int size = context.world.size();
     std::vector<std::string> per_rank;
@@ -175,14 +180,16 @@ std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan
         for (const JournalEntry& entry : entries)
         {
             const Chunk& chunk = plan.chunks()[entry.chunk.value()];
-            if (chunk.first.value() < end && chunk.first.value() + chunk.count > begin) wanted.push_back(entry);
+            if (chunk.first.value() < end && chunk.first.value() + chunk.count > begin)
+                wanted.push_back(entry);
         }
         per_rank.push_back(encode_entries(wanted));
     }
     std::vector<JournalEntry> mine;
     for (const std::string& bytes : context.world.exchange(std::move(per_rank)))
     {
-        for (JournalEntry& entry : decode_entries(bytes)) mine.push_back(std::move(entry));
+        for (JournalEntry& entry : decode_entries(bytes))
+            mine.push_back(std::move(entry));
     }
     return mine;
 }
@@ -247,7 +254,8 @@ FaultTable fault_rows(const Campaign& campaign, std::uint64_t first, std::uint64
     return table;
 }
 
-void write_outcomes(const Context& context, const Campaign& campaign, const Golden& golden, const Harvest& harvest)
+void write_outcomes(const Context& context, const Campaign& campaign, const Golden& golden,
+                    const Harvest& harvest)
 {
     const Plan& plan = *campaign.plan;
     const std::uint64_t begin = first_row_of(plan.size(), context.world.rank(), context.world.size());
@@ -272,14 +280,17 @@ void write_outcomes(const Context& context, const Campaign& campaign, const Gold
         }
     }
     write_campaign(context.file("campaign.h5"), make_header(context, campaign, golden, harvest),
-                   fault_rows(campaign, begin, end - begin), outcomes, begin, plan.size(), context.world.handle());
+                   fault_rows(campaign, begin, end - begin), outcomes, begin, plan.size(),
+                   context.world.handle());
 }
 
 }  // namespace
 
-std::string campaign_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256)
+std::string campaign_digest(const Job& job, const std::string& model_sha256,
+                            const std::string& dataset_sha256)
 {
-    return sha256_hex("flipstorm campaign 1\n" + canonical_tables(job, {"campaign"}) + model_sha256 + dataset_sha256);
+    return sha256_hex("flipstorm campaign 1\n" + canonical_tables(job, {"campaign"}) + model_sha256 +
+                      dataset_sha256);
 }
 
 StageEnd run_inject(const Context& context)
@@ -289,41 +300,40 @@ StageEnd run_inject(const Context& context)
     on_all(world, [&] { campaign = load_campaign(context); });
     bool current = false;
     const std::filesystem::path file = context.file("campaign.h5");
-    on_root(context,
-            [&]
-            {
-                current = output_is_current(context, file, campaign.stage_sha256, true);
-                if (current) return StageEnd::complete;
-                make_folder(context.out());
-                if (context.fresh)
-                {
-                    remove_journal(context.file("journal"));
-                    std::filesystem::remove(file);
-                }
-                return StageEnd::complete;
-            });
+    on_root(context, [&] {
+        current = output_is_current(context, file, campaign.stage_sha256, true);
+        if (current) return StageEnd::complete;
+        make_folder(context.out());
+        if (context.fresh)
+        {
+            remove_journal(context.file("journal"));
+            std::filesystem::remove(file);
+        }
+        return StageEnd::complete;
+    });
     if (world.broadcast(current ? 1U : 0U) != 0) return StageEnd::complete;
 
-    set_compute_threads(1);  // the evaluator runs whole groups of faults on its threads, not parts of operations
+    set_compute_threads(
+        1);  // the evaluator runs whole groups of faults on its threads, not parts of operations
     JournalContent journal;
     std::unique_ptr<Evaluator> evaluator;
-    on_all(world,
-           [&]
-           {
-               journal = read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size());
-               EvaluationOptions options;
-               options.mode = evaluation_mode(context.job.campaign.evaluation);
-               options.tolerances = context.job.campaign.tolerances;
-               options.memory_budget = static_cast<std::uint64_t>(context.job.campaign.memory_budget) << 20U;
-               options.threads = context.threads;
-               options.device = context.device;
-               evaluator = std::make_unique<Evaluator>(campaign.network, campaign.images, options);
-           });
+    on_all(world, [&] {
+        journal = read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size());
+        EvaluationOptions options;
+        options.mode = evaluation_mode(context.job.campaign.evaluation);
+        options.tolerances = context.job.campaign.tolerances;
+        options.memory_budget = static_cast<std::uint64_t>(context.job.campaign.memory_budget) << 20U;
+        options.threads = context.threads;
+        options.device = context.device;
+        evaluator = std::make_unique<Evaluator>(campaign.network, campaign.images, options);
+    });
     const Golden& golden = evaluator->golden();
-    log_info("injecting {} faults into {} layers on {} images ({:.2f} % correct): {} rank(s), {}, {} thread(s) each",
-             campaign.plan->size(), campaign.layers.size(), golden.images(),
-             100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), world.size(),
-             to_string(context.device), context.threads);
+    log_info(
+        "injecting {} faults into {} layers on {} images ({:.2f} % correct): {} rank(s), {}, {} thread(s) "
+        "each",
+        campaign.plan->size(), campaign.layers.size(), golden.images(),
+        100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), world.size(),
+        to_string(context.device), context.threads);
     const Harvest harvest = inject(context, campaign, *evaluator, std::move(journal));
     if (harvest.missing > 0)
     {
@@ -333,8 +343,9 @@ StageEnd run_inject(const Context& context)
         return StageEnd::stopped;
     }
     write_outcomes(context, campaign, golden, harvest);
-    log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(), campaign.plan->size(),
-             harvest.faults, harvest.seconds, static_cast<double>(harvest.faults) / harvest.seconds);
+    log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(),
+             campaign.plan->size(), harvest.faults, harvest.seconds,
+             static_cast<double>(harvest.faults) / harvest.seconds);
     return StageEnd::complete;
 }
 

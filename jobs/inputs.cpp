@@ -27,7 +27,8 @@ Dataset load_dataset(const Job& job)
     if (!job.data.mean.empty())
     {
         FS_CHECK(JobError, job.data.mean.size() == static_cast<std::size_t>(dataset.train.channels),
-                 "data.mean has {} values, the images have {} channels", job.data.mean.size(), dataset.train.channels);
+                 "data.mean has {} values, the images have {} channels", job.data.mean.size(),
+                 dataset.train.channels);
         dataset.normalisation.mean.assign(job.data.mean.begin(), job.data.mean.end());
         dataset.normalisation.std_dev.assign(job.data.std.begin(), job.data.std.end());
     }
@@ -50,8 +51,8 @@ ImageSet load_test_images(const Job& job)
         throw JobError("data.kind: '{}' is not built yet; this build has: idx, synthetic", job.data.kind);
     }
     if (job.data.test_images == 0) return images;
-    FS_CHECK(JobError, job.data.test_images <= images.size(), "data.test_images = {}, but the test set has {} images",
-             job.data.test_images, images.size());
+    FS_CHECK(JobError, job.data.test_images <= images.size(),
+             "data.test_images = {}, but the test set has {} images", job.data.test_images, images.size());
     return images.head(job.data.test_images);
 }
 
@@ -60,7 +61,8 @@ ModelRecord to_record(const Network& network)
     ModelRecord record;
     record.arch = network.arch;
     record.format = to_string(network.format);
-    for (const std::int64_t size : network.graph.input_shape()) record.input_shape.push_back(static_cast<std::int32_t>(size));
+    for (const std::int64_t size : network.graph.input_shape())
+        record.input_shape.push_back(static_cast<std::int32_t>(size));
     record.num_classes = network.num_classes;
     record.mean = network.normalisation.mean;
     record.std_dev = network.normalisation.std_dev;
@@ -74,7 +76,7 @@ ModelRecord to_record(const Network& network)
 
 Network from_record(const ModelRecord& record, const std::filesystem::path& file)
 {
-    Network network{record.arch,        number_format(record.format), graph_from_json(record.graph),
+    Network network{record.arch,        number_format(record.format),  graph_from_json(record.graph),
                     record.num_classes, {record.mean, record.std_dev}, {}};
     const Shape shape(record.input_shape.begin(), record.input_shape.end());
     FS_CHECK(DataError, shape == network.graph.input_shape(), "'{}': 'input_shape' is not that of its graph",
@@ -83,7 +85,8 @@ Network from_record(const ModelRecord& record, const std::filesystem::path& file
     {
         const auto found = std::find_if(record.parameters.begin(), record.parameters.end(),
                                         [&](const ParameterRecord& p) { return p.name == spec.name; });
-        FS_CHECK(DataError, found != record.parameters.end(), "'{}' lacks the parameter '{}'", file.string(), spec.name);
+        FS_CHECK(DataError, found != record.parameters.end(), "'{}' lacks the parameter '{}'", file.string(),
+                 spec.name);
         network.parameters.push_back({found->name, found->shape, found->values});
     }
     check_network(network, file.string());

@@ -11,7 +11,8 @@
 namespace flipstorm
 {
 
-/// The data set of a job, with the job's normalisation if it names one. \throws JobError, FileError, DataError
+/// The data set of a job, with the job's normalisation if it names one. \throws JobError, FileError,
+/// DataError
 Dataset load_dataset(const Job& job);
 
 /// The first data.test_images test images of a job (0: all). \throws JobError, FileError, DataError

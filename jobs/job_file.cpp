@@ -36,13 +36,13 @@ struct Origin
     std::string label;     ///< "FILE:LINE", or "--set key=value"
 };
 
-TomlValue parse_toml(std::string const& text)
+TomlValue parse_toml(const std::string& text)
 {
     std::istringstream stream(text, std::ios::binary);
     return toml::parse<toml::discard_comments, std::map>(stream, "");
 }
 
-std::string describe(TomlValue const& value)
+std::string describe(const TomlValue& value)
 {
     switch (value.type())
     {
@@ -64,11 +64,11 @@ std::string describe(TomlValue const& value)
 }
 
 /// A value's type; of a list, also the types in it.
-std::string describe_whole(TomlValue const& value)
+std::string describe_whole(const TomlValue& value)
 {
     if (!value.is_array() || value.as_array().empty()) return describe(value);
     std::vector<std::string> kinds;
-    for (TomlValue const& entry : value.as_array())
+    for (const TomlValue& entry : value.as_array())
     {
         const std::string kind = describe(entry);
         if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
@@ -78,7 +78,7 @@ std::string describe_whole(TomlValue const& value)
 
 /// The value as T if TOML's type fits; integers also fit numbers.
 template<class T>
-std::optional<T> convert(TomlValue const& value)
+std::optional<T> convert(const TomlValue& value)
 {
     if constexpr (std::is_same_v<T, std::string>)
     {
@@ -97,7 +97,7 @@ std::optional<T> convert(TomlValue const& value)
     {
         if (!value.is_array()) return std::nullopt;
         T list;
-        for (TomlValue const& entry : value.as_array())
+        for (const TomlValue& entry : value.as_array())
         {
             auto converted = convert<typename T::value_type>(entry);
             if (!converted) return std::nullopt;
@@ -109,7 +109,7 @@ std::optional<T> convert(TomlValue const& value)
 }
 
 /// Set `target`, the key's value, or say why it cannot be.
-std::optional<std::string> assign(KeySpec const& spec, TomlValue const& value, KeyRef const& target)
+std::optional<std::string> assign(const KeySpec& spec, const TomlValue& value, const KeyRef& target)
 {
     // toml11 replaces integers that do not fit 64 bits by the nearest that does.
     using Integer = std::numeric_limits<std::int64_t>;
@@ -139,15 +139,15 @@ std::optional<std::string> assign(KeySpec const& spec, TomlValue const& value, K
 
 std::string trimmed(std::string_view text)
 {
-    auto const first = text.find_first_not_of(" \t");
+    const auto first = text.find_first_not_of(" \t");
     if (first == std::string_view::npos) return "";
     return std::string(text.substr(first, text.find_last_not_of(" \t") - first + 1));
 }
 
 /// The value of an override as TOML, or nothing if it is not a value.
-std::optional<TomlValue> override_value(KeyRef const& target, std::string const& text)
+std::optional<TomlValue> override_value(const KeyRef& target, const std::string& text)
 {
-    auto const parse = [](std::string const& value) -> std::optional<TomlValue> {
+    const auto parse = [](const std::string& value) -> std::optional<TomlValue> {
         try
         {
             const TomlValue document = parse_toml("value = " + value + "\n");
@@ -159,10 +159,10 @@ std::optional<TomlValue> override_value(KeyRef const& target, std::string const&
             return std::nullopt;
         }
     };
-    bool const has_quotes = text.find_first_of("\"'") != std::string::npos;
+    const bool has_quotes = text.find_first_of("\"'") != std::string::npos;
     if (std::holds_alternative<std::string*>(target))
     {
-        bool const is_quoted = !text.empty() && (text.front() == '"' || text.front() == '\'');
+        const bool is_quoted = !text.empty() && (text.front() == '"' || text.front() == '\'');
         return is_quoted ? parse(text) : TomlValue(text);
     }
     if (std::holds_alternative<std::vector<std::string>*>(target) && !has_quotes && text.size() >= 2 &&
@@ -183,11 +183,11 @@ class Reader
   public:
     explicit Reader(std::string file) : file_(std::move(file)) {}
 
-    void read_text(std::string const& text)
+    void read_text(const std::string& text)
     {
-        if (auto const bad = first_bad_byte(text))
+        if (const auto bad = first_bad_byte(text))
         {
-            auto const line =
+            const auto line =
                 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*bad), '\n');
             refuse(at_line(static_cast<std::size_t>(line)),
                    "not a job file: it holds bytes that are not UTF-8 text");
@@ -198,7 +198,7 @@ class Reader
         {
             read_document(parse_toml(text));
         }
-        catch (toml::syntax_error const& error)
+        catch (const toml::syntax_error& error)
         {
             const SyntaxProblem problem = read_syntax_message(error.what());
             const std::size_t line = problem.line == 0 ? error.location().line() : problem.line;
@@ -207,17 +207,17 @@ class Reader
                    fmt::format("syntax error: {}, in: {}", problem.reason, line_of(text, line)));
             is_readable_ = false;
         }
-        catch (std::exception const& error)
+        catch (const std::exception& error)
         {
             refuse({0, file_}, fmt::format("syntax error: {}", error.what()));
             is_readable_ = false;
         }
     }
 
-    void read_override(std::string const& text)
+    void read_override(const std::string& text)
     {
         const Origin origin{0, "--set " + text};
-        auto const equals = text.find('=');
+        const auto equals = text.find('=');
         if (equals == std::string::npos || first_bad_byte(text))
         {
             refuse(origin, "an override is written table.key=value");
@@ -225,9 +225,9 @@ class Reader
         }
         const std::string name = trimmed(std::string_view(text).substr(0, equals));
         const std::string value_text = trimmed(std::string_view(text).substr(equals + 1));
-        auto const dot = name.find('.');
+        const auto dot = name.find('.');
         const std::string table = dot == std::string::npos ? "" : name.substr(0, dot);
-        KeySpec const* const spec =
+        const KeySpec* const spec =
             check_name(origin, table, dot == std::string::npos ? name : name.substr(dot + 1));
         if (spec == nullptr) return;
         const KeyRef target = spec->bind(job_);
@@ -245,11 +245,11 @@ class Reader
         if (is_readable_)
         {
             resolve_job(job_);
-            for (RuleProblem const& problem : rule_problems(job_))
+            for (const RuleProblem& problem : rule_problems(job_))
                 refuse(problem);
         }
         if (problems_.empty()) return job_;
-        std::stable_sort(problems_.begin(), problems_.end(), [](Problem const& a, Problem const& b) {
+        std::stable_sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
             const auto rank = [](const Problem& problem) {
                 return problem.origin.line == 0 ? std::numeric_limits<std::size_t>::max()
                                                 : problem.origin.line;
@@ -257,7 +257,7 @@ class Reader
             return rank(a) < rank(b);
         });
         std::string message;
-        for (Problem const& problem : problems_)
+        for (const Problem& problem : problems_)
         {
             message +=
                 fmt::format("{}{}: {}", message.empty() ? "" : "\n", problem.origin.label, problem.text);
@@ -280,15 +280,15 @@ class Reader
     }
 
     /// A broken rule counts where its first key was set, unless one of its keys is wrong already.
-    void refuse(RuleProblem const& problem)
+    void refuse(const RuleProblem& problem)
     {
-        for (std::string const& key : problem.keys)
+        for (const std::string& key : problem.keys)
         {
             if (std::find(broken_.begin(), broken_.end(), key) != broken_.end()) return;
         }
-        for (std::string const& key : problem.keys)
+        for (const std::string& key : problem.keys)
         {
-            auto const found = origins_.find(key);
+            const auto found = origins_.find(key);
             if (found == origins_.end()) continue;
             refuse(found->second, problem.text);
             return;
@@ -296,13 +296,13 @@ class Reader
         refuse({0, file_}, problem.text);
     }
 
-    void read_document(TomlValue const& document)
+    void read_document(const TomlValue& document)
     {
-        for (auto const& [table, content] : document.as_table())
+        for (const auto& [table, content] : document.as_table())
         {
             const Origin origin = at_line(content.location().line());
-            auto const& tables = job_tables();
-            bool const is_known = std::find(tables.begin(), tables.end(), table) != tables.end();
+            const auto& tables = job_tables();
+            const bool is_known = std::find(tables.begin(), tables.end(), table) != tables.end();
             if (!is_known)
             {
                 refuse(origin,
@@ -320,35 +320,35 @@ class Reader
         }
     }
 
-    void read_table(std::string const& table, TomlValue const& content)
+    void read_table(const std::string& table, const TomlValue& content)
     {
-        for (auto const& [key, value] : content.as_table())
+        for (const auto& [key, value] : content.as_table())
         {
             const Origin origin = at_line(value.location().line());
-            if (KeySpec const* const spec = check_name(origin, table, key)) take(*spec, value, origin);
+            if (const KeySpec* const spec = check_name(origin, table, key)) take(*spec, value, origin);
         }
     }
 
     /// The key of that name; otherwise null, and a problem is noted.
-    KeySpec const* check_name(Origin const& origin, std::string const& table, std::string const& key)
+    const KeySpec* check_name(const Origin& origin, const std::string& table, const std::string& key)
     {
         if (is_planned_table(table + "." + key.substr(0, key.find('.'))))
         {
             refuse(origin, fmt::format("{}.{} is not built yet", table, key));
             return nullptr;
         }
-        KeySpec const* const spec = find_key(table + "." + key);
+        const KeySpec* const spec = find_key(table + "." + key);
         if (spec == nullptr) refuse(origin, unknown_key_problem(table, key));
         return spec;
     }
 
     /// Put a value into the job, or note why not; a wrong value leaves the job as it was.
-    void take(KeySpec const& spec, TomlValue const& value, Origin const& origin)
+    void take(const KeySpec& spec, const TomlValue& value, const Origin& origin)
     {
         origins_[spec.name()] = origin;
         Job changed = job_;
         std::vector<std::string> problems;
-        if (auto const problem = assign(spec, value, spec.bind(changed)))
+        if (const auto problem = assign(spec, value, spec.bind(changed)))
             problems.push_back(*problem);
         else
             problems = value_problems(spec, changed);
@@ -372,20 +372,20 @@ class Reader
 
 }  // namespace
 
-Job read_job(std::filesystem::path const& file, std::vector<std::string> const& overrides)
+Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides)
 {
     std::string text;
     try
     {
         text = read_file(file);
     }
-    catch (FileError const& error)
+    catch (const FileError& error)
     {
         throw JobError("job file: {}", error.what());
     }
     Reader reader(file.string());
     reader.read_text(text);
-    for (std::string const& each : overrides)
+    for (const std::string& each : overrides)
         reader.read_override(each);
     return reader.finish();
 }

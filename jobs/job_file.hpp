@@ -21,6 +21,6 @@ namespace flipstorm
  * what is missing, `--set key=value: problem` for an override. A syntax error, `FILE:LINE:COLUMN: …`, hides
  * what else is wrong in the file. Choices that are planned but not built yet are refused as such.
  */
-Job read_job(std::filesystem::path const& file, std::vector<std::string> const& overrides = {});
+Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 
 }  // namespace flipstorm

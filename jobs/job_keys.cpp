@@ -233,7 +233,7 @@ bool Limits::allow(double value) const
 
 std::string Limits::text() const
 {
-    auto const number = [](double value) {
+    const auto number = [](double value) {
         return value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
     };
     std::string text;
@@ -245,21 +245,21 @@ std::string Limits::text() const
     return text;
 }
 
-std::vector<KeySpec> const& job_keys()
+const std::vector<KeySpec>& job_keys()
 {
     static const std::vector<KeySpec> keys = make_keys();
     return keys;
 }
 
-KeySpec const* find_key(std::string_view name)
+const KeySpec* find_key(std::string_view name)
 {
-    auto const& keys = job_keys();
-    auto const found =
-        std::find_if(keys.begin(), keys.end(), [name](KeySpec const& spec) { return spec.name() == name; });
+    const auto& keys = job_keys();
+    const auto found =
+        std::find_if(keys.begin(), keys.end(), [name](const KeySpec& spec) { return spec.name() == name; });
     return found == keys.end() ? nullptr : &*found;
 }
 
-std::vector<std::string> const& job_tables()
+const std::vector<std::string>& job_tables()
 {
     static const std::vector<std::string> tables = [] {
         std::vector<std::string> names;
@@ -277,14 +277,14 @@ bool is_planned_table(std::string_view name)
     return name == "train.fault_aware";
 }
 
-std::string type_name(KeyRef const& value)
+std::string type_name(const KeyRef& value)
 {
-    constexpr std::array<char const*, std::variant_size_v<KeyRef>> kNames = {
+    constexpr std::array<const char*, std::variant_size_v<KeyRef>> kNames = {
         "a string", "an integer", "an integer", "a number", "a list of numbers", "a list of strings"};
     return kNames.at(value.index());
 }
 
-std::string limits_text(KeySpec const& spec)
+std::string limits_text(const KeySpec& spec)
 {
     if (spec.choices.empty()) return spec.limits.text();
     std::string text = list_text(spec.choices);

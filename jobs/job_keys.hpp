@@ -52,21 +52,21 @@ struct KeySpec
 };
 
 /// All keys, table by table, in the order in which they are printed.
-std::vector<KeySpec> const& job_keys();
+const std::vector<KeySpec>& job_keys();
 
 /// The key of that full name ("campaign.limit"), or null.
-KeySpec const* find_key(std::string_view name);
+const KeySpec* find_key(std::string_view name);
 
 /// The tables in the order in which they are printed.
-std::vector<std::string> const& job_tables();
+const std::vector<std::string>& job_tables();
 
 /// True for tables that are known but not built yet ("train.fault_aware").
 bool is_planned_table(std::string_view name);
 
 /// "an integer", "a list of numbers", …: the type of a key.
-std::string type_name(KeyRef const& value);
+std::string type_name(const KeyRef& value);
 
 /// Limits, or the choices, of a key in words; empty where everything is allowed.
-std::string limits_text(KeySpec const& spec);
+std::string limits_text(const KeySpec& spec);
 
 }  // namespace flipstorm

@@ -14,12 +14,12 @@ namespace flipstorm
 namespace
 {
 
-std::string quoted(std::string const& text)
+std::string quoted(const std::string& text)
 {
     std::string result = "\"";
-    for (char const c : text)
+    for (const char c : text)
     {
-        auto const code = static_cast<unsigned char>(c);
+        const auto code = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\')
         {
             result += '\\';
@@ -45,7 +45,7 @@ std::string number_text(double value)
 }
 
 template<class T, class ToText>
-std::string joined(std::vector<T> const& values, ToText to_text)
+std::string joined(const std::vector<T>& values, ToText to_text)
 {
     std::string text;
     for (const T& value : values)
@@ -57,7 +57,7 @@ std::string joined(std::vector<T> const& values, ToText to_text)
 }
 
 /// "memory for golden activations (MiB per rank)"
-std::string meaning_text(KeySpec const& spec)
+std::string meaning_text(const KeySpec& spec)
 {
     return spec.unit.empty() ? spec.meaning : fmt::format("{} ({})", spec.meaning, spec.unit);
 }
@@ -66,7 +66,7 @@ std::string job_text(Job& job, bool with_comments)
 {
     std::string text;
     std::string table;
-    for (KeySpec const& spec : job_keys())
+    for (const KeySpec& spec : job_keys())
     {
         if (spec.table != table)
         {
@@ -85,10 +85,10 @@ std::string job_text(Job& job, bool with_comments)
 
 }  // namespace
 
-std::string toml_text(KeyRef const& value)
+std::string toml_text(const KeyRef& value)
 {
     return std::visit(
-        [](auto const* v) -> std::string {
+        [](const auto* v) -> std::string {
             using Value = std::decay_t<decltype(*v)>;
             if constexpr (std::is_same_v<Value, std::string>)
                 return quoted(*v);
@@ -104,7 +104,7 @@ std::string toml_text(KeyRef const& value)
         value);
 }
 
-std::string list_text(std::vector<std::string> const& values)
+std::string list_text(const std::vector<std::string>& values)
 {
     return joined(values, quoted);
 }
@@ -119,17 +119,17 @@ std::string canonical_job(Job job)
     return job_text(job, false);
 }
 
-std::string canonical_tables(Job job, std::vector<std::string> const& tables)
+std::string canonical_tables(Job job, const std::vector<std::string>& tables)
 {
-    auto const is_in = [](std::vector<std::string> const& list, std::string const& name) {
+    const auto is_in = [](const std::vector<std::string>& list, const std::string& name) {
         return std::find(list.begin(), list.end(), name) != list.end();
     };
-    for (std::string const& table : tables)
+    for (const std::string& table : tables)
     {
         FS_REQUIRE(is_in(job_tables(), table), "the job has no table [{}]", table);
     }
     std::string text;
-    for (KeySpec const& spec : job_keys())
+    for (const KeySpec& spec : job_keys())
     {
         if (!spec.identity || (spec.table != "job" && !is_in(tables, spec.table))) continue;
         text += fmt::format("{} = {}\n", spec.name(), toml_text(spec.bind(job)));
@@ -143,7 +143,7 @@ std::string document_keys()
     resolve_job(defaults);
     std::string text =
         "<!-- job keys -->\n| key | type | default | limits | meaning |\n|---|---|---|---|---|\n";
-    for (KeySpec const& spec : job_keys())
+    for (const KeySpec& spec : job_keys())
     {
         const KeyRef value = spec.bind(defaults);
         const std::string standard =

@@ -13,10 +13,10 @@ namespace flipstorm
 {
 
 /// A value as TOML; numbers read back to the same bits.
-std::string toml_text(KeyRef const& value);
+std::string toml_text(const KeyRef& value);
 
 /// Strings as a TOML list without its brackets: `"a", "b"`.
-std::string list_text(std::vector<std::string> const& values);
+std::string list_text(const std::vector<std::string>& values);
 
 /// The job as TOML, every key with its meaning as a comment. Reading it back gives the same job.
 std::string print_job(Job job);
@@ -33,7 +33,7 @@ std::string canonical_job(Job job);
  *
  * \throws Error if a table does not exist.
  */
-std::string canonical_tables(Job job, std::vector<std::string> const& tables);
+std::string canonical_tables(Job job, const std::vector<std::string>& tables);
 
 /// Markdown table of all keys (key, type, default, limits, meaning), between the lines `<!-- job keys -->`
 /// and `<!-- /job keys -->`.

@@ -25,15 +25,15 @@ double two_sided_quantile(double confidence)
     return boost::math::quantile(boost::math::complement(standard, (1 - confidence) / 2));
 }
 
-bool is_folder_name(std::string const& name)
+bool is_folder_name(const std::string& name)
 {
-    constexpr char const* kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    constexpr const char* kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     return !name.empty() && name.size() <= 100 && name.front() != '.' && name.front() != '-' &&
            name.find_first_not_of(kAllowed) == std::string::npos;
 }
 
 /// Adds what is wrong with one number of a key.
-void check_number(KeySpec const& spec, std::string const& shown, double value,
+void check_number(const KeySpec& spec, const std::string& shown, double value,
                   std::vector<std::string>& problems)
 {
     if (!std::isfinite(value))
@@ -48,9 +48,9 @@ void check_number(KeySpec const& spec, std::string const& shown, double value,
 }
 
 /// Adds what is wrong with one string of a key.
-void check_choice(KeySpec const& spec, std::string const& value, std::vector<std::string>& problems)
+void check_choice(const KeySpec& spec, const std::string& value, std::vector<std::string>& problems)
 {
-    auto const has = [&value](std::vector<std::string> const& list) {
+    const auto has = [&value](const std::vector<std::string>& list) {
         return std::find(list.begin(), list.end(), value) != list.end();
     };
     if (spec.choices.empty() || has(spec.choices)) return;
@@ -71,7 +71,7 @@ void check_choice(KeySpec const& spec, std::string const& value, std::vector<std
 
 }  // namespace
 
-std::vector<std::string> value_problems(KeySpec const& spec, Job job)
+std::vector<std::string> value_problems(const KeySpec& spec, Job job)
 {
     std::vector<std::string> problems;
     std::visit(
@@ -119,7 +119,7 @@ std::vector<std::string> value_problems(KeySpec const& spec, Job job)
     return problems;
 }
 
-std::vector<RuleProblem> rule_problems(Job const& job)
+std::vector<RuleProblem> rule_problems(const Job& job)
 {
     std::vector<RuleProblem> problems;
     if (!is_folder_name(job.job.name))
@@ -130,7 +130,7 @@ std::vector<RuleProblem> rule_problems(Job const& job)
                          "and '-', and not begin with '.' or '-'",
                          list_text({job.job.name}))});
     }
-    bool const takes_results = !job.forest.campaign.empty() || !job.harden.forest.empty();
+    const bool takes_results = !job.forest.campaign.empty() || !job.harden.forest.empty();
     if (job.data.kind != "synthetic" && job.data.path.empty() && !takes_results)
     {
         problems.push_back(
@@ -145,7 +145,7 @@ std::vector<RuleProblem> rule_problems(Job const& job)
              fmt::format("data.mean has {} and data.std {} entries; give one per channel for both",
                          job.data.mean.size(), job.data.std.size())});
     }
-    double const largest = job.campaign.tolerances.back();
+    const double largest = job.campaign.tolerances.back();
     if (job.forest.campaign.empty() && job.forest.tolerances.back() > largest)
     {
         problems.push_back(
@@ -154,11 +154,11 @@ std::vector<RuleProblem> rule_problems(Job const& job)
                          "the last of campaign.tolerances, {}",
                          job.forest.tolerances.back(), largest)});
     }
-    auto const& trained = job.forest.tolerances;
+    const auto& trained = job.forest.tolerances;
     if (job.harden.forest.empty() &&
         std::find(trained.begin(), trained.end(), job.harden.tolerance) == trained.end())
     {
-        auto const closest = std::min_element(trained.begin(), trained.end(), [&job](double a, double b) {
+        const auto closest = std::min_element(trained.begin(), trained.end(), [&job](double a, double b) {
             return std::abs(a - job.harden.tolerance) < std::abs(b - job.harden.tolerance);
         });
         problems.push_back(

@@ -19,10 +19,10 @@ struct RuleProblem
 };
 
 /// Everything that is wrong with the value of one key, taken alone; empty if nothing is.
-std::vector<std::string> value_problems(KeySpec const& spec, Job job);
+std::vector<std::string> value_problems(const KeySpec& spec, Job job);
 
 /// The rules between keys that a resolved job breaks; empty if none.
-std::vector<RuleProblem> rule_problems(Job const& job);
+std::vector<RuleProblem> rule_problems(const Job& job);
 
 /**
  * Fill in the defaults that depend on other keys.

@@ -39,7 +39,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b)
 /// How far `candidate` is from what a user typed. An abbreviation ("sec_crit") counts as one edit.
 std::size_t distance_of(std::string_view word, std::string_view candidate)
 {
-    bool const is_abbreviation = word.size() >= 3 && candidate.substr(0, word.size()) == word;
+    const bool is_abbreviation = word.size() >= 3 && candidate.substr(0, word.size()) == word;
     return is_abbreviation && word != candidate ? 1 : edit_distance(word, candidate);
 }
 
@@ -50,11 +50,11 @@ std::size_t near_enough(std::string_view word)
 
 }  // namespace
 
-std::optional<std::string> nearest(std::string_view word, std::vector<std::string> const& candidates)
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates)
 {
     std::optional<std::string> best;
     std::size_t best_distance = near_enough(word) + 1;
-    for (std::string const& candidate : candidates)
+    for (const std::string& candidate : candidates)
     {
         const std::size_t distance = distance_of(word, candidate);
         if (distance < best_distance)
@@ -69,9 +69,9 @@ std::optional<std::string> nearest(std::string_view word, std::vector<std::strin
 std::string unknown_key_problem(std::string_view table, std::string_view key)
 {
     // A key may be misspelt, or right but in the wrong table, which counts as one more edit.
-    KeySpec const* best = nullptr;
+    const KeySpec* best = nullptr;
     std::size_t best_distance = near_enough(key) + 1;
-    for (KeySpec const& spec : job_keys())
+    for (const KeySpec& spec : job_keys())
     {
         const std::size_t distance = distance_of(key, spec.key) + (spec.table == table ? 0 : 1);
         if (distance < best_distance)
@@ -83,7 +83,7 @@ std::string unknown_key_problem(std::string_view table, std::string_view key)
     const std::string name = table.empty() ? std::string(key) : fmt::format("{}.{}", table, key);
     if (best != nullptr) return fmt::format("unknown key '{}'; did you mean '{}'?", name, best->name());
     std::string in_table;
-    for (KeySpec const& spec : job_keys())
+    for (const KeySpec& spec : job_keys())
     {
         if (spec.table == table) in_table += (in_table.empty() ? "" : ", ") + spec.key;
     }

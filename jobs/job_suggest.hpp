@@ -16,7 +16,7 @@ namespace flipstorm
  * neighbours (optimal string alignment); or an abbreviation of the candidate of at least three letters. Ties
  * go to the first candidate.
  */
-std::optional<std::string> nearest(std::string_view word, std::vector<std::string> const& candidates);
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 /// What to say of a key that does not exist: "unknown key 'x.y'; did you mean 'x.z'?"
 std::string unknown_key_problem(std::string_view table, std::string_view key);

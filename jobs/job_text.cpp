@@ -7,18 +7,18 @@
 namespace flipstorm
 {
 
-std::string line_of(std::string const& text, std::size_t line)
+std::string line_of(const std::string& text, std::size_t line)
 {
     std::istringstream stream(text);
     std::string content;
     for (std::size_t i = 0; i < line; ++i)
         std::getline(stream, content);
-    auto const first = content.find_first_not_of(" \t\r");
+    const auto first = content.find_first_not_of(" \t\r");
     return first == std::string::npos ? ""
                                       : content.substr(first, content.find_last_not_of(" \t\r") - first + 1);
 }
 
-SyntaxProblem read_syntax_message(std::string const& message)
+SyntaxProblem read_syntax_message(const std::string& message)
 {
     SyntaxProblem problem;
     std::istringstream rows(message);
@@ -29,19 +29,19 @@ SyntaxProblem read_syntax_message(std::string const& message)
     for (std::string row; std::getline(rows, row);)
     {
         constexpr std::string_view kGutter = " | ";
-        auto const gutter = row.find(kGutter);
+        const auto gutter = row.find(kGutter);
         if (gutter == std::string::npos) continue;
-        auto const number = row.find_first_not_of(' ');
+        const auto number = row.find_first_not_of(' ');
         if (number < gutter)
         {
             shown_line = std::strtoul(row.c_str() + number, nullptr, 10);
             continue;
         }
-        auto const mark = row.find_first_of("^~", gutter);
+        const auto mark = row.find_first_of("^~", gutter);
         if (mark == std::string::npos) continue;
         problem.line = shown_line;
         problem.column = mark - gutter - kGutter.size() + 1;
-        auto const text = row.find_first_not_of("^~- ", mark);
+        const auto text = row.find_first_not_of("^~- ", mark);
         remark = text == std::string::npos ? "" : row.substr(text);
     }
     // "[error] toml::parse_table: invalid line format": only the end is for users.
@@ -54,7 +54,7 @@ SyntaxProblem read_syntax_message(std::string const& message)
     {
         if (!text->empty() && text->back() == '.') text->pop_back();
     }
-    bool const is_unquoted = title.empty() || title == "bad format: unknown value appeared";
+    const bool is_unquoted = title.empty() || title == "bad format: unknown value appeared";
     if (is_unquoted)
         problem.reason = "not a value; strings need quotes";
     else
@@ -64,17 +64,17 @@ SyntaxProblem read_syntax_message(std::string const& message)
 
 std::optional<std::size_t> first_bad_byte(std::string_view text)
 {
-    auto const byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     for (std::size_t i = 0; i < text.size();)
     {
-        unsigned const lead = byte(i);
+        const unsigned lead = byte(i);
         const std::size_t length = lead < 0x80   ? 1
                                    : lead < 0xC2 ? 0
                                    : lead < 0xE0 ? 2
                                    : lead < 0xF0 ? 3
                                    : lead < 0xF5 ? 4
                                                  : 0;
-        bool const control = (lead < 0x20 && lead != '\t' && lead != '\n' && lead != '\r') || lead == 0x7F;
+        const bool control = (lead < 0x20 && lead != '\t' && lead != '\n' && lead != '\r') || lead == 0x7F;
         if (length == 0 || control || i + length > text.size()) return i;
         for (std::size_t k = 1; k < length; ++k)
         {

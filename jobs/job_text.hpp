@@ -13,7 +13,7 @@ namespace flipstorm
 std::optional<std::size_t> first_bad_byte(std::string_view text);
 
 /// Line `line`, counted from 1, without blanks at its ends; empty if there is none.
-std::string line_of(std::string const& text, std::size_t line);
+std::string line_of(const std::string& text, std::size_t line);
 
 /// A syntax error as a user wants to read it.
 struct SyntaxProblem
@@ -30,6 +30,6 @@ struct SyntaxProblem
  * The message shows lines of the source as ` 7 | name = night`, and below them marks `   |        ^---
  * remark` or `~~~~`; the last mark is the place.
  */
-SyntaxProblem read_syntax_message(std::string const& message);
+SyntaxProblem read_syntax_message(const std::string& message);
 
 }  // namespace flipstorm

@@ -45,12 +45,10 @@ struct JobCommand
 
 StageEnd print_plan(const Context& context)
 {
-    return on_root(context,
-                   [&]
-                   {
-                       fmt::print("{}", describe_plan(context));
-                       return StageEnd::complete;
-                   });
+    return on_root(context, [&] {
+        fmt::print("{}", describe_plan(context));
+        return StageEnd::complete;
+    });
 }
 
 constexpr JobCommand kCommands[] = {
@@ -76,34 +74,40 @@ void add_commands(CLI::App& app, Arguments& arguments)
     {
         CLI::App* sub = app.add_subcommand(command.name, command.description);
         sub->add_option("JOB.toml", arguments.file, "job file; jobs/examples has some")->required();
-        sub->add_option("--set", arguments.overrides, "override a key of the job file, e.g. campaign.limit=100; repeatable")
+        sub->add_option("--set", arguments.overrides,
+                        "override a key of the job file, e.g. campaign.limit=100; repeatable")
             ->type_name("KEY=VALUE")
             ->allow_extra_args(false);
         sub->add_option("--out", arguments.out, "out folder, instead of job.out")->type_name("DIR");
-        sub->add_option("--deadline", arguments.deadline, "stop with progress saved at this time, in seconds since 1970")
+        sub->add_option("--deadline", arguments.deadline,
+                        "stop with progress saved at this time, in seconds since 1970")
             ->type_name("EPOCH");
         sub->add_flag("--fresh", arguments.fresh, "discard what an earlier run of these stages left");
         sub->add_flag("--dry-run", arguments.dry_run, "print the plan and do nothing");
-        sub->add_flag("--print-config", arguments.print_config, "print the job with every default, and do nothing");
+        sub->add_flag("--print-config", arguments.print_config,
+                      "print the job with every default, and do nothing");
         sub->add_flag("--quiet", arguments.quiet, "only warnings and results");
         sub->callback([&arguments, name = command.name] { arguments.command = name; });
     }
     CLI::App* import = app.add_subcommand("import", "import a TorchScript network (not built yet)");
     import->add_option("MODEL.pt", "TorchScript file")->required();
-    import->add_option("JOB.toml", arguments.file, "job file that names the data and their normalisation")->required();
+    import->add_option("JOB.toml", arguments.file, "job file that names the data and their normalisation")
+        ->required();
     import->add_option("--to", "file to write")->type_name("MODEL.h5")->required();
-    import->callback([&arguments] { arguments.command = "import"; });
-    CLI::App* inspect = app.add_subcommand("inspect", "list what is in a file of flipstorm");
-    inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
-    inspect->callback([&arguments] { arguments.command = "inspect"; });
-}
+    import->callback([&arguments] { arguments.command = "import";
+});
+CLI::App* inspect = app.add_subcommand("inspect", "list what is in a file of flipstorm");
+inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
+inspect->callback([&arguments] { arguments.command = "inspect"; });
+}  // namespace
 
 Device pick_device(const Job& job, const NodePlace& place)
 {
     if (job.device.kind == "cpu") return {};
     const int visible = visible_cuda_devices();
     FS_CHECK(JobError, job.device.kind != "cuda" || visible > 0,
-             "device.kind is \"cuda\", but no GPU is usable here: none is visible, or LibTorch was built without CUDA");
+             "device.kind is \"cuda\", but no GPU is usable here: none is visible, or LibTorch was built "
+             "without CUDA");
     const int index = choose_device(place.local_rank, visible);
     return index < 0 ? Device{} : Device{true, index};
 }
@@ -129,12 +133,10 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     context.fresh = arguments.fresh;
     context.quiet = arguments.quiet;
     context.deadline = arguments.deadline;
-    on_all(world,
-           [&]
-           {
-               context.job = read_job(arguments.file, arguments.overrides);
-               if (!arguments.out.empty()) context.job.job.out = arguments.out;
-           });
+    on_all(world, [&] {
+        context.job = read_job(arguments.file, arguments.overrides);
+        if (!arguments.out.empty()) context.job.job.out = arguments.out;
+    });
     if (arguments.print_config)
     {
         if (world.is_root()) fmt::print("{}", print_job(context.job));
@@ -147,13 +149,12 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     }
     const Communicator node = world.split_by_node();
     const std::vector<CpuSet> cpus = gather_allowed_cpus(node);
-    on_all(world,
-           [&]
-           {
-               context.device = pick_device(context.job, {node.rank(), node.size()});
-               context.threads = threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
-                                                  static_cast<int>(context.job.device.threads));
-           });
+    on_all(world, [&] {
+        context.device = pick_device(context.job, {node.rank(), node.size()});
+        context.threads =
+            threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
+                             static_cast<int>(context.job.device.threads));
+    });
     const ScopedSignalHandler signals;
     StopConditions stop(signals, context.deadline, context.out());
     context.stop = &stop;
@@ -175,13 +176,15 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
     return code;
 }
 
-}  // namespace
+}  // namespace flipstorm
 
 int run_program(int argc, char** argv)
 {
     std::string command_line = "flipstorm";
-    for (int i = 1; i < argc; ++i) command_line += fmt::format(" {}", argv[i]);
-    CLI::App app{"flipstorm: which bits of a neural network must not flip? Fault injection, prediction, protection."};
+    for (int i = 1; i < argc; ++i)
+        command_line += fmt::format(" {}", argv[i]);
+    CLI::App app{
+        "flipstorm: which bits of a neural network must not flip? Fault injection, prediction, protection."};
     app.name("flipstorm");
     Arguments arguments;
     add_commands(app, arguments);
@@ -198,8 +201,9 @@ int run_program(int argc, char** argv)
         catch (const CLI::ParseError& error)
         {
             if (error.get_exit_code() == 0) return root ? app.exit(error) : 0;
-            return static_cast<int>(report(session, fmt::format("{}\nRun with --help for more information.", error.what()),
-                                           ExitCode::usage, true));
+            return static_cast<int>(
+                report(session, fmt::format("{}\nRun with --help for more information.", error.what()),
+                       ExitCode::usage, true));
         }
         catch (const AgreedError& error)
         {
@@ -211,8 +215,9 @@ int run_program(int argc, char** argv)
         }
         catch (const std::bad_alloc&)
         {
-            return static_cast<int>(report(session, "out of memory; lower campaign.memory_budget or the ranks per node",
-                                           ExitCode::internal, false));
+            return static_cast<int>(
+                report(session, "out of memory; lower campaign.memory_budget or the ranks per node",
+                       ExitCode::internal, false));
         }
         catch (const std::exception& error)
         {

@@ -20,7 +20,8 @@ namespace boost::serialization
 template<class Archive>
 void serialize(Archive& archive, flipstorm::Outcome& outcome, unsigned /*version*/)
 {
-    archive& outcome.tally.evaluated& outcome.tally.correct& outcome.tally.mismatches& outcome.tally.nonfinite;
+    archive& outcome.tally.evaluated& outcome.tally.correct& outcome.tally.mismatches& outcome.tally
+        .nonfinite;
     archive& outcome.stopped& outcome.drop;
 }
 
@@ -97,9 +98,11 @@ std::vector<Outcome> decode_outcomes(const std::string& bytes, std::size_t count
     {
         const Tally& tally = outcome.tally;
         FS_CHECK(FileError,
-                 tally.evaluated <= images && tally.correct <= tally.evaluated && tally.mismatches <= tally.evaluated &&
-                     tally.nonfinite <= tally.mismatches && (outcome.stopped || tally.evaluated == images),
-                 "the journal holds an impossible outcome: {} of {} images evaluated, {} correct, {} mismatches, {} "
+                 tally.evaluated <= images && tally.correct <= tally.evaluated &&
+                     tally.mismatches <= tally.evaluated && tally.nonfinite <= tally.mismatches &&
+                     (outcome.stopped || tally.evaluated == images),
+                 "the journal holds an impossible outcome: {} of {} images evaluated, {} correct, {} "
+                 "mismatches, {} "
                  "not finite",
                  tally.evaluated, images, tally.correct, tally.mismatches, tally.nonfinite);
     }

@@ -28,13 +28,12 @@ std::string describe_plan(const Context& context)
 {
     const Job& job = context.job;
     std::string text;
-    const auto network = [&]
-    {
+    const auto network = [&] {
         if (std::filesystem::exists(context.model_file())) return load_network(context.model_file());
         const Dataset dataset = load_dataset(job);
         return build_network(job.model.arch, number_format(job.model.format),
-                             {dataset.train.channels, dataset.train.height, dataset.train.width}, dataset.num_classes,
-                             dataset.normalisation, job.job.seed);
+                             {dataset.train.channels, dataset.train.height, dataset.train.width},
+                             dataset.num_classes, dataset.normalisation, job.job.seed);
     }();
     const auto images = static_cast<std::uint64_t>(load_test_images(job).size());
     const std::vector<InjectableLayer> layers = injectable_layers(network);
@@ -51,13 +50,16 @@ std::string describe_plan(const Context& context)
     {
         population += stratum.population;
         planned += stratum.planned;
-        table.rows.push_back({stratum.layer < 0 ? "all" : layers[static_cast<std::size_t>(stratum.layer)].name,
-                              stratum.bit < 0 ? "all" : std::to_string(stratum.bit), format_count(stratum.population),
-                              format_count(stratum.planned), format_count(stratum.drawn)});
+        table.rows.push_back(
+            {stratum.layer < 0 ? "all" : layers[static_cast<std::size_t>(stratum.layer)].name,
+             stratum.bit < 0 ? "all" : std::to_string(stratum.bit), format_count(stratum.population),
+             format_count(stratum.planned), format_count(stratum.drawn)});
     }
-    table.rows.push_back({"total", "", format_count(population), format_count(planned), format_count(plan.size())});
-    table.note = fmt::format("Sample sizes for an error margin of {} at t = {:.4f}, p = 0.5, without replacement.",
-                             job.campaign.error_margin, job.campaign.t);
+    table.rows.push_back(
+        {"total", "", format_count(population), format_count(planned), format_count(plan.size())});
+    table.note =
+        fmt::format("Sample sizes for an error margin of {} at t = {:.4f}, p = 0.5, without replacement.",
+                    job.campaign.error_margin, job.campaign.t);
     text += render_text(table);
 
     const double macs = std::accumulate(plan.chunks().begin(), plan.chunks().end(), 0.0,
@@ -71,11 +73,14 @@ std::string describe_plan(const Context& context)
     }
     constexpr double kFaultBytes = 80;  // of a row in campaign.h5 before compression
     text += fmt::format(
-        "\n{} chunks. At most {} inferences, {:.3g} MAC ({:.1f} % of re-running the network for each fault).\n"
-        "Memory per rank for golden activations: up to {:.0f} MiB (budget {} MiB). campaign.h5: about {:.1f} MB.\n",
+        "\n{} chunks. At most {} inferences, {:.3g} MAC ({:.1f} % of re-running the network for each "
+        "fault).\n"
+        "Memory per rank for golden activations: up to {:.0f} MiB (budget {} MiB). campaign.h5: about {:.1f} "
+        "MB.\n",
         format_count(plan.chunks().size()), format_count(plan.size() * images), macs,
         100.0 * macs /
-            (static_cast<double>(network_macs) * static_cast<double>(images) * static_cast<double>(plan.size())),
+            (static_cast<double>(network_macs) * static_cast<double>(images) *
+             static_cast<double>(plan.size())),
         static_cast<double>(activations) * static_cast<double>(images) * sizeof(float) / (1 << 20),
         job.campaign.memory_budget, static_cast<double>(plan.size()) * kFaultBytes / 1e6 / 4);
     return text;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "analysis/feature_table.hpp"
 #include "engine/base/log.hpp"
 
 namespace flipstorm
@@ -25,14 +26,15 @@ std::string duration(double seconds)
 std::string render_progress(const ProgressState& state)
 {
     const double rate = state.seconds > 0 ? static_cast<double>(state.faults_this_run) / state.seconds : 0;
-    std::string line = fmt::format("{}/{} faults ({:.1f} %), {:.0f} faults/s", state.faults_done, state.faults_total,
-                                   100.0 * static_cast<double>(state.faults_done) /
-                                       static_cast<double>(std::max<std::uint64_t>(1, state.faults_total)),
-                                   rate);
+    std::string line =
+        fmt::format("{}/{} faults ({:.1f} %), {:.0f} faults/s", state.faults_done, state.faults_total,
+                    100.0 * static_cast<double>(state.faults_done) /
+                        static_cast<double>(std::max<std::uint64_t>(1, state.faults_total)),
+                    rate);
     if (state.critical.faults > 0)
     {
-        line += fmt::format(", critical {:.2f} % [{:.2f}, {:.2f}]", 100 * state.critical.share, 100 * state.critical.low,
-                            100 * state.critical.high);
+        line += fmt::format(", critical {:.2f} % [{:.2f}, {:.2f}]", 100 * state.critical.share,
+                            100 * state.critical.low, 100 * state.critical.high);
     }
     line += fmt::format(", saved {} ago", duration(state.segment_age));
     if (state.macs_done > 0)
@@ -41,8 +43,9 @@ std::string render_progress(const ProgressState& state)
         line += fmt::format(", {} left", duration(left));
         if (state.seconds_to_deadline)
         {
-            line += fmt::format(left <= *state.seconds_to_deadline ? " (deadline in {})" : " (more than the deadline in {})",
-                                duration(*state.seconds_to_deadline));
+            line += fmt::format(
+                left <= *state.seconds_to_deadline ? " (deadline in {})" : " (more than the deadline in {})",
+                duration(*state.seconds_to_deadline));
         }
     }
     return line;
@@ -50,7 +53,8 @@ std::string render_progress(const ProgressState& state)
 
 CriticalCount::CriticalCount(const Plan& plan, double tolerance) : plan_(plan), tolerance_(tolerance)
 {
-    for (const Stratum& stratum : plan.strata()) strata_.push_back({stratum.population, 0, 0});
+    for (const Stratum& stratum : plan.strata())
+        strata_.push_back({stratum.population, 0, 0});
 }
 
 void CriticalCount::add(const Chunk& chunk, const std::vector<Outcome>& outcomes)
@@ -60,13 +64,13 @@ void CriticalCount::add(const Chunk& chunk, const std::vector<Outcome>& outcomes
         const WeightFault fault = plan_.fault(FaultIndex(chunk.first.value() + i));
         StratumCount& count = strata_[static_cast<std::size_t>(fault.stratum.value())];
         ++count.faults;
-        if (outcomes[i].drop > tolerance_) ++count.hits;
+        if (is_critical(outcomes[i].drop, tolerance_)) ++count.hits;
     }
 }
 
-ProgressLine::ProgressLine(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) != 0), next_(terminal_ ? 0.5 : 10)
-{
-}
+ProgressLine::ProgressLine(bool quiet)
+    : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) != 0), next_(terminal_ ? 0.5 : 10)
+{}
 
 ProgressLine::~ProgressLine()
 {

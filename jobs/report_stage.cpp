@@ -29,7 +29,8 @@ constexpr std::array kFigures = {"criticality", "roc", "overhead"};
 int run_program(const std::vector<std::string>& arguments, bool silent)
 {
     std::vector<char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (const std::string& argument : arguments)
+        argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -54,10 +55,11 @@ int run_program(const std::vector<std::string>& arguments, bool silent)
 std::string find_python()
 {
     const char* given = std::getenv("FLIPSTORM_PYTHON");
-    for (const std::string& python : {std::string(given != nullptr ? given : ""), std::string("/usr/bin/python3"),
-                                      std::string("python3")})
+    for (const std::string& python : {std::string(given != nullptr ? given : ""),
+                                      std::string("/usr/bin/python3"), std::string("python3")})
     {
-        if (!python.empty() && run_program({python, "-c", "import h5py, matplotlib"}, true) == 0) return python;
+        if (!python.empty() && run_program({python, "-c", "import h5py, matplotlib"}, true) == 0)
+            return python;
     }
     return {};
 }
@@ -68,20 +70,24 @@ std::vector<std::string> draw_figures(const Context& context)
     const std::string python = find_python();
     if (python.empty())
     {
-        log_warning("no figures: no Python with h5py and matplotlib (Debian: apt install python3-h5py python3-matplotlib; "
-                    "or name one in FLIPSTORM_PYTHON)");
+        log_warning(
+            "no figures: no Python with h5py and matplotlib (Debian: apt install python3-h5py "
+            "python3-matplotlib; "
+            "or name one in FLIPSTORM_PYTHON)");
     }
     else
     {
-        const int status = run_program({python, "-c", figures_script(), context.out().string(), "--campaign",
-                                        context.campaign_file().string(), "--forest", context.forest_file().string()},
-                                       false);
+        const int status =
+            run_program({python, "-c", figures_script(), context.out().string(), "--campaign",
+                         context.campaign_file().string(), "--forest", context.forest_file().string()},
+                        false);
         if (status != 0) log_warning("the figures could not be drawn ({} ended with {})", python, status);
     }
     std::vector<std::string> drawn;
     for (const char* name : kFigures)
     {
-        if (std::filesystem::exists(context.out() / "figures" / (std::string(name) + ".png"))) drawn.emplace_back(name);
+        if (std::filesystem::exists(context.out() / "figures" / (std::string(name) + ".png")))
+            drawn.emplace_back(name);
     }
     return drawn;
 }
@@ -92,10 +98,10 @@ StageEnd report_on_root(const Context& context)
     const ForestRecord forest = read_forest(context.forest_file());
     const ProtectionRecord protection = read_protection(context.file("protection.h5"));
     const std::filesystem::path file = context.file("report.html");
-    const std::string stamp = fmt::format(
-        "<!-- flipstorm report 1 {} -->",
-        sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +
-                   protection.provenance.stage_sha256));
+    const std::string stamp =
+        fmt::format("<!-- flipstorm report 1 {} -->",
+                    sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +
+                               protection.provenance.stage_sha256));
     std::error_code unreadable;
     const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
                          read_file(file).find(stamp) != std::string::npos;
@@ -111,13 +117,14 @@ StageEnd report_on_root(const Context& context)
     {
         fmt::print("{}\n", render_text(table));
     }
-    const std::uint64_t planned = [&]
-    {
+    const std::uint64_t planned = [&] {
         std::uint64_t sum = 0;
-        for (const std::uint64_t size : campaign.header.strata.planned) sum += size;
+        for (const std::uint64_t size : campaign.header.strata.planned)
+            sum += size;
         return sum;
     }();
-    fmt::print("{} faults on {} test images", format_count(campaign.faults.size()), format_count(campaign.header.images));
+    fmt::print("{} faults on {} test images", format_count(campaign.faults.size()),
+               format_count(campaign.header.images));
     if (campaign.faults.size() < planned)
     {
         fmt::print(" (limited: the error margin of the job asks for {} faults)", format_count(planned));

@@ -34,6 +34,7 @@ std::string describe_plan(const Context& context);
 std::string train_digest(const Job& job, const std::string& dataset_sha256);
 
 /// Digest of all that decides the outcomes of a campaign.
-std::string campaign_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256);
+std::string campaign_digest(const Job& job, const std::string& model_sha256,
+                            const std::string& dataset_sha256);
 
 }  // namespace flipstorm

@@ -38,24 +38,25 @@ StageEnd train_on_root(const Context& context)
     options.schedule = schedule_from(job.train.schedule);
     options.seed = job.job.seed;
     options.device = context.device;
-    log_info("training {} on {} images for {} epochs, {} on {} thread(s)", network.arch, images.size(), options.epochs,
-             to_string(options.device), context.threads);
+    log_info("training {} on {} images for {} epochs, {} on {} thread(s)", network.arch, images.size(),
+             options.epochs, to_string(options.device), context.threads);
     set_compute_threads(context.threads);
-    const auto on_epoch = [&](const EpochReport& report)
-    {
-        log_info("epoch {}/{}: loss {:.4f}, training accuracy {:.2f} %, {:.1f} s", report.epoch, options.epochs,
-                 report.loss, 100 * report.train_accuracy, report.seconds);
+    const auto on_epoch = [&](const EpochReport& report) {
+        log_info("epoch {}/{}: loss {:.4f}, training accuracy {:.2f} %, {:.1f} s", report.epoch,
+                 options.epochs, report.loss, 100 * report.train_accuracy, report.seconds);
     };
     if (!train(network, images, options, on_epoch, [&] { return context.stop->check().has_value(); }))
     {
-        log_warning("training stopped ({}); it starts again from the beginning next time", context.stop->check()->text);
+        log_warning("training stopped ({}); it starts again from the beginning next time",
+                    context.stop->check()->text);
         return StageEnd::stopped;
     }
     ModelRecord record = to_record(network);
     record.test_accuracy = accuracy(network, dataset.test, options.device);
     record.provenance = make_provenance(context, stage_sha256, digest(network), dataset_sha256);
     write_model(file, record);
-    log_info("{}: {:.2f} % of {} test images correct", file.string(), 100 * record.test_accuracy, dataset.test.size());
+    log_info("{}: {:.2f} % of {} test images correct", file.string(), 100 * record.test_accuracy,
+             dataset.test.size());
     return StageEnd::complete;
 }
 
@@ -65,7 +66,8 @@ std::string train_digest(const Job& job, const std::string& dataset_sha256)
 {
     Job relevant = job;
     relevant.data.test_images = 0;  // what a campaign looks at
-    return sha256_hex("flipstorm train 1\n" + canonical_tables(relevant, {"data", "model", "train"}) + dataset_sha256);
+    return sha256_hex("flipstorm train 1\n" + canonical_tables(relevant, {"data", "model", "train"}) +
+                      dataset_sha256);
 }
 
 StageEnd run_train(const Context& context)

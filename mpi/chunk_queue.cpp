@@ -17,7 +17,7 @@ namespace
 constexpr std::uint64_t kStop = std::uint64_t{1} << 40U;
 
 /// FNV-1a over the ids, to tell two orders apart.
-std::uint64_t fingerprint(std::vector<ChunkId> const& order)
+std::uint64_t fingerprint(const std::vector<ChunkId>& order)
 {
     std::uint64_t hash = 0xcbf29ce484222325U;
     for (const ChunkId chunk : order)
@@ -27,7 +27,7 @@ std::uint64_t fingerprint(std::vector<ChunkId> const& order)
 
 }  // namespace
 
-ChunkQueue::ChunkQueue(Communicator const& communicator, std::vector<ChunkId> order)
+ChunkQueue::ChunkQueue(const Communicator& communicator, std::vector<ChunkId> order)
     : communicator_(communicator), order_(std::move(order)), unwinding_at_start_(std::uncaught_exceptions())
 {
     FS_REQUIRE(order_.size() < kStop / 2, "a queue of {} chunks is too long", order_.size());
@@ -64,7 +64,7 @@ ChunkQueue::~ChunkQueue()
         FS_MPI(MPI_Win_unlock_all(window_));
         FS_MPI(MPI_Win_free(&window_));
     }
-    catch (MpiError const&)
+    catch (const MpiError&)
     {
         // The next collective reports it; a destructor must not.
     }

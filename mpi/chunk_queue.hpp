@@ -24,9 +24,9 @@ class ChunkQueue
      *
      * \throws Error unless `order` is the same on all ranks. \collective
      */
-    ChunkQueue(Communicator const& communicator, std::vector<ChunkId> order);
-    ChunkQueue(ChunkQueue const&) = delete;
-    ChunkQueue& operator=(ChunkQueue const&) = delete;
+    ChunkQueue(const Communicator& communicator, std::vector<ChunkId> order);
+    ChunkQueue(const ChunkQueue&) = delete;
+    ChunkQueue& operator=(const ChunkQueue&) = delete;
 
     /// Waits, patiently, until all ranks have no more use for the queue; not while an exception unwinds the
     /// stack. \collective

@@ -34,7 +34,7 @@ class Transfers
   public:
     explicit Transfers(MPI_Comm comm) : comm_(comm) {}
 
-    void send(std::string const& bytes, int to)
+    void send(const std::string& bytes, int to)
     {
         for_each_piece(bytes.size(), [&](std::size_t offset, int length) {
             FS_MPI(MPI_Isend(bytes.data() + offset, length, MPI_BYTE, to, kTag, comm_, new_request()));
@@ -86,8 +86,8 @@ class Communicator::Owner
 {
   public:
     explicit Owner(MPI_Comm handle) : handle_(handle) {}
-    Owner(Owner const&) = delete;
-    Owner& operator=(Owner const&) = delete;
+    Owner(const Owner&) = delete;
+    Owner& operator=(const Owner&) = delete;
 
     /// MPI_Comm_free is collective: when an exception unwinds this rank, the others may never come.
     ~Owner()
@@ -202,12 +202,12 @@ void Communicator::all_reduce(float* values, std::size_t count, Reduce operation
     reduce_in_place(values, count, MPI_FLOAT, sizeof(float), operation);
 }
 
-std::vector<std::string> Communicator::gather(std::string const& bytes, int root) const
+std::vector<std::string> Communicator::gather(const std::string& bytes, int root) const
 {
     require_root(root);
     if (is_null()) return {bytes};
     const std::uint64_t mine = bytes.size();
-    bool const here = rank_ == root;
+    const bool here = rank_ == root;
     std::vector<std::uint64_t> sizes(here ? static_cast<std::size_t>(size_) : 0);
     FS_MPI(MPI_Gather(&mine, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, root, handle()));
 
@@ -228,10 +228,10 @@ std::vector<std::string> Communicator::gather(std::string const& bytes, int root
     return result;
 }
 
-std::vector<std::string> Communicator::all_gather(std::string const& bytes) const
+std::vector<std::string> Communicator::all_gather(const std::string& bytes) const
 {
     if (is_null()) return {bytes};
-    auto const ranks = static_cast<std::size_t>(size_);
+    const auto ranks = static_cast<std::size_t>(size_);
     const std::uint64_t mine = bytes.size();
     std::vector<std::uint64_t> sizes(ranks);
     FS_MPI(MPI_Allgather(&mine, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, handle()));
@@ -272,7 +272,7 @@ std::vector<std::string> Communicator::exchange(std::vector<std::string> per_ran
     FS_REQUIRE(per_rank.size() == static_cast<std::size_t>(size_), "exchange of {} strings among {} ranks",
                per_rank.size(), size_);
     if (is_null()) return per_rank;
-    auto const ranks = static_cast<std::size_t>(size_);
+    const auto ranks = static_cast<std::size_t>(size_);
     std::vector<std::uint64_t> sizes(ranks);
     std::vector<std::uint64_t> incoming(ranks);
     for (std::size_t r = 0; r < ranks; ++r)
@@ -291,7 +291,7 @@ std::vector<std::string> Communicator::exchange(std::vector<std::string> per_ran
     {
         if (static_cast<int>(r) != rank_) transfers.send(per_rank[r], static_cast<int>(r));
     }
-    auto const here = static_cast<std::size_t>(rank_);
+    const auto here = static_cast<std::size_t>(rank_);
     result[here] = std::move(per_rank[here]);
     transfers.wait();
     return result;

@@ -73,10 +73,10 @@ class Communicator
     void all_reduce(float* values, std::size_t count, Reduce operation) const;
 
     /// The bytes of every rank, in rank order, on `root`; empty on the others. \collective
-    [[nodiscard]] std::vector<std::string> gather(std::string const& bytes, int root = 0) const;
+    [[nodiscard]] std::vector<std::string> gather(const std::string& bytes, int root = 0) const;
 
     /// The bytes of every rank, in rank order, on all ranks. \collective
-    [[nodiscard]] std::vector<std::string> all_gather(std::string const& bytes) const;
+    [[nodiscard]] std::vector<std::string> all_gather(const std::string& bytes) const;
 
     /**
      * Send `per_rank[r]` to rank r; returns what each rank sent here, in rank order. Any lengths.

@@ -62,7 +62,7 @@ Int get_little_endian(std::string_view bytes)
 std::uint32_t crc_of(std::string_view bytes)
 {
     return static_cast<std::uint32_t>(
-        crc32_z(0, reinterpret_cast<unsigned char const*>(bytes.data()), bytes.size()));
+        crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
 }
 
 /// Reads bytes in place.
@@ -83,7 +83,7 @@ struct Segment
     std::vector<JournalEntry> entries;
 };
 
-void save_bytes(boost::archive::binary_oarchive& archive, std::string const& bytes)
+void save_bytes(boost::archive::binary_oarchive& archive, const std::string& bytes)
 {
     const std::uint64_t length = bytes.size();
     archive << length;
@@ -101,8 +101,8 @@ std::string load_bytes(boost::archive::binary_iarchive& archive, std::size_t lon
     return bytes;
 }
 
-std::string segment_payload(std::string const& stage_digest, int rank,
-                            std::vector<JournalEntry> const& entries)
+std::string segment_payload(const std::string& stage_digest, int rank,
+                            const std::vector<JournalEntry>& entries)
 {
     std::ostringstream out(std::ios::binary);
     {
@@ -111,7 +111,7 @@ std::string segment_payload(std::string const& stage_digest, int rank,
         const std::int32_t writer = rank;
         const std::uint64_t count = entries.size();
         archive << writer << count;
-        for (JournalEntry const& entry : entries)
+        for (const JournalEntry& entry : entries)
         {
             const std::uint64_t chunk = entry.chunk.value();
             archive << chunk;
@@ -141,14 +141,14 @@ std::string_view checked_payload(std::string_view file)
              "it is not a journal segment (wrong magic)");
     FS_CHECK(SegmentError, file.size() >= kHeaderBytes, "it is torn: {} bytes, shorter than its header",
              file.size());
-    auto const version = get_little_endian<std::uint32_t>(file.substr(8));
+    const auto version = get_little_endian<std::uint32_t>(file.substr(8));
     FS_CHECK(SegmentError, version == kFormatVersion, "it has format version {}, this program reads {}",
              version, kFormatVersion);
-    auto const length = get_little_endian<std::uint64_t>(file.substr(12));
+    const auto length = get_little_endian<std::uint64_t>(file.substr(12));
     const std::string_view payload = file.substr(kHeaderBytes);
     FS_CHECK(SegmentError, payload.size() == length, "it is torn: {} bytes of content, {} expected",
              payload.size(), length);
-    auto const crc = get_little_endian<std::uint32_t>(file.substr(20));
+    const auto crc = get_little_endian<std::uint32_t>(file.substr(20));
     FS_CHECK(SegmentError, crc_of(payload) == crc, "it is damaged: its CRC-32 is {:08x}, {:08x} expected",
              crc_of(payload), crc);
     return payload;
@@ -178,25 +178,25 @@ Segment parse_segment(std::string_view file)
         }
         return segment;
     }
-    catch (boost::archive::archive_exception const& error)
+    catch (const boost::archive::archive_exception& error)
     {
         throw SegmentError("its archive cannot be read: {}", error.what());
     }
 }
 
-bool is_segment(fs::path const& name)
+bool is_segment(const fs::path& name)
 {
     return name.extension() == kExtension && name.filename().string().front() != '.';
 }
 
-bool is_unfinished_segment(fs::path const& name)
+bool is_unfinished_segment(const fs::path& name)
 {
     return name.extension() == ".tmp" && name.stem().extension() == kExtension;
 }
 
 /// Files of the folder that `wanted` accepts, sorted; none if there is no such folder.
 template<class Predicate>
-std::vector<fs::path> list_folder(fs::path const& folder, Predicate&& wanted)
+std::vector<fs::path> list_folder(const fs::path& folder, Predicate&& wanted)
 {
     std::vector<fs::path> names;
     std::error_code error;
@@ -213,7 +213,7 @@ std::vector<fs::path> list_folder(fs::path const& folder, Predicate&& wanted)
 
 }  // namespace
 
-std::string new_start_id(Communicator const& communicator)
+std::string new_start_id(const Communicator& communicator)
 {
     std::string id;
     if (communicator.is_root())
@@ -249,7 +249,7 @@ JournalWriter::~JournalWriter()
     {
         flush();
     }
-    catch (std::exception const& error)
+    catch (const std::exception& error)
     {
         log_warning("{} finished chunks are not in the journal and will be computed again: {}",
                     buffer_.size(), error.what());
@@ -274,7 +274,7 @@ void JournalWriter::flush()
     last_segment_ = clock_();
 }
 
-JournalContent read_journal(fs::path const& folder, std::string const& stage_digest, int rank, int size)
+JournalContent read_journal(const fs::path& folder, const std::string& stage_digest, int rank, int size)
 {
     FS_REQUIRE(rank >= 0 && rank < size, "no rank {} among {} ranks", rank, size);
     const std::vector<fs::path> names = list_folder(folder, is_segment);
@@ -282,19 +282,19 @@ JournalContent read_journal(fs::path const& folder, std::string const& stage_dig
     std::unordered_set<std::uint64_t> seen;
     for (auto i = static_cast<std::size_t>(rank); i < names.size(); i += static_cast<std::size_t>(size))
     {
-        fs::path const& name = names[i];
+        const fs::path& name = names[i];
         Segment segment;
         try
         {
             segment = parse_segment(read_file(name));
         }
-        catch (SegmentError const& error)
+        catch (const SegmentError& error)
         {
             log_warning("journal segment '{}' is ignored: {}", name.string(), error.what());
             ++content.dropped;
             continue;
         }
-        catch (FileError const& error)
+        catch (const FileError& error)
         {
             log_warning("a journal segment is ignored: {}", error.what());
             ++content.dropped;
@@ -314,13 +314,13 @@ JournalContent read_journal(fs::path const& folder, std::string const& stage_dig
     return content;
 }
 
-std::vector<std::uint8_t> agree_on_done(Communicator const& communicator, JournalContent& content,
+std::vector<std::uint8_t> agree_on_done(const Communicator& communicator, JournalContent& content,
                                         std::uint64_t chunks)
 {
     constexpr auto kNobody = std::numeric_limits<std::uint64_t>::max();
-    auto const here = static_cast<std::uint64_t>(communicator.rank());
+    const auto here = static_cast<std::uint64_t>(communicator.rank());
     std::vector<std::uint64_t> owners(chunks, kNobody);
-    for (JournalEntry const& entry : content.entries)
+    for (const JournalEntry& entry : content.entries)
     {
         FS_CHECK(FileError, entry.chunk.value() < chunks,
                  "the journal holds chunk {}, but the campaign has {} chunks", entry.chunk.value(), chunks);
@@ -328,7 +328,7 @@ std::vector<std::uint8_t> agree_on_done(Communicator const& communicator, Journa
     }
     communicator.all_reduce(owners, Reduce::min);
 
-    auto const not_kept = [&](JournalEntry const& entry) { return owners[entry.chunk.value()] != here; };
+    const auto not_kept = [&](const JournalEntry& entry) { return owners[entry.chunk.value()] != here; };
     content.entries.erase(std::remove_if(content.entries.begin(), content.entries.end(), not_kept),
                           content.entries.end());
     std::vector<std::uint8_t> done(chunks);
@@ -337,11 +337,11 @@ std::vector<std::uint8_t> agree_on_done(Communicator const& communicator, Journa
     return done;
 }
 
-void remove_journal(fs::path const& folder)
+void remove_journal(const fs::path& folder)
 {
     std::error_code error;
-    for (fs::path const& name : list_folder(
-             folder, [](fs::path const& file) { return is_segment(file) || is_unfinished_segment(file); }))
+    for (const fs::path& name : list_folder(
+             folder, [](const fs::path& file) { return is_segment(file) || is_unfinished_segment(file); }))
     {
         fs::remove(name, error);
         FS_CHECK(FileError, !error, "cannot remove '{}': {}", name.string(), error.message());

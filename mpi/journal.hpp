@@ -41,7 +41,7 @@ struct FlushPolicy
 };
 
 /// A name that no other start shares, the same on all ranks: "20230417T093000Z-0123456789abcdef". \collective
-[[nodiscard]] std::string new_start_id(Communicator const& communicator);
+[[nodiscard]] std::string new_start_id(const Communicator& communicator);
 
 /// Writes the segments of one rank. Not thread-safe.
 class JournalWriter
@@ -55,8 +55,8 @@ class JournalWriter
      */
     JournalWriter(std::filesystem::path folder, std::string stage_digest, std::string start_id, int rank,
                   FlushPolicy policy, std::function<double()> clock);
-    JournalWriter(JournalWriter const&) = delete;
-    JournalWriter& operator=(JournalWriter const&) = delete;
+    JournalWriter(const JournalWriter&) = delete;
+    JournalWriter& operator=(const JournalWriter&) = delete;
 
     /// Writes what is left if it can; a failure is only logged. Call flush() to know.
     ~JournalWriter();
@@ -102,8 +102,8 @@ struct JournalContent
  *
  * \throws JobError if a segment carries another stage digest, FileError if the folder cannot be listed.
  */
-[[nodiscard]] JournalContent read_journal(std::filesystem::path const& folder,
-                                          std::string const& stage_digest, int rank, int size);
+[[nodiscard]] JournalContent read_journal(const std::filesystem::path& folder,
+                                          const std::string& stage_digest, int rank, int size);
 
 /**
  * Agree on the chunks that are done: where several ranks have read the same chunk, the lowest keeps it.
@@ -111,12 +111,12 @@ struct JournalContent
  * \return a flag per chunk, 0 … `chunks` − 1, the same on all ranks.
  * \throws FileError if an entry names a chunk that the campaign does not have. \collective
  */
-[[nodiscard]] std::vector<std::uint8_t> agree_on_done(Communicator const& communicator,
+[[nodiscard]] std::vector<std::uint8_t> agree_on_done(const Communicator& communicator,
                                                       JournalContent& content, std::uint64_t chunks);
 
 /// Remove all segments, finished or not, and the folder if nothing else is in it. Nothing to remove is no
 /// error. One rank calls it, before any other reads. \throws FileError, naming the file and the system's
 /// reason.
-void remove_journal(std::filesystem::path const& folder);
+void remove_journal(const std::filesystem::path& folder);
 
 }  // namespace flipstorm

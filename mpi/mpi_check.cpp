@@ -9,7 +9,7 @@
 namespace flipstorm
 {
 
-void throw_mpi_error(int code, char const* call, char const* file, int line)
+void throw_mpi_error(int code, const char* call, const char* file, int line)
 {
     // MPI explains its errors only between start and end.
     int initialized = 0;

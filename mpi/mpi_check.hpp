@@ -8,7 +8,7 @@ namespace flipstorm
 {
 
 /// \throws MpiError with MPI's own text for `code`, the call and its place in the source.
-[[noreturn]] void throw_mpi_error(int code, char const* call, char const* file, int line);
+[[noreturn]] void throw_mpi_error(int code, const char* call, const char* file, int line);
 
 }  // namespace flipstorm
 
@@ -16,7 +16,7 @@ namespace flipstorm
 #define FS_MPI(call)                                                              \
     do                                                                            \
     {                                                                             \
-        int const fs_mpi_code = (call);                                           \
+        const int fs_mpi_code = (call);                                           \
         if (fs_mpi_code != MPI_SUCCESS)                                           \
         {                                                                         \
             ::flipstorm::throw_mpi_error(fs_mpi_code, #call, __FILE__, __LINE__); \

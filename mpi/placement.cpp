@@ -20,7 +20,7 @@ int choose_device(int local_rank, int visible_devices)
     return visible_devices > 0 ? local_rank % visible_devices : -1;
 }
 
-int threads_per_rank(std::vector<CpuSet> const& cpus_of_ranks, int local_rank, int omp_num_threads,
+int threads_per_rank(const std::vector<CpuSet>& cpus_of_ranks, int local_rank, int omp_num_threads,
                      int requested)
 {
     FS_REQUIRE(local_rank >= 0 && static_cast<std::size_t>(local_rank) < cpus_of_ranks.size(),
@@ -29,25 +29,25 @@ int threads_per_rank(std::vector<CpuSet> const& cpus_of_ranks, int local_rank, i
     if (omp_num_threads > 0) return omp_num_threads;
 
     std::map<int, int> users;
-    for (CpuSet const& cpus : cpus_of_ranks)
+    for (const CpuSet& cpus : cpus_of_ranks)
     {
-        for (int const cpu : cpus)
+        for (const int cpu : cpus)
             ++users[cpu];
     }
     constexpr double kRounding = 1e-9;
     double share = kRounding;
-    for (int const cpu : cpus_of_ranks[static_cast<std::size_t>(local_rank)])
+    for (const int cpu : cpus_of_ranks[static_cast<std::size_t>(local_rank)])
         share += 1.0 / users[cpu];
     return std::max(1, static_cast<int>(share));
 }
 
-int parse_omp_num_threads(char const* value)
+int parse_omp_num_threads(const char* value)
 {
     if (value == nullptr) return 0;
     int threads = 0;
-    char const* const end = value + std::strlen(value);
-    auto const [rest, error] = std::from_chars(value, end, threads);
-    bool const whole = error == std::errc{} && (rest == end || *rest == ',');
+    const char* const end = value + std::strlen(value);
+    const auto [rest, error] = std::from_chars(value, end, threads);
+    const bool whole = error == std::errc{} && (rest == end || *rest == ',');
     return whole ? std::max(threads, 0) : 0;
 }
 
@@ -60,8 +60,8 @@ CpuSet allowed_cpus()
         cpu_set_t* const set = CPU_ALLOC(capacity);
         FS_REQUIRE(set != nullptr, "out of memory for a set of {} processors", capacity);
         const std::size_t bytes = CPU_ALLOC_SIZE(capacity);
-        int const status = sched_getaffinity(0, bytes, set);
-        int const error = errno;
+        const int status = sched_getaffinity(0, bytes, set);
+        const int error = errno;
         for (std::size_t cpu = 0; status == 0 && cpu < capacity; ++cpu)
         {
             if (CPU_ISSET_S(cpu, bytes, set)) result.push_back(static_cast<int>(cpu));
@@ -81,12 +81,12 @@ CpuSet allowed_cpus()
     return result;
 }
 
-std::vector<CpuSet> gather_allowed_cpus(Communicator const& node)
+std::vector<CpuSet> gather_allowed_cpus(const Communicator& node)
 {
     const CpuSet mine = allowed_cpus();
-    const std::string bytes(reinterpret_cast<char const*>(mine.data()), mine.size() * sizeof(int));
+    const std::string bytes(reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(int));
     std::vector<CpuSet> result;
-    for (std::string const& theirs : node.all_gather(bytes))
+    for (const std::string& theirs : node.all_gather(bytes))
     {
         CpuSet& cpus = result.emplace_back(theirs.size() / sizeof(int));
         std::memcpy(cpus.data(), theirs.data(), theirs.size());

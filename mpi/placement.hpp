@@ -24,11 +24,11 @@ using CpuSet = std::vector<int>;
  *
  * \throws Error if `local_rank` is not one of `cpus_of_ranks`.
  */
-[[nodiscard]] int threads_per_rank(std::vector<CpuSet> const& cpus_of_ranks, int local_rank,
+[[nodiscard]] int threads_per_rank(const std::vector<CpuSet>& cpus_of_ranks, int local_rank,
                                    int omp_num_threads, int requested);
 
 /// First number of OMP_NUM_THREADS ("4", "4,2"); 0 if `value` is null or no positive number. Pure.
-[[nodiscard]] int parse_omp_num_threads(char const* value);
+[[nodiscard]] int parse_omp_num_threads(const char* value);
 
 /// Processors that this process may run on. Includes those of the OpenMP places: with OMP_PROC_BIND the
 /// OpenMP library has already pinned the calling thread to the first. \throws Error if the system does not
@@ -36,6 +36,6 @@ using CpuSet = std::vector<int>;
 [[nodiscard]] CpuSet allowed_cpus();
 
 /// allowed_cpus() of every rank of a node, in rank order. \collective
-[[nodiscard]] std::vector<CpuSet> gather_allowed_cpus(Communicator const& node);
+[[nodiscard]] std::vector<CpuSet> gather_allowed_cpus(const Communicator& node);
 
 }  // namespace flipstorm

@@ -18,48 +18,48 @@ namespace flipstorm
 namespace
 {
 
-std::optional<std::uint32_t> number(char const* text)
+std::optional<std::uint32_t> number(const char* text)
 {
     if (text == nullptr) return std::nullopt;
     std::uint32_t value = 0;
-    char const* const end = text + std::strlen(text);
-    auto const [rest, error] = std::from_chars(text, end, value);
+    const char* const end = text + std::strlen(text);
+    const auto [rest, error] = std::from_chars(text, end, value);
     if (error != std::errc{} || rest != end) return std::nullopt;
     return value;
 }
 
 /// Slurm numbers its own steps (batch, extern, interactive, …) from the top.
-bool in_srun_step(Environment const& environment)
+bool in_srun_step(const Environment& environment)
 {
     constexpr std::uint32_t kFirstSpecialStep = 0xfffffff0U;
-    auto const step = number(environment("SLURM_STEP_ID"));
+    const auto step = number(environment("SLURM_STEP_ID"));
     return step && *step < kFirstSpecialStep;
 }
 
 }  // namespace
 
-Launch detect_launch(Environment const& environment)
+Launch detect_launch(const Environment& environment)
 {
-    for (char const* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+    for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
     {
-        if (auto const ranks = number(environment(name))) return {true, static_cast<int>(*ranks), name};
+        if (const auto ranks = number(environment(name))) return {true, static_cast<int>(*ranks), name};
     }
     Launch launch;
-    for (char const* name : {"PMIX_RANK", "PMI_RANK"})
+    for (const char* name : {"PMIX_RANK", "PMI_RANK"})
     {
         if (!launch.by_launcher && environment(name) != nullptr) launch = {true, 0, name};
     }
-    char const* const step_tasks = "SLURM_STEP_NUM_TASKS";
-    auto const tasks = number(environment(step_tasks));
+    const char* const step_tasks = "SLURM_STEP_NUM_TASKS";
+    const auto tasks = number(environment(step_tasks));
     if (tasks && in_srun_step(environment) && (launch.by_launcher || *tasks > 1))
     {
-        bool const heterogeneous = environment("SLURM_HET_SIZE") != nullptr;
+        const bool heterogeneous = environment("SLURM_HET_SIZE") != nullptr;
         launch = {true, heterogeneous ? 0 : static_cast<int>(*tasks), step_tasks};
     }
     return launch;
 }
 
-void check_launch(Launch const& launch, int mpi_size)
+void check_launch(const Launch& launch, int mpi_size)
 {
     FS_CHECK(MpiError, launch.ranks == 0 || launch.ranks == mpi_size,
              "started as one of {} ranks ({}), but {} sees {}: the launcher and the MPI library do not "
@@ -81,7 +81,7 @@ std::string short_library_version(std::string_view text)
         std::string_view word = text.substr(begin, end - begin);
         i = end;
         if (word == "Version:") continue;
-        bool const v_number =
+        const bool v_number =
             word.size() > 1 && word[0] == 'v' && std::isdigit(static_cast<unsigned char>(word[1])) != 0;
         if (v_number) word.remove_prefix(1);
         if (!result.empty()) result += ' ';
@@ -100,7 +100,7 @@ std::string library_version()
 
 MpiSession::MpiSession(int& argc, char**& argv) : unwinding_at_start_(std::uncaught_exceptions())
 {
-    const Launch launch = detect_launch([](char const* name) { return std::getenv(name); });
+    const Launch launch = detect_launch([](const char* name) { return std::getenv(name); });
     if (!launch.by_launcher) return;
 
     int provided = MPI_THREAD_SINGLE;

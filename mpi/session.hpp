@@ -20,7 +20,7 @@ struct Launch
 };
 
 /// Reads an environment variable: its value, or nullptr.
-using Environment = std::function<char const*(char const* name)>;
+using Environment = std::function<const char*(const char* name)>;
 
 /**
  * Was this process started by an MPI launcher, and with how many ranks?
@@ -31,11 +31,11 @@ using Environment = std::function<char const*(char const* name)>;
  * script and an interactive shell of Slurm are not steps in this sense. In a heterogeneous job Slurm tells
  * the tasks of one component only, so the number stays unknown.
  */
-[[nodiscard]] Launch detect_launch(Environment const& environment);
+[[nodiscard]] Launch detect_launch(const Environment& environment);
 
 /// \throws MpiError if the launcher started another number of ranks than MPI sees: a PMI that the MPI library
 /// does not speak silently gives as many MPI worlds of one rank as there are tasks.
-void check_launch(Launch const& launch, int mpi_size);
+void check_launch(const Launch& launch, int mpi_size);
 
 /// "Open MPI 4.1.4" from the long text of MPI_Get_library_version.
 [[nodiscard]] std::string short_library_version(std::string_view text);
@@ -53,8 +53,8 @@ class MpiSession
      * \throws MpiError if MPI is not as the launcher meant it (check_launch) or too old. \collective
      */
     MpiSession(int& argc, char**& argv);
-    MpiSession(MpiSession const&) = delete;
-    MpiSession& operator=(MpiSession const&) = delete;
+    MpiSession(const MpiSession&) = delete;
+    MpiSession& operator=(const MpiSession&) = delete;
 
     /// Finalise MPI. \collective
     ///
@@ -63,7 +63,7 @@ class MpiSession
     ~MpiSession();
 
     /// All ranks; the null communicator without a launcher.
-    [[nodiscard]] Communicator const& world() const { return world_; }
+    [[nodiscard]] const Communicator& world() const { return world_; }
 
     /// End all ranks now, for an error that the others do not know of. mpirun returns `exit_code`.
     [[noreturn]] void abort(int exit_code) const;

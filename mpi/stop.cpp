@@ -22,7 +22,7 @@ extern "C" void remember_signal(int number)
     caught_signal.compare_exchange_strong(none, number);
 }
 
-char const* signal_name(int number)
+const char* signal_name(int number)
 {
     switch (number)
     {
@@ -69,8 +69,8 @@ int ScopedSignalHandler::caught() const
     return caught_signal;
 }
 
-StopConditions::StopConditions(ScopedSignalHandler const& signals, std::optional<std::time_t> deadline,
-                               std::filesystem::path const& out_folder, std::function<std::time_t()> now)
+StopConditions::StopConditions(const ScopedSignalHandler& signals, std::optional<std::time_t> deadline,
+                               const std::filesystem::path& out_folder, std::function<std::time_t()> now)
     : signals_(signals), deadline_(deadline), stop_file_(out_folder / kStopFile), now_(std::move(now))
 {}
 
@@ -82,7 +82,7 @@ std::optional<StopReason> StopConditions::check()
 
 std::optional<StopReason> StopConditions::look()
 {
-    if (int const number = signals_.caught(); number != 0)
+    if (const int number = signals_.caught(); number != 0)
     {
         return StopReason{StopKind::signal, fmt::format("signal {}", signal_name(number))};
     }

@@ -25,8 +25,8 @@ class ScopedSignalHandler
   public:
     /// \throws Error if there is one already or the system refuses.
     ScopedSignalHandler();
-    ScopedSignalHandler(ScopedSignalHandler const&) = delete;
-    ScopedSignalHandler& operator=(ScopedSignalHandler const&) = delete;
+    ScopedSignalHandler(const ScopedSignalHandler&) = delete;
+    ScopedSignalHandler& operator=(const ScopedSignalHandler&) = delete;
     ~ScopedSignalHandler();
 
     /// Number of the first signal caught; 0: none.
@@ -52,7 +52,7 @@ struct StopReason
 };
 
 /// Name of the file in the out folder that stops a campaign.
-inline constexpr char const* kStopFile = "STOP";
+inline constexpr const char* kStopFile = "STOP";
 
 /// All reasons to stop of one rank. Not thread-safe.
 class StopConditions
@@ -60,8 +60,8 @@ class StopConditions
   public:
     /// `signals` must outlive this. `now` gives seconds since 1970-01-01 UTC; without a deadline, time never
     /// runs out.
-    StopConditions(ScopedSignalHandler const& signals, std::optional<std::time_t> deadline,
-                   std::filesystem::path const& out_folder, std::function<std::time_t()> now = epoch_seconds);
+    StopConditions(const ScopedSignalHandler& signals, std::optional<std::time_t> deadline,
+                   const std::filesystem::path& out_folder, std::function<std::time_t()> now = epoch_seconds);
 
     /// The first reason found, ever since; none: go on. Looks for the file at most once a second.
     [[nodiscard]] std::optional<StopReason> check();
@@ -69,7 +69,7 @@ class StopConditions
   private:
     [[nodiscard]] std::optional<StopReason> look();
 
-    ScopedSignalHandler const& signals_;
+    const ScopedSignalHandler& signals_;
     std::optional<std::time_t> deadline_;
     std::filesystem::path stop_file_;
     std::function<std::time_t()> now_;

@@ -25,7 +25,8 @@ std::string reason()
 class Descriptor
 {
   public:
-    Descriptor(const fs::path& name, int flags) : name_(name), value_(::open(name.c_str(), flags | O_CLOEXEC, 0666))
+    Descriptor(const fs::path& name, int flags)
+        : name_(name), value_(::open(name.c_str(), flags | O_CLOEXEC, 0666))
     {
         FS_CHECK(FileError, value_ >= 0, "cannot open '{}': {}", name.string(), reason());
     }
@@ -38,7 +39,10 @@ class Descriptor
 
     [[nodiscard]] int get() const { return value_; }
 
-    void sync() const { FS_CHECK(FileError, ::fsync(value_) == 0, "cannot fsync '{}': {}", name_.string(), reason()); }
+    void sync() const
+    {
+        FS_CHECK(FileError, ::fsync(value_) == 0, "cannot fsync '{}': {}", name_.string(), reason());
+    }
 
     void close()
     {
@@ -66,8 +70,8 @@ fs::path temporary_name(const fs::path& final_name)
 void publish_file(const fs::path& temporary, const fs::path& final_name)
 {
     Descriptor(temporary, O_RDONLY).sync();
-    FS_CHECK(FileError, ::rename(temporary.c_str(), final_name.c_str()) == 0, "cannot rename '{}' to '{}': {}",
-             temporary.string(), final_name.string(), reason());
+    FS_CHECK(FileError, ::rename(temporary.c_str(), final_name.c_str()) == 0,
+             "cannot rename '{}' to '{}': {}", temporary.string(), final_name.string(), reason());
     Descriptor(folder_of(final_name), O_RDONLY | O_DIRECTORY).sync();
 }
 

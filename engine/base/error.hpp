@@ -29,8 +29,7 @@ class Error : public std::runtime_error
     template<class... Args>
     explicit Error(fmt::format_string<Args...> format, Args&&... args)
         : std::runtime_error(fmt::format(format, std::forward<Args>(args)...))
-    {
-    }
+    {}
 
     /// Exit code of a process that ends with this error.
     [[nodiscard]] virtual ExitCode exit_code() const noexcept { return ExitCode::internal; }
@@ -70,9 +69,9 @@ class MpiError : public Error
 }  // namespace flipstorm
 
 /// Throws `ErrorType` with a formatted message unless `condition` holds. Always on.
-#define FS_CHECK(ErrorType, condition, ...)           \
-    do                                                \
-    {                                                 \
+#define FS_CHECK(ErrorType, condition, ...)             \
+    do                                                  \
+    {                                                   \
         if (!(condition)) throw ErrorType(__VA_ARGS__); \
     } while (false)
 
@@ -81,8 +80,8 @@ class MpiError : public Error
 
 /// A contract checked in debug builds only.
 #ifdef NDEBUG
-#    define FS_ASSERT(condition) static_cast<void>(0)
+#define FS_ASSERT(condition) static_cast<void>(0)
 #else
-#    define FS_ASSERT(condition) \
-        FS_REQUIRE(condition, "contract broken: {} ({}:{})", #condition, __FILE__, __LINE__)
+#define FS_ASSERT(condition) \
+    FS_REQUIRE(condition, "contract broken: {} ({}:{})", #condition, __FILE__, __LINE__)
 #endif

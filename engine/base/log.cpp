@@ -12,8 +12,7 @@ namespace
 
 std::shared_ptr<spdlog::logger>& logger()
 {
-    static std::shared_ptr<spdlog::logger> instance = []
-    {
+    static std::shared_ptr<spdlog::logger> instance = [] {
         auto made = spdlog::stderr_color_mt("flipstorm");
         made->set_pattern("%^[%H:%M:%S %l]%$ %v");
         return made;
@@ -34,10 +33,18 @@ void log_message(LogLevel level, const std::string& message)
 {
     switch (level)
     {
-        case LogLevel::debug: logger()->debug(message); break;
-        case LogLevel::info: logger()->info(message); break;
-        case LogLevel::warning: logger()->warn(message); break;
-        case LogLevel::error: logger()->error(message); break;
+        case LogLevel::debug:
+            logger()->debug(message);
+            break;
+        case LogLevel::info:
+            logger()->info(message);
+            break;
+        case LogLevel::warning:
+            logger()->warn(message);
+            break;
+        case LogLevel::error:
+            logger()->error(message);
+            break;
     }
     if (level >= LogLevel::warning) logger()->flush();
 }

@@ -14,7 +14,8 @@ KeyedPermutation::KeyedPermutation(std::uint64_t seed, RandomPurpose purpose, st
       half_bits_(1)
 {
     FS_REQUIRE(size <= (std::uint64_t{1} << 62U), "a permutation of {} elements is larger than 2^62", size);
-    while ((std::uint64_t{1} << (2 * half_bits_)) < size) ++half_bits_;
+    while ((std::uint64_t{1} << (2 * half_bits_)) < size)
+        ++half_bits_;
 }
 
 std::uint64_t KeyedPermutation::encipher(std::uint64_t value) const
@@ -40,7 +41,8 @@ std::uint64_t KeyedPermutation::operator()(std::uint64_t index) const
 {
     FS_REQUIRE(index < size_, "element {} of a permutation of {}", index, size_);
     std::uint64_t value = encipher(index);
-    while (value >= size_) value = encipher(value);
+    while (value >= size_)
+        value = encipher(value);
     return value;
 }
 

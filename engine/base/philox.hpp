@@ -58,8 +58,7 @@ class RandomStream
   public:
     RandomStream(std::uint64_t seed, RandomPurpose purpose, std::uint64_t stream = 0)
         : seed_(seed), purpose_(purpose), stream_(stream)
-    {
-    }
+    {}
 
     /// 32 uniform bits.
     std::uint32_t bits32()
@@ -83,7 +82,8 @@ class RandomStream
     {
         const std::uint64_t reject_under = (0 - bound) % bound;  // 2^64 mod bound
         std::uint64_t draw = bits64();
-        while (draw < reject_under) draw = bits64();
+        while (draw < reject_under)
+            draw = bits64();
         return draw % bound;
     }
 
@@ -95,10 +95,11 @@ class RandomStream
     {
         const auto seed_low = static_cast<std::uint32_t>(seed_);
         const auto seed_high = static_cast<std::uint32_t>(seed_ >> 32U);
-        block_ = philox4x32({static_cast<std::uint32_t>(next_), static_cast<std::uint32_t>(stream_),
-                             static_cast<std::uint32_t>(stream_ >> 32U),
-                             static_cast<std::uint32_t>(purpose_) ^ (static_cast<std::uint32_t>(next_ >> 32U) << 8U)},
-                            {seed_low, seed_high});
+        block_ = philox4x32(
+            {static_cast<std::uint32_t>(next_), static_cast<std::uint32_t>(stream_),
+             static_cast<std::uint32_t>(stream_ >> 32U),
+             static_cast<std::uint32_t>(purpose_) ^ (static_cast<std::uint32_t>(next_ >> 32U) << 8U)},
+            {seed_low, seed_high});
         ++next_;
         used_ = 0;
     }

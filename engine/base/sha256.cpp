@@ -37,7 +37,8 @@ std::string Sha256::hex()
     unsigned length = 0;
     FS_REQUIRE(EVP_DigestFinal_ex(context_->handle, digest.data(), &length) == 1, "SHA-256 failed");
     std::string text;
-    for (unsigned i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
+    for (unsigned i = 0; i < length; ++i)
+        text += fmt::format("{:02x}", digest[i]);
     return text;
 }
 

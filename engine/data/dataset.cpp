@@ -43,8 +43,8 @@ Normalisation measure_normalisation(const ImageSet& images)
     return result;
 }
 
-void normalise(const ImageSet& images, const std::vector<std::int64_t>& indices, const Normalisation& normalisation,
-               float* out)
+void normalise(const ImageSet& images, const std::vector<std::int64_t>& indices,
+               const Normalisation& normalisation, float* out)
 {
     const auto channels = static_cast<std::size_t>(images.channels);
     FS_REQUIRE(normalisation.mean.size() == channels && normalisation.std_dev.size() == channels,

@@ -50,8 +50,8 @@ struct Dataset
  * \param out      float[indices, channels, height, width]
  * \throws Error if the normalisation has another number of channels. Thread-safe.
  */
-void normalise(const ImageSet& images, const std::vector<std::int64_t>& indices, const Normalisation& normalisation,
-               float* out);
+void normalise(const ImageSet& images, const std::vector<std::int64_t>& indices,
+               const Normalisation& normalisation, float* out);
 
 /// SHA-256 of size, pixels and labels.
 [[nodiscard]] std::string digest(const ImageSet& images);

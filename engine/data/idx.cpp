@@ -76,10 +76,11 @@ ImageSet read_pair(const fs::path& folder, const std::string& prefix)
     const fs::path label_file = plain_or_gzip(folder, prefix + "-labels-idx1-ubyte");
     IdxArray images = read_idx(image_file);
     const IdxArray labels = read_idx(label_file);
-    FS_CHECK(DataError, images.shape.size() == 3, "'{}' has {} dimensions; images have 3 (images, height, width)",
-             image_file.string(), images.shape.size());
-    FS_CHECK(DataError, labels.shape.size() == 1, "'{}' has {} dimensions; labels have 1", label_file.string(),
-             labels.shape.size());
+    FS_CHECK(DataError, images.shape.size() == 3,
+             "'{}' has {} dimensions; images have 3 (images, height, width)", image_file.string(),
+             images.shape.size());
+    FS_CHECK(DataError, labels.shape.size() == 1, "'{}' has {} dimensions; labels have 1",
+             label_file.string(), labels.shape.size());
     FS_CHECK(DataError, images.shape[0] == labels.shape[0], "'{}' holds {} images but '{}' {} labels",
              image_file.string(), images.shape[0], label_file.string(), labels.shape[0]);
     ImageSet set;
@@ -99,9 +100,10 @@ IdxArray read_idx(const fs::path& file)
     GzipReader reader(file);
     std::array<std::uint8_t, 4> magic{};
     const std::size_t have = reader.read(magic.data(), magic.size());
-    FS_CHECK(DataError, have == magic.size() && magic[0] == 0 && magic[1] == 0, "'{}' is no IDX file", file.string());
-    FS_CHECK(DataError, magic[2] == 0x08, "'{}' holds IDX values of type 0x{:02x}; flipstorm reads 0x08 (bytes)",
-             file.string(), magic[2]);
+    FS_CHECK(DataError, have == magic.size() && magic[0] == 0 && magic[1] == 0, "'{}' is no IDX file",
+             file.string());
+    FS_CHECK(DataError, magic[2] == 0x08,
+             "'{}' holds IDX values of type 0x{:02x}; flipstorm reads 0x08 (bytes)", file.string(), magic[2]);
     IdxArray array;
     std::int64_t count = 1;
     for (int d = 0; d < magic[3]; ++d)
@@ -112,7 +114,8 @@ IdxArray read_idx(const fs::path& file)
         const std::int64_t size = (std::int64_t{bytes[0]} << 24) | (std::int64_t{bytes[1]} << 16) |
                                   (std::int64_t{bytes[2]} << 8) | std::int64_t{bytes[3]};
         FS_CHECK(DataError, size > 0, "'{}': dimension {} is 0", file.string(), d);
-        FS_CHECK(DataError, count <= kLargest / size, "'{}': its header announces more than 2^40 bytes", file.string());
+        FS_CHECK(DataError, count <= kLargest / size, "'{}': its header announces more than 2^40 bytes",
+                 file.string());
         count *= size;
         array.shape.push_back(size);
     }
@@ -144,7 +147,8 @@ Dataset read_idx_dataset(const fs::path& folder)
     Dataset dataset;
     dataset.train = read_pair(folder, "train");
     dataset.test = read_idx_test_images(folder);
-    dataset.num_classes = std::max(2, 1 + *std::max_element(dataset.train.labels.begin(), dataset.train.labels.end()));
+    dataset.num_classes =
+        std::max(2, 1 + *std::max_element(dataset.train.labels.begin(), dataset.train.labels.end()));
     dataset.normalisation = measure_normalisation(dataset.train);
     check_dataset(dataset, folder.string());
     return dataset;

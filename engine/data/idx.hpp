@@ -21,8 +21,8 @@ struct IdxArray
  * Read an IDX file (two zero bytes, type 0x08 = unsigned byte, number of dimensions, big-endian uint32 sizes,
  * values; LeCun et al., yann.lecun.com/exdb/mnist), plain or gzip.
  *
- * \throws FileError if it cannot be opened or unpacked; DataError if it is no IDX file of bytes, is shorter or
- * longer than its header says, or is larger than 2^40 bytes.
+ * \throws FileError if it cannot be opened or unpacked; DataError if it is no IDX file of bytes, is shorter
+ * or longer than its header says, or is larger than 2^40 bytes.
  */
 IdxArray read_idx(const std::filesystem::path& file);
 

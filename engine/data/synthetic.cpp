@@ -19,7 +19,8 @@ struct Blob
 };
 
 /// Blobs of a class in one channel.
-std::vector<Blob> pattern(std::uint64_t seed, const SyntheticSize& size, std::int32_t label, std::int64_t channel)
+std::vector<Blob> pattern(std::uint64_t seed, const SyntheticSize& size, std::int32_t label,
+                          std::int64_t channel)
 {
     RandomStream random(seed, RandomPurpose::synthetic,
                         static_cast<std::uint64_t>(label) * 1000 + static_cast<std::uint64_t>(channel));
@@ -41,7 +42,8 @@ ImageSet make_images(std::uint64_t seed, const SyntheticSize& size, std::int64_t
     std::vector<std::vector<Blob>> patterns;
     for (std::int32_t label = 0; label < size.classes; ++label)
     {
-        for (std::int64_t c = 0; c < size.channels; ++c) patterns.push_back(pattern(seed, size, label, c));
+        for (std::int64_t c = 0; c < size.channels; ++c)
+            patterns.push_back(pattern(seed, size, label, c));
     }
     for (std::int64_t n = 0; n < count; ++n)
     {

@@ -23,7 +23,8 @@ Golden golden_pass(const Executor& executor, const Network& network, const Image
     golden.label = images.labels;
     for (std::int64_t first = 0; first < images.size(); first += kTileImages)
     {
-        std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(kTileImages, images.size() - first)));
+        std::vector<std::int64_t> indices(
+            static_cast<std::size_t>(std::min(kTileImages, images.size() - first)));
         std::iota(indices.begin(), indices.end(), first);
         const torch::Tensor logits =
             executor.forward(image_batch(images, indices, network.normalisation, executor.device()))
@@ -45,7 +46,8 @@ Golden golden_pass(const Executor& executor, const Network& network, const Image
             golden.margin.push_back(*top - rival);
         }
     }
-    for (std::size_t i = 0; i < golden.label.size(); ++i) golden.correct += golden.label[i] == golden.top1[i] ? 1U : 0U;
+    for (std::size_t i = 0; i < golden.label.size(); ++i)
+        golden.correct += golden.label[i] == golden.top1[i] ? 1U : 0U;
     return golden;
 }
 
@@ -66,8 +68,8 @@ class Evaluator::Implementation
         FS_CHECK(DataError,
                  network.graph.input_shape() == (Shape{images.channels, images.height, images.width}),
                  "the network takes {}x{}x{} images (C×H×W), the test images are {}x{}x{}",
-                 network.graph.input_shape()[0], network.graph.input_shape()[1], network.graph.input_shape()[2],
-                 images.channels, images.height, images.width);
+                 network.graph.input_shape()[0], network.graph.input_shape()[1],
+                 network.graph.input_shape()[2], images.channels, images.height, images.width);
         FS_REQUIRE(!options.tolerances.empty(), "an evaluator needs a tolerance");
         const c10::InferenceMode no_gradients;
         golden_ = golden_pass(executor_, network_, images_);
@@ -88,8 +90,8 @@ class Evaluator::Implementation
         const InjectableLayer& layer = layers_[static_cast<std::size_t>(layer_id.value())];
         for (const WeightChange& change : changes)
         {
-            FS_REQUIRE(change.parameter < layer.weights, "parameter {} of layer '{}' with {}", change.parameter,
-                       layer.name, layer.weights);
+            FS_REQUIRE(change.parameter < layer.weights, "parameter {} of layer '{}' with {}",
+                       change.parameter, layer.name, layer.weights);
         }
         const auto images = static_cast<std::uint64_t>(images_.size());
         std::vector<Outcome> outcomes(changes.size());
@@ -98,7 +100,8 @@ class Evaluator::Implementation
         for (std::size_t t = 0; t < tile_count() && !alive.empty(); ++t)
         {
             std::vector<WeightChange> batch;
-            for (const std::size_t f : alive) batch.push_back(changes[f]);
+            for (const std::size_t f : alive)
+                batch.push_back(changes[f]);
             const std::vector<Tally> tallies = evaluate_tile(layer, batch, t);
             std::vector<std::size_t> survivors;
             for (std::size_t k = 0; k < alive.size(); ++k)
@@ -106,7 +109,8 @@ class Evaluator::Implementation
                 Outcome& outcome = outcomes[alive[k]];
                 outcome.tally += tallies[k];
                 outcome.drop = certain_drop(outcome.tally, golden_.correct, images);
-                outcome.stopped = options_.mode != EvaluationMode::reference && outcome.tally.evaluated < images &&
+                outcome.stopped = options_.mode != EvaluationMode::reference &&
+                                  outcome.tally.evaluated < images &&
                                   outcome.drop > options_.tolerances.back();
                 if (!outcome.stopped) survivors.push_back(alive[k]);
             }
@@ -133,13 +137,15 @@ class Evaluator::Implementation
         }
         const std::uint64_t tile_bytes = static_cast<std::uint64_t>(per_image * kTileImages) * sizeof(float);
         const auto group = static_cast<std::int64_t>(evaluator_->group_size(kTileImages));
-        const std::uint64_t work_bytes = static_cast<std::uint64_t>(all_nodes * kTileImages * group) * sizeof(float) *
-                                         static_cast<std::uint64_t>(options_.threads);
-        FS_CHECK(DataError, options_.memory_budget >= tile_bytes + work_bytes,
-                 "campaign.memory_budget is {} MiB; one tile of {} images and the work space of {} threads need {}",
+        const std::uint64_t work_bytes = static_cast<std::uint64_t>(all_nodes * kTileImages * group) *
+                                         sizeof(float) * static_cast<std::uint64_t>(options_.threads);
+        FS_CHECK(JobError, options_.memory_budget >= tile_bytes + work_bytes,
+                 "campaign.memory_budget is {} MiB; one tile of {} images and the work space of {} threads "
+                 "need {}",
                  options_.memory_budget >> 20U, kTileImages, options_.threads,
                  ((tile_bytes + work_bytes) >> 20U) + 1);
-        kept_tiles_.resize(std::min<std::uint64_t>(tile_count(), (options_.memory_budget - work_bytes) / tile_bytes - 1));
+        kept_tiles_.resize(
+            std::min<std::uint64_t>(tile_count(), (options_.memory_budget - work_bytes) / tile_bytes - 1));
     }
 
     std::vector<Tally> evaluate_tile(const InjectableLayer& layer, const std::vector<WeightChange>& changes,
@@ -149,20 +155,19 @@ class Evaluator::Implementation
         std::vector<Tally> tallies(changes.size());
         const std::size_t group = evaluator_->group_size(tile.size());
         const std::size_t groups = (changes.size() + group - 1) / group;
-        parallel_for(static_cast<std::int64_t>(groups), options_.threads,
-                     [&](std::int64_t g)
-                     {
-                         const c10::InferenceMode no_gradients;
-                         const std::size_t first = static_cast<std::size_t>(g) * group;
-                         evaluator_->evaluate(layer,
-                                              {changes.data() + first, tallies.data() + first,
-                                               std::min(group, changes.size() - first)},
-                                              tile);
-                     });
+        parallel_for(static_cast<std::int64_t>(groups), options_.threads, [&](std::int64_t g) {
+            const c10::InferenceMode no_gradients;
+            const std::size_t first = static_cast<std::size_t>(g) * group;
+            evaluator_->evaluate(
+                layer,
+                {changes.data() + first, tallies.data() + first, std::min(group, changes.size() - first)},
+                tile);
+        });
         return tallies;
     }
 
-    /// Tile with its golden values, from memory if it is among those kept: the first ones, which every fault sees.
+    /// Tile with its golden values, from memory if it is among those kept: the first ones, which every fault
+    /// sees.
     Tile golden_tile(std::size_t t)
     {
         if (t < kept_tiles_.size() && kept_tiles_[t].size() > 0) return kept_tiles_[t];
@@ -210,8 +215,7 @@ EvaluationMode evaluation_mode(std::string_view name)
 
 Evaluator::Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options)
     : implementation_(std::make_unique<Implementation>(network, images, options))
-{
-}
+{}
 
 Evaluator::~Evaluator() = default;
 

@@ -29,7 +29,7 @@ EvaluationMode evaluation_mode(std::string_view name);
 struct EvaluationOptions
 {
     EvaluationMode mode = EvaluationMode::exact;
-    std::vector<double> tolerances;                  ///< rising; a fault that exceeds the last one may stop early
+    std::vector<double> tolerances;  ///< rising; a fault that exceeds the last one may stop early
     std::uint64_t memory_budget = std::uint64_t{2} << 30U;  ///< bytes for golden activations and work space
     int threads = 1;
     Device device;
@@ -53,8 +53,8 @@ class Evaluator
   public:
     /**
      * Runs the fault-free network once over all images.
-     * \throws DataError if images and network do not fit, a golden logit is not finite, or the memory budget
-     * does not hold one tile.
+     * \throws DataError if images and network do not fit or a golden logit is not finite; JobError if the
+     * memory budget does not hold one tile.
      */
     Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options);
     ~Evaluator();

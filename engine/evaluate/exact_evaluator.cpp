@@ -28,7 +28,8 @@ class ExactEvaluator : public TileEvaluator
             {
                 if (!reached[i]) continue;
                 suffix.nodes.emplace_back(static_cast<std::int32_t>(i));
-                for (const NodeId input : graph_.nodes()[i].inputs) read[static_cast<std::size_t>(input.value())] = true;
+                for (const NodeId input : graph_.nodes()[i].inputs)
+                    read[static_cast<std::size_t>(input.value())] = true;
             }
             for (std::size_t i = 0; i < read.size(); ++i)
             {
@@ -61,10 +62,10 @@ class ExactEvaluator : public TileEvaluator
         }
         const torch::Tensor channels =
             torch::tensor(channel_of, torch::TensorOptions().dtype(torch::kLong)).to(executor_.device());
-        const torch::Tensor faulty = faulty_channels(layer, group, channels, tile);        // [tile, faults, …]
-        torch::Tensor changed = faulty.ne(golden.index_select(1, channels));               // NaN ≠ anything
-        if (changed.dim() > 2) changed = changed.flatten(2).any(2);                        // [tile, faults]
-        const torch::Tensor pairs = changed.nonzero();                                     // [pairs, 2]
+        const torch::Tensor faulty = faulty_channels(layer, group, channels, tile);  // [tile, faults, …]
+        torch::Tensor changed = faulty.ne(golden.index_select(1, channels));         // NaN ≠ anything
+        if (changed.dim() > 2) changed = changed.flatten(2).any(2);                  // [tile, faults]
+        const torch::Tensor pairs = changed.nonzero();                               // [pairs, 2]
         torch::Tensor logits;
         if (pairs.size(0) > 0)
         {
@@ -119,10 +120,9 @@ class ExactEvaluator : public TileEvaluator
         for (std::int64_t f = 0; f < weight.size(0); ++f)
         {
             const std::int64_t part = channels[f].item<std::int64_t>() / (conv.out_channels / conv.groups);
-            outputs.push_back(torch::conv2d(input.narrow(1, part * weight.size(1), weight.size(1)),
-                                            weight.narrow(0, f, 1),
-                                            biases.defined() ? biases.narrow(0, f, 1) : torch::Tensor(), conv.stride,
-                                            conv.padding));
+            outputs.push_back(torch::conv2d(
+                input.narrow(1, part * weight.size(1), weight.size(1)), weight.narrow(0, f, 1),
+                biases.defined() ? biases.narrow(0, f, 1) : torch::Tensor(), conv.stride, conv.padding));
         }
         return torch::cat(outputs, 1);
     }
@@ -133,19 +133,22 @@ class ExactEvaluator : public TileEvaluator
     }
 
     /// Add what each change did: judged where its logits are given, golden elsewhere.
-    static void tally(const ChangeGroup& group, const Tile& tile, const torch::Tensor& pairs, const torch::Tensor& logits)
+    static void tally(const ChangeGroup& group, const Tile& tile, const torch::Tensor& pairs,
+                      const torch::Tensor& logits)
     {
         Tally golden;
         golden.evaluated = static_cast<std::uint32_t>(tile.size());
-        for (std::size_t i = 0; i < tile.label.size(); ++i) golden.correct += tile.top1[i] == tile.label[i] ? 1U : 0U;
-        for (std::size_t f = 0; f < group.count; ++f) group.tallies[f] += golden;
+        for (std::size_t i = 0; i < tile.label.size(); ++i)
+            golden.correct += tile.top1[i] == tile.label[i] ? 1U : 0U;
+        for (std::size_t f = 0; f < group.count; ++f)
+            group.tallies[f] += golden;
         const auto* pair = pairs.data_ptr<std::int64_t>();
         for (std::int64_t p = 0; p < pairs.size(0); ++p)
         {
             const auto i = static_cast<std::size_t>(pair[2 * p]);
             Tally& total = group.tallies[pair[2 * p + 1]];
-            const Tally judged = judge(logits.data_ptr<float>() + p * logits.size(1), logits.size(1), tile.label[i],
-                                       tile.top1[i]);
+            const Tally judged = judge(logits.data_ptr<float>() + p * logits.size(1), logits.size(1),
+                                       tile.label[i], tile.top1[i]);
             total.correct -= tile.top1[i] == tile.label[i] ? 1U : 0U;
             total.correct += judged.correct;
             total.mismatches += judged.mismatches;

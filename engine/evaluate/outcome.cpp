@@ -17,12 +17,12 @@ std::vector<std::int64_t> evaluation_order(const Golden& golden)
 {
     std::vector<std::int64_t> order(golden.images());
     std::iota(order.begin(), order.end(), std::int64_t{0});
-    const auto rank = [&](std::int64_t image)
-    {
+    const auto rank = [&](std::int64_t image) {
         const auto i = static_cast<std::size_t>(image);
         return std::pair(golden.top1[i] == golden.label[i], golden.margin[i]);
     };
-    std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return rank(a) < rank(b); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::int64_t a, std::int64_t b) { return rank(a) < rank(b); });
     return order;
 }
 

@@ -58,7 +58,8 @@ double certain_drop(const Tally& tally, std::uint64_t golden_correct, std::uint6
 
 /**
  * Order in which to evaluate images: those the golden network gets wrong first, because only they could win
- * accuracy back; then by rising margin, so that what can be lost is lost early. A permutation of 0 … images − 1.
+ * accuracy back; then by rising margin, so that what can be lost is lost early. A permutation of 0 … images
+ * − 1.
  */
 std::vector<std::int64_t> evaluation_order(const Golden& golden);
 

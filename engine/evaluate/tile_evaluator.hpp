@@ -17,10 +17,10 @@ namespace flipstorm
 /// Images evaluated together, with what the fault-free network computes for them.
 struct Tile
 {
-    torch::Tensor images;              ///< normalised, [tile, C, H, W]
+    torch::Tensor images;               ///< normalised, [tile, C, H, W]
     std::vector<torch::Tensor> values;  ///< golden value by node id, [tile, …]; undefined where not needed
-    std::vector<std::int32_t> label;   ///< [tile]
-    std::vector<std::int32_t> top1;    ///< golden, [tile]
+    std::vector<std::int32_t> label;    ///< [tile]
+    std::vector<std::int32_t> top1;     ///< golden, [tile]
 
     [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(label.size()); }
 };

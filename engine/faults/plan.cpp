@@ -22,7 +22,8 @@ std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, Sch
     if (scheme == Scheme::network_wise)
     {
         Stratum all;
-        for (const InjectableLayer& layer : layers) all.population += bits_of(layer);
+        for (const InjectableLayer& layer : layers)
+            all.population += bits_of(layer);
         return {all};
     }
     for (const InjectableLayer& layer : layers)
@@ -56,7 +57,8 @@ std::vector<std::uint64_t> allocate(std::vector<std::uint64_t> parts, std::uint6
     {
         std::uint64_t position = random.below(left);
         std::size_t part = 0;
-        while (position >= parts[part]) position -= parts[part++];
+        while (position >= parts[part])
+            position -= parts[part++];
         --parts[part];
         ++counts[part];
     }
@@ -70,7 +72,8 @@ Scheme scheme_from(std::string_view name)
     if (name == "network_wise") return Scheme::network_wise;
     if (name == "layer_wise") return Scheme::layer_wise;
     if (name == "data_unaware") return Scheme::data_unaware;
-    throw JobError("campaign.scheme: '{}' is not known; this build has: network_wise, layer_wise, data_unaware", name);
+    throw JobError(
+        "campaign.scheme: '{}' is not known; this build has: network_wise, layer_wise, data_unaware", name);
 }
 
 std::vector<std::uint64_t> spread_limit(const std::vector<std::uint64_t>& wanted, std::uint64_t limit)
@@ -109,10 +112,11 @@ Plan::Plan(const std::vector<InjectableLayer>& layers, const PlanOptions& option
         wanted.push_back(stratum.planned);
     }
     FS_CHECK(JobError, options.limit == 0 || options.limit >= strata_.size(),
-             "campaign.limit = {} is less than the {} strata of this scheme; each needs a fault", options.limit,
-             strata_.size());
+             "campaign.limit = {} is less than the {} strata of this scheme; each needs a fault",
+             options.limit, strata_.size());
     const std::vector<std::uint64_t> drawn = options.limit > 0 ? spread_limit(wanted, options.limit) : wanted;
-    for (std::size_t i = 0; i < strata_.size(); ++i) strata_[i].drawn = drawn[i];
+    for (std::size_t i = 0; i < strata_.size(); ++i)
+        strata_[i].drawn = drawn[i];
     add_draws(layers, options);
     add_chunks(layers, options.images);
 }
@@ -135,7 +139,8 @@ void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptio
         for (std::size_t m = 0; m < members.size(); ++m)
         {
             if (counts[m] == 0) continue;
-            const std::uint64_t stream = (static_cast<std::uint64_t>(i) << 32U) | static_cast<std::uint64_t>(m);
+            const std::uint64_t stream =
+                (static_cast<std::uint64_t>(i) << 32U) | static_cast<std::uint64_t>(m);
             draws_.push_back({stratum_id, members[m]->id, size_, counts[m], members[m]->word_bits,
                               KeyedPermutation(options.seed, RandomPurpose::sample, stream, parts[m])});
             size_ += counts[m];
@@ -156,17 +161,19 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, std::uint64_t 
         const LayerId layer = draws_[d].layer;
         const std::uint64_t first = draws_[d].first;
         std::uint64_t count = 0;
-        for (; d < draws_.size() && draws_[d].layer == layer; ++d) count += draws_[d].count;
+        for (; d < draws_.size() && draws_[d].layer == layer; ++d)
+            count += draws_[d].count;
         const double fault_macs =
             static_cast<double>(layers.at(static_cast<std::size_t>(layer.value())).suffix_macs) *
             static_cast<double>(std::max<std::uint64_t>(images, 1));
-        const double affordable = std::min(kChunkMacs / fault_macs,
-                                           static_cast<double>((count + kChunksPerLayer - 1) / kChunksPerLayer));
+        const double affordable = std::min(
+            kChunkMacs / fault_macs, static_cast<double>((count + kChunksPerLayer - 1) / kChunksPerLayer));
         const auto size = static_cast<std::uint64_t>(std::clamp(affordable, kSmallest, kLargest));
         for (std::uint64_t done = 0; done < count; done += size)
         {
             const std::uint64_t here = std::min(size, count - done);
-            chunks_.push_back({layer, FaultIndex(first + done), here, fault_macs * static_cast<double>(here)});
+            chunks_.push_back(
+                {layer, FaultIndex(first + done), here, fault_macs * static_cast<double>(here)});
         }
     }
 }
@@ -174,8 +181,9 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, std::uint64_t 
 WeightFault Plan::fault(FaultIndex index) const
 {
     FS_REQUIRE(index.value() < size_, "fault {} of a plan of {}", index.value(), size_);
-    const auto after = std::upper_bound(draws_.begin(), draws_.end(), index.value(),
-                                        [](std::uint64_t value, const Draw& draw) { return value < draw.first; });
+    const auto after =
+        std::upper_bound(draws_.begin(), draws_.end(), index.value(),
+                         [](std::uint64_t value, const Draw& draw) { return value < draw.first; });
     const Draw& draw = *std::prev(after);
     const std::uint64_t element = draw.permutation(index.value() - draw.first);
     const std::int32_t bit = strata_[static_cast<std::size_t>(draw.stratum.value())].bit;
@@ -187,9 +195,11 @@ WeightFault Plan::fault(FaultIndex index) const
 std::vector<ChunkId> dearest_first(const Plan& plan)
 {
     std::vector<ChunkId> order;
-    for (std::size_t i = 0; i < plan.chunks().size(); ++i) order.emplace_back(i);
-    std::stable_sort(order.begin(), order.end(), [&](ChunkId a, ChunkId b)
-                     { return plan.chunks()[a.value()].macs > plan.chunks()[b.value()].macs; });
+    for (std::size_t i = 0; i < plan.chunks().size(); ++i)
+        order.emplace_back(i);
+    std::stable_sort(order.begin(), order.end(), [&](ChunkId a, ChunkId b) {
+        return plan.chunks()[a.value()].macs > plan.chunks()[b.value()].macs;
+    });
     return order;
 }
 

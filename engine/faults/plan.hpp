@@ -69,8 +69,8 @@ struct PlanOptions
  * Faults are numbered stratum by stratum and, within a stratum of several layers, layer by layer. Fault k of
  * a (stratum, layer) is element `permutation(k)` of that part of the population, so a sample is without
  * replacement and a smaller limit gives a subset. How many of a stratum's draws fall on each of its layers is
- * drawn too (multivariate hypergeometric, one simulated draw at a time), which makes the whole a simple random
- * sample of the stratum.
+ * drawn too (multivariate hypergeometric, one simulated draw at a time), which makes the whole a simple
+ * random sample of the stratum.
  *
  * Thread-safe: the object does not change.
  */
@@ -117,6 +117,7 @@ class Plan
  *
  * The result is at most `wanted` in each place and sums to min(limit, Σ wanted); remainders go to the first.
  */
-[[nodiscard]] std::vector<std::uint64_t> spread_limit(const std::vector<std::uint64_t>& wanted, std::uint64_t limit);
+[[nodiscard]] std::vector<std::uint64_t> spread_limit(const std::vector<std::uint64_t>& wanted,
+                                                      std::uint64_t limit);
 
 }  // namespace flipstorm

@@ -53,8 +53,8 @@ std::vector<Parameter> initial_parameters(const Graph& graph, std::uint64_t seed
 
 }  // namespace
 
-Network build_network(const std::string& arch, NumberFormat format, const Shape& input_shape, std::int32_t num_classes,
-                      const Normalisation& normalisation, std::uint64_t seed)
+Network build_network(const std::string& arch, NumberFormat format, const Shape& input_shape,
+                      std::int32_t num_classes, const Normalisation& normalisation, std::uint64_t seed)
 {
     FS_CHECK(JobError, arch == "lenet5", "model.arch: '{}' is not known; this build has: lenet5", arch);
     Graph graph = lenet5(input_shape, num_classes);

@@ -16,7 +16,10 @@ struct Apply
     const std::vector<torch::Tensor>& inputs;
     const torch::Tensor* parameters;
 
-    torch::Tensor operator()(const InputOp& /*op*/) const { throw Error("the input node cannot be computed"); }
+    torch::Tensor operator()(const InputOp& /*op*/) const
+    {
+        throw Error("the input node cannot be computed");
+    }
 
     torch::Tensor operator()(const Conv2dOp& op) const
     {
@@ -44,7 +47,8 @@ struct Apply
 std::vector<NodeId> all_but_input(const Graph& graph)
 {
     std::vector<NodeId> nodes;
-    for (std::int32_t i = 1; i <= graph.output().value(); ++i) nodes.emplace_back(i);
+    for (std::int32_t i = 1; i <= graph.output().value(); ++i)
+        nodes.emplace_back(i);
     return nodes;
 }
 
@@ -79,7 +83,8 @@ torch::Tensor Executor::resume(std::vector<torch::Tensor> values, const std::vec
     std::vector<std::size_t> last_use(values.size(), 0);
     for (std::size_t k = 0; k < nodes.size(); ++k)
     {
-        for (const NodeId input : graph_.node(nodes[k]).inputs) last_use[static_cast<std::size_t>(input.value())] = k;
+        for (const NodeId input : graph_.node(nodes[k]).inputs)
+            last_use[static_cast<std::size_t>(input.value())] = k;
     }
     for (std::size_t k = 0; k < nodes.size(); ++k)
     {
@@ -107,7 +112,8 @@ std::vector<torch::Tensor> Executor::forward_all(const torch::Tensor& images) co
     for (const NodeId id : all_but_input(graph_))
     {
         std::vector<torch::Tensor> inputs;
-        for (const NodeId input : graph_.node(id).inputs) inputs.push_back(values[static_cast<std::size_t>(input.value())]);
+        for (const NodeId input : graph_.node(id).inputs)
+            inputs.push_back(values[static_cast<std::size_t>(input.value())]);
         values[static_cast<std::size_t>(id.value())] = apply(id, inputs);
     }
     return values;
@@ -137,7 +143,8 @@ torch::Tensor image_batch(const ImageSet& images, const std::vector<std::int64_t
                           const Normalisation& normalisation, torch::Device device)
 {
     torch::Tensor batch = torch::empty(
-        {static_cast<std::int64_t>(indices.size()), images.channels, images.height, images.width}, torch::kFloat32);
+        {static_cast<std::int64_t>(indices.size()), images.channels, images.height, images.width},
+        torch::kFloat32);
     normalise(images, indices, normalisation, batch.data_ptr<float>());
     return batch.to(device);
 }

@@ -34,7 +34,8 @@ class Executor
      *
      * \param values  by node id; must hold every input of the listed nodes that is not listed itself
      */
-    [[nodiscard]] torch::Tensor resume(std::vector<torch::Tensor> values, const std::vector<NodeId>& nodes) const;
+    [[nodiscard]] torch::Tensor resume(std::vector<torch::Tensor> values,
+                                       const std::vector<NodeId>& nodes) const;
 
     /// Value of one node from its inputs.
     [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs) const;

@@ -45,7 +45,10 @@ struct ShapeRule
         return (size + 2 * padding - kernel) / stride + 1;
     }
 
-    Shape operator()(const InputOp& /*op*/) const { throw DataError("node '{}': a graph has one input", name); }
+    Shape operator()(const InputOp& /*op*/) const
+    {
+        throw DataError("node '{}': a graph has one input", name);
+    }
 
     Shape operator()(const Conv2dOp& op) const
     {
@@ -98,13 +101,15 @@ struct ShapeRule
 std::int64_t elements(const Shape& shape)
 {
     std::int64_t count = 1;
-    for (const std::int64_t size : shape) count *= size;
+    for (const std::int64_t size : shape)
+        count *= size;
     return count;
 }
 
 Graph::Graph(Shape input_shape)
 {
-    FS_CHECK(DataError, !input_shape.empty() && elements(input_shape) > 0, "an input of shape {}", input_shape);
+    FS_CHECK(DataError, !input_shape.empty() && elements(input_shape) > 0, "an input of shape {}",
+             input_shape);
     nodes_.push_back({"input", InputOp{}, {}, std::move(input_shape)});
 }
 
@@ -134,8 +139,9 @@ std::vector<ParameterSpec> Graph::parameters() const
     {
         if (const auto* conv = std::get_if<Conv2dOp>(&entry.operation))
         {
-            specs.push_back({entry.name + ".weight",
-                             {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel}});
+            specs.push_back(
+                {entry.name + ".weight",
+                 {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel}});
             if (conv->bias) specs.push_back({entry.name + ".bias", {conv->out_channels}});
         }
         else if (const auto* linear = std::get_if<LinearOp>(&entry.operation))

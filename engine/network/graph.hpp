@@ -20,10 +20,10 @@ using Shape = std::vector<std::int64_t>;
 
 /// The image batch.
 struct InputOp
-{
-};
+{};
 
-/// 2-D convolution, square geometry, zero padding; parameters NAME.weight [out, in / groups, k, k], NAME.bias [out].
+/// 2-D convolution, square geometry, zero padding; parameters NAME.weight [out, in / groups, k, k], NAME.bias
+/// [out].
 struct Conv2dOp
 {
     std::int64_t in_channels = 0;
@@ -45,8 +45,7 @@ struct LinearOp
 
 /// max(x, 0)
 struct ReluOp
-{
-};
+{};
 
 /// Maximum over square windows.
 struct MaxPool2dOp
@@ -57,13 +56,11 @@ struct MaxPool2dOp
 
 /// Sum of two values of one shape.
 struct AddOp
-{
-};
+{};
 
 /// [C, H, W] → [C·H·W]
 struct FlattenOp
-{
-};
+{};
 
 using Operation = std::variant<InputOp, Conv2dOp, LinearOp, ReluOp, MaxPool2dOp, AddOp, FlattenOp>;
 
@@ -101,7 +98,10 @@ class Graph
     NodeId add(std::string name, Operation operation, std::vector<NodeId> inputs);
 
     [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
-    [[nodiscard]] const Node& node(NodeId id) const { return nodes_.at(static_cast<std::size_t>(id.value())); }
+    [[nodiscard]] const Node& node(NodeId id) const
+    {
+        return nodes_.at(static_cast<std::size_t>(id.value()));
+    }
     [[nodiscard]] NodeId output() const { return NodeId(static_cast<std::int32_t>(nodes_.size()) - 1); }
     [[nodiscard]] const Shape& input_shape() const { return nodes_.front().shape; }
 

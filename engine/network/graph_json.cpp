@@ -41,14 +41,15 @@ struct WriteOperation
     std::string operator()(const InputOp& /*op*/) const { return R"("op": "input")"; }
     std::string operator()(const Conv2dOp& op) const
     {
-        return fmt::format(R"("op": "conv2d", "in_channels": {}, "out_channels": {}, "kernel": {}, "stride": {}, )"
-                           R"("padding": {}, "groups": {}, "bias": {})",
-                           op.in_channels, op.out_channels, op.kernel, op.stride, op.padding, op.groups, op.bias);
+        return fmt::format(
+            R"("op": "conv2d", "in_channels": {}, "out_channels": {}, "kernel": {}, "stride": {}, )"
+            R"("padding": {}, "groups": {}, "bias": {})",
+            op.in_channels, op.out_channels, op.kernel, op.stride, op.padding, op.groups, op.bias);
     }
     std::string operator()(const LinearOp& op) const
     {
-        return fmt::format(R"("op": "linear", "in_features": {}, "out_features": {}, "bias": {})", op.in_features,
-                           op.out_features, op.bias);
+        return fmt::format(R"("op": "linear", "in_features": {}, "out_features": {}, "bias": {})",
+                           op.in_features, op.out_features, op.bias);
     }
     std::string operator()(const ReluOp& /*op*/) const { return R"("op": "relu")"; }
     std::string operator()(const MaxPool2dOp& op) const
@@ -73,8 +74,12 @@ Operation read_operation(const ptree& tree, const std::string& node)
     const auto kind = member<std::string>(tree, node, "op");
     if (kind == "conv2d")
     {
-        return Conv2dOp{integer("in_channels"), integer("out_channels"), integer("kernel"),
-                        integer("stride"),      integer("padding"),      integer("groups"),
+        return Conv2dOp{integer("in_channels"),
+                        integer("out_channels"),
+                        integer("kernel"),
+                        integer("stride"),
+                        integer("padding"),
+                        integer("groups"),
                         member<bool>(tree, node, "bias")};
     }
     if (kind == "linear")
@@ -102,9 +107,10 @@ std::string to_json(const Graph& graph)
             inputs += (inputs.empty() ? "" : ", ") + quoted(graph.node(input).name);
         }
         std::string shape;
-        for (const std::int64_t size : node.shape) shape += fmt::format("{}{}", shape.empty() ? "" : ", ", size);
-        text += fmt::format("  {{\"name\": {}, {}, \"inputs\": [{}], \"shape\": [{}]}}{}\n", quoted(node.name),
-                            std::visit(WriteOperation{}, node.operation), inputs, shape,
+        for (const std::int64_t size : node.shape)
+            shape += fmt::format("{}{}", shape.empty() ? "" : ", ", size);
+        text += fmt::format("  {{\"name\": {}, {}, \"inputs\": [{}], \"shape\": [{}]}}{}\n",
+                            quoted(node.name), std::visit(WriteOperation{}, node.operation), inputs, shape,
                             i + 1 < graph.nodes().size() ? "," : "");
     }
     return text + "]\n";
@@ -123,8 +129,7 @@ Graph graph_from_json(const std::string& json)
         throw DataError("graph: no valid JSON, line {}: {}", error.line(), error.message());
     }
     FS_CHECK(DataError, !tree.empty(), "graph: no nodes");
-    const auto read_shape = [](const ptree& entry, const std::string& name)
-    {
+    const auto read_shape = [](const ptree& entry, const std::string& name) {
         Shape shape;
         const auto list = entry.get_child_optional("shape");
         FS_CHECK(DataError, list, "graph: node '{}' has no 'shape'", name);
@@ -137,7 +142,8 @@ Graph graph_from_json(const std::string& json)
         return shape;
     };
     const ptree& first = tree.front().second;
-    FS_CHECK(DataError, member<std::string>(first, "0", "op") == "input", "graph: the first node is not the input");
+    FS_CHECK(DataError, member<std::string>(first, "0", "op") == "input",
+             "graph: the first node is not the input");
     Graph graph(read_shape(first, "input"));
     for (auto entry = std::next(tree.begin()); entry != tree.end(); ++entry)
     {
@@ -153,8 +159,8 @@ Graph graph_from_json(const std::string& json)
             {
                 if (graph.nodes()[i].name == wanted) found = NodeId(static_cast<std::int32_t>(i));
             }
-            FS_CHECK(DataError, found.value() >= 0, "graph: node '{}' reads '{}', which does not come before it", name,
-                     wanted);
+            FS_CHECK(DataError, found.value() >= 0,
+                     "graph: node '{}' reads '{}', which does not come before it", name, wanted);
             inputs.push_back(found);
         }
         const NodeId added = graph.add(name, read_operation(entry->second, name), std::move(inputs));

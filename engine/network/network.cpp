@@ -34,7 +34,8 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
     for (std::size_t i = 0; i < network.graph.nodes().size(); ++i)
     {
         const Node& node = network.graph.nodes()[i];
-        if (!std::holds_alternative<Conv2dOp>(node.operation) && !std::holds_alternative<LinearOp>(node.operation))
+        if (!std::holds_alternative<Conv2dOp>(node.operation) &&
+            !std::holds_alternative<LinearOp>(node.operation))
         {
             continue;
         }
@@ -64,8 +65,9 @@ std::string digest(const Network& network)
 {
     Sha256 hash;
     hash.update(network.arch).update("\n").update(to_string(network.format)).update("\n");
-    hash.update(to_json(network.graph)).update(fmt::format("{} {} {}", network.num_classes, network.normalisation.mean,
-                                                           network.normalisation.std_dev));
+    hash.update(to_json(network.graph))
+        .update(fmt::format("{} {} {}", network.num_classes, network.normalisation.mean,
+                            network.normalisation.std_dev));
     for (const Parameter& parameter : network.parameters)
     {
         hash.update(parameter.name).update("\n");
@@ -77,18 +79,18 @@ std::string digest(const Network& network)
 void check_network(const Network& network, const std::string& where)
 {
     const std::vector<ParameterSpec> wanted = network.graph.parameters();
-    FS_CHECK(DataError, network.parameters.size() == wanted.size(), "{}: {} parameter tensors, its graph has {}",
-             where, network.parameters.size(), wanted.size());
+    FS_CHECK(DataError, network.parameters.size() == wanted.size(),
+             "{}: {} parameter tensors, its graph has {}", where, network.parameters.size(), wanted.size());
     for (std::size_t i = 0; i < wanted.size(); ++i)
     {
         const Parameter& parameter = network.parameters[i];
-        FS_CHECK(DataError, parameter.name == wanted[i].name, "{}: parameter {} is '{}', its graph wants '{}'", where,
-                 i, parameter.name, wanted[i].name);
+        FS_CHECK(DataError, parameter.name == wanted[i].name,
+                 "{}: parameter {} is '{}', its graph wants '{}'", where, i, parameter.name, wanted[i].name);
         FS_CHECK(DataError,
                  parameter.shape == wanted[i].shape &&
                      parameter.values.size() == static_cast<std::size_t>(elements(wanted[i].shape)),
-                 "{}: parameter '{}' has shape {}, its graph wants {}", where, parameter.name, parameter.shape,
-                 wanted[i].shape);
+                 "{}: parameter '{}' has shape {}, its graph wants {}", where, parameter.name,
+                 parameter.shape, wanted[i].shape);
         for (std::size_t k = 0; k < parameter.values.size(); ++k)
         {
             FS_CHECK(DataError, std::isfinite(parameter.values[k]),
@@ -97,18 +99,20 @@ void check_network(const Network& network, const std::string& where)
         }
     }
     const Shape& logits = network.graph.node(network.graph.output()).shape;
-    FS_CHECK(DataError, logits == Shape{network.num_classes}, "{}: the output has shape {} for {} classes", where,
-             logits, network.num_classes);
+    FS_CHECK(DataError, logits == Shape{network.num_classes}, "{}: the output has shape {} for {} classes",
+             where, logits, network.num_classes);
     const auto channels = static_cast<std::size_t>(network.graph.input_shape().front());
-    FS_CHECK(DataError,
-             network.normalisation.mean.size() == channels && network.normalisation.std_dev.size() == channels,
-             "{}: mean and std have {} and {} values for {} channels", where, network.normalisation.mean.size(),
-             network.normalisation.std_dev.size(), channels);
+    FS_CHECK(
+        DataError,
+        network.normalisation.mean.size() == channels && network.normalisation.std_dev.size() == channels,
+        "{}: mean and std have {} and {} values for {} channels", where, network.normalisation.mean.size(),
+        network.normalisation.std_dev.size(), channels);
     for (std::size_t c = 0; c < channels; ++c)
     {
-        FS_CHECK(DataError, std::isfinite(network.normalisation.mean[c]) && network.normalisation.std_dev[c] > 0,
-                 "{}: mean {} and std {} of channel {}; std must be positive", where, network.normalisation.mean[c],
-                 network.normalisation.std_dev[c], c);
+        FS_CHECK(DataError,
+                 std::isfinite(network.normalisation.mean[c]) && network.normalisation.std_dev[c] > 0,
+                 "{}: mean {} and std {} of channel {}; std must be positive", where,
+                 network.normalisation.mean[c], network.normalisation.std_dev[c], c);
     }
 }
 

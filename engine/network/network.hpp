@@ -28,7 +28,7 @@ struct Network
     NumberFormat format = NumberFormat::fp32;
     Graph graph;
     std::int32_t num_classes = 0;
-    Normalisation normalisation;  ///< of the images it was trained on
+    Normalisation normalisation;        ///< of the images it was trained on
     std::vector<Parameter> parameters;  ///< in the order of graph.parameters()
 
     /// Parameter of that name. \throws Error if there is none.

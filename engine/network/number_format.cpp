@@ -19,7 +19,8 @@ std::string to_string(NumberFormat format)
 {
     switch (format)
     {
-        case NumberFormat::fp32: return "fp32";
+        case NumberFormat::fp32:
+            return "fp32";
     }
     throw Error("number format {} has no name", static_cast<int>(format));
 }
@@ -28,7 +29,8 @@ int word_bits(NumberFormat format)
 {
     switch (format)
     {
-        case NumberFormat::fp32: return 32;
+        case NumberFormat::fp32:
+            return 32;
     }
     throw Error("number format {} has no word size", static_cast<int>(format));
 }

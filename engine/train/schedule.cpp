@@ -33,10 +33,11 @@ double learning_rate(Schedule schedule, double peak, std::int64_t step, std::int
     const auto total = static_cast<double>(steps);
     switch (schedule)
     {
-        case Schedule::constant: return peak;
-        case Schedule::cosine: return cosine_between(peak, 0.0, at / total);
-        case Schedule::one_cycle:
-        {
+        case Schedule::constant:
+            return peak;
+        case Schedule::cosine:
+            return cosine_between(peak, 0.0, at / total);
+        case Schedule::one_cycle: {
             const double start = peak / 25.0;
             const double end = start / 1.0e4;
             const double rise = 0.3 * total - 1.0;  // the step at the top, as PyTorch counts

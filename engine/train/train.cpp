@@ -14,11 +14,13 @@ namespace flipstorm
 namespace
 {
 
-torch::Tensor label_batch(const ImageSet& images, const std::vector<std::int64_t>& indices, torch::Device device)
+torch::Tensor label_batch(const ImageSet& images, const std::vector<std::int64_t>& indices,
+                          torch::Device device)
 {
     torch::Tensor labels = torch::empty({static_cast<std::int64_t>(indices.size())}, torch::kLong);
     auto* out = labels.data_ptr<std::int64_t>();
-    for (const std::int64_t index : indices) *out++ = images.labels[static_cast<std::size_t>(index)];
+    for (const std::int64_t index : indices)
+        *out++ = images.labels[static_cast<std::size_t>(index)];
     return labels.to(device);
 }
 
@@ -28,18 +30,20 @@ std::vector<std::int64_t> shuffled(std::int64_t count, std::uint64_t seed, std::
     std::vector<std::int64_t> order(static_cast<std::size_t>(count));
     std::iota(order.begin(), order.end(), std::int64_t{0});
     RandomStream random(seed, RandomPurpose::shuffle, static_cast<std::uint64_t>(epoch));
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+    for (std::size_t i = order.size(); i > 1; --i)
+        std::swap(order[i - 1], order[random.below(i)]);
     return order;
 }
 
 }  // namespace
 
-bool train(Network& network, const ImageSet& images, const TrainOptions& options, const EpochCallback& on_epoch,
-           const StopCallback& should_stop)
+bool train(Network& network, const ImageSet& images, const TrainOptions& options,
+           const EpochCallback& on_epoch, const StopCallback& should_stop)
 {
     const torch::Device device = torch_device(options.device);
     const Executor executor(network, device);
-    for (const torch::Tensor& parameter : executor.parameters()) parameter.set_requires_grad(true);
+    for (const torch::Tensor& parameter : executor.parameters())
+        parameter.set_requires_grad(true);
     torch::optim::SGD optimiser(
         executor.parameters(),
         torch::optim::SGDOptions(options.lr).momentum(options.momentum).weight_decay(options.weight_decay));
@@ -69,7 +73,8 @@ bool train(Network& network, const ImageSet& images, const TrainOptions& options
             optimiser.step();
             const double value = loss.item<double>();
             FS_CHECK(DataError, std::isfinite(value),
-                     "training diverged: the loss is {} in epoch {}, step {}; lower train.lr ({}) or set train.clip",
+                     "training diverged: the loss is {} in epoch {}, step {}; lower train.lr ({}) or set "
+                     "train.clip",
                      value, epoch + 1, b + 1, options.lr);
             loss_sum += value * static_cast<double>(indices.size());
             correct += logits.argmax(1).eq(labels).sum().item<std::int64_t>();
@@ -93,7 +98,8 @@ double accuracy(const Network& network, const ImageSet& images, Device device)
         std::iota(indices.begin(), indices.end(), first);
         const torch::Tensor logits =
             executor.forward(image_batch(images, indices, network.normalisation, executor.device()));
-        correct += logits.argmax(1).eq(label_batch(images, indices, executor.device())).sum().item<std::int64_t>();
+        correct +=
+            logits.argmax(1).eq(label_batch(images, indices, executor.device())).sum().item<std::int64_t>();
     }
     return static_cast<double>(correct) / static_cast<double>(images.size());
 }

@@ -30,9 +30,9 @@ struct TrainOptions
 /// One epoch's figures.
 struct EpochReport
 {
-    std::int64_t epoch = 0;      ///< from 1
-    double loss = 0;             ///< mean training cross entropy
-    double train_accuracy = 0;   ///< share, measured while training
+    std::int64_t epoch = 0;     ///< from 1
+    double loss = 0;            ///< mean training cross entropy
+    double train_accuracy = 0;  ///< share, measured while training
     double seconds = 0;
 };
 
@@ -51,8 +51,8 @@ using StopCallback = std::function<bool()>;
  * \return false if it was stopped
  * \throws DataError if the loss becomes NaN or infinite (naming epoch and step), or images do not fit.
  */
-bool train(Network& network, const ImageSet& images, const TrainOptions& options, const EpochCallback& on_epoch,
-           const StopCallback& should_stop);
+bool train(Network& network, const ImageSet& images, const TrainOptions& options,
+           const EpochCallback& on_epoch, const StopCallback& should_stop);
 
 /// Share of images whose top-1 equals the label.
 double accuracy(const Network& network, const ImageSet& images, Device device);

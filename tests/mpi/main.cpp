@@ -15,15 +15,15 @@ namespace flipstorm::test
 namespace
 {
 
-MpiSession const* the_session = nullptr;
+const MpiSession* the_session = nullptr;
 
 class FailureReporter : public testing::EmptyTestEventListener
 {
   public:
-    void OnTestPartResult(testing::TestPartResult const& result) override
+    void OnTestPartResult(const testing::TestPartResult& result) override
     {
         if (!result.failed()) return;
-        char const* const file = result.file_name() == nullptr ? "?" : result.file_name();
+        const char* const file = result.file_name() == nullptr ? "?" : result.file_name();
         std::fprintf(stderr, "rank %d: %s:%d: %s\n", world().rank(), file, result.line_number(),
                      result.message());
     }
@@ -32,7 +32,7 @@ class FailureReporter : public testing::EmptyTestEventListener
 class EarlyAbort : public testing::EmptyTestEventListener
 {
   public:
-    void OnTestEnd(testing::TestInfo const& info) override
+    void OnTestEnd(const testing::TestInfo& info) override
     {
         if (info.result()->HasFatalFailure() && world().size() > 1) session().abort(EXIT_FAILURE);
     }
@@ -58,12 +58,12 @@ int run()
 
 }  // namespace
 
-MpiSession const& session()
+const MpiSession& session()
 {
     return *the_session;
 }
 
-Communicator const& world()
+const Communicator& world()
 {
     return session().world();
 }
@@ -79,7 +79,7 @@ int main(int argc, char** argv)
         flipstorm::test::the_session = &here;
         return flipstorm::test::run();
     }
-    catch (std::exception const& error)
+    catch (const std::exception& error)
     {
         std::fprintf(stderr, "%s\n", error.what());
         return EXIT_FAILURE;

@@ -25,18 +25,18 @@ std::vector<ChunkId> some_order(std::uint64_t count)
 }
 
 /// Positions in `order` of the chunks of every rank.
-std::vector<std::vector<std::size_t>> positions(std::vector<ChunkId> const& order,
-                                                std::vector<ChunkId> const& mine)
+std::vector<std::vector<std::size_t>> positions(const std::vector<ChunkId>& order,
+                                                const std::vector<ChunkId>& mine)
 {
     std::string bytes;
     for (const ChunkId chunk : mine)
     {
-        auto const position =
+        const auto position =
             static_cast<std::size_t>(std::find(order.begin(), order.end(), chunk) - order.begin());
-        bytes.append(reinterpret_cast<char const*>(&position), sizeof position);
+        bytes.append(reinterpret_cast<const char*>(&position), sizeof position);
     }
     std::vector<std::vector<std::size_t>> result;
-    for (std::string const& theirs : world().all_gather(bytes))
+    for (const std::string& theirs : world().all_gather(bytes))
     {
         auto& list = result.emplace_back(theirs.size() / sizeof(std::size_t));
         std::memcpy(list.data(), theirs.data(), theirs.size());
@@ -52,7 +52,7 @@ TEST(ChunkQueue, GivesEachChunkOnceAndToEachRankInOrder)
     {
         ChunkQueue queue(world(), order);
         EXPECT_EQ(queue.size(), kChunks);
-        while (auto const chunk = queue.next())
+        while (const auto chunk = queue.next())
         {
             mine.push_back(*chunk);
             if (mine.size() % 16 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -61,7 +61,7 @@ TEST(ChunkQueue, GivesEachChunkOnceAndToEachRankInOrder)
         EXPECT_EQ(queue.taken(), kChunks);
     }
     std::vector<int> times(kChunks);
-    for (auto const& list : positions(order, mine))
+    for (const auto& list : positions(order, mine))
     {
         EXPECT_TRUE(std::is_sorted(list.begin(), list.end()));
         for (const std::size_t position : list)
@@ -77,7 +77,7 @@ TEST(ChunkQueue, ASlowRankTakesFewerChunks)
     std::vector<ChunkId> mine;
     {
         ChunkQueue queue(world(), order);
-        while (auto const chunk = queue.next())
+        while (const auto chunk = queue.next())
         {
             mine.push_back(*chunk);
             std::this_thread::sleep_for(std::chrono::milliseconds(world().is_root() ? 100 : 2));
@@ -99,7 +99,7 @@ TEST(ChunkQueue, StopOfAnyRankEndsAll)
         std::vector<ChunkId> mine;
         {
             ChunkQueue queue(world(), order);
-            while (auto const chunk = queue.next())
+            while (const auto chunk = queue.next())
             {
                 mine.push_back(*chunk);
                 if (world().rank() == stopper && mine.size() == 5) queue.stop();
@@ -112,7 +112,7 @@ TEST(ChunkQueue, StopOfAnyRankEndsAll)
         }
         // What was taken is an unbroken beginning of the order.
         std::vector<std::size_t> all;
-        for (auto const& list : positions(order, mine))
+        for (const auto& list : positions(order, mine))
             all.insert(all.end(), list.begin(), list.end());
         std::sort(all.begin(), all.end());
         EXPECT_LT(all.size(), kChunks / 2);

@@ -25,7 +25,7 @@ using Strings = std::vector<std::string>;
 /// Bytes that tell sender, receiver and position; of very different lengths, some empty.
 std::string message(int from, int to)
 {
-    int const kind = (from + 2 * to) % 4;
+    const int kind = (from + 2 * to) % 4;
     const std::size_t length = kind == 0 ? 0 : kind == 1 ? 5 : kind == 2 ? 3'000'000 : 40'000'001;
     std::string bytes(length, static_cast<char>('a' + from));
     for (std::size_t i = 0; i < length; i += 1000)
@@ -35,7 +35,7 @@ std::string message(int from, int to)
 
 TEST(Communicator, IsNullWithoutALauncherOnly)
 {
-    bool const launched = detect_launch([](char const* name) { return std::getenv(name); }).by_launcher;
+    const bool launched = detect_launch([](const char* name) { return std::getenv(name); }).by_launcher;
     EXPECT_EQ(world().is_null(), !launched);
     EXPECT_EQ(world().handle() == MPI_COMM_NULL, !launched);
     int initialized = 0;
@@ -53,7 +53,7 @@ TEST(Communicator, ErrorsAreThrown)
         FS_MPI(MPI_Send(nullptr, 1, MPI_INT, world().size(), 0, world().handle()));
         FAIL() << "nothing thrown";
     }
-    catch (MpiError const& error)
+    catch (const MpiError& error)
     {
         const std::string text = error.what();
         EXPECT_NE(text.find("MPI_Send"), std::string::npos) << text;
@@ -72,7 +72,7 @@ TEST(Communicator, BroadcastsFromEveryRoot)
             world().broadcast(bytes, root);
             EXPECT_TRUE(bytes == message(root, kind)) << bytes.size();
         }
-        auto const mine = static_cast<std::uint64_t>(world().rank()) + (std::uint64_t{1} << 60U);
+        const auto mine = static_cast<std::uint64_t>(world().rank()) + (std::uint64_t{1} << 60U);
         EXPECT_EQ(world().broadcast(mine, root),
                   static_cast<std::uint64_t>(root) + (std::uint64_t{1} << 60U));
     }
@@ -80,8 +80,8 @@ TEST(Communicator, BroadcastsFromEveryRoot)
 
 TEST(Communicator, ReducesScalars)
 {
-    auto const ranks = static_cast<std::uint64_t>(world().size());
-    auto const mine = static_cast<std::uint64_t>(world().rank()) + 1;
+    const auto ranks = static_cast<std::uint64_t>(world().size());
+    const auto mine = static_cast<std::uint64_t>(world().rank()) + 1;
     EXPECT_EQ(world().all_reduce(mine, Reduce::sum), ranks * (ranks + 1) / 2);
     EXPECT_EQ(world().all_reduce(mine, Reduce::min), 1U);
     EXPECT_EQ(world().all_reduce(mine, Reduce::max), ranks);
@@ -94,8 +94,8 @@ TEST(Communicator, ReducesScalars)
 
 TEST(Communicator, ReducesVectors)
 {
-    auto const ranks = static_cast<std::size_t>(world().size());
-    auto const here = static_cast<std::size_t>(world().rank());
+    const auto ranks = static_cast<std::size_t>(world().size());
+    const auto here = static_cast<std::size_t>(world().rank());
     // More than one piece, the last of them short.
     std::vector<std::uint64_t> counts((std::size_t{1} << 21U) + 3);
     std::iota(counts.begin(), counts.end(), here);
@@ -174,14 +174,14 @@ TEST(Communicator, PatientBarrierWaitsWithoutWork)
     world().patient_barrier();
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
     EXPECT_GE(watch.seconds(), 0.4);
-    double const work = static_cast<double>(after.tv_sec - before.tv_sec) +
+    const double work = static_cast<double>(after.tv_sec - before.tv_sec) +
                         1e-9 * static_cast<double>(after.tv_nsec - before.tv_nsec);
     EXPECT_LT(work, 0.1);
 }
 
 TEST(Communicator, Splits)
 {
-    int const rank = world().rank();
+    const int rank = world().rank();
     const Communicator half = world().split(rank % 2);
     if (!world().is_null())
     {
@@ -205,7 +205,7 @@ TEST(Communicator, KnowsItsPlaceOnTheNode)
     const std::vector<CpuSet> cpus = gather_allowed_cpus(node);
     ASSERT_EQ(cpus.size(), static_cast<std::size_t>(node.size()));
     EXPECT_EQ(cpus[static_cast<std::size_t>(node.rank())], allowed_cpus());
-    int const threads = threads_per_rank(cpus, node.rank(), 0, 0);
+    const int threads = threads_per_rank(cpus, node.rank(), 0, 0);
     EXPECT_GE(threads, 1);
     EXPECT_LE(threads, static_cast<int>(allowed_cpus().size()));
 }

@@ -58,14 +58,14 @@ class SharedJournal : public testing::Test
     }
 
     /// Read on the ranks of `readers`; checks each entry, and that the ranks together have each chunk once.
-    std::vector<std::uint8_t> read(Communicator const& readers)
+    std::vector<std::uint8_t> read(const Communicator& readers)
     {
         JournalContent content = read_journal(folder_, kDigest, readers.rank(), readers.size());
         EXPECT_EQ(content.dropped, 0U);
         const std::vector<std::uint8_t> done = agree_on_done(readers, content, kChunks);
-        for (JournalEntry const& entry : content.entries)
+        for (const JournalEntry& entry : content.entries)
             EXPECT_TRUE(entry.bytes == outcome(entry.chunk.value()));
-        auto const flags = std::accumulate(done.begin(), done.end(), std::uint64_t{0});
+        const auto flags = std::accumulate(done.begin(), done.end(), std::uint64_t{0});
         EXPECT_EQ(readers.all_reduce(std::uint64_t{content.entries.size()}, Reduce::sum), flags);
         return done;
     }
@@ -99,7 +99,7 @@ TEST_F(SharedJournal, ADamagedSegmentIsMissingOnAllRanks)
     if (world().is_root())
     {
         std::filesystem::path first;
-        for (auto const& entry : std::filesystem::directory_iterator(folder_))
+        for (const auto& entry : std::filesystem::directory_iterator(folder_))
         {
             if (first.empty() || entry.path() < first) first = entry.path();
         }
@@ -119,7 +119,7 @@ TEST_F(SharedJournal, ADamagedSegmentIsMissingOnAllRanks)
 TEST_F(SharedJournal, StartIdIsTheSameOnAllRanks)
 {
     const std::string id = new_start_id(world());
-    for (std::string const& theirs : world().all_gather(id))
+    for (const std::string& theirs : world().all_gather(id))
         EXPECT_EQ(theirs, id);
 }
 

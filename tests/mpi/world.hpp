@@ -6,7 +6,7 @@
 namespace flipstorm::test
 {
 
-[[nodiscard]] MpiSession const& session();
-[[nodiscard]] Communicator const& world();
+[[nodiscard]] const MpiSession& session();
+[[nodiscard]] const Communicator& world();
 
 }  // namespace flipstorm::test

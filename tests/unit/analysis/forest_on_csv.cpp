@@ -3,8 +3,8 @@
 //     forest_on_csv TRAIN.csv TEST.csv BAG TREES MAX_FEATURES SEED
 //
 // TRAIN.csv: features and a last column 0 or 1; TEST.csv: features. BAG: all, rf, undersample_bootstrap,
-// stratified_bootstrap; MAX_FEATURES 0: the default. Prints the importances in one line, then the probability of each
-// row of TEST.csv.
+// stratified_bootstrap; MAX_FEATURES 0: the default. Prints the importances in one line, then the probability
+// of each row of TEST.csv.
 
 #include <fmt/format.h>
 
@@ -53,7 +53,8 @@ int main(int argc, char** argv)
     const std::vector<std::uint8_t> labels(train.back().begin(), train.back().end());
     train.pop_back();
     std::vector<std::string> names;
-    for (std::size_t f = 0; f < train.size(); ++f) names.push_back("f" + std::to_string(f));
+    for (std::size_t f = 0; f < train.size(); ++f)
+        names.push_back("f" + std::to_string(f));
     std::vector<std::uint32_t> rows(labels.size());
     std::iota(rows.begin(), rows.end(), 0U);
 
@@ -70,9 +71,11 @@ int main(int argc, char** argv)
     std::vector<float> values;
     for (std::size_t row = 0; row < test[0].size(); ++row)
     {
-        for (const auto& column : test) values.push_back(column[row]);
+        for (const auto& column : test)
+            values.push_back(column[row]);
     }
     fmt::print("{:.12g}\n", fmt::join(forest.importance(), ","));
-    for (const double p : forest.predict(values, settings.threads)) fmt::print("{:.12g}\n", p);
+    for (const double p : forest.predict(values, settings.threads))
+        fmt::print("{:.12g}\n", p);
     return 0;
 }

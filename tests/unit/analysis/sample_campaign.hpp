@@ -13,7 +13,10 @@ namespace flipstorm::testing
 {
 
 /// conv1 [4, 2, 3×3] and fc1 [5, 8], words of 8 bits.
-inline LayerTable sample_layers() { return {{"conv1", "fc1"}, {72, 40}, {4, 5}, {2, 8}, {8, 8}}; }
+inline LayerTable sample_layers()
+{
+    return {{"conv1", "fc1"}, {72, 40}, {4, 5}, {2, 8}, {8, 8}};
+}
 
 /// Random weights, about half of them negative.
 inline std::vector<LayerWeights> sample_weights(const LayerTable& layers)
@@ -23,15 +26,17 @@ inline std::vector<LayerWeights> sample_weights(const LayerTable& layers)
     for (std::size_t l = 0; l < layers.size(); ++l)
     {
         LayerWeights layer{layers.name[l], {}};
-        for (std::uint64_t w = 0; w < layers.weights[l]; ++w) layer.values.push_back(static_cast<float>(random.normal()));
+        for (std::uint64_t w = 0; w < layers.weights[l]; ++w)
+            layer.values.push_back(static_cast<float>(random.normal()));
         weights.push_back(layer);
     }
     return weights;
 }
 
 /// Append a fault with the given drop; its channels and sign follow from the parameter.
-inline void add_fault(CampaignRecord& campaign, const std::vector<LayerWeights>& weights, std::int32_t stratum,
-                      std::int32_t layer, std::uint64_t parameter, std::uint8_t bit, double drop)
+inline void add_fault(CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
+                      std::int32_t stratum, std::int32_t layer, std::uint64_t parameter, std::uint8_t bit,
+                      double drop)
 {
     const auto l = static_cast<std::size_t>(layer);
     const LayerTable& layers = campaign.header.layers;
@@ -84,9 +89,9 @@ inline CampaignRecord sample_campaign(const std::vector<LayerWeights>& weights, 
         for (std::uint64_t site = 0; site < bits; site += stride)
         {
             add_fault(campaign, weights, layer, layer, site / 8, static_cast<std::uint8_t>(site % 8), 0.0);
-            campaign.outcomes.drop.back() = planted_drop(layer, campaign.faults.bit.back(),
-                                                         campaign.faults.out_channel.back(),
-                                                         campaign.faults.sign.back() == 1);
+            campaign.outcomes.drop.back() =
+                planted_drop(layer, campaign.faults.bit.back(), campaign.faults.out_channel.back(),
+                             campaign.faults.sign.back() == 1);
             ++faults;
         }
         header.strata.layer.push_back(layer);

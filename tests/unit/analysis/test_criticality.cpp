@@ -31,7 +31,8 @@ std::vector<std::uint8_t> row_by_row(const Forest& forest, const LayerTable& lay
         }
     }
     std::vector<std::uint8_t> expected;
-    for (const double p : forest.predict(rows, 1)) expected.push_back(static_cast<std::uint8_t>(std::lround(255 * p)));
+    for (const double p : forest.predict(rows, 1))
+        expected.push_back(static_cast<std::uint8_t>(std::lround(255 * p)));
     return expected;
 }
 
@@ -44,7 +45,8 @@ Forest noisy_forest(const LayerTable& layers, std::uint64_t rows, Bag bag)
     {
         const auto layer = static_cast<std::size_t>(random.below(layers.size()));
         columns[kSignFeature].push_back(static_cast<float>(random.below(2)));
-        columns[kBitFeature].push_back(static_cast<float>(random.below(static_cast<std::uint64_t>(layers.word_bits[layer]))));
+        columns[kBitFeature].push_back(
+            static_cast<float>(random.below(static_cast<std::uint64_t>(layers.word_bits[layer]))));
         columns[kLayerFeature].push_back(static_cast<float>(layer));
         // Even channels only: the map has to judge channels that the forest never saw.
         columns[kOutChannelFeature].push_back(
@@ -53,7 +55,8 @@ Forest noisy_forest(const LayerTable& layers, std::uint64_t rows, Bag bag)
             static_cast<float>(random.below(static_cast<std::uint64_t>(layers.in_channels[layer]) / 2) * 2));
         labels.push_back(random.uniform() < (columns[kBitFeature].back() > 5 ? 0.7 : 0.1) ? 1 : 0);
     }
-    const FeatureTable table = make_feature_table({"sign", "bit", "layer", "out_channel", "in_channel"}, columns);
+    const FeatureTable table =
+        make_feature_table({"sign", "bit", "layer", "out_channel", "in_channel"}, columns);
     std::vector<std::uint32_t> all(rows);
     std::iota(all.begin(), all.end(), 0U);
     ForestSettings settings;

@@ -79,7 +79,8 @@ TEST(EstimateShare, IntervalsHoldTheTruthAboutAsOftenAsPromised)
         for (std::size_t h = 0; h < 3; ++h)
         {
             std::uint64_t hits = 0;
-            for (std::uint64_t i = 0; i < faults[h]; ++i) hits += random.uniform() < truth[h] ? 1U : 0U;
+            for (std::uint64_t i = 0; i < faults[h]; ++i)
+                hits += random.uniform() < truth[h] ? 1U : 0U;
             strata.push_back({population[h], faults[h], hits});
         }
         const ShareEstimate e = estimate_share(strata);

@@ -22,7 +22,8 @@ TEST(FeatureTable, MergesEqualRowsAndKeepsValues)
     EXPECT_EQ(table.cell, (std::vector<std::uint32_t>{1, 0, 1, 2}));
     for (std::size_t row = 0; row < 4; ++row)
     {
-        for (std::size_t f = 0; f < 2; ++f) EXPECT_EQ(table.value(table.cell[row], f), columns[f][row]);
+        for (std::size_t f = 0; f < 2; ++f)
+            EXPECT_EQ(table.value(table.cell[row], f), columns[f][row]);
     }
 }
 
@@ -46,8 +47,7 @@ TEST(CheckCampaign, AcceptsTheSampleAndRefusesImpossibleOnes)
     const auto weights = testing::sample_weights(testing::sample_layers());
     const CampaignRecord good = testing::sample_campaign(weights);
     EXPECT_NO_THROW(check_campaign(good));
-    const auto refused = [&good](const auto& spoil)
-    {
+    const auto refused = [&good](const auto& spoil) {
         CampaignRecord campaign = good;
         spoil(campaign);
         EXPECT_THROW(check_campaign(campaign), DataError);

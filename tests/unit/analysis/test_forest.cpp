@@ -29,7 +29,8 @@ Problem make_problem(std::size_t count, double noise, std::uint64_t seed = 3)
     {
         const std::uint64_t values[5] = {random.below(2), random.below(32), random.below(5), random.below(40),
                                          random.below(20)};
-        for (std::size_t f = 0; f < 5; ++f) columns[f].push_back(static_cast<float>(values[f]));
+        for (std::size_t f = 0; f < 5; ++f)
+            columns[f].push_back(static_cast<float>(values[f]));
         const bool truth = values[1] == 30 || (values[1] == 29 && values[0] == 1);
         problem.labels.push_back((random.uniform() < noise ? !truth : truth) ? 1 : 0);
     }
@@ -58,8 +59,8 @@ std::vector<std::uint32_t> all_cells(const FeatureTable& table)
 
 bool same_trees(const TreesRecord& a, const TreesRecord& b)
 {
-    return a.first_node == b.first_node && a.feature == b.feature && a.threshold == b.threshold && a.left == b.left &&
-           a.right == b.right && a.probability == b.probability;
+    return a.first_node == b.first_node && a.feature == b.feature && a.threshold == b.threshold &&
+           a.left == b.left && a.right == b.right && a.probability == b.probability;
 }
 
 constexpr Bag kBags[] = {Bag::all, Bag::bootstrap, Bag::undersample_bootstrap, Bag::stratified_bootstrap};
@@ -81,7 +82,8 @@ TEST(Forest, DoesNotDependOnTheNumberOfThreads)
 TEST(Forest, SurvivesTheRoundTripThroughItsRecord)
 {
     const Problem problem = make_problem(2000, 0.02);
-    const Forest forest = Forest::train(problem.table, problem.labels, problem.rows, settings(Bag::bootstrap));
+    const Forest forest =
+        Forest::train(problem.table, problem.labels, problem.rows, settings(Bag::bootstrap));
     const TreesRecord record = forest.record();
     const Forest again = Forest::from_record(record, 5);
     EXPECT_TRUE(same_trees(record, again.record()));
@@ -93,8 +95,7 @@ TEST(Forest, RefusesRecordsThatAreNoTrees)
 {
     const TreesRecord good{{0, 3}, {0, -1, -1}, {0.5F, 0, 0}, {1, -1, -1}, {2, -1, -1}, {0.5F, 0, 1}};
     EXPECT_NO_THROW(Forest::from_record(good, 1));
-    const auto refused = [&good](const auto& spoil)
-    {
+    const auto refused = [&good](const auto& spoil) {
         TreesRecord record = good;
         spoil(record);
         EXPECT_THROW(Forest::from_record(record, 1), DataError);
@@ -123,17 +124,20 @@ TEST(Forest, WithAllRowsAndFeaturesFitsItsRowsExactly)
         critical[problem.table.cell[row]] += problem.labels[row];
     }
     const std::vector<double> p = forest.predict(problem.table, all_cells(problem.table), 1);
-    for (std::size_t c = 0; c < p.size(); ++c) EXPECT_NEAR(p[c], critical[c] / rows[c], 1e-7);
+    for (std::size_t c = 0; c < p.size(); ++c)
+        EXPECT_NEAR(p[c], critical[c] / rows[c], 1e-7);
 }
 
 TEST(Forest, RowsAndCellsArePredictedAlike)
 {
     const Problem problem = make_problem(2000, 0.05);
-    const Forest forest = Forest::train(problem.table, problem.labels, problem.rows, settings(Bag::bootstrap));
+    const Forest forest =
+        Forest::train(problem.table, problem.labels, problem.rows, settings(Bag::bootstrap));
     std::vector<float> values;
     for (std::size_t c = 0; c < problem.table.cells(); ++c)
     {
-        for (std::size_t f = 0; f < 5; ++f) values.push_back(problem.table.value(c, f));
+        for (std::size_t f = 0; f < 5; ++f)
+            values.push_back(problem.table.value(c, f));
     }
     EXPECT_EQ(forest.predict(values, 2), forest.predict(problem.table, all_cells(problem.table), 1));
     EXPECT_THROW((void)forest.predict(std::vector<float>(7), 1), DataError);
@@ -141,18 +145,20 @@ TEST(Forest, RowsAndCellsArePredictedAlike)
 
 TEST(Forest, BalancedBagsHoldAsManyRowsOfEachClassAsTheMinority)
 {
-    // The root's share of critical weight: exactly one half if stratified, one half on average if bootstrapped.
+    // The root's share of critical weight: exactly one half if stratified, one half on average if
+    // bootstrapped.
     const Problem problem = make_problem(5000, 0.0);
-    const auto roots = [&problem](Bag bag)
-    {
+    const auto roots = [&problem](Bag bag) {
         ForestSettings many = settings(bag);
         many.trees = 200;
         const Forest forest = Forest::train(problem.table, problem.labels, problem.rows, many);
         std::vector<double> shares;
-        for (std::size_t t = 0; t < forest.trees(); ++t) shares.push_back(forest.root(t)->probability);
+        for (std::size_t t = 0; t < forest.trees(); ++t)
+            shares.push_back(forest.root(t)->probability);
         return shares;
     };
-    for (const double share : roots(Bag::stratified_bootstrap)) EXPECT_EQ(share, 0.5);
+    for (const double share : roots(Bag::stratified_bootstrap))
+        EXPECT_EQ(share, 0.5);
     const std::vector<double> shares = roots(Bag::undersample_bootstrap);
     // 2 n_min rows, about 470: a standard deviation of 0.023 a tree, 0.0016 of the mean.
     EXPECT_NEAR(std::accumulate(shares.begin(), shares.end(), 0.0) / 200, 0.5, 0.008);
@@ -173,7 +179,8 @@ TEST(Forest, StreamsAndSeedsMakeOtherForests)
 TEST(Forest, FindsTheFeaturesThatMatter)
 {
     const Problem problem = make_problem(5000, 0.0);
-    const Forest forest = Forest::train(problem.table, problem.labels, problem.rows, settings(Bag::bootstrap));
+    const Forest forest =
+        Forest::train(problem.table, problem.labels, problem.rows, settings(Bag::bootstrap));
     EXPECT_NEAR(std::accumulate(forest.importance().begin(), forest.importance().end(), 0.0), 1.0, 1e-12);
     EXPECT_GT(forest.importance()[1], 0.5);
 }
@@ -182,7 +189,8 @@ TEST(Forest, RefusesWhatCannotBeTrained)
 {
     const Problem problem = make_problem(100, 0.0);
     const std::vector<std::uint8_t> none(100, 0);
-    EXPECT_THROW(Forest::train(problem.table, none, problem.rows, settings(Bag::undersample_bootstrap)), DataError);
+    EXPECT_THROW(Forest::train(problem.table, none, problem.rows, settings(Bag::undersample_bootstrap)),
+                 DataError);
     EXPECT_THROW(Forest::train(problem.table, problem.labels, {}, settings(Bag::bootstrap)), DataError);
     ForestSettings no_trees = settings(Bag::bootstrap);
     no_trees.trees = 0;

@@ -23,8 +23,8 @@ TEST(Codes, HammingSizes)
     EXPECT_EQ(hamming_sec_parity(64), 7);
     EXPECT_EQ(hamming_sec_parity(128), 8);
     EXPECT_EQ(hamming_sec_parity(1), 2);
-    EXPECT_EQ(hamming_sec_parity(4), 3);    // Hamming (7, 4)
-    EXPECT_EQ(hamming_sec_parity(11), 4);   // (15, 11)
+    EXPECT_EQ(hamming_sec_parity(4), 3);   // Hamming (7, 4)
+    EXPECT_EQ(hamming_sec_parity(11), 4);  // (15, 11)
     EXPECT_EQ(hamming_sec_parity(12), 5);
     EXPECT_EQ(secded_parity(64), 8);
     EXPECT_THROW(hamming_sec_parity(0), Error);
@@ -37,10 +37,10 @@ TEST(Codes, TableThreeOfThePaper)
         int word_bits;
         double all, critical, signature, gain;
     };
-    const Row rows[] = {{32, 18.75, 9.926, 3.125, 30.396},  {32, 18.75, 13.488, 3.125, 11.398},
-                        {32, 18.75, 0.740, 3.125, 79.384},  {32, 18.75, 1.671, 3.125, 74.422},
-                        {16, 31.25, 0.383, 6.250, 78.773},  {16, 31.25, 2.668, 6.250, 71.462},
-                        {8, 50.00, 0.583, 12.500, 73.835},  {8, 50.00, 2.476, 12.500, 70.049}};
+    const Row rows[] = {{32, 18.75, 9.926, 3.125, 30.396}, {32, 18.75, 13.488, 3.125, 11.398},
+                        {32, 18.75, 0.740, 3.125, 79.384}, {32, 18.75, 1.671, 3.125, 74.422},
+                        {16, 31.25, 0.383, 6.250, 78.773}, {16, 31.25, 2.668, 6.250, 71.462},
+                        {8, 50.00, 0.583, 12.500, 73.835}, {8, 50.00, 2.476, 12.500, 70.049}};
     for (const Row& row : rows)
     {
         EXPECT_DOUBLE_EQ(sec_overhead_percent(row.word_bits), row.all);
@@ -54,8 +54,10 @@ ForestRecord planted_forest(const CampaignRecord& campaign)
 {
     ForestRecord forest;
     forest.tolerance = 0.01;
-    for (std::size_t l = 0; l < 2; ++l) forest.criticality.push_back(constant_layer(campaign.header.layers, l, 0));
-    for (std::size_t w = 0; w < 36; ++w) forest.criticality[0].probability[w * 8 + 6] = 255;  // half of conv1
+    for (std::size_t l = 0; l < 2; ++l)
+        forest.criticality.push_back(constant_layer(campaign.header.layers, l, 0));
+    for (std::size_t w = 0; w < 36; ++w)
+        forest.criticality[0].probability[w * 8 + 6] = 255;  // half of conv1
     forest.criticality[1].probability[7] = 102;
     return forest;
 }
@@ -122,7 +124,8 @@ TEST_F(Protection, OptionsByHand)
     EXPECT_DOUBLE_EQ(record.overhead.signature, 12.5);
     EXPECT_NEAR(record.overhead.gain, 100.0 * (1 - 256.0 / 448.0), 1e-12);
     EXPECT_EQ(record.options[static_cast<std::size_t>(record.chosen)].threshold, 0.5);
-    for (std::size_t w = 0; w < 72; ++w) EXPECT_EQ(record.signature[0].flagged[w], w < 36 ? 1 : 0);
+    for (std::size_t w = 0; w < 72; ++w)
+        EXPECT_EQ(record.signature[0].flagged[w], w < 36 ? 1 : 0);
     EXPECT_EQ(record.signature[1].flagged, std::vector<std::uint8_t>(40, 0));
 }
 
@@ -138,7 +141,8 @@ TEST_F(Protection, ChoosesTheSafestOfTheSchemesAllowed)
     EXPECT_EQ(none.signature[0].flagged, std::vector<std::uint8_t>(72, 0));
     EXPECT_NEAR(none.overhead.gain, all.overhead.gain, 1e-12);
     // Nothing predicted critical: doing nothing is as safe as protecting all, and cheaper.
-    for (LayerCriticality& map : forest.criticality) std::fill(map.probability.begin(), map.probability.end(), 0);
+    for (LayerCriticality& map : forest.criticality)
+        std::fill(map.probability.begin(), map.probability.end(), 0);
     options.options = {"sec_all", "none"};
     const ProtectionRecord idle = choose_protection(campaign, forest, options);
     EXPECT_EQ(idle.options[static_cast<std::size_t>(idle.chosen)].scheme, "none");

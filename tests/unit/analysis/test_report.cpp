@@ -32,11 +32,12 @@ TEST(Tables, TextIsAligned)
     table.columns = {"name", "value"};
     table.rows = {{"a", "1"}, {"longer", "1234567"}};
     table.marked = 1;
-    EXPECT_EQ(render_text(table), "Title\n"
-                                  "  name      value\n"
-                                  "  ------  -------\n"
-                                  "  a             1\n"
-                                  "* longer  1234567\n");
+    EXPECT_EQ(render_text(table),
+              "Title\n"
+              "  name      value\n"
+              "  ------  -------\n"
+              "  a             1\n"
+              "* longer  1234567\n");
 }
 
 TEST(Tables, HtmlIsEscaped)
@@ -48,7 +49,8 @@ TEST(Tables, HtmlIsEscaped)
     table.marked = 0;
     const std::string html = render_html(table);
     EXPECT_NE(html.find("a &lt; b"), std::string::npos);
-    EXPECT_NE(html.find("<tr class=\"marked\"><td class=\"text\">&lt;layer&gt;</td><td>1</td></tr>"), std::string::npos);
+    EXPECT_NE(html.find("<tr class=\"marked\"><td class=\"text\">&lt;layer&gt;</td><td>1</td></tr>"),
+              std::string::npos);
 }
 
 struct Report : ::testing::Test
@@ -79,12 +81,14 @@ struct Report : ::testing::Test
 TEST_F(Report, HasEveryTableAsRowsOfOneWidth)
 {
     const ResultTable tables[] = {critical_share_table(campaign), layer_share_table(campaign, 0.005),
-                                  forest_table(forest), overhead_table(protection), options_table(protection)};
+                                  forest_table(forest), overhead_table(protection),
+                                  options_table(protection)};
     const std::size_t rows[] = {4, 2, 4, 1, protection.options.size()};
     for (std::size_t i = 0; i < 5; ++i)
     {
         EXPECT_EQ(tables[i].rows.size(), rows[i]);
-        for (const auto& row : tables[i].rows) EXPECT_EQ(row.size(), tables[i].columns.size());
+        for (const auto& row : tables[i].rows)
+            EXPECT_EQ(row.size(), tables[i].columns.size());
         EXPECT_NE(render_text(tables[i]).find(tables[i].title), std::string::npos);
     }
     EXPECT_EQ(tables[4].marked, protection.chosen);

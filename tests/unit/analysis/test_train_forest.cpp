@@ -48,8 +48,9 @@ TEST_F(TrainForest, FindsThePlantedCriticality)
         EXPECT_GT(first.auc_test, 0.99);
         EXPECT_FALSE(forest.roc.threshold.empty());
         const ConfusionRecord& c = first.confusion;
-        EXPECT_NEAR(c.acceptable_acceptable + c.acceptable_critical + c.critical_acceptable + c.critical_critical,
-                    100.0, 1e-9);
+        EXPECT_NEAR(
+            c.acceptable_acceptable + c.acceptable_critical + c.critical_acceptable + c.critical_critical,
+            100.0, 1e-9);
 
         // The map against the truth, with the threshold of the paper.
         std::size_t missed = 0;
@@ -63,14 +64,14 @@ TEST_F(TrainForest, FindsThePlantedCriticality)
                 const std::uint64_t w = site / 8;
                 const auto out = static_cast<std::int32_t>(w / (layer == 0 ? 18 : 8));
                 const bool critical = testing::planted_drop(layer, static_cast<std::uint8_t>(site % 8), out,
-                                                   std::signbit(weights[l].values[w])) > 0.005;
+                                                            std::signbit(weights[l].values[w])) > 0.005;
                 const bool predicted = map.probability[site] >= 128;
                 if (critical && !predicted) ++missed;
                 if (!critical && predicted) ++alarms;
             }
         }
-        // Of 85 critical and 811 acceptable bits, 30 % of them unseen; a balanced forest rather raises an alarm than
-        // misses one.
+        // Of 85 critical and 811 acceptable bits, 30 % of them unseen; a balanced forest rather raises an
+        // alarm than misses one.
         EXPECT_LE(missed, options.kind == "brf" ? 2U : 6U);
         EXPECT_LE(alarms, options.kind == "brf" ? 24U : 4U);
     }
@@ -119,7 +120,8 @@ TEST_F(TrainForest, DoesNotDependOnTheNumberOfThreads)
     const ForestRecord one = analyse_campaign(campaign, weights, options);
     options.threads = 3;
     const ForestRecord three = analyse_campaign(campaign, weights, options);
-    for (std::size_t l = 0; l < 2; ++l) EXPECT_EQ(one.criticality[l].probability, three.criticality[l].probability);
+    for (std::size_t l = 0; l < 2; ++l)
+        EXPECT_EQ(one.criticality[l].probability, three.criticality[l].probability);
     EXPECT_EQ(one.tolerances[0].auc_folds, three.tolerances[0].auc_folds);
     EXPECT_EQ(one.tolerances[0].importance, three.tolerances[0].importance);
 }
@@ -137,12 +139,14 @@ TEST_F(TrainForest, FewCriticalFaultsMeanFewerFolds)
         }
     }
     ASSERT_EQ(of_cell.size(), 2U);
-    campaign.outcomes.drop[of_cell[0]] = campaign.outcomes.drop[of_cell[1]] = campaign.outcomes.drop[800] = 0.2;
+    campaign.outcomes.drop[of_cell[0]] = campaign.outcomes.drop[of_cell[1]] = campaign.outcomes.drop[800] =
+        0.2;
     options.tolerances = {0.01};
     options.tolerance = 0.01;
     const ForestRecord forest = analyse_campaign(campaign, weights, options);
-    const auto known = [](const std::vector<double>& values)
-    { return std::count_if(values.begin(), values.end(), [](double v) { return !std::isnan(v); }); };
+    const auto known = [](const std::vector<double>& values) {
+        return std::count_if(values.begin(), values.end(), [](double v) { return !std::isnan(v); });
+    };
     EXPECT_TRUE(forest.tolerances[0].trained);
     EXPECT_EQ(known(forest.tolerances[0].auc_folds), 3);
     EXPECT_EQ(known(forest.tolerances[0].auc_grouped_folds), 2);
@@ -150,8 +154,7 @@ TEST_F(TrainForest, FewCriticalFaultsMeanFewerFolds)
 
 TEST_F(TrainForest, RefusesBadInput)
 {
-    const auto with = [this](const auto& change)
-    {
+    const auto with = [this](const auto& change) {
         ForestOptions changed = options;
         change(changed);
         return analyse_campaign(campaign, weights, changed);

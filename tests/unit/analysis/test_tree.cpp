@@ -17,12 +17,16 @@ Sample sample(std::vector<std::uint16_t> codes, std::uint32_t acceptable, std::u
     return s;
 }
 
-RandomStream stream(std::uint64_t number = 0) { return RandomStream(1, RandomPurpose::test, number); }
+RandomStream stream(std::uint64_t number = 0)
+{
+    return RandomStream(1, RandomPurpose::test, number);
+}
 
 TEST(Tree, SplitsAsComputedByHand)
 {
     // Root (4, 3). At 0.5: 0 + 4 (1 - 10/16) = 1.5; at 1.5: 5 (1 - 17/25) + 0 = 1.6. Then (1, 3) at 1.5.
-    const Tree tree = grow_tree({sample({0}, 3, 0), sample({1}, 1, 1), sample({2}, 0, 2)}, {{0, 1, 2}}, 1, stream());
+    const Tree tree =
+        grow_tree({sample({0}, 3, 0), sample({1}, 1, 1), sample({2}, 0, 2)}, {{0, 1, 2}}, 1, stream());
     ASSERT_EQ(tree.nodes.size(), 5U);
     const TreeNode& root = tree.nodes[0];
     EXPECT_EQ(root.feature, 0);
@@ -47,8 +51,9 @@ TEST(Tree, ThresholdIsTheMidpointOfValuesPresentInTheNode)
 TEST(Tree, ImportanceAsComputedByHand)
 {
     // Root (6, 4): 4.8. Feature 0 leaves 1.6, feature 1 2.67. Below, feature 1 leaves 0.
-    const Tree tree = grow_tree({sample({0, 0}, 3, 0), sample({0, 1}, 2, 0), sample({1, 0}, 1, 0), sample({1, 1}, 0, 4)},
-                                {{0, 1}, {0, 1}}, 2, stream());
+    const Tree tree =
+        grow_tree({sample({0, 0}, 3, 0), sample({0, 1}, 2, 0), sample({1, 0}, 1, 0), sample({1, 1}, 0, 4)},
+                  {{0, 1}, {0, 1}}, 2, stream());
     ASSERT_EQ(tree.nodes[0].feature, 0);
     EXPECT_NEAR(tree.importance[0], 3.2 / 4.8, 1e-12);
     EXPECT_NEAR(tree.importance[1], 1.6 / 4.8, 1e-12);
@@ -74,10 +79,12 @@ TEST(Tree, TriesEachFeatureEquallyOften)
     constexpr int kTrees = 4000;
     for (std::uint64_t i = 0; i < kTrees; ++i)
     {
-        const Tree tree = grow_tree({sample({0, 0, 0, 0}, 1, 0), sample({1, 1, 1, 1}, 0, 1)}, bins, 2, stream(i));
+        const Tree tree =
+            grow_tree({sample({0, 0, 0, 0}, 1, 0), sample({1, 1, 1, 1}, 0, 1)}, bins, 2, stream(i));
         ++won[static_cast<std::size_t>(tree.nodes[0].feature)];
     }
-    for (const int count : won) EXPECT_NEAR(count, kTrees / 4, 5 * 27);  // five standard deviations
+    for (const int count : won)
+        EXPECT_NEAR(count, kTrees / 4, 5 * 27);  // five standard deviations
 }
 
 TEST(Tree, StopsWhereNothingCanBeSplit)
@@ -89,11 +96,14 @@ TEST(Tree, StopsWhereNothingCanBeSplit)
 
 TEST(Tree, SortingAndHistogramGiveTheSameSplits)
 {
-    // 30 cells over codes up to 59 are counted by histogram, the same cells over codes up to 5,900 by sorting.
+    // 30 cells over codes up to 59 are counted by histogram, the same cells over codes up to 5,900 by
+    // sorting.
     std::vector<float> near_values;
     std::vector<float> far_values(5901);
-    for (int v = 0; v < 60; ++v) near_values.push_back(static_cast<float>(v));
-    for (std::size_t v = 0; v < far_values.size(); ++v) far_values[v] = static_cast<float>(v) / 100.0F;
+    for (int v = 0; v < 60; ++v)
+        near_values.push_back(static_cast<float>(v));
+    for (std::size_t v = 0; v < far_values.size(); ++v)
+        far_values[v] = static_cast<float>(v) / 100.0F;
     std::vector<Sample> near;
     std::vector<Sample> far;
     RandomStream random = stream();

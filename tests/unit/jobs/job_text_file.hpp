@@ -21,37 +21,37 @@ class JobTextFile
     explicit JobTextFile(std::string_view text)
     {
         std::string name = (std::filesystem::temp_directory_path() / "flipstorm-job-XXXXXX").string();
-        int const descriptor = ::mkstemp(name.data());
+        const int descriptor = ::mkstemp(name.data());
         FS_REQUIRE(descriptor >= 0, "cannot make {}", name);
         ::close(descriptor);
         path_ = name;
         std::ofstream(path_, std::ios::binary) << text;
     }
-    JobTextFile(JobTextFile const&) = delete;
-    JobTextFile& operator=(JobTextFile const&) = delete;
+    JobTextFile(const JobTextFile&) = delete;
+    JobTextFile& operator=(const JobTextFile&) = delete;
     ~JobTextFile() { std::filesystem::remove(path_); }
 
-    [[nodiscard]] std::filesystem::path const& path() const { return path_; }
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
   private:
     std::filesystem::path path_;
 };
 
-inline Job read_text(std::string_view text, std::vector<std::string> const& overrides = {})
+inline Job read_text(std::string_view text, const std::vector<std::string>& overrides = {})
 {
     const JobTextFile file(text);
     return read_job(file.path(), overrides);
 }
 
 /// The problems of a job file, one a line, its name replaced by FILE; empty if it is sound.
-inline std::string problems_of(std::string_view text, std::vector<std::string> const& overrides = {})
+inline std::string problems_of(std::string_view text, const std::vector<std::string>& overrides = {})
 {
     const JobTextFile file(text);
     try
     {
         static_cast<void>(read_job(file.path(), overrides));
     }
-    catch (JobError const& error)
+    catch (const JobError& error)
     {
         std::string message = error.what();
         const std::string name = file.path().string();

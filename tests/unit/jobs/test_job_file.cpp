@@ -257,9 +257,9 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
         {"campaign.scheme", {"data_aware"}, {"network_wise", "layer_wise", "data_unaware"}},
         {"campaign.evaluation", {"screened"}, {"exact", "reference"}},
     };
-    for (Case const& each : cases)
+    for (const Case& each : cases)
     {
-        for (std::string const& value : each.planned)
+        for (const std::string& value : each.planned)
         {
             const std::string problem = problems_of(kSound + each.key + " = '" + value + "'");
             EXPECT_EQ(problem.find("FILE:2: " + each.key + " = \"" + value +
@@ -267,7 +267,7 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
                       0U)
                 << problem;
         }
-        for (std::string const& value : each.built)
+        for (const std::string& value : each.built)
         {
             EXPECT_EQ(problems_of(kSound + each.key + " = '" + value + "'"), "");
         }
@@ -337,7 +337,7 @@ TEST(JobFile, FilesThatAreNoJobFiles)
     EXPECT_EQ(problems_of("\xef\xbb\xbf" + kSound), "");
     EXPECT_EQ(problems_of("data.path = \"d\"\r\n"), "");
     EXPECT_EQ(problems_of("data.path = \"d\""), "");
-    auto const message = [](std::filesystem::path const& path) {
+    const auto message = [](const std::filesystem::path& path) {
         try
         {
             static_cast<void>(read_job(path));
@@ -355,7 +355,7 @@ TEST(JobFile, FilesThatAreNoJobFiles)
 TEST(JobFile, TheExamplesAreSound)
 {
     int examples = 0;
-    for (auto const& entry : std::filesystem::directory_iterator(FLIPSTORM_EXAMPLE_JOBS))
+    for (const auto& entry : std::filesystem::directory_iterator(FLIPSTORM_EXAMPLE_JOBS))
     {
         if (entry.path().extension() != ".toml") continue;
         ++examples;

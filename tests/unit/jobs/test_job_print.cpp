@@ -66,7 +66,7 @@ Job unusual_job()
 std::vector<std::string> values_of(Job job)
 {
     std::vector<std::string> values;
-    for (KeySpec const& spec : job_keys())
+    for (const KeySpec& spec : job_keys())
         values.push_back(spec.name() + " = " + toml_text(spec.bind(job)));
     return values;
 }
@@ -76,7 +76,7 @@ TEST(JobPrint, ReadingBackGivesTheSameJob)
     Job plain;
     plain.data.path = "data";
     resolve_job(plain);
-    for (Job const& job : {plain, unusual_job()})
+    for (const Job& job : {plain, unusual_job()})
     {
         const Job from_print = read_text(print_job(job));
         EXPECT_EQ(values_of(from_print), values_of(job));
@@ -94,11 +94,11 @@ TEST(JobPrint, TheUnusualJobReallyDiffersEverywhere)
 {
     Job standard;
     resolve_job(standard);
-    auto const unusual = values_of(unusual_job());
-    auto const usual = values_of(standard);
+    const auto unusual = values_of(unusual_job());
+    const auto usual = values_of(standard);
     for (std::size_t i = 0; i < job_keys().size(); ++i)
     {
-        KeySpec const& spec = job_keys()[i];
+        const KeySpec& spec = job_keys()[i];
         // Keys with one built choice, the kind of data that a path goes with, and a value found by rule.
         if (spec.choices.size() == 1 || spec.name() == "data.kind" || spec.name() == "data.std") continue;
         EXPECT_NE(unusual[i], usual[i]);
@@ -108,7 +108,7 @@ TEST(JobPrint, TheUnusualJobReallyDiffersEverywhere)
 TEST(JobPrint, EveryKeyIsExplained)
 {
     const std::string text = print_job(unusual_job());
-    for (KeySpec const& spec : job_keys())
+    for (const KeySpec& spec : job_keys())
     {
         EXPECT_NE(text.find("# " + spec.meaning), std::string::npos) << spec.name();
         EXPECT_NE(text.find("\n" + spec.key + " = "), std::string::npos) << spec.name();
@@ -179,7 +179,7 @@ TEST(JobKeys, TheDefaultsAreSound)
 {
     Job job;
     resolve_job(job);
-    for (KeySpec const& spec : job_keys())
+    for (const KeySpec& spec : job_keys())
         EXPECT_TRUE(value_problems(spec, job).empty()) << spec.name();
 }
 

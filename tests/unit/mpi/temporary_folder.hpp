@@ -20,15 +20,15 @@ class TemporaryFolder
         FS_REQUIRE(::mkdtemp(name.data()) != nullptr, "cannot make the folder '{}'", name);
         path_ = name;
     }
-    TemporaryFolder(TemporaryFolder const&) = delete;
-    TemporaryFolder& operator=(TemporaryFolder const&) = delete;
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
     ~TemporaryFolder()
     {
         std::error_code ignored;
         std::filesystem::remove_all(path_, ignored);
     }
 
-    [[nodiscard]] std::filesystem::path const& path() const { return path_; }
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
   private:
     std::filesystem::path path_;

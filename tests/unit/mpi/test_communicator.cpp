@@ -62,7 +62,7 @@ TEST(MpiCheck, MessageNamesTheCallAndThePlaceEvenWithoutMpi)
     {
         throw_mpi_error(MPI_ERR_TRUNCATE, "MPI_Recv(x)", "here.cpp", 12);
     }
-    catch (MpiError const& error)
+    catch (const MpiError& error)
     {
         const std::string message = error.what();
         EXPECT_NE(message.find("MPI_Recv(x)"), std::string::npos) << message;

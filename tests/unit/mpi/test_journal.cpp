@@ -17,7 +17,7 @@
 namespace flipstorm
 {
 
-bool operator==(JournalEntry const& a, JournalEntry const& b)
+bool operator==(const JournalEntry& a, const JournalEntry& b)
 {
     return a.chunk == b.chunk && a.bytes == b.bytes;
 }
@@ -35,15 +35,15 @@ class Journal : public testing::Test
   protected:
     [[nodiscard]] fs::path folder() const { return out_.path() / "journal"; }
 
-    JournalWriter writer(std::string const& start, FlushPolicy policy = {}, int rank = 0)
+    JournalWriter writer(const std::string& start, FlushPolicy policy = {}, int rank = 0)
     {
         return JournalWriter(folder(), kDigest, start, rank, policy, [this] { return now_; });
     }
 
-    void write(std::string const& start, Entries const& entries)
+    void write(const std::string& start, const Entries& entries)
     {
         auto journal = writer(start);
-        for (JournalEntry const& entry : entries)
+        for (const JournalEntry& entry : entries)
             journal.append(entry);
         journal.flush();
     }
@@ -51,7 +51,7 @@ class Journal : public testing::Test
     [[nodiscard]] std::vector<fs::path> files() const
     {
         std::vector<fs::path> names;
-        for (auto const& entry : fs::directory_iterator(folder()))
+        for (const auto& entry : fs::directory_iterator(folder()))
             names.push_back(entry.path());
         std::sort(names.begin(), names.end());
         return names;
@@ -76,7 +76,7 @@ class Journal : public testing::Test
     }
 
     /// One warning that names the file and contains `reason`; nothing read.
-    void expect_dropped(fs::path const& name, std::string const& reason)
+    void expect_dropped(const fs::path& name, const std::string& reason)
     {
         const JournalContent content = read();
         EXPECT_TRUE(content.entries.empty());
@@ -158,7 +158,7 @@ TEST_F(Journal, SharesTheSegmentsAmongRanks)
     {
         const JournalContent content = read(rank, 3);
         EXPECT_EQ(content.segments, rank == 0 ? 3U : 2U);
-        for (JournalEntry const& entry : content.entries)
+        for (const JournalEntry& entry : content.entries)
             ++times_read[entry.chunk.value()];
     }
     EXPECT_EQ(times_read, std::vector<int>(7, 1));
@@ -185,7 +185,7 @@ TEST_F(Journal, AJournalOfAnotherJobIsAnError)
         (void)read_journal(folder(), std::string(64, 'b'), 0, 1);
         FAIL() << "nothing thrown";
     }
-    catch (JobError const& error)
+    catch (const JobError& error)
     {
         const std::string message = error.what();
         EXPECT_NE(message.find("--fresh"), std::string::npos) << message;
@@ -338,7 +338,7 @@ TEST_F(Journal, AMissingFolderIsAnErrorThatNamesTheFile)
 /// Whatever keeps a segment from being written: the error says so, nothing half-written stays, earlier
 /// segments are whole, and the entries are written once there is room.
 template<class MakeRoom>
-void expect_survives_full_disk(JournalWriter& journal, fs::path const& folder, std::string const& reason,
+void expect_survives_full_disk(JournalWriter& journal, const fs::path& folder, const std::string& reason,
                                MakeRoom make_room)
 {
     journal.append({ChunkId(0), "small"});
@@ -349,7 +349,7 @@ void expect_survives_full_disk(JournalWriter& journal, fs::path const& folder, s
         journal.flush();
         ADD_FAILURE() << "nothing thrown";
     }
-    catch (FileError const& error)
+    catch (const FileError& error)
     {
         const std::string message = error.what();
         EXPECT_NE(message.find("r00000-00000001.segment"), std::string::npos) << message;
@@ -365,7 +365,7 @@ void expect_survives_full_disk(JournalWriter& journal, fs::path const& folder, s
 TEST_F(Journal, SurvivesALimitOfTheFileSize)
 {
     auto journal = writer("start");
-    auto const old_handler = std::signal(SIGXFSZ, SIG_IGN);
+    const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
     struct rlimit old_limit = {};
     ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
     struct rlimit limit = old_limit;

@@ -11,15 +11,15 @@ namespace flipstorm
 namespace
 {
 
-Launch launch_in(std::map<std::string, std::string> const& variables)
+Launch launch_in(const std::map<std::string, std::string>& variables)
 {
-    return detect_launch([&](char const* name) -> char const* {
+    return detect_launch([&](const char* name) -> const char* {
         const auto found = variables.find(name);
         return found == variables.end() ? nullptr : found->second.c_str();
     });
 }
 
-void expect_launch(Launch const& launch, int ranks, std::string const& source)
+void expect_launch(const Launch& launch, int ranks, const std::string& source)
 {
     EXPECT_TRUE(launch.by_launcher);
     EXPECT_EQ(launch.ranks, ranks);
@@ -85,7 +85,7 @@ TEST(CheckLaunch, RefusesAnotherNumberOfRanks)
         check_launch({true, 4, "SLURM_STEP_NUM_TASKS"}, 1);
         FAIL() << "nothing thrown";
     }
-    catch (MpiError const& error)
+    catch (const MpiError& error)
     {
         const std::string message = error.what();
         EXPECT_NE(message.find("one of 4 ranks (SLURM_STEP_NUM_TASKS)"), std::string::npos) << message;

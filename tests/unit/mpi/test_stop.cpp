@@ -21,7 +21,7 @@ std::time_t frozen_clock()
 
 TEST(ScopedSignalHandler, CatchesEachSignal)
 {
-    for (int const number : {SIGUSR1, SIGUSR2, SIGTERM, SIGINT})
+    for (const int number : {SIGUSR1, SIGUSR2, SIGTERM, SIGINT})
     {
         const ScopedSignalHandler signals;
         EXPECT_EQ(signals.caught(), 0);
@@ -43,7 +43,7 @@ int calls_of_old_handler = 0;
 
 TEST(ScopedSignalHandler, RestoresTheOldHandler)
 {
-    auto const before = std::signal(SIGUSR1, [](int) { ++calls_of_old_handler; });
+    const auto before = std::signal(SIGUSR1, [](int) { ++calls_of_old_handler; });
     {
         const ScopedSignalHandler signals;
         std::raise(SIGUSR1);
@@ -90,7 +90,7 @@ TEST(StopConditions, Signal)
     const ScopedSignalHandler signals;
     StopConditions stop(signals, kNow, out.path(), frozen_clock);
     std::raise(SIGUSR1);
-    auto const reason = stop.check();
+    const auto reason = stop.check();
     ASSERT_TRUE(reason);
     EXPECT_EQ(reason->kind, StopKind::signal);
     EXPECT_EQ(reason->text, "signal SIGUSR1");
@@ -104,7 +104,7 @@ TEST(StopConditions, DeadlineIsReachedAtItsSecond)
     StopConditions stop(signals, kNow, out.path(), [&] { return now; });
     EXPECT_FALSE(stop.check());
     now = kNow;
-    auto const reason = stop.check();
+    const auto reason = stop.check();
     ASSERT_TRUE(reason);
     EXPECT_EQ(reason->kind, StopKind::deadline);
     EXPECT_EQ(reason->text, "deadline 2023-04-17T09:30:00Z reached");

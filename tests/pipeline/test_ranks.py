@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""The outcomes of a campaign depend neither on the number of ranks nor on that of threads."""
+
+import shutil
+
+import h5py
+import pipeline
+from pipeline import PipelineTest, set_keys
+
+
+class Ranks(PipelineTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.out = cls.folder / "one"
+        cls.complete("train", cls.job, "--out", cls.out)
+        cls.model = set_keys(model__file=cls.out / "model.h5")
+        cls.complete("inject", cls.job, "--out", cls.out, *cls.model)
+
+    def inject(self, name, threads=1, ranks=0):
+        out = self.folder / name
+        result = self.complete(
+            "inject", self.job, "--out", out, *self.model, *set_keys(device__threads=threads), ranks=ranks
+        )
+        self.assertIn(f"{max(1, ranks)} rank(s), cpu, {threads} thread(s)", result.err)
+        self.assert_same_datasets(out / "campaign.h5", self.out / "campaign.h5")
+        with h5py.File(out / "campaign.h5", "r") as file, h5py.File(self.out / "campaign.h5", "r") as expected:
+            for key in ("stage_sha256", "model_sha256", "dataset_sha256", "images", "golden_correct", "seed"):
+                self.assertEqual(file.attrs[key], expected.attrs[key], key)
+            self.assertEqual(list(file.attrs["tolerances"]), list(expected.attrs["tolerances"]))
+            self.assertEqual(dict(file["screen"].attrs), dict(expected["screen"].attrs))
+
+    def test_one_rank_under_a_launcher(self):
+        self.inject("np1", ranks=1)
+
+    def test_two_ranks(self):
+        self.inject("np2", ranks=2)
+
+    def test_four_ranks(self):
+        self.inject("np4", ranks=4)
+
+    def test_two_threads(self):
+        self.inject("threads2", threads=2)
+
+    def test_two_ranks_of_two_threads(self):
+        self.inject("np2threads2", threads=2, ranks=2)
+
+    def test_the_comparison_can_fail(self):
+        other = self.folder / "other.h5"
+        for path in ("/faults/value_after", "/outcomes/drop", "/golden/margin"):
+            shutil.copyfile(self.out / "campaign.h5", other)
+            with h5py.File(other, "r+") as file:
+                file[path][-1] += 0.25
+            with self.assertRaisesRegex(AssertionError, path):
+                self.assert_same_datasets(other, self.out / "campaign.h5")
+
+    def test_outcomes_of_all_kinds_were_compared(self):
+        columns = pipeline.datasets(self.out / "campaign.h5")
+        self.assertTrue((columns["/outcomes/stopped"] == 1).any())
+        self.assertTrue((columns["/outcomes/stopped"] == 0).any())
+        self.assertTrue((columns["/outcomes/nonfinite"] > 0).any())
+        self.assertTrue(((columns["/outcomes/drop"] != 0) & (columns["/outcomes/stopped"] == 0)).any())
+
+
+if __name__ == "__main__":
+    pipeline.main()

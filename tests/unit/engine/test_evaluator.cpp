@@ -1,0 +1,246 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "engine/base/error.hpp"
+#include "engine/base/philox.hpp"
+#include "engine/data/synthetic.hpp"
+#include "engine/evaluate/evaluator.hpp"
+#include "engine/faults/fault_model.hpp"
+#include "engine/network/builders.hpp"
+#include "engine/train/train.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+EvaluationOptions options(EvaluationMode mode, int threads = 1)
+{
+    EvaluationOptions o;
+    o.mode = mode;
+    for (int k = 1; k <= 20; ++k)
+        o.tolerances.push_back(k / 200.0);
+    o.threads = threads;
+    return o;
+}
+
+Network with_parameters(Graph graph, std::int32_t classes, std::uint64_t seed)
+{
+    Network network{"test", NumberFormat::fp32, std::move(graph), classes, {}, {}};
+    network.normalisation.mean.assign(static_cast<std::size_t>(network.graph.input_shape()[0]), 0.3F);
+    network.normalisation.std_dev.assign(network.normalisation.mean.size(), 0.3F);
+    for (const ParameterSpec& spec : network.graph.parameters())
+    {
+        RandomStream random(seed, RandomPurpose::test, network.parameters.size());
+        Parameter parameter{spec.name, spec.shape,
+                            std::vector<float>(static_cast<std::size_t>(elements(spec.shape)))};
+        const double scale =
+            std::sqrt(2.0 * static_cast<double>(spec.shape[0]) / static_cast<double>(elements(spec.shape)));
+        for (float& value : parameter.values)
+            value = static_cast<float>(scale * random.normal());
+        network.parameters.push_back(std::move(parameter));
+    }
+    return network;
+}
+
+/// Random single-bit faults of a layer.
+std::vector<WeightChange> random_flips(const Network& network, const InjectableLayer& layer, int count)
+{
+    RandomStream random(11, RandomPurpose::test, static_cast<std::uint64_t>(layer.id.value()));
+    std::vector<WeightChange> changes;
+    for (int i = 0; i < count; ++i)
+    {
+        const std::uint64_t parameter = random.below(layer.weights);
+        const auto bit = static_cast<std::int32_t>(random.below(32));
+        changes.push_back(
+            {parameter, flip_bit(network.format, network.parameters[layer.weight].values[parameter], bit)});
+    }
+    return changes;
+}
+
+/// `exact` must give what `reference` gives, and for stopped faults a bound that `reference` keeps.
+void expect_exact_equals_reference(const Network& network, const ImageSet& images, int faults_per_layer)
+{
+    set_compute_threads(1);
+    Evaluator reference(network, images, options(EvaluationMode::reference));
+    Evaluator exact(network, images, options(EvaluationMode::exact));
+    Evaluator threaded(network, images, options(EvaluationMode::exact, 3));
+    int stopped = 0;
+    for (const InjectableLayer& layer : injectable_layers(network))
+    {
+        const std::vector<WeightChange> changes = random_flips(network, layer, faults_per_layer);
+        const std::vector<Outcome> want = reference.evaluate(layer.id, changes);
+        const std::vector<Outcome> got = exact.evaluate(layer.id, changes);
+        const std::vector<Outcome> again = threaded.evaluate(layer.id, changes);
+        for (std::size_t f = 0; f < changes.size(); ++f)
+        {
+            EXPECT_EQ(want[f].tally.evaluated, static_cast<std::uint32_t>(images.size()));
+            EXPECT_FALSE(want[f].stopped);
+            EXPECT_TRUE(got[f].tally == again[f].tally && got[f].drop == again[f].drop) << "threads matter";
+            if (got[f].stopped)
+            {
+                ++stopped;
+                EXPECT_GT(got[f].drop, 0.1);
+                EXPECT_LE(got[f].drop, want[f].drop);
+                EXPECT_LE(got[f].tally.mismatches, want[f].tally.mismatches);
+                continue;
+            }
+            EXPECT_TRUE(got[f].tally == want[f].tally)
+                << layer.name << " parameter " << changes[f].parameter << " = " << changes[f].value
+                << ": correct " << got[f].tally.correct << " / " << want[f].tally.correct << ", mismatches "
+                << got[f].tally.mismatches << " / " << want[f].tally.mismatches << ", non-finite "
+                << got[f].tally.nonfinite << " / " << want[f].tally.nonfinite;
+            EXPECT_EQ(got[f].drop, want[f].drop);
+        }
+    }
+    EXPECT_GT(stopped, 0) << "no fault was critical: the comparison says little";
+}
+
+TEST(Evaluator, ExactEqualsReferenceOnATrainedLenet)
+{
+    const Dataset data = make_synthetic_dataset(3, {1500, 450, 1, 28, 28, 10});
+    Network network = build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    TrainOptions training;
+    training.epochs = 4;
+    training.lr = 0.05;
+    set_compute_threads(2);
+    ASSERT_TRUE(train(
+        network, data.train, training, [](const EpochReport&) {}, [] { return false; }));
+    EXPECT_GT(accuracy(network, data.test, {}), 0.9);
+    expect_exact_equals_reference(network, data.test, 60);
+}
+
+// A residual block with a projection, strides and groups: values that do not depend on the faulty layer enter
+// its suffix.
+TEST(Evaluator, ExactEqualsReferenceOnABranchedGraph)
+{
+    Graph graph({2, 12, 12});
+    const NodeId stem = graph.add("stem", Conv2dOp{2, 8, 3, 1, 1, 1, true}, {NodeId(0)});
+    const NodeId relu = graph.add("relu0", ReluOp{}, {stem});
+    NodeId body = graph.add("a", Conv2dOp{8, 8, 3, 2, 1, 4, false}, {relu});
+    body = graph.add("relu1", ReluOp{}, {body});
+    body = graph.add("b", Conv2dOp{8, 8, 3, 1, 1, 1, true}, {body});
+    const NodeId shortcut = graph.add("shortcut", Conv2dOp{8, 8, 1, 2, 0, 1, false}, {relu});
+    NodeId at = graph.add("sum", AddOp{}, {body, shortcut});
+    at = graph.add("relu2", ReluOp{}, {at});
+    at = graph.add("pool", MaxPool2dOp{2, 2}, {at});
+    at = graph.add("flatten", FlattenOp{}, {at});
+    graph.add("fc", LinearOp{72, 6, false}, {at});
+    const Network network = with_parameters(std::move(graph), 6, 5);
+    check_network(network, "test");
+    const Dataset data = make_synthetic_dataset(4, {6, 430, 2, 12, 12, 6});
+    // Labels as the network sees them, so that most images are right and faults can do harm.
+    set_compute_threads(1);
+    ImageSet images = data.test;
+    images.labels = Evaluator(network, images, options(EvaluationMode::exact)).golden().top1;
+    for (std::size_t i = 0; i < images.labels.size(); i += 9)
+        images.labels[i] = (images.labels[i] + 1) % 6;
+    expect_exact_equals_reference(network, images, 60);
+}
+
+/// A network of one linear layer on a 1×1×2 image, small enough to reckon by hand.
+class TinyNetwork : public ::testing::Test
+{
+  protected:
+    TinyNetwork()
+    {
+        set_compute_threads(1);
+        Graph graph({1, 1, 2});
+        graph.add("flatten", FlattenOp{}, {NodeId(0)});
+        graph.add("fc", LinearOp{2, 2, true}, {NodeId(1)});
+        network_ = {"tiny", NumberFormat::fp32, std::move(graph), 2, {{0.0F}, {1.0F}}, {}};
+        network_.parameters = {{"fc.weight", {2, 2}, {1, 0, 0, 1}}, {"fc.bias", {2}, {0, 0}}};
+        // z = x: the brighter pixel wins. Image 2 is labelled wrongly.
+        images_ = {1, 1, 2, {255, 0, 0, 255, 255, 0, 51, 102}, {0, 1, 1, 1}};
+    }
+
+    Outcome one(EvaluationMode mode, WeightChange change)
+    {
+        return Evaluator(network_, images_, options(mode)).evaluate(LayerId(0), {change}).front();
+    }
+
+    Network network_{{}, NumberFormat::fp32, Graph({1}), 0, {}, {}};
+    ImageSet images_;
+};
+
+TEST_F(TinyNetwork, GoldenIsWhatTheHandReckons)
+{
+    const Evaluator evaluator(network_, images_, options(EvaluationMode::exact));
+    EXPECT_EQ(evaluator.golden().top1, (std::vector<std::int32_t>{0, 1, 0, 1}));
+    EXPECT_EQ(evaluator.golden().correct, 3U);
+    EXPECT_NEAR(evaluator.golden().margin[3], 0.2F, 1e-6);
+}
+
+TEST_F(TinyNetwork, OutcomesAreWhatTheHandReckons)
+{
+    for (const EvaluationMode mode : {EvaluationMode::reference, EvaluationMode::exact})
+    {
+        // w00 = −1: z = (−x0, x1). Images 0 and 2 turn to class 1: one lost, one won.
+        const Outcome flipped = one(mode, {0, -1.0F});
+        EXPECT_EQ(flipped.tally.correct, 3U);
+        EXPECT_EQ(flipped.tally.mismatches, 2U);
+        EXPECT_EQ(flipped.drop, 0.0);
+        // w01 = NaN: every logit 0 is NaN, whatever x1 is (0 · NaN = NaN).
+        const Outcome poisoned = one(EvaluationMode::reference, {1, std::numeric_limits<float>::quiet_NaN()});
+        EXPECT_EQ(poisoned.tally.nonfinite, 4U);
+        EXPECT_EQ(poisoned.tally.correct, 0U);
+        EXPECT_EQ(poisoned.tally.mismatches, 4U);
+        EXPECT_EQ(poisoned.drop, 0.75);
+        // The golden value again: nothing changes.
+        const Outcome same = one(mode, {3, 1.0F});
+        EXPECT_EQ(same.tally.mismatches, 0U);
+        EXPECT_EQ(same.tally.correct, 3U);
+        // An infinite weight makes an infinite logit where its input is not zero, and 0 · ∞ = NaN where it
+        // is.
+        const Outcome infinite = one(mode, {0, std::numeric_limits<float>::infinity()});
+        EXPECT_EQ(infinite.tally.nonfinite, 4U);
+    }
+}
+
+TEST_F(TinyNetwork, TiesGoToTheFirstClass)
+{
+    network_.parameters[0].values = {1, 0, 1, 0};  // z0 = z1 = x0
+    const Evaluator evaluator(network_, images_, options(EvaluationMode::exact));
+    EXPECT_EQ(evaluator.golden().top1, (std::vector<std::int32_t>{0, 0, 0, 0}));
+}
+
+TEST_F(TinyNetwork, RefusesWhatDoesNotFit)
+{
+    ImageSet wide = images_;
+    wide.width = 1;
+    wide.height = 2;
+    EXPECT_THROW(Evaluator(network_, wide, options(EvaluationMode::exact)), DataError);
+    EvaluationOptions small = options(EvaluationMode::exact);
+    small.memory_budget = 100;
+    EXPECT_THROW(Evaluator(network_, images_, small), JobError);
+    network_.parameters[1].values[0] = std::numeric_limits<float>::infinity();
+    EXPECT_THROW(Evaluator(network_, images_, options(EvaluationMode::exact)), DataError);
+    network_.parameters[1].values[0] = 0;
+    Evaluator evaluator(network_, images_, options(EvaluationMode::exact));
+    EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(1), {})), Error);
+    EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(0), {{4, 0.0F}})), Error);
+}
+
+// A budget that holds few tiles makes the evaluator compute golden values again; outcomes stay.
+TEST(Evaluator, OutcomesDoNotDependOnTheMemoryBudget)
+{
+    set_compute_threads(1);
+    const Dataset data = make_synthetic_dataset(3, {10, 900, 1, 28, 28, 10});
+    const Network network =
+        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    EvaluationOptions tight = options(EvaluationMode::exact);
+    tight.memory_budget = std::uint64_t{80} << 20U;
+    Evaluator small(network, data.test, tight);
+    Evaluator large(network, data.test, options(EvaluationMode::exact));
+    const InjectableLayer layer = injectable_layers(network)[1];
+    const std::vector<WeightChange> changes = random_flips(network, layer, 20);
+    const std::vector<Outcome> a = small.evaluate(layer.id, changes);
+    const std::vector<Outcome> b = large.evaluate(layer.id, changes);
+    for (std::size_t f = 0; f < changes.size(); ++f)
+        EXPECT_TRUE(a[f].tally == b[f].tally && a[f].drop == b[f].drop);
+}
+
+}  // namespace
+}  // namespace flipstorm

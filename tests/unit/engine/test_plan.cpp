@@ -1,0 +1,180 @@
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <set>
+#include <tuple>
+
+#include "engine/base/error.hpp"
+#include "engine/faults/plan.hpp"
+#include "engine/network/builders.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+std::vector<InjectableLayer> lenet_layers()
+{
+    return injectable_layers(
+        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
+}
+
+PlanOptions options(Scheme scheme, std::uint64_t limit = 0, std::uint64_t seed = 1)
+{
+    return {scheme, {0.01, 2.58, 0.5}, limit, seed, 1000};
+}
+
+TEST(Plan, CountsTheFaultsOfLenet)
+{
+    EXPECT_EQ(Plan(lenet_layers(), options(Scheme::layer_wise)).size(), 59971U);
+    EXPECT_EQ(Plan(lenet_layers(), options(Scheme::data_unaware)).size(), 693856U);
+    EXPECT_EQ(Plan(lenet_layers(), options(Scheme::network_wise)).size(),
+              sample_size(61470ULL * 32, {0.01, 2.58, 0.5}));
+}
+
+TEST(Plan, DrawsWithoutReplacementWithinItsStrata)
+{
+    const std::vector<InjectableLayer> layers = lenet_layers();
+    for (const Scheme scheme : {Scheme::network_wise, Scheme::layer_wise, Scheme::data_unaware})
+    {
+        const Plan plan(layers, options(scheme, 20000));
+        std::set<std::tuple<std::int32_t, std::uint64_t, std::int32_t>> seen;
+        std::vector<std::uint64_t> drawn(plan.strata().size(), 0);
+        for (std::uint64_t k = 0; k < plan.size(); ++k)
+        {
+            const WeightFault fault = plan.fault(FaultIndex(k));
+            const Stratum& stratum = plan.strata()[static_cast<std::size_t>(fault.stratum.value())];
+            const InjectableLayer& layer = layers[static_cast<std::size_t>(fault.layer.value())];
+            ASSERT_LT(fault.parameter, layer.weights);
+            ASSERT_TRUE(fault.bit >= 0 && fault.bit < 32);
+            ASSERT_TRUE(stratum.layer < 0 || stratum.layer == fault.layer.value());
+            ASSERT_TRUE(stratum.bit < 0 || stratum.bit == fault.bit);
+            ASSERT_TRUE(seen.emplace(fault.layer.value(), fault.parameter, fault.bit).second) << k;
+            ++drawn[static_cast<std::size_t>(fault.stratum.value())];
+        }
+        for (std::size_t i = 0; i < drawn.size(); ++i)
+            EXPECT_EQ(drawn[i], plan.strata()[i].drawn);
+    }
+}
+
+TEST(Plan, ChunksCoverEveryFaultOnceAndHoldOneLayer)
+{
+    for (const Scheme scheme : {Scheme::network_wise, Scheme::layer_wise, Scheme::data_unaware})
+    {
+        const Plan plan(lenet_layers(), options(scheme, 7001));
+        std::uint64_t next = 0;
+        for (const Chunk& chunk : plan.chunks())
+        {
+            EXPECT_EQ(chunk.first.value(), next);
+            EXPECT_GT(chunk.count, 0U);
+            for (std::uint64_t i = 0; i < chunk.count; ++i)
+            {
+                ASSERT_EQ(plan.fault(FaultIndex(next + i)).layer, chunk.layer);
+            }
+            next += chunk.count;
+        }
+        EXPECT_EQ(next, plan.size());
+    }
+}
+
+TEST(Plan, ASmallerLimitGivesASubset)
+{
+    const auto faults = [](std::uint64_t limit) {
+        std::set<std::tuple<std::int32_t, std::uint64_t, std::int32_t>> set;
+        const Plan plan(lenet_layers(), options(Scheme::network_wise, limit));
+        for (std::uint64_t k = 0; k < plan.size(); ++k)
+        {
+            const WeightFault fault = plan.fault(FaultIndex(k));
+            set.emplace(fault.layer.value(), fault.parameter, fault.bit);
+        }
+        return set;
+    };
+    const auto large = faults(3000);
+    for (const auto& fault : faults(500))
+        EXPECT_EQ(large.count(fault), 1U);
+}
+
+TEST(Plan, DependsOnTheSeed)
+{
+    const Plan a(lenet_layers(), options(Scheme::layer_wise, 1000, 1));
+    const Plan b(lenet_layers(), options(Scheme::layer_wise, 1000, 2));
+    int equal = 0;
+    for (std::uint64_t k = 0; k < 1000; ++k)
+    {
+        equal += a.fault(FaultIndex(k)).parameter == b.fault(FaultIndex(k)).parameter ? 1 : 0;
+    }
+    EXPECT_LT(equal, 50);
+}
+
+// fc1 holds 78 % of the bits: a network-wise sample hits it in proportion.
+TEST(Plan, NetworkWiseHitsLayersInProportionToTheirSize)
+{
+    const Plan plan(lenet_layers(), options(Scheme::network_wise));
+    std::vector<double> hits(5, 0);
+    for (const Chunk& chunk : plan.chunks())
+        hits[static_cast<std::size_t>(chunk.layer.value())] += static_cast<double>(chunk.count);
+    const double weights[] = {150, 2400, 48000, 10080, 840};
+    for (std::size_t i = 0; i < 5; ++i)
+    {
+        const double share = weights[i] / 61470;
+        const double n = static_cast<double>(plan.size());
+        EXPECT_NEAR(hits[i], n * share, 6 * std::sqrt(n * share * (1 - share)));
+    }
+}
+
+// Each bit position gets its share of a layer-wise sample.
+TEST(Plan, BitsOfALayerAreHitEvenly)
+{
+    const Plan plan(lenet_layers(), options(Scheme::layer_wise));
+    std::vector<double> hits(32, 0);
+    double n = 0;
+    for (std::uint64_t k = 0; k < plan.size(); ++k)
+    {
+        const WeightFault fault = plan.fault(FaultIndex(k));
+        if (fault.layer.value() != 2) continue;
+        ++hits[static_cast<std::size_t>(fault.bit)];
+        ++n;
+    }
+    double chi_squared = 0;
+    for (const double count : hits)
+        chi_squared += (count - n / 32) * (count - n / 32) / (n / 32);
+    EXPECT_LT(chi_squared, 75);  // 31 degrees of freedom: exceeded with probability 2e-5
+}
+
+TEST(Plan, DearestFirstIsAPermutationOfFallingCost)
+{
+    const Plan plan(lenet_layers(), options(Scheme::layer_wise, 5000));
+    const std::vector<ChunkId> order = dearest_first(plan);
+    std::set<std::uint64_t> ids;
+    for (std::size_t i = 0; i < order.size(); ++i)
+    {
+        ids.insert(order[i].value());
+        if (i > 0)
+        {
+            EXPECT_GE(plan.chunks()[order[i - 1].value()].macs, plan.chunks()[order[i].value()].macs);
+        }
+    }
+    EXPECT_EQ(ids.size(), plan.chunks().size());
+}
+
+TEST(Plan, RefusesALimitBelowTheStrata)
+{
+    EXPECT_THROW(Plan(lenet_layers(), options(Scheme::layer_wise, 4)), JobError);
+    EXPECT_NO_THROW(Plan(lenet_layers(), options(Scheme::layer_wise, 5)));
+    EXPECT_THROW(Plan({}, options(Scheme::layer_wise)), DataError);
+    EXPECT_THROW(
+        static_cast<void>(Plan(lenet_layers(), options(Scheme::layer_wise)).fault(FaultIndex(59971))), Error);
+}
+
+TEST(SpreadLimit, GivesEvenSharesAndPassesOnWhatIsNotUsed)
+{
+    using Counts = std::vector<std::uint64_t>;
+    EXPECT_EQ(spread_limit({100, 100, 100}, 30), (Counts{10, 10, 10}));
+    EXPECT_EQ(spread_limit({100, 100, 100}, 32), (Counts{11, 11, 10}));
+    EXPECT_EQ(spread_limit({5, 100, 100}, 45), (Counts{5, 20, 20}));
+    EXPECT_EQ(spread_limit({5, 100, 7}, 1000), (Counts{5, 100, 7}));
+    EXPECT_EQ(spread_limit({}, 10), Counts{});
+}
+
+}  // namespace
+}  // namespace flipstorm

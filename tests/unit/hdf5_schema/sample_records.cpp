@@ -1,0 +1,129 @@
+#include "sample_records.hpp"
+
+#include <unistd.h>
+
+#include <limits>
+
+namespace flipstorm
+{
+
+Provenance sample_provenance()
+{
+    return {"0.1.0",
+            "abc",
+            "2023-04-17T09:30:00Z",
+            "flipstorm run Zürich.toml",
+            "[job]\nname = \"x\"\n",
+            "11",
+            "22",
+            "33",
+            "44",
+            7,
+            ""};
+}
+
+ModelRecord sample_model()
+{
+    ModelRecord model;
+    model.provenance = sample_provenance();
+    model.arch = "lenet5";
+    model.format = "fp32";
+    model.input_shape = {1, 28, 28};
+    model.num_classes = 10;
+    model.mean = {0.25F};
+    model.std_dev = {0.5F};
+    model.test_accuracy = 0.875;
+    model.graph = "[]";
+    // Not in alphabetical order: files keep the order of writing.
+    model.parameters = {{"conv.weight", {2, 1, 1, 2}, {1, 2, 3, -0.0F}}, {"a.bias", {1}, {1e-45F}}};
+    return model;
+}
+
+CampaignRecord sample_campaign()
+{
+    CampaignRecord campaign;
+    CampaignHeader& header = campaign.header;
+    header.provenance = sample_provenance();
+    header.target = "weights";
+    header.evaluation = "exact";
+    header.tolerances = {0.005, 0.1};
+    header.images = 3;
+    header.golden_correct = 2;
+    header.faults_per_second = 10.5;
+    header.wall_seconds = 0.25;
+    header.layers = {{"conv1", "fc"}, {8, 6}, {2, 3}, {1, 2}, {32, 32}};
+    header.strata = {{0, -1}, {-1, 5}, {256, 192}, {100, 50}, {2, 3}};
+    header.golden = {{0, 1, 2}, {0, 1, 1}, {0.5F, 1.5F, 2.5F}};
+    header.screen = {8, 0.1, 15, 10, 1, 0, 0.3};
+    campaign.faults = {
+        {0, 0, 1, 1, 1}, {0, 0, 1, 1, 1}, {0, 7, 1, 2, 5},
+        {0, 1, 0, 1, 2}, {0, 0, 1, 0, 1}, {31, 30, 5, 5, 5},
+        {0, 1, 0, 1, 0}, {1, 2, 3, 4, 5}, {-1, std::numeric_limits<float>::infinity(), 3, 4, 5}};
+    campaign.outcomes = {{3, 3, 3, 3, 1}, {2, 0, 2, 2, 0}, {0, 3, 0, 0, 1},
+                         {0, 3, 0, 0, 0}, {0, 0, 0, 0, 1}, {0, 2.0 / 3, 0, 0, 0.2}};
+    return campaign;
+}
+
+ForestRecord sample_forest()
+{
+    ForestRecord forest;
+    forest.provenance = sample_provenance();
+    forest.campaign_sha256 = "55";
+    forest.kind = "brf";
+    forest.sampling = "undersample_bootstrap";
+    forest.trees = 2;
+    forest.folds = 3;
+    forest.test_share = 0.3;
+    forest.features = {"sign", "bit"};
+    ToleranceRecord trained{0.005, true,          100,          7, {0.9, 0.8, 1.0}, {0.7, 0.6},
+                            0.95,  {90, 3, 1, 6}, {0.25, 0.75}, {}};
+    trained.trees = {{0, 3, 4},       {1, -1, -1, -1}, {22.5F, 0, 0, 0},
+                     {1, -1, -1, -1}, {2, -1, -1, -1}, {0.5F, 0, 1, 0.5F}};
+    ToleranceRecord untrained;
+    untrained.tolerance = 0.1;
+    untrained.rows = 100;
+    untrained.auc_test = std::numeric_limits<double>::quiet_NaN();
+    ToleranceRecord second = trained;
+    second.tolerance = 0.2;
+    forest.tolerances = {trained, untrained, second};
+    forest.tolerance = 0.005;
+    forest.roc = {{0, 0.5, 1}, {0, 0.9, 1}, {std::numeric_limits<double>::infinity(), 0.5, 0}};
+    forest.criticality = {{"fc", 2, 3, {0, 1, 2, 253, 254, 255}}, {"conv1", 1, 3, {9, 8, 7}}};
+    return forest;
+}
+
+ProtectionRecord sample_protection()
+{
+    ProtectionRecord protection;
+    protection.provenance = sample_provenance();
+    protection.forest_sha256 = "66";
+    protection.tolerance = 0.005;
+    protection.ber = 1e-9;
+    protection.word_bits = 32;
+    protection.options = {
+        {"none", std::numeric_limits<double>::quiet_NaN(), 0, 0, 0, 0, 0, 0, 0.02, 0.03, true},
+        {"sec_critical", 0.5, 0.5, 60, 10, 9.375, 3.125, 12.5, 0.001, 0, true}};
+    protection.chosen = 1;
+    protection.overhead = {18.75, 9.375, 3.125, 33.333};
+    protection.signature = {{"fc", {1, 0, 0, 0, 0, 0, 0, 1, 1, 0}}, {"conv1", {}}};
+    return protection;
+}
+
+void write_whole(const std::filesystem::path& file, const CampaignRecord& campaign)
+{
+    write_campaign(file, campaign.header, campaign.faults, campaign.outcomes, 0, campaign.faults.size(),
+                   MPI_COMM_NULL);
+}
+
+void InFolder::SetUp()
+{
+    folder_ = std::filesystem::temp_directory_path() / ("flipstorm-hdf5-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+}
+
+void InFolder::TearDown()
+{
+    std::filesystem::remove_all(folder_);
+}
+
+}  // namespace flipstorm

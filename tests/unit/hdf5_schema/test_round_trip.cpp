@@ -1,0 +1,151 @@
+#include <cmath>
+
+#include "engine/base/durable_file.hpp"
+#include "sample_records.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+using RoundTrip = InFolder;
+
+void expect_equal(const Provenance& a, const Provenance& b)
+{
+    EXPECT_EQ(a.software_version, b.software_version);
+    EXPECT_EQ(a.git_sha1, b.git_sha1);
+    EXPECT_EQ(a.date, b.date);
+    EXPECT_EQ(a.command_line, b.command_line);
+    EXPECT_EQ(a.job, b.job);
+    EXPECT_EQ(a.job_sha256, b.job_sha256);
+    EXPECT_EQ(a.stage_sha256, b.stage_sha256);
+    EXPECT_EQ(a.model_sha256, b.model_sha256);
+    EXPECT_EQ(a.dataset_sha256, b.dataset_sha256);
+    EXPECT_EQ(a.seed, b.seed);
+    EXPECT_EQ(a.libraries, b.libraries);
+}
+
+TEST_F(RoundTrip, Model)
+{
+    const ModelRecord want = sample_model();
+    write_model(folder_ / "model.h5", want);
+    const ModelRecord got = read_model(folder_ / "model.h5");
+    expect_equal(got.provenance, want.provenance);
+    EXPECT_EQ(got.arch, want.arch);
+    EXPECT_EQ(got.format, want.format);
+    EXPECT_EQ(got.input_shape, want.input_shape);
+    EXPECT_EQ(got.num_classes, want.num_classes);
+    EXPECT_EQ(got.mean, want.mean);
+    EXPECT_EQ(got.std_dev, want.std_dev);
+    EXPECT_EQ(got.test_accuracy, want.test_accuracy);
+    EXPECT_EQ(got.graph, want.graph);
+    ASSERT_EQ(got.parameters.size(), want.parameters.size());
+    for (std::size_t i = 0; i < want.parameters.size(); ++i)
+    {
+        EXPECT_EQ(got.parameters[i].name, want.parameters[i].name);
+        EXPECT_EQ(got.parameters[i].shape, want.parameters[i].shape);
+        EXPECT_EQ(got.parameters[i].values, want.parameters[i].values);
+    }
+    EXPECT_TRUE(std::signbit(got.parameters[0].values[3]));
+    EXPECT_FALSE(std::filesystem::exists(temporary_name(folder_ / "model.h5")));
+}
+
+TEST_F(RoundTrip, Campaign)
+{
+    const CampaignRecord want = sample_campaign();
+    write_whole(folder_ / "campaign.h5", want);
+    const CampaignRecord got = read_campaign(folder_ / "campaign.h5");
+    expect_equal(got.header.provenance, want.header.provenance);
+    EXPECT_EQ(got.header.target, want.header.target);
+    EXPECT_EQ(got.header.evaluation, want.header.evaluation);
+    EXPECT_EQ(got.header.tolerances, want.header.tolerances);
+    EXPECT_EQ(got.header.images, want.header.images);
+    EXPECT_EQ(got.header.golden_correct, want.header.golden_correct);
+    EXPECT_EQ(got.header.faults_per_second, want.header.faults_per_second);
+    EXPECT_EQ(got.header.wall_seconds, want.header.wall_seconds);
+    EXPECT_EQ(got.header.layers.name, want.header.layers.name);
+    EXPECT_EQ(got.header.layers.weights, want.header.layers.weights);
+    EXPECT_EQ(got.header.layers.word_bits, want.header.layers.word_bits);
+    EXPECT_EQ(got.header.strata.layer, want.header.strata.layer);
+    EXPECT_EQ(got.header.strata.bit, want.header.strata.bit);
+    EXPECT_EQ(got.header.strata.planned, want.header.strata.planned);
+    EXPECT_EQ(got.header.strata.evaluated, want.header.strata.evaluated);
+    EXPECT_EQ(got.header.golden.top1, want.header.golden.top1);
+    EXPECT_EQ(got.header.golden.margin, want.header.golden.margin);
+    EXPECT_EQ(got.header.screen.kappa, want.header.screen.kappa);
+    EXPECT_EQ(got.header.screen.screened, want.header.screen.screened);
+    EXPECT_EQ(got.header.screen.bound95, want.header.screen.bound95);
+    EXPECT_EQ(got.faults.stratum, want.faults.stratum);
+    EXPECT_EQ(got.faults.parameter, want.faults.parameter);
+    EXPECT_EQ(got.faults.in_channel, want.faults.in_channel);
+    EXPECT_EQ(got.faults.bit, want.faults.bit);
+    EXPECT_EQ(got.faults.value_after, want.faults.value_after);
+    EXPECT_EQ(got.outcomes.correct, want.outcomes.correct);
+    EXPECT_EQ(got.outcomes.stopped, want.outcomes.stopped);
+    EXPECT_EQ(got.outcomes.drop, want.outcomes.drop);
+}
+
+TEST_F(RoundTrip, Forest)
+{
+    const ForestRecord want = sample_forest();
+    write_forest(folder_ / "forest.h5", want);
+    const ForestRecord got = read_forest(folder_ / "forest.h5");
+    EXPECT_EQ(got.campaign_sha256, want.campaign_sha256);
+    EXPECT_EQ(got.kind, want.kind);
+    EXPECT_EQ(got.features, want.features);
+    ASSERT_EQ(got.tolerances.size(), want.tolerances.size());
+    for (std::size_t t = 0; t < want.tolerances.size(); ++t)
+    {
+        const ToleranceRecord& a = got.tolerances[t];
+        const ToleranceRecord& b = want.tolerances[t];
+        EXPECT_EQ(a.tolerance, b.tolerance);
+        EXPECT_EQ(a.trained, b.trained);
+        EXPECT_EQ(a.critical, b.critical);
+        EXPECT_EQ(a.auc_folds, b.auc_folds);
+        EXPECT_EQ(a.auc_grouped_folds, b.auc_grouped_folds);
+        EXPECT_EQ(a.confusion.critical_acceptable, b.confusion.critical_acceptable);
+        EXPECT_EQ(a.importance, b.importance);
+        EXPECT_EQ(a.trees.first_node, b.trees.first_node);
+        EXPECT_EQ(a.trees.feature, b.trees.feature);
+        EXPECT_EQ(a.trees.threshold, b.trees.threshold);
+        EXPECT_EQ(a.trees.probability, b.trees.probability);
+    }
+    EXPECT_TRUE(std::isnan(got.tolerances[1].auc_test));
+    EXPECT_EQ(got.roc.threshold, want.roc.threshold);
+    ASSERT_EQ(got.criticality.size(), 2U);
+    EXPECT_EQ(got.criticality[0].layer, "fc");
+    EXPECT_EQ(got.criticality[0].weights, 2U);
+    EXPECT_EQ(got.criticality[0].bits, 3);
+    EXPECT_EQ(got.criticality[0].probability, want.criticality[0].probability);
+}
+
+TEST_F(RoundTrip, Protection)
+{
+    const ProtectionRecord want = sample_protection();
+    write_protection(folder_ / "protection.h5", want);
+    const ProtectionRecord got = read_protection(folder_ / "protection.h5");
+    EXPECT_EQ(got.chosen, want.chosen);
+    EXPECT_EQ(got.ber, want.ber);
+    ASSERT_EQ(got.options.size(), want.options.size());
+    EXPECT_TRUE(std::isnan(got.options[0].threshold));
+    EXPECT_EQ(got.options[1].scheme, "sec_critical");
+    EXPECT_EQ(got.options[1].parity_bits, want.options[1].parity_bits);
+    EXPECT_EQ(got.options[1].predicted_residual, want.options[1].predicted_residual);
+    EXPECT_EQ(got.options[1].pareto, true);
+    EXPECT_EQ(got.overhead.gain, want.overhead.gain);
+    ASSERT_EQ(got.signature.size(), 2U);
+    EXPECT_EQ(got.signature[0].flagged, want.signature[0].flagged);
+    EXPECT_TRUE(got.signature[1].flagged.empty());
+}
+
+TEST_F(RoundTrip, WritingAgainReplacesTheFile)
+{
+    ModelRecord model = sample_model();
+    write_model(folder_ / "model.h5", model);
+    model.arch = "other";
+    write_model(folder_ / "model.h5", model);
+    EXPECT_EQ(read_model(folder_ / "model.h5").arch, "other");
+}
+
+}  // namespace
+}  // namespace flipstorm
