@@ -231,7 +231,7 @@ def draw_overhead(protection, target):
                       fontweight="bold")
     axis.set_xticks([0, 1], ["SEC on all parameters", "SEC on critical\nparameters + signature"])
     axis.set_xlim(-0.6, 1.6)
-    axis.set_ylim(0, 1.28 * max(everything, critical + signature, 1e-9))
+    axis.set_ylim(0, 1.4 * max(everything, critical + signature, 1e-9))
     axis.set_ylabel("extra memory [% of the weights]")
     axis.set_title(f"Selective protection saves {gain:.1f} % of the extra memory" if gain >= 0 else
                    f"Selective protection costs {-gain:.1f} % more extra memory", loc="left")

@@ -16,7 +16,9 @@ install_packages "${packages_build[@]}" "${packages_run[@]}"
 
 echo "Building flipstorm …"
 log=$(mktemp)
-if ! { cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DFLIPSTORM_TESTS=OFF &&
+configure=(cmake -S . -B build -G Ninja)
+[[ -f build/CMakeCache.txt ]] || configure+=(-DCMAKE_BUILD_TYPE=Release -DFLIPSTORM_TESTS=OFF)
+if ! { "${configure[@]}" &&
   cmake --build build --target flipstorm; } >"$log" 2>&1; then
   tail -n 40 "$log"
   exit 1

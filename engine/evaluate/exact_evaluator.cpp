@@ -1,8 +1,10 @@
-// Mode `exact`: everything before the faulty layer is golden, the faulty layer changes one output channel, an
-// image whose channel comes out bit-identical is done, and the rest of the network runs on the others, the
-// images of many faults side by side in one batch.
+// Mode `exact`: everything before the faulty layer is golden; the faulty layer changes one output channel,
+// which goes alone through the activation and the pooling behind it; an image whose channel comes out
+// bit-identical is done; and the rest of the network runs on the others, the images of many faults side by
+// side in one batch.
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/base/error.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
@@ -20,25 +22,12 @@ class ExactEvaluator : public TileEvaluator
     {
         for (const InjectableLayer& layer : injectable_layers(network))
         {
-            Suffix suffix;
-            const std::vector<bool> reached = graph_.reachable_from(layer.node);
-            const auto at = static_cast<std::size_t>(layer.node.value());
-            std::vector<bool> read(reached.size(), false);
-            for (std::size_t i = at + 1; i < reached.size(); ++i)
-            {
-                if (!reached[i]) continue;
-                suffix.nodes.emplace_back(static_cast<std::int32_t>(i));
-                for (const NodeId input : graph_.nodes()[i].inputs)
-                    read[static_cast<std::size_t>(input.value())] = true;
-            }
-            for (std::size_t i = 0; i < read.size(); ++i)
-            {
-                if (read[i] && !reached[i]) suffix.golden_inputs.emplace_back(static_cast<std::int32_t>(i));
-                golden_nodes_[i] = golden_nodes_[i] || (read[i] && !reached[i]);
-            }
-            golden_nodes_[at] = true;
-            golden_nodes_[static_cast<std::size_t>(graph_.node(layer.node).inputs[0].value())] = true;
-            suffixes_.push_back(std::move(suffix));
+            suffixes_.push_back(suffix_of(layer.node));
+            const Suffix& suffix = suffixes_.back();
+            need(graph_.node(layer.node).inputs[0]);
+            need(suffix.entry);
+            for (const NodeId id : suffix.golden_inputs)
+                need(id);
         }
     }
 
@@ -52,7 +41,8 @@ class ExactEvaluator : public TileEvaluator
 
     void evaluate(const InjectableLayer& layer, const ChangeGroup& group, const Tile& tile) const override
     {
-        const auto at = static_cast<std::size_t>(layer.node.value());
+        const Suffix& suffix = suffixes_[static_cast<std::size_t>(layer.id.value())];
+        const auto at = static_cast<std::size_t>(suffix.entry.value());
         const torch::Tensor& golden = tile.values[at];
         std::vector<std::int64_t> channel_of(group.count);
         const std::int64_t filter = static_cast<std::int64_t>(layer.weights) / layer.out_channels;
@@ -62,10 +52,12 @@ class ExactEvaluator : public TileEvaluator
         }
         const torch::Tensor channels =
             torch::tensor(channel_of, torch::TensorOptions().dtype(torch::kLong)).to(executor_.device());
-        const torch::Tensor faulty = faulty_channels(layer, group, channels, tile);  // [tile, faults, …]
-        torch::Tensor changed = faulty.ne(golden.index_select(1, channels));         // NaN ≠ anything
-        if (changed.dim() > 2) changed = changed.flatten(2).any(2);                  // [tile, faults]
-        const torch::Tensor pairs = changed.nonzero();                               // [pairs, 2]
+        torch::Tensor faulty = faulty_channels(layer, group, channels, tile);  // [tile, faults, …]
+        for (const NodeId id : suffix.channelwise)
+            faulty = executor_.apply(id, {faulty});
+        torch::Tensor changed = faulty.ne(golden.index_select(1, channels));  // NaN ≠ anything
+        if (changed.dim() > 2) changed = changed.flatten(2).any(2);           // [tile, faults]
+        const torch::Tensor pairs = changed.nonzero();                        // [pairs, 2]
         torch::Tensor logits;
         if (pairs.size(0) > 0)
         {
@@ -74,7 +66,6 @@ class ExactEvaluator : public TileEvaluator
             torch::Tensor value = golden.index_select(0, image);
             const torch::Tensor row = torch::arange(pairs.size(0), channels.options());
             value.index_put_({row, channels.index_select(0, fault)}, faulty.index({image, fault}));
-            const Suffix& suffix = suffixes_[static_cast<std::size_t>(layer.id.value())];
             std::vector<torch::Tensor> values(graph_.nodes().size());
             for (const NodeId id : suffix.golden_inputs)
             {
@@ -91,9 +82,58 @@ class ExactEvaluator : public TileEvaluator
     /// What lies behind a layer.
     struct Suffix
     {
-        std::vector<NodeId> nodes;          ///< depend on the layer, in order
+        std::vector<NodeId> channelwise;  ///< follow the layer and keep its channels apart, in order
+        NodeId entry;               ///< the last of those, or the layer: from here on all channels are needed
+        std::vector<NodeId> nodes;  ///< depend on `entry`, in order
         std::vector<NodeId> golden_inputs;  ///< read by those, do not depend on the layer
     };
+
+    [[nodiscard]] Suffix suffix_of(NodeId layer) const
+    {
+        Suffix suffix;
+        suffix.entry = layer;
+        while (const std::optional<NodeId> next = channelwise_consumer(suffix.entry))
+        {
+            suffix.channelwise.push_back(*next);
+            suffix.entry = *next;
+        }
+        const std::vector<bool> reached = graph_.reachable_from(suffix.entry);
+        std::vector<bool> read(reached.size(), false);
+        for (std::size_t i = static_cast<std::size_t>(suffix.entry.value()) + 1; i < reached.size(); ++i)
+        {
+            if (!reached[i]) continue;
+            suffix.nodes.emplace_back(static_cast<std::int32_t>(i));
+            for (const NodeId input : graph_.nodes()[i].inputs)
+                read[static_cast<std::size_t>(input.value())] = true;
+        }
+        for (std::size_t i = 0; i < read.size(); ++i)
+        {
+            if (read[i] && !reached[i]) suffix.golden_inputs.emplace_back(static_cast<std::int32_t>(i));
+        }
+        return suffix;
+    }
+
+    /// The only node that reads `id`, if it computes each channel from the same channel of `id` alone.
+    [[nodiscard]] std::optional<NodeId> channelwise_consumer(NodeId id) const
+    {
+        std::optional<NodeId> consumer;
+        for (std::size_t i = 0; i < graph_.nodes().size(); ++i)
+        {
+            for (const NodeId input : graph_.nodes()[i].inputs)
+            {
+                if (input != id) continue;
+                if (consumer) return std::nullopt;
+                consumer = NodeId(static_cast<std::int32_t>(i));
+            }
+        }
+        if (!consumer) return std::nullopt;
+        const Operation& operation = graph_.node(*consumer).operation;
+        const bool channelwise =
+            std::holds_alternative<ReluOp>(operation) || std::holds_alternative<MaxPool2dOp>(operation);
+        return channelwise ? consumer : std::nullopt;
+    }
+
+    void need(NodeId id) { golden_nodes_[static_cast<std::size_t>(id.value())] = true; }
 
     /// Output channel of each change, [tile, changes, H, W] or [tile, changes].
     [[nodiscard]] torch::Tensor faulty_channels(const InjectableLayer& layer, const ChangeGroup& group,

@@ -49,9 +49,9 @@ SYNTHETIC_JOB = """
 name = "pipeline-test"
 [data]
 kind = "synthetic"
-test_images = 100
+test_images = 300
 [train]
-epochs = 2
+epochs = 1
 [campaign]
 scheme = "data_unaware"
 limit = 480
@@ -144,6 +144,23 @@ def descendants(pid):
     for each in found:
         found.extend(children.get(each, []))
     return found
+
+
+def ended(pids, seconds=20):
+    """Whether none of the processes runs any more, or soon."""
+
+    def runs(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            return False
+
+    end = time.monotonic() + seconds
+    while any(map(runs, pids)):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def kill_if_there(pid):

@@ -1,0 +1,104 @@
+// campaign.h5 written by several ranks equals the one written by one.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "engine/base/error.hpp"
+#include "hdf5_schema/campaign_file.hpp"
+#include "hdf5_schema/file_summary.hpp"
+#include "tests/mpi/world.hpp"
+
+namespace flipstorm::test
+{
+namespace
+{
+
+namespace fs = std::filesystem;
+
+CampaignHeader header()
+{
+    CampaignHeader h;
+    h.target = "weights";
+    h.evaluation = "exact";
+    h.tolerances = {0.01};
+    h.images = 1;
+    h.layers = {{"fc"}, {1000000}, {1000}, {1000}, {32}};
+    h.strata = {{0}, {-1}, {32000000}, {1000}, {1000}};
+    h.golden = {{0}, {0}, {1.0F}};
+    return h;
+}
+
+/// Rows [first, first + count) of tables whose values tell their row.
+void fill(std::uint64_t first, std::uint64_t count, FaultTable& faults, OutcomeTable& outcomes)
+{
+    faults.resize(count);
+    outcomes.resize(count);
+    for (std::uint64_t i = 0; i < count; ++i)
+    {
+        const std::uint64_t row = first + i;
+        faults.parameter[i] = row;
+        faults.bit[i] = static_cast<std::uint8_t>(row % 32);
+        faults.value_after[i] = static_cast<float>(row) / 7;
+        outcomes.evaluated[i] = 1;
+        outcomes.drop[i] = 1.0 / static_cast<double>(row + 1);
+    }
+}
+
+class CampaignFile : public ::testing::Test
+{
+  protected:
+    CampaignFile()
+    {
+        std::string name = (fs::temp_directory_path() / ("flipstorm-mpi-" + std::to_string(::getpid()))).string();
+        world().broadcast(name);
+        folder_ = name;
+        if (world().is_root()) fs::create_directories(folder_);
+        world().barrier();
+    }
+    ~CampaignFile() override
+    {
+        world().barrier();
+        if (world().is_root()) fs::remove_all(folder_);
+    }
+
+    fs::path folder_;
+};
+
+TEST_F(CampaignFile, HoldsTheRowsOfAllRanks)
+{
+    // 150,000 rows take three HDF5 chunks, whose borders are not those of the ranks; 2 rows leave ranks without any.
+    for (const std::uint64_t rows : {150000ULL, 2ULL, 0ULL})
+    {
+        const auto size = static_cast<std::uint64_t>(world().size());
+        const auto rank = static_cast<std::uint64_t>(world().rank());
+        const std::uint64_t each = rows / size;
+        const std::uint64_t first = rank * each;
+        const std::uint64_t count = rank + 1 == size ? rows - first : each;
+        FaultTable faults;
+        OutcomeTable outcomes;
+        fill(first, count, faults, outcomes);
+        const fs::path file = folder_ / "campaign.h5";
+        write_campaign(file, header(), faults, outcomes, first, rows, world().handle());
+        if (!world().is_root()) continue;
+        EXPECT_EQ(check_against_schema(file), "");
+        const CampaignRecord got = read_campaign(file);
+        FaultTable all;
+        OutcomeTable all_outcomes;
+        fill(0, rows, all, all_outcomes);
+        EXPECT_EQ(got.faults.parameter, all.parameter);
+        EXPECT_EQ(got.faults.bit, all.bit);
+        EXPECT_EQ(got.faults.value_after, all.value_after);
+        EXPECT_EQ(got.outcomes.evaluated, all_outcomes.evaluated);
+        EXPECT_EQ(got.outcomes.drop, all_outcomes.drop);
+    }
+}
+
+TEST_F(CampaignFile, AllRanksThrowWhereItCannotBeWritten)
+{
+    EXPECT_THROW(write_campaign(folder_ / "none" / "campaign.h5", header(), {}, {}, 0, 0, world().handle()), FileError);
+}
+
+}  // namespace
+}  // namespace flipstorm::test

@@ -1,0 +1,450 @@
+#!/usr/bin/env python3
+"""Whatever is wrong with the input ends in the right exit code and a message that says so, and nothing that
+was there is lost."""
+
+import concurrent.futures
+import gzip
+import os
+import shutil
+import subprocess
+import unittest
+
+import h5py
+import numpy as np
+import pipeline
+from pipeline import COMPLETE, DATA, IO, USAGE, PipelineTest, digests
+
+JOB = """
+[job]
+name = "bad-input"
+out = "{folder}/out"
+[data]
+kind = "idx"
+path = "{folder}/data"
+test_images = 80
+[train]
+epochs = 1
+[campaign]
+limit = 100
+tolerances = [0.01, 0.05]
+[forest]
+trees = 5
+folds = 2
+[device]
+kind = "cpu"
+"""
+
+# Commands; {f} is the folder of the case.
+TRAIN = "train {f}/job.toml --out {f}/new"
+INJECT = "inject {f}/job.toml --out {f}/new --set model.file={f}/out/model.h5"
+FOREST = "forest {f}/job.toml --out {f}/new --set model.file={f}/out/model.h5 --set forest.campaign={f}/out/campaign.h5"
+HARDEN = "harden {f}/job.toml --out {f}/new --set forest.campaign={f}/out/campaign.h5 --set harden.forest={f}/out/forest.h5"
+IN_PLACE = "inject {f}/job.toml"
+
+TRAIN_IMAGES = "data/train-images-idx3-ubyte.gz"
+TRAIN_LABELS = "data/train-labels-idx1-ubyte"
+TEST_IMAGES = "data/t10k-images-idx3-ubyte"
+TEST_LABELS = "data/t10k-labels-idx1-ubyte.gz"
+MODEL = "out/model.h5"
+CAMPAIGN = "out/campaign.h5"
+FOREST_FILE = "out/forest.h5"
+
+
+# What can be done to a file of a case: functions of the folder.
+def nothing(_folder):
+    pass
+
+
+def all_of(*changes):
+    def change(folder):
+        for each in changes:
+            each(folder)
+
+    return change
+
+
+def remove(name):
+    def change(folder):
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return change
+
+
+def write(name, content):
+    return lambda folder: (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def append(name, text):
+    return lambda folder: write(name, (folder / name).read_bytes() + text.encode())(folder)
+
+
+def truncate(name, share=0.5):
+    def change(folder):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: int(share * len(content))])
+
+    return change
+
+
+def make_folder(name):
+    return lambda folder: (folder / name).mkdir()
+
+
+def edit_idx(name, edit):
+    """Change the unpacked bytes of an IDX file."""
+
+    def change(folder):
+        path = folder / name
+        packed = name.endswith(".gz")
+        content = bytearray(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
+        content = bytes(edit(content))
+        path.write_bytes(gzip.compress(content) if packed else content)
+
+    return change
+
+
+def put(offset, value):
+    def edit(content):
+        content[offset:offset + len(value)] = value
+        return content
+
+    return edit
+
+
+def edit_h5(name, edit):
+    def change(folder):
+        with h5py.File(folder / name, "r+") as file:
+            edit(file)
+
+    return change
+
+
+def replace_column(path, values):
+    """Put other values, and another length, into a column; its attributes stay."""
+
+    def edit(file):
+        old = file[path]
+        new, attributes = values(old[:]), dict(old.attrs)
+        del file[path]
+        file[path] = new
+        for key, value in attributes.items():
+            file[path].attrs[key] = value
+
+    return edit
+
+
+def set_element(path, index, value):
+    def edit(file):
+        file[path][index] = value
+
+    return edit
+
+
+def damage_chunk(name, path):
+    """Flip bytes in the middle of the first stored chunk of a dataset."""
+
+    def change(folder):
+        with h5py.File(folder / name, "r") as file:
+            info = file[path].id.get_chunk_info(0)
+        with open(folder / name, "r+b") as file:
+            file.seek(info.byte_offset + info.size // 2)
+            old = file.read(8)
+            file.seek(info.byte_offset + info.size // 2)
+            file.write(bytes(byte ^ 0x5A for byte in old))
+
+    return change
+
+
+def smaller_images(folder):
+    """A data set of 20×20 images in place of 28×28."""
+    shutil.rmtree(folder / "data")
+    pipeline.write_idx_dataset(folder / "data", train=200, test=100, size=20)
+
+
+def shape_of(name):
+    return edit_h5(MODEL, replace_column("/parameters/" + name, lambda old: old.T.copy()))
+
+
+# (what is wrong, exit code, phrases of the message, command, change)
+CASES = [
+    # Command line.
+    ("no subcommand", USAGE, ["subcommand is required"], "", nothing),
+    ("unknown subcommand", USAGE, ["explode", "--help"], "explode {f}/job.toml", nothing),
+    ("no job file given", USAGE, ["JOB.toml is required"], "inject", nothing),
+    ("unknown option", USAGE, ["--frobnicate"], "inject {f}/job.toml --frobnicate", nothing),
+    ("deadline is no number", USAGE, ["--deadline", "tomorrow"], "inject {f}/job.toml --deadline tomorrow", nothing),
+    ("help", COMPLETE, [], "--help", nothing),
+    ("help of a subcommand", COMPLETE, [], "inject --help", nothing),
+    ("version", COMPLETE, [], "--version", nothing),
+    ("bench", USAGE, ["not built yet"], "bench {f}/job.toml", nothing),
+    ("import", USAGE, ["not built yet"], "import {f}/model.pt {f}/job.toml --to {f}/model.h5", nothing),
+    # Job file.
+    ("no job file", USAGE, ["{f}/none.toml", "No such file"], "inject {f}/none.toml", nothing),
+    ("job file is a folder", USAGE, ["{f}/data", "folder"], "inject {f}/data", nothing),
+    ("job file is empty", USAGE, ["data.path is missing"], "inject {f}/job.toml", write("job.toml", "")),
+    ("job file is binary", USAGE, ["{f}/job.toml:1", "not UTF-8"], "inject {f}/job.toml", write("job.toml", bytes(range(256)))),
+    ("job file is a model", USAGE, ["{f}/out/model.h5:1", "not UTF-8"], "inject {f}/out/model.h5", nothing),
+    ("syntax error", USAGE, ["{f}/job.toml:2", "syntax error"], "inject {f}/job.toml", write("job.toml", "[job]\nname = = 3\n")),
+    ("unknown key", USAGE, ["train.epoch", "epochs"], "inject {f}/job.toml",
+     lambda folder: write("job.toml", (folder / "job.toml").read_text().replace("epochs", "epoch"))(folder)),
+    ("two problems", USAGE, ["'cuda9'|cuda9", "campaign.limit"], "inject {f}/job.toml",
+     lambda folder: write("job.toml", (folder / "job.toml").read_text()
+                          .replace('"cpu"', '"cuda9"').replace("limit = 100", "limit = -1"))(folder)),
+    ("kind that is planned", USAGE, ["cifar10", "not built yet"], "inject {f}/job.toml --set data.kind=cifar10", nothing),
+    ("override without value", USAGE, ["--set campaign.limit", "table.key=value"], "inject {f}/job.toml --set campaign.limit", nothing),
+    ("override of no key", USAGE, ["campaign.limits", "campaign.limit"], "inject {f}/job.toml --set campaign.limits=3", nothing),
+    ("override of wrong type", USAGE, ["campaign.limit", "integer", "many"], "inject {f}/job.toml --set campaign.limit=many", nothing),
+    ("limit below the strata", USAGE, ["campaign.limit = 3", "5 strata"], INJECT + " --set campaign.limit=3", nothing),
+    ("no GPU", USAGE, ["device.kind", "no GPU"], INJECT + " --set device.kind=cuda", nothing),
+    # Data.
+    ("data folder missing", IO, ["data.path", "{f}/data"], INJECT, remove("data")),
+    ("data folder empty", IO, ["t10k-images-idx3-ubyte", "{f}/data"], INJECT, all_of(remove("data"), make_folder("data"))),
+    ("data folder is a file", IO, ["data.path", "not a folder"], INJECT, all_of(remove("data"), write("data", "x"))),
+    ("labels missing", IO, ["t10k-labels-idx1-ubyte", "{f}/data"], INJECT, remove(TEST_LABELS)),
+    ("truncated gzip", DATA, [TRAIN_IMAGES, "ends|truncated|unexpected end"], TRAIN, truncate(TRAIN_IMAGES)),
+    ("gzip cut in its trailer", DATA, [TRAIN_IMAGES], TRAIN, truncate(TRAIN_IMAGES, 0.999999)),
+    ("damaged gzip", IO, [TRAIN_IMAGES, "unpack"], TRAIN,
+     lambda folder: write(TRAIN_IMAGES, put(2000, b"\xff" * 50)(bytearray((folder / TRAIN_IMAGES).read_bytes())))(folder)),
+    ("file shorter than its header says", DATA, [TEST_IMAGES, "ends after"], INJECT, truncate(TEST_IMAGES)),
+    ("file longer than its header says", DATA, [TEST_IMAGES, "longer"], INJECT, append(TEST_IMAGES, "more")),
+    ("file ends in its header", DATA, [TEST_IMAGES, "header"], INJECT, edit_idx(TEST_IMAGES, lambda content: content[:9])),
+    ("file empty", DATA, [TEST_IMAGES, "no IDX file"], INJECT, write(TEST_IMAGES, "")),
+    ("wrong magic", DATA, [TEST_IMAGES, "no IDX file"], INJECT, edit_idx(TEST_IMAGES, put(0, b"P5\n2"))),
+    ("values of another type", DATA, [TEST_IMAGES, "0x0d"], INJECT, edit_idx(TEST_IMAGES, put(2, b"\x0d"))),
+    ("images with labels' dimensions", DATA, [TEST_IMAGES, "dimension"], INJECT,
+     lambda folder: pipeline.write_idx(folder / TEST_IMAGES, np.zeros(100))),
+    ("header that announces terabytes", DATA, [TEST_IMAGES], INJECT, edit_idx(TEST_IMAGES, put(4, b"\x00\x00\xff\xff" * 3))),
+    ("no images", DATA, [TEST_IMAGES], INJECT, edit_idx(TEST_IMAGES, put(4, b"\x00" * 4))),
+    ("fewer labels than images", DATA, ["100 images", "60 labels"], INJECT,
+     lambda folder: pipeline.write_idx(folder / TEST_LABELS, np.zeros(60))),
+    ("test labels beyond the classes, training", DATA, ["label 77", "test image 20", "0 … 9"], TRAIN,
+     edit_idx(TEST_LABELS, put(8 + 20, bytes([77])))),
+    ("test labels beyond the classes, injecting", DATA, ["label 77"], INJECT, edit_idx(TEST_LABELS, put(8 + 20, bytes([77])))),
+    ("training images of another size", DATA, ["20", "28"], TRAIN,
+     lambda folder: pipeline.write_idx(folder / TRAIN_IMAGES, np.zeros((600, 20, 20)))),
+    ("more test images than there are", USAGE, ["data.test_images = 5000", "100 images"], INJECT + " --set data.test_images=5000", nothing),
+    ("mean of three channels", USAGE, ["data.mean", "3", "1 channel"], TRAIN + " --set data.mean=[0,0,0] --set data.std=[1,1,1]", nothing),
+    # Model.
+    ("model missing", IO, [MODEL, "No such file"], INJECT, remove(MODEL)),
+    ("model is a folder", IO, [MODEL, "folder"], INJECT, all_of(remove(MODEL), make_folder(MODEL))),
+    ("model empty", IO, [MODEL, "HDF5"], INJECT, write(MODEL, "")),
+    ("model truncated", IO, [MODEL, "truncated"], INJECT, truncate(MODEL)),
+    ("model is no HDF5 file", IO, [MODEL, "HDF5"], INJECT, write(MODEL, "a text\n" * 1000)),
+    ("model is a campaign", IO, ["flipstorm/campaign", "flipstorm/model"], "inject {f}/job.toml --out {f}/new --set model.file={f}/out/campaign.h5", nothing),
+    ("model is another program's HDF5", IO, [MODEL, "filetype"], INJECT, edit_h5(MODEL, lambda file: file.attrs.__delitem__("filetype"))),
+    ("model of another major version", IO, [MODEL, "version 9.0", "1.x"], INJECT,
+     edit_h5(MODEL, lambda file: file.attrs.modify("version", np.array([9, 0], np.int32)))),
+    ("model of a later minor version", COMPLETE, [], INJECT,
+     edit_h5(MODEL, lambda file: file.attrs.modify("version", np.array([1, 7], np.int32)))),
+    ("parameter missing", DATA, [MODEL, "conv2.weight"], INJECT, edit_h5(MODEL, lambda file: file.__delitem__("/parameters/conv2.weight"))),
+    ("parameter of wrong shape", DATA, [MODEL, "fc2.weight", "120", "84"], INJECT, shape_of("fc2.weight")),
+    ("parameter of wrong type", IO, [MODEL, "fc2.weight", "float32"], INJECT,
+     edit_h5(MODEL, replace_column("/parameters/fc2.weight", lambda old: old.astype(np.float64)))),
+    ("NaN in a parameter", DATA, [MODEL, "fc2.bias", "7", "nan"], INJECT, edit_h5(MODEL, set_element("/parameters/fc2.bias", 7, np.nan))),
+    ("infinite normalisation", DATA, [MODEL, "std"], INJECT, edit_h5(MODEL, lambda file: file.attrs.modify("std", np.zeros(1, np.float32)))),
+    ("graph is no JSON", DATA, [MODEL, "graph"], INJECT, edit_h5(MODEL, lambda file: file["/graph"].__setitem__((), b"{{{"))),
+    ("graph with an unknown operation", DATA, [MODEL, "conv9d"], INJECT,
+     edit_h5(MODEL, lambda file: file["/graph"].__setitem__((), file["/graph"][()].replace(b"conv2d", b"conv9d")))),
+    ("model for other images", DATA, ["28", "20"], INJECT, smaller_images),
+    ("damaged chunk in the model", IO, [MODEL, "fc1.weight"], INJECT, damage_chunk(MODEL, "/parameters/fc1.weight")),
+    ("model of another job in the out folder", USAGE, [MODEL, "another job", "--fresh"], "train {f}/job.toml --set train.epochs=2", nothing),
+    # Campaign and forest.
+    ("campaign missing", IO, [CAMPAIGN, "No such file"], FOREST, remove(CAMPAIGN)),
+    ("campaign truncated", IO, [CAMPAIGN, "truncated"], FOREST, truncate(CAMPAIGN)),
+    ("campaign is a model", IO, ["flipstorm/model", "flipstorm/campaign"], FOREST, lambda folder: shutil.copy(folder / MODEL, folder / CAMPAIGN)),
+    ("campaign without a column", IO, [CAMPAIGN, "/outcomes/drop"], FOREST, edit_h5(CAMPAIGN, lambda file: file.__delitem__("/outcomes/drop"))),
+    ("columns of unequal length", IO, [CAMPAIGN, "/faults/bit", "90", "100"], FOREST, edit_h5(CAMPAIGN, replace_column("/faults/bit", lambda old: old[:90]))),
+    ("first column of unequal length", IO, [CAMPAIGN, "/faults/", "90", "100"], FOREST, edit_h5(CAMPAIGN, replace_column("/faults/stratum", lambda old: old[:90]))),
+    ("layer out of range", IO, [CAMPAIGN, "fault 7", "layer 99"], FOREST, edit_h5(CAMPAIGN, set_element("/faults/layer", 7, 99))),
+    ("negative layer", IO, [CAMPAIGN, "fault 7", "layer -1"], FOREST, edit_h5(CAMPAIGN, set_element("/faults/layer", 7, -1))),
+    ("parameter out of range", IO, [CAMPAIGN, "fault 7", "parameter"], FOREST, edit_h5(CAMPAIGN, set_element("/faults/parameter", 7, 2**40))),
+    ("bit out of range", IO, [CAMPAIGN, "fault 7", "bit 40"], FOREST, edit_h5(CAMPAIGN, set_element("/faults/bit", 7, 40))),
+    ("drop is NaN", DATA, ["fault 7", "drop"], FOREST, edit_h5(CAMPAIGN, set_element("/outcomes/drop", 7, np.nan))),
+    ("stratum of a layer there is not", DATA, ["stratum 2", "layer 99"], FOREST, edit_h5(CAMPAIGN, set_element("/strata/layer", 2, 99))),
+    ("layers of no weights", DATA, ["layer 2", "weights"], FOREST, edit_h5(CAMPAIGN, set_element("/layers/out_channels", 2, 0))),
+    ("damaged chunk in the campaign", IO, [CAMPAIGN, "/faults/value_before"], FOREST, damage_chunk(CAMPAIGN, "/faults/value_before")),
+    ("campaign of another model", DATA, [CAMPAIGN, "another model"], FOREST,
+     edit_h5(MODEL, lambda file: file["/parameters/fc2.bias"].__setitem__(0, 0.125))),
+    ("forest missing", IO, [FOREST_FILE, "No such file"], HARDEN, remove(FOREST_FILE)),
+    ("forest is a campaign", IO, ["flipstorm/campaign", "flipstorm/forest"], HARDEN, lambda folder: shutil.copy(folder / CAMPAIGN, folder / FOREST_FILE)),
+    ("damaged chunk in the forest", IO, [FOREST_FILE, "/criticality/fc1"], HARDEN, damage_chunk(FOREST_FILE, "/criticality/fc1")),
+    ("forest for another tolerance", USAGE, ["harden.tolerance is 0.05", "0.01"], HARDEN + " --set harden.tolerance=0.05", nothing),
+    ("forest without a layer", DATA, ["4 layers, the campaign 5"], HARDEN, edit_h5(FOREST_FILE, lambda file: file.__delitem__("/criticality/fc1"))),
+    ("report without a protection", IO, ["protection.h5", "No such file"], "report {f}/job.toml", remove("out/protection.h5")),
+    ("inspect of a file that is not there", IO, ["{f}/none.h5"], "inspect {f}/none.h5", nothing),
+    ("inspect of a text", IO, ["{f}/job.toml", "HDF5"], "inspect {f}/job.toml", nothing),
+    # What is there already.
+    ("campaign of another job in the out folder", USAGE, [CAMPAIGN, "another job", "--fresh"], IN_PLACE + " --set job.seed=2 --set model.file={f}/out/model.h5", nothing),
+    ("journal of another job in the out folder", USAGE, ["out/journal", "another job", "--fresh"],
+     IN_PLACE + " --set campaign.limit=90", remove(CAMPAIGN)),
+    ("truncated campaign in the out folder", IO, [CAMPAIGN, "truncated"], IN_PLACE, truncate(CAMPAIGN)),
+    ("out folder is a file", IO, ["{f}/new"], INJECT, write("new", "precious")),
+    ("out folder below a file", IO, ["{f}/job.toml/new"], INJECT.replace("{f}/new", "{f}/job.toml/new"), nothing),
+    ("journal is a file", IO, ["new/journal"], INJECT, all_of(make_folder("new"), write("new/journal", "precious"))),
+    ("fresh, but the images do not fit", DATA, ["28", "20"], IN_PLACE + " --fresh --set model.file={f}/out/model.h5", smaller_images),
+    ("fresh, but no model", IO, ["none.h5", "No such file"], IN_PLACE + " --fresh --set model.file={f}/none.h5", nothing),
+    ("campaign.h5 is a folder", IO, ["new/campaign.h5"], INJECT, all_of(make_folder("new"), make_folder("new/campaign.h5"))),
+]
+
+
+class BadInput(PipelineTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.base = cls.folder / "base"
+        pipeline.write_idx_dataset(cls.base / "data", train=600, test=100)
+        (cls.base / "job.toml").write_text(JOB.format(folder=cls.base))
+        cls.complete("run", cls.base / "job.toml")
+
+    def case_folder(self, name):
+        folder = self.folder / "cases" / "".join(c if c.isalnum() else "-" for c in name)
+        pipeline.copy_folder(self.base, folder)
+        (folder / "job.toml").write_text(JOB.format(folder=folder))
+        return folder
+
+    def run_case(self, case):
+        name, _, _, command, change = case
+        folder = self.case_folder(name)
+        change(folder)
+        before = digests(folder)
+        result = self.run_flipstorm(*command.format(f=folder).split(), seconds=120)
+        return folder, result, before, digests(folder)
+
+    def check_case(self, case, outcome):
+        _, code, phrases, _, _ = case
+        folder, result, before, after = outcome
+        self.assert_code(result, code)
+        for alternatives in phrases:
+            found = [text for text in alternatives.format(f=folder).split("|") if text in result.err]
+            self.assertTrue(found, f"'{alternatives}' is not in the message\n{result}")
+        if code != COMPLETE:
+            self.assertEqual(sum(line.startswith("flipstorm") for line in result.err.splitlines()), 1, str(result))
+        for text in ("HDF5-DIAG", "terminate called", "what():", "Exception raised from"):
+            self.assertNotIn(text, result.err, str(result))
+        self.assertEqual({name: after.get(name) for name in before}, before, f"a file was lost or changed\n{result}")
+
+    def test_cases(self):
+        names = [case[0] for case in CASES]
+        self.assertEqual(len(set(names)), len(names))
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            outcomes = [pool.submit(self.run_case, case) for case in CASES]
+            for case, pending in zip(CASES, outcomes):
+                with self.subTest(case[0]):
+                    outcome = pending.result()
+                    if os.environ.get("FLIPSTORM_TEST_SHOW"):
+                        print(f"{case[0]}: {outcome[1].code}: {outcome[1].err.replace(str(outcome[0]), 'F')}")
+                    self.check_case(case, outcome)
+
+
+class Ranks(PipelineTest):
+    """Errors under a launcher: one message, the right code, nobody left."""
+
+    def test_bad_job_file(self):
+        self.job.write_text("[job]\nnaem = 'x'\n[data]\nkind = 'synthetic'\n")
+        result = self.run_flipstorm("run", self.job, "--out", self.folder / "out", ranks=2)
+        self.assert_code(result, USAGE)
+        self.assertEqual(result.err.count("did you mean 'job.name'?"), 1, str(result))
+
+    def test_bad_command_line(self):
+        for arguments in (["explode"], ["bench", self.job], ["inject", self.job, "--frobnicate"]):
+            result = self.run_flipstorm(*arguments, ranks=2)
+            self.assert_code(result, USAGE)
+            self.assertEqual(result.err.count("flipstorm: ") + result.err.count("flipstorm (rank"), 1, str(result))
+
+    def test_model_missing(self):
+        self.job.write_text(pipeline.SYNTHETIC_JOB)
+        result = self.run_flipstorm("inject", self.job, "--out", self.folder / "empty", ranks=2)
+        self.assert_code(result, IO)
+        self.assertEqual(result.err.count("No such file"), 1, str(result))
+
+
+class Disk(PipelineTest):
+    """Disks that are full or may not be written."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.disk = cls.folder / "disk"
+        cls.disk.mkdir()
+        cls.mount("size=8m")  # says whether it can be done at all
+        cls.unmount()
+        cls.complete("train", cls.job, "--out", cls.folder)
+        keys = {"model__file": cls.folder / "model.h5", "campaign__limit": 160, "data__test_images": 50}
+        cls.options = [cls.job, *pipeline.set_keys(**keys)]
+        cls.complete("inject", *cls.options, "--out", cls.folder / "whole")
+        cls.sizes = {file.name: file.stat().st_size for file in (cls.folder / "whole").rglob("*") if file.is_file()}
+
+    @classmethod
+    def mount(cls, options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "flipstorm-test", cls.disk]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise unittest.SkipTest(f"cannot mount a small disk here: {done.stderr.strip()}")
+
+    @classmethod
+    def unmount(cls):
+        subprocess.run(["umount", cls.disk], check=True)
+
+    def small_disk(self, options):
+        self.mount(options)
+        self.addCleanup(self.unmount)
+
+    def fill_but(self, left):
+        """Leave so many bytes of the disk, rounded down to its pages."""
+        status = os.statvfs(self.disk)
+        (self.disk / "filler").write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - left)))
+
+    def full_then_free(self, left, phrase, ranks):
+        out = self.disk / "out"
+        out.mkdir()
+        self.fill_but(left)
+        result = self.run_flipstorm("inject", *self.options, "--out", out, ranks=ranks, seconds=60)
+        self.assert_code(result, IO)
+        self.assertIn(str(out), result.err)
+        self.assertIn(phrase, result.err)
+        self.assertNotIn("HDF5-DIAG", result.err)
+        self.assertFalse((out / "campaign.h5").exists())
+        (self.disk / "filler").unlink()
+        result = self.complete("inject", *self.options, "--out", out, ranks=ranks)
+        self.assert_same_datasets(out / "campaign.h5", self.folder / "whole" / "campaign.h5")
+        self.assertEqual([str(path) for path in out.rglob("*.tmp")], [])
+        return result
+
+    def test_full_at_the_journal(self):
+        self.small_disk("size=1m")
+        self.full_then_free(0, "No space left", ranks=0)
+
+    def test_full_at_the_journal_of_two_ranks(self):
+        self.small_disk("size=1m")
+        self.full_then_free(0, "No space left", ranks=2)
+
+    def room_for_the_journal(self):
+        return 4096 * 8 + sum(size for name, size in self.sizes.items() if name.endswith(".segment"))
+
+    def test_full_at_the_campaign(self):
+        self.small_disk("size=1m")
+        result = self.full_then_free(self.room_for_the_journal(), "campaign.h5", ranks=0)
+        self.assertRegex(result.err, r"journal: (\d+) of \1 chunks are done already")
+
+    def test_full_at_the_campaign_of_two_ranks(self):
+        self.small_disk("size=1m")
+        result = self.full_then_free(self.room_for_the_journal(), "campaign.h5", ranks=2)
+        self.assertRegex(result.err, r"journal: (\d+) of \1 chunks are done already")
+
+    def test_full_at_the_model(self):
+        self.small_disk("size=128k")
+        result = self.run_flipstorm("train", self.job, "--out", self.disk / "out")
+        self.assert_code(result, IO)
+        self.assertIn(str(self.disk / "out"), result.err)
+        self.assertFalse((self.disk / "out" / "model.h5").exists())
+
+    def test_read_only(self):
+        self.small_disk("ro,size=1m")
+        result = self.run_flipstorm("inject", *self.options, "--out", self.disk / "out", ranks=2)
+        self.assert_code(result, IO)
+        self.assertRegex(result.err, f"{self.disk}/out.*Read-only file system")
+
+
+if __name__ == "__main__":
+    pipeline.main()

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""A campaign that is killed or stopped, in every way there is, ends with the outcomes of one that was not."""
+
+import signal
+import time
+
+import pipeline
+from pipeline import COMPLETE, STOPPED, PipelineTest, digests, kill_if_there, set_keys
+
+
+class Resume(PipelineTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        model = cls.folder / "model"
+        cls.complete("train", cls.job, "--out", model)
+        cls.model = set_keys(model__file=model / "model.h5")
+        cls.killed = cls.folder / "killed"
+        cls.limit = 2000
+        while not cls.kill_all_ranks():
+            cls.limit *= 2  # it was over before the first segment
+        cls.whole = cls.folder / "whole"
+        cls.complete("inject", cls.job, "--out", cls.whole, *cls.options(), ranks=2)
+
+    @classmethod
+    def options(cls):
+        return [*cls.model, *set_keys(campaign__limit=cls.limit, device__threads=1)]
+
+    @classmethod
+    def segments(cls, out):
+        return sorted((out / "journal").glob("*.segment"))
+
+    @classmethod
+    def kill_all_ranks(cls):
+        """Start on two ranks, wait for the first segment, SIGKILL. False if the campaign ended before."""
+        out = cls.folder / f"killed-{cls.limit}"
+        run = cls.start("inject", cls.job, "--out", out, *cls.options(), ranks=2)
+        alive = run.wait_for(lambda: cls.segments(out))
+        ranks = run.ranks()
+        run.kill()
+        result = run.wait()
+        if not alive or (out / "campaign.h5").exists():
+            if result.code not in (COMPLETE, -signal.SIGKILL):
+                raise AssertionError(str(result))
+            return False
+        if len(ranks) < 2:
+            raise AssertionError(f"two ranks expected, found {ranks}\n{result}")
+        cls.killed = out
+        return True
+
+    def start_campaign(self, out, **options):
+        run = self.start("inject", self.job, "--out", out, *self.options(), **options)
+        self.assertTrue(run.wait_for(lambda: run.says("injecting")), "it ended before it began")
+        return run
+
+    def finish(self, out, journal=True, **options):
+        """Run to the end, and compare with the campaign that nothing interrupted."""
+        result = self.complete("inject", self.job, "--out", out, *self.options(), **options)
+        if journal:
+            self.assertRegex(result.err, r"journal: [1-9]\d* of \d+ chunks are done already")
+        self.assert_same_datasets(out / "campaign.h5", self.whole / "campaign.h5")
+
+    def stopped_by(self, text, result, out):
+        self.assert_code(result, STOPPED)
+        self.assertRegex(result.err, text)
+        self.assertRegex(result.err, r"[1-9]\d* of \d+ chunks are left")
+        self.assertFalse((out / "campaign.h5").exists())
+
+    def test_killed(self):
+        """kill -9 of the launcher and both ranks; three ranks do the rest."""
+        self.assertFalse((self.killed / "campaign.h5").exists())
+        self.finish(self.killed, ranks=3)
+
+    def test_stopped(self):
+        """Every other end, one after the other, each with some progress: nothing that is saved is lost."""
+        out = self.folder / "stopped"
+        options = ["inject", self.job, "--out", out, *self.options()]
+
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            run = self.start_campaign(out)
+            time.sleep(0.3)  # some chunks; the campaign lasts seconds, or kill_all_ranks() would not have ended
+            run.process.send_signal(number)
+            self.stopped_by(f"signal {number.name}", run.wait(), out)
+        saved = digests(out / "journal")
+        self.assertGreaterEqual(len(saved), 2)
+
+        run = self.start_campaign(out, ranks=2)
+        ranks = run.ranks()
+        self.assertGreaterEqual(len(ranks), 2)
+        kill_if_there(ranks[-1])
+        result = run.wait()
+        self.assertNotIn("[test] killed", result.err, "one rank was killed and the others went on for ever")
+        self.assertNotIn(result.code, (COMPLETE, STOPPED), result)
+        self.assertTrue(pipeline.ended(ranks), "ranks outlive their launcher")
+        self.assertFalse((out / "campaign.h5").exists())
+        self.assertLessEqual(saved.items(), digests(out / "journal").items())
+
+        run = self.start_campaign(out, ranks=2)
+        (out / "STOP").touch()
+        self.stopped_by("file STOP found", run.wait(), out)
+        (out / "STOP").unlink()
+
+        self.stopped_by("deadline 1970-01-01T00:00:01Z reached", self.run_flipstorm(*options, "--deadline", 1), out)
+        self.assertLessEqual(saved.items(), digests(out / "journal").items())
+        self.finish(out, ranks=2)
+
+    def test_deadline_while_training(self):
+        out = self.folder / "late-training"
+        self.assert_code(self.run_flipstorm("run", self.job, "--out", out, "--deadline", 1), STOPPED)
+        self.assertEqual(list(out.glob("*.h5")), [])
+
+    def test_damaged_segments_are_computed_again(self):
+        """A torn, an empty and a flipped segment cost their chunks, and a warning each."""
+        out = self.folder / "damaged"
+        options = ["inject", self.job, "--out", out, *self.model]
+        self.complete(*options, ranks=2)
+        whole = self.folder / "undamaged.h5"
+        (out / "campaign.h5").rename(whole)
+        torn, good = self.segments(out)
+        content = torn.read_bytes()
+        torn.write_bytes(content[: len(content) // 2])
+        journal = out / "journal"
+        (journal / "x-r00000-00000000.segment").write_bytes(b"")
+        flipped = bytearray(content)
+        flipped[len(content) // 2] ^= 1
+        (journal / "y-r00000-00000000.segment").write_bytes(flipped)
+        (journal / ".z-r00000-00000000.segment.tmp").write_bytes(content[:100])
+        before = good.read_bytes()
+        result = self.complete(*options)
+        for reason in ("is torn", "is empty", "is damaged", r"chunks are done already"):
+            self.assertIn(reason, result.err)
+        self.assertEqual(good.read_bytes(), before)
+        self.assert_same_datasets(out / "campaign.h5", whole)
+
+
+if __name__ == "__main__":
+    pipeline.main()

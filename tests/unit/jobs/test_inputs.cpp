@@ -1,0 +1,83 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "engine/base/error.hpp"
+#include "engine/network/builders.hpp"
+#include "jobs/inputs.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+Network lenet()
+{
+    return build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.4F}}, 1);
+}
+
+TEST(ModelRecord, CarriesANetworkWhole)
+{
+    EXPECT_EQ(digest(from_record(to_record(lenet()), "model.h5")), digest(lenet()));
+}
+
+TEST(ModelRecord, MayListItsParametersInAnyOrder)
+{
+    ModelRecord record = to_record(lenet());
+    std::reverse(record.parameters.begin(), record.parameters.end());
+    EXPECT_EQ(digest(from_record(record, "model.h5")), digest(lenet()));
+}
+
+TEST(ModelRecord, IsRefusedWhenItIsNoWholeNetwork)
+{
+    const auto refused = [](auto&& spoil) -> std::string
+    {
+        ModelRecord record = to_record(lenet());
+        spoil(record);
+        try
+        {
+            from_record(record, "model.h5");
+        }
+        catch (const Error& error)
+        {
+            return error.what();
+        }
+        return "accepted";
+    };
+    EXPECT_NE(refused([](ModelRecord& r) { r.parameters.erase(r.parameters.begin() + 4); }).find("fc1.weight"),
+              std::string::npos);
+    EXPECT_NE(refused([](ModelRecord& r) { r.parameters[4].shape = {400, 120}; }).find("fc1.weight"), std::string::npos);
+    EXPECT_NE(refused([](ModelRecord& r) { r.input_shape = {3, 32, 32}; }).find("input_shape"), std::string::npos);
+    EXPECT_NE(refused([](ModelRecord& r) { r.format = "fp12"; }).find("fp12"), std::string::npos);
+    EXPECT_NE(refused([](ModelRecord& r) { r.mean.clear(); }).find("mean"), std::string::npos);
+    EXPECT_NE(refused([](ModelRecord& r) { r.graph = "{}"; }).find("graph"), std::string::npos);
+}
+
+TEST(LoadTestImages, TakesTheFirstOnesAndNoMoreThanThereAre)
+{
+    Job job;
+    job.data.kind = "synthetic";
+    job.data.test_images = 7;
+    EXPECT_EQ(load_test_images(job).size(), 7);
+    job.data.test_images = 0;
+    const auto all = load_test_images(job).size();
+    EXPECT_EQ(all, load_dataset(job).test.size());
+    job.data.test_images = all + 1;
+    EXPECT_THROW(load_test_images(job), JobError);
+    job.data.kind = "cifar10";
+    EXPECT_THROW(load_test_images(job), JobError);
+}
+
+TEST(LoadDataset, TakesTheJobsNormalisation)
+{
+    Job job;
+    job.data.kind = "synthetic";
+    job.data.mean = {0.5};
+    job.data.std = {0.25};
+    EXPECT_EQ(load_dataset(job).normalisation.std_dev, std::vector<float>{0.25F});
+    job.data.mean = {0.5, 0.5, 0.5};
+    EXPECT_THROW(load_dataset(job), JobError);
+}
+
+}  // namespace
+}  // namespace flipstorm

@@ -1,0 +1,55 @@
+#include <gtest/gtest.h>
+
+#include "engine/base/error.hpp"
+#include "jobs/outcome_codec.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+std::vector<Outcome> some_outcomes()
+{
+    return {{{10, 9, 1, 0}, false, 0.0}, {{4, 0, 4, 4}, true, 0.3}, {{10, 10, 1, 0}, false, -0.1}};
+}
+
+TEST(OutcomeCodec, GivesBackWhatItTook)
+{
+    const std::vector<Outcome> want = some_outcomes();
+    const std::vector<Outcome> got = decode_outcomes(encode_outcomes(want), 3, 10);
+    for (std::size_t i = 0; i < want.size(); ++i)
+    {
+        EXPECT_TRUE(got[i].tally == want[i].tally);
+        EXPECT_EQ(got[i].stopped, want[i].stopped);
+        EXPECT_EQ(got[i].drop, want[i].drop);
+    }
+    EXPECT_TRUE(decode_outcomes(encode_outcomes({}), 0, 10).empty());
+}
+
+TEST(OutcomeCodec, RefusesTornAndImpossibleRecords)
+{
+    const std::string bytes = encode_outcomes(some_outcomes());
+    EXPECT_THROW(decode_outcomes(bytes, 2, 10), FileError);   // another number of faults
+    EXPECT_THROW(decode_outcomes(bytes, 3, 9), FileError);    // more images than there are
+    EXPECT_THROW(decode_outcomes(bytes, 3, 11), FileError);   // not stopped, yet an image is missing
+    for (std::size_t length = 0; length < bytes.size(); ++length)
+    {
+        EXPECT_THROW(decode_outcomes(bytes.substr(0, length), 3, 10), FileError) << length;
+    }
+    EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 11, 0, 0}, false, 0}}), 1, 10), FileError);
+    EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 0, 1, 2}, false, 0}}), 1, 10), FileError);
+}
+
+TEST(OutcomeCodec, CarriesJournalEntries)
+{
+    const std::string binary("a\0b", 3);
+    const std::vector<JournalEntry> got = decode_entries(encode_entries({{ChunkId(7), binary}, {ChunkId(0), ""}}));
+    ASSERT_EQ(got.size(), 2U);
+    EXPECT_EQ(got[0].chunk, ChunkId(7));
+    EXPECT_EQ(got[0].bytes, binary);
+    EXPECT_EQ(got[1].bytes, "");
+    EXPECT_THROW(decode_entries("x"), FileError);
+}
+
+}  // namespace
+}  // namespace flipstorm
