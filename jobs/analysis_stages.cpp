@@ -104,6 +104,14 @@ StageEnd run_all(const Context& context)
 {
     for (StageEnd (*stage)(const Context&) : {run_train, run_inject, run_forest, run_harden, run_report})
     {
+        // A signal may have reached one rank only.
+        const auto reason = context.stop->check();
+        if (context.world.all_reduce(std::uint64_t{reason ? 1U : 0U}, Reduce::max) != 0)
+        {
+            log_warning("stopped{}{}; run the same command to go on", reason ? " by " : "",
+                        reason ? reason->text : "");
+            return StageEnd::stopped;
+        }
         if (stage(context) == StageEnd::stopped) return StageEnd::stopped;
     }
     return StageEnd::complete;

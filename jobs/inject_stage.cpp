@@ -135,7 +135,8 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
         {
             if (const auto reason = context.stop->check())
             {
-                harvest.stop_reason = reason->text;
+                harvest.stop_reason = " by " + reason->text;
+                if (reason->kind == StopKind::file) harvest.stop_reason += " (remove it to go on)";
                 queue.stop();
                 break;
             }
@@ -337,9 +338,8 @@ StageEnd run_inject(const Context& context)
     const Harvest harvest = inject(context, campaign, *evaluator, std::move(journal));
     if (harvest.missing > 0)
     {
-        log_warning("stopped{}{}: {} of {} chunks are left; run the same command to go on",
-                    harvest.stop_reason.empty() ? "" : " by ", harvest.stop_reason, harvest.missing,
-                    campaign.plan->chunks().size());
+        log_warning("stopped{}: {} of {} chunks are left; run the same command to go on", harvest.stop_reason,
+                    harvest.missing, campaign.plan->chunks().size());
         return StageEnd::stopped;
     }
     write_outcomes(context, campaign, golden, harvest);
