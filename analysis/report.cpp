@@ -42,7 +42,7 @@ tbody tr:hover { background: var(--ground); }
 tr.marked td { background: #e4f0fa; font-weight: 600; }
 .note { color: var(--soft); font-size: .86rem; margin: .5rem 0 0; }
 ul.notes { border-left: 4px solid #d9a400; background: #fff9e6; margin: 1.4rem 0; padding: .7rem 1rem .7rem 2rem; }
-img { max-width: 100%; height: auto; }
+img { max-width: 100%; max-height: 36rem; height: auto; }
 .bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: .3rem .8rem; align-items: center;
         font-variant-numeric: tabular-nums; }
 .bars i { display: block; height: .9rem; background: var(--accent); border-radius: 2px; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "analysis/estimates.hpp"
 #include "analysis/metrics.hpp"
@@ -43,6 +44,25 @@ std::string padded(const std::string& text, std::size_t columns, bool left)
     return left ? text + space : space + text;
 }
 
+/// Text in indented lines of at most 110 characters.
+std::string wrapped(const std::string& text)
+{
+    constexpr std::size_t kWidth = 110;
+    std::istringstream words(text);
+    std::string lines;
+    std::string line;
+    for (std::string word; words >> word;)
+    {
+        if (!line.empty() && width(line) + 1 + width(word) > kWidth)
+        {
+            lines += line + "\n";
+            line.clear();
+        }
+        line += (line.empty() ? "  " : " ") + word;
+    }
+    return line.empty() ? lines : lines + line + "\n";
+}
+
 }  // namespace
 
 std::string format_percent(double share, int decimals)
@@ -64,8 +84,9 @@ std::string format_count(std::uint64_t count)
 ResultTable critical_share_table(const CampaignRecord& campaign)
 {
     ResultTable table;
-    table.title = "Table I: critical faults";
-    table.columns = {"tolerated drop %", "critical %", "95 % low", "95 % high", "critical faults", "faults"};
+    table.title = "Table I: fault injection results";
+    table.columns = {"tolerated drop %", "acceptable %",    "critical %", "95 % low",
+                     "95 % high",        "critical faults", "faults"};
     table.note =
         "Share of all faults of the network that are critical, strata reweighted by population; Wilson "
         "interval "
@@ -74,7 +95,8 @@ ResultTable critical_share_table(const CampaignRecord& campaign)
     for (const double tolerance : campaign.header.tolerances)
     {
         const CriticalShare share = estimate_critical_share(campaign, tolerance);
-        table.rows.push_back(joined({format_percent(tolerance)}, share_cells(share.network)));
+        table.rows.push_back(joined({format_percent(tolerance), format_percent(1 - share.network.share, 3)},
+                                    share_cells(share.network)));
     }
     return table;
 }
@@ -101,20 +123,23 @@ ResultTable forest_table(const ForestRecord& forest)
     ResultTable table;
     const std::string kind = forest.kind == "brf" ? "balanced random forest" : "random forest";
     table.title = fmt::format("Table II: {} of {} trees", kind, forest.trees);
-    table.columns = {"tolerated drop %", "critical faults", "AUC folds",      "AUC grouped",
-                     "AUC held out",     "acc. as crit. %", "crit. as acc. %"};
+    table.columns = {"tolerated drop %", "critical faults", "AUC folds",
+                     "AUC grouped",      "AUC held out",    "acc. → acc. %",
+                     "acc. → crit. %",   "crit. → acc. %",  "crit. → crit. %"};
     table.text_columns = 0;
     table.note = fmt::format(
         "AUC folds: mean ROC AUC of {} folds; grouped: faults that look the same to the forest kept "
-        "in one fold. The last two columns are shares of the held-out faults ({} %): acceptable "
-        "predicted critical, and critical predicted acceptable. '-': too few faults of one class.",
+        "in one fold. The last four columns are shares of the held-out faults ({} %) by true class → "
+        "predicted "
+        "class, acceptable or critical. '-': too few faults of one class.",
         forest.folds, format_percent(forest.test_share, 0));
     for (const ToleranceRecord& t : forest.tolerances)
     {
         table.rows.push_back(
             {format_percent(t.tolerance), format_count(t.critical), number(mean_of_known(t.auc_folds), 4),
              number(mean_of_known(t.auc_grouped_folds), 4), number(t.auc_test, 4),
-             number(t.confusion.acceptable_critical, 2), number(t.confusion.critical_acceptable, 2)});
+             number(t.confusion.acceptable_acceptable, 2), number(t.confusion.acceptable_critical, 2),
+             number(t.confusion.critical_acceptable, 2), number(t.confusion.critical_critical, 2)});
     }
     return table;
 }
@@ -184,7 +209,7 @@ std::string render_text(const ResultTable& table)
     {
         text += line(table.rows[r], static_cast<std::ptrdiff_t>(r) == table.marked ? "* " : "  ");
     }
-    return text;
+    return text + wrapped(table.note);
 }
 
 std::string render_html(const ResultTable& table)

@@ -37,7 +37,7 @@ ResultTable overhead_table(const ProtectionRecord& protection);
 /// All protection options; the chosen one is marked.
 ResultTable options_table(const ProtectionRecord& protection);
 
-/// Aligned plain text with a line feed at the end; the marked row carries an asterisk.
+/// Aligned plain text, then the note, with a line feed at the end; the marked row carries an asterisk.
 std::string render_text(const ResultTable& table);
 
 /// An HTML fragment: a figure element with caption, table and note. Cells are escaped.
