@@ -15,7 +15,7 @@ class Modes(PipelineTest):
         cls.columns = {}
         for mode in ("reference", "exact"):
             out = cls.folder / mode
-            keys = set_keys(model__file=model / "model.h5", campaign__evaluation=mode)
+            keys = set_keys(model__file=model / "model.h5", campaign__evaluation=mode, campaign__limit=320)
             cls.complete("inject", cls.job, "--out", out, *keys)
             cls.columns[mode] = pipeline.datasets(out / "campaign.h5")
             with h5py.File(out / "campaign.h5", "r") as file:

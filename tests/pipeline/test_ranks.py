@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The outcomes of a campaign depend neither on the number of ranks nor on that of threads."""
+"""The outcomes of a campaign depend neither on the number of ranks nor on that of threads; errors are said once."""
 
 import shutil
 
 import h5py
 import pipeline
-from pipeline import PipelineTest, set_keys
+from pipeline import IO, USAGE, PipelineTest, set_keys
 
 
 class Ranks(PipelineTest):
@@ -60,6 +60,28 @@ class Ranks(PipelineTest):
         self.assertTrue((columns["/outcomes/stopped"] == 0).any())
         self.assertTrue((columns["/outcomes/nonfinite"] > 0).any())
         self.assertTrue(((columns["/outcomes/drop"] != 0) & (columns["/outcomes/stopped"] == 0)).any())
+
+
+class ErrorsOnRanks(PipelineTest):
+    """Errors under a launcher: one message, the right code, nobody left."""
+
+    def test_bad_job_file(self):
+        self.job.write_text("[job]\nnaem = 'x'\n[data]\nkind = 'synthetic'\n")
+        result = self.run_flipstorm("run", self.job, "--out", self.folder / "out", ranks=2)
+        self.assert_code(result, USAGE)
+        self.assertEqual(result.err.count("did you mean 'job.name'?"), 1, str(result))
+
+    def test_bad_command_line(self):
+        for arguments in (["explode"], ["bench", self.job], ["inject", self.job, "--frobnicate"]):
+            result = self.run_flipstorm(*arguments, ranks=2)
+            self.assert_code(result, USAGE)
+            self.assertEqual(result.err.count("flipstorm: ") + result.err.count("flipstorm (rank"), 1, str(result))
+
+    def test_model_missing(self):
+        self.job.write_text(pipeline.SYNTHETIC_JOB)
+        result = self.run_flipstorm("inject", self.job, "--out", self.folder / "empty", ranks=2)
+        self.assert_code(result, IO)
+        self.assertEqual(result.err.count("No such file"), 1, str(result))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ class Resume(PipelineTest):
         self.assert_code(result, STOPPED)
         self.assertRegex(result.err, text)
         self.assertRegex(result.err, r"[1-9]\d* of \d+ chunks are left")
+        self.assertEqual(result.err.count("chunks are left"), 1, f"every rank says it\n{result}")
         self.assertFalse((out / "campaign.h5").exists())
 
     def test_killed(self):

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Disks that are full or may not be written: exit code 74, the file is named, and what was saved stays."""
+
+import os
+import subprocess
+import unittest
+
+import pipeline
+from pipeline import IO, PipelineTest
+
+
+class Disk(PipelineTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.disk = cls.folder / "disk"
+        cls.disk.mkdir()
+        cls.mount("size=8m")  # says whether it can be done at all
+        cls.unmount()
+        cls.complete("train", cls.job, "--out", cls.folder)
+        keys = {"model__file": cls.folder / "model.h5", "campaign__limit": 160, "data__test_images": 50}
+        cls.options = [cls.job, *pipeline.set_keys(**keys)]
+        cls.complete("inject", *cls.options, "--out", cls.folder / "whole")
+        cls.sizes = {file.name: file.stat().st_size for file in (cls.folder / "whole").rglob("*") if file.is_file()}
+
+    @classmethod
+    def mount(cls, options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "flipstorm-test", cls.disk]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise unittest.SkipTest(f"cannot mount a small disk here: {done.stderr.strip()}")
+
+    @classmethod
+    def unmount(cls):
+        subprocess.run(["umount", cls.disk], check=True)
+
+    def small_disk(self, options):
+        self.mount(options)
+        self.addCleanup(self.unmount)
+
+    def fill_but(self, left):
+        """Leave so many bytes of the disk, rounded down to its pages."""
+        status = os.statvfs(self.disk)
+        (self.disk / "filler").write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - left)))
+
+    def full_then_free(self, left, phrase, ranks):
+        out = self.disk / "out"
+        out.mkdir()
+        self.fill_but(left)
+        result = self.run_flipstorm("inject", *self.options, "--out", out, ranks=ranks, seconds=60)
+        self.assert_code(result, IO)
+        self.assertIn(str(out), result.err)
+        self.assertIn(phrase, result.err)
+        self.assertNotIn("HDF5-DIAG", result.err)
+        self.assertFalse((out / "campaign.h5").exists())
+        (self.disk / "filler").unlink()
+        result = self.complete("inject", *self.options, "--out", out, ranks=ranks)
+        self.assert_same_datasets(out / "campaign.h5", self.folder / "whole" / "campaign.h5")
+        self.assertEqual([str(path) for path in out.rglob("*.tmp")], [])
+        return result
+
+    def test_full_at_the_journal(self):
+        self.small_disk("size=1m")
+        self.full_then_free(0, "No space left", ranks=0)
+
+    def test_full_at_the_journal_of_two_ranks(self):
+        self.small_disk("size=1m")
+        self.full_then_free(0, "No space left", ranks=2)
+
+    def room_for_the_journal(self):
+        return 4096 * 8 + sum(size for name, size in self.sizes.items() if name.endswith(".segment"))
+
+    def test_full_at_the_campaign(self):
+        self.small_disk("size=1m")
+        result = self.full_then_free(self.room_for_the_journal(), "campaign.h5", ranks=0)
+        self.assertRegex(result.err, r"journal: (\d+) of \1 chunks are done already")
+
+    def test_full_at_the_campaign_of_two_ranks(self):
+        self.small_disk("size=1m")
+        result = self.full_then_free(self.room_for_the_journal(), "campaign.h5", ranks=2)
+        self.assertRegex(result.err, r"journal: (\d+) of \1 chunks are done already")
+
+    def test_full_at_the_model(self):
+        self.small_disk("size=128k")
+        result = self.run_flipstorm("train", self.job, "--out", self.disk / "out")
+        self.assert_code(result, IO)
+        self.assertIn(str(self.disk / "out"), result.err)
+        self.assertFalse((self.disk / "out" / "model.h5").exists())
+
+    def test_read_only(self):
+        self.small_disk("ro,size=1m")
+        result = self.run_flipstorm("inject", *self.options, "--out", self.disk / "out", ranks=2)
+        self.assert_code(result, IO)
+        self.assertRegex(result.err, f"{self.disk}/out.*Read-only file system")
+
+
+if __name__ == "__main__":
+    pipeline.main()
