@@ -24,14 +24,6 @@ struct Item
     std::string value;  ///< of a short attribute
 };
 
-H5Handle open_file(const std::filesystem::path& file)
-{
-    h5_silence();
-    return {h5_check(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
-                     fmt::format("cannot open '{}' (truncated, or no HDF5 file?)", file.string())),
-            H5Fclose};
-}
-
 std::string type_text(hid_t type)
 {
     const std::size_t size = H5Tget_size(type) * 8;
@@ -129,7 +121,7 @@ std::vector<Item> collect(const H5Handle& file)
 
 std::string stage_digest_of(const std::filesystem::path& file)
 {
-    const H5Handle handle = open_file(file);
+    const H5Handle handle = h5_open_to_read(file);
     const std::vector<Item> items = collect(handle);
     const auto found = std::find_if(items.begin(), items.end(), [](const Item& item) {
         return item.object == "/" && item.attribute == "stage_sha256";
@@ -141,7 +133,7 @@ std::string stage_digest_of(const std::filesystem::path& file)
 
 std::string summarise_file(const std::filesystem::path& file)
 {
-    const H5Handle handle = open_file(file);
+    const H5Handle handle = h5_open_to_read(file);
     std::string text;
     for (const Item& item : collect(handle))
     {
@@ -166,7 +158,7 @@ std::string summarise_file(const std::filesystem::path& file)
 
 std::string check_against_schema(const std::filesystem::path& file)
 {
-    const H5Handle handle = open_file(file);
+    const H5Handle handle = h5_open_to_read(file);
     const std::vector<Item> items = collect(handle);
     std::string filetype;
     for (const Item& item : items)

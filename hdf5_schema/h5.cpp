@@ -22,7 +22,7 @@ std::string h5_reason()
         },
         &reason);
     H5Eclear2(H5E_DEFAULT);
-    return reason.empty() ? "HDF5 gives no reason" : reason;
+    return reason.empty() ? "HDF5 gives no reason" : reason.substr(0, reason.find('\n'));
 }
 
 }  // namespace
@@ -63,6 +63,7 @@ hid_t h5_native(ElementType type)
 
 std::string hdf5_version()
 {
+    h5_prepare();
     unsigned major = 0;
     unsigned minor = 0;
     unsigned release = 0;
@@ -70,8 +71,10 @@ std::string hdf5_version()
     return fmt::format("HDF5 {}.{}.{}", major, minor, release);
 }
 
-void h5_silence()
+void h5_prepare()
 {
+    // Its own clean-up at exit crashes after a close that failed on a full disk; everything is closed here.
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 

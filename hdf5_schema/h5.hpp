@@ -87,7 +87,8 @@ struct H5Element<double>
 /// "HDF5 1.10.8"
 [[nodiscard]] std::string hdf5_version();
 
-/// HDF5 prints its error stack by itself unless told not to; errors are reported by exceptions here.
-void h5_silence();
+/// To be called before any other use of HDF5, any number of times: errors are reported by exceptions here,
+/// not printed by HDF5, and HDF5 does not clean up after us at exit.
+void h5_prepare();
 
 }  // namespace flipstorm

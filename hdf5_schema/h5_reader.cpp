@@ -27,17 +27,21 @@ std::string unpadded(const char* text, std::size_t length)
 
 }  // namespace
 
+H5Handle h5_open_to_read(const std::filesystem::path& file)
+{
+    h5_prepare();
+    FS_CHECK(FileError, ::access(file.c_str(), R_OK) == 0, "cannot read '{}': {}", file.string(),
+             std::strerror(errno));
+    FS_CHECK(FileError, !std::filesystem::is_directory(file), "cannot read '{}': it is a folder",
+             file.string());
+    return {h5_check(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
+                     fmt::format("cannot open '{}' (truncated, or no HDF5 file?)", file.string())),
+            H5Fclose};
+}
+
 H5Reader::H5Reader(std::filesystem::path file, const FileSpec& spec) : file_name_(std::move(file))
 {
-    h5_silence();
-    FS_CHECK(FileError, ::access(file_name_.c_str(), R_OK) == 0, "cannot read '{}': {}", file_name_.string(),
-             std::strerror(errno));
-    FS_CHECK(FileError, !std::filesystem::is_directory(file_name_), "cannot read '{}': it is a folder",
-             file_name_.string());
-    file_ =
-        H5Handle(h5_check(H5Fopen(file_name_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
-                          fmt::format("cannot open '{}' (truncated, or no HDF5 file?)", file_name_.string())),
-                 H5Fclose);
+    file_ = h5_open_to_read(file_name_);
     expect(H5Aexists(file_.get(), "filetype") > 0, "it has no 'filetype': not a flipstorm file");
     const std::string filetype = text_attribute("/", "filetype");
     expect(filetype == spec.filetype, fmt::format("it is a '{}', a '{}' is needed", filetype, spec.filetype));

@@ -13,6 +13,9 @@
 namespace flipstorm
 {
 
+/// Open any HDF5 file. \throws FileError, naming the file and why it cannot be read
+H5Handle h5_open_to_read(const std::filesystem::path& file);
+
 /// A file being read by one process. All members throw FileError, naming the file and the object.
 class H5Reader
 {

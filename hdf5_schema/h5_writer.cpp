@@ -64,7 +64,7 @@ void put_text_attribute(hid_t object, const std::string& name, const std::string
 H5Writer::H5Writer(std::filesystem::path file, const FileSpec& spec, const Provenance& provenance)
     : final_name_(std::move(file)), temporary_(temporary_name(final_name_)), spec_(spec)
 {
-    h5_silence();
+    h5_prepare();
     file_ = H5Handle(h5_check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
                               fmt::format("cannot create '{}'", final_name_.string())),
                      H5Fclose);
@@ -275,7 +275,7 @@ void H5Writer::publish()
 
 H5Handle h5_open_to_write(const std::filesystem::path& file, MPI_Comm communicator)
 {
-    h5_silence();
+    h5_prepare();
     const H5Handle access(h5_check(H5Pcreate(H5P_FILE_ACCESS), "file access"), H5Pclose);
     if (communicator != MPI_COMM_NULL)
     {

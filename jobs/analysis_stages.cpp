@@ -50,7 +50,8 @@ StageEnd forest_on_root(const Context& context)
     options.seed = job.job.seed;
     options.threads = context.threads;
     const Stopwatch watch;
-    ForestRecord forest = analyse_campaign(campaign, weights, options);
+    ForestRecord forest =
+        naming(context.campaign_file(), [&] { return analyse_campaign(campaign, weights, options); });
     forest.provenance = make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
     write_forest(file, forest);
     const auto trained = std::count_if(forest.tolerances.begin(), forest.tolerances.end(),
@@ -71,6 +72,7 @@ StageEnd harden_on_root(const Context& context)
              "harden.tolerance is {}, but the criticality map of '{}' is for {}; set it so, or make the "
              "forest anew",
              job.harden.tolerance, context.forest_file().string(), forest.tolerance);
+    require_same_campaign(context, campaign, forest);
     const std::string stage_sha256 =
         sha256_hex("flipstorm harden 1\n" + canonical_tables(job, {"harden"}) + source.stage_sha256 +
                    campaign.header.provenance.stage_sha256);
@@ -79,7 +81,8 @@ StageEnd harden_on_root(const Context& context)
     HardenOptions options;
     options.options = job.harden.options;
     options.ber = job.harden.ber;
-    ProtectionRecord protection = choose_protection(campaign, forest, options);
+    ProtectionRecord protection =
+        naming(context.campaign_file(), [&] { return choose_protection(campaign, forest, options); });
     protection.provenance =
         make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
     write_protection(file, protection);
@@ -89,6 +92,14 @@ StageEnd harden_on_root(const Context& context)
 }
 
 }  // namespace
+
+void require_same_campaign(const Context& context, const CampaignRecord& campaign, const ForestRecord& forest)
+{
+    FS_CHECK(DataError, forest.campaign_sha256 == campaign.header.provenance.stage_sha256,
+             "'{}' was trained on another campaign than '{}'; name the right one in forest.campaign, or make "
+             "the forest anew",
+             context.forest_file().string(), context.campaign_file().string());
+}
 
 StageEnd run_forest(const Context& context)
 {
@@ -106,10 +117,10 @@ StageEnd run_all(const Context& context)
     {
         // A signal may have reached one rank only.
         const auto reason = context.stop->check();
-        if (context.world.all_reduce(std::uint64_t{reason ? 1U : 0U}, Reduce::max) != 0)
+        for (const std::string& text : context.world.all_gather(reason ? reason->text : ""))
         {
-            log_warning("stopped{}{}; run the same command to go on", reason ? " by " : "",
-                        reason ? reason->text : "");
+            if (text.empty()) continue;
+            if (context.world.is_root()) log_warning("stopped by {}; run the same command to go on", text);
             return StageEnd::stopped;
         }
         if (stage(context) == StageEnd::stopped) return StageEnd::stopped;

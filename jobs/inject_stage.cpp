@@ -40,6 +40,8 @@ Campaign load_campaign(const Context& context)
 {
     Campaign campaign{
         load_network(context.model_file()), load_test_images(context.job), {}, {}, {}, {}, nullptr};
+    check_images(campaign.images, campaign.network.num_classes,
+                 "test set for " + context.model_file().string());
     campaign.model_sha256 = digest(campaign.network);
     campaign.dataset_sha256 = digest(campaign.images);
     campaign.stage_sha256 = campaign_digest(context.job, campaign.model_sha256, campaign.dataset_sha256);
@@ -105,7 +107,7 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
     harvest.entries = std::move(journal.entries);
     const Stopwatch watch;
     JournalWriter writer(context.file("journal"), campaign.stage_sha256, new_start_id(world), world.rank(),
-                         {}, [&watch] { return watch.seconds(); });
+                         {context.job.campaign.journal_seconds}, [&watch] { return watch.seconds(); });
     std::uint64_t faults = 0;
     {
         ProgressLine progress(context.quiet || !world.is_root());
@@ -135,7 +137,7 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
         {
             if (const auto reason = context.stop->check())
             {
-                harvest.stop_reason = " by " + reason->text;
+                harvest.stop_reason = reason->text;
                 if (reason->kind == StopKind::file) harvest.stop_reason += " (remove it to go on)";
                 queue.stop();
                 break;
@@ -153,6 +155,11 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
             progress.show(watch.seconds(), state);
         }
         writer.flush();
+    }
+    // Only the rank that stopped the queue knows why.
+    for (const std::string& reason : world.all_gather(harvest.stop_reason))
+    {
+        if (!reason.empty()) harvest.stop_reason = reason;
     }
     harvest.seconds = watch.seconds();
     harvest.missing = plan.chunks().size() - world.all_reduce(harvest.entries.size(), Reduce::sum);
@@ -305,21 +312,14 @@ StageEnd run_inject(const Context& context)
         current = output_is_current(context, file, campaign.stage_sha256, true);
         if (current) return StageEnd::complete;
         make_folder(context.out());
-        if (context.fresh)
-        {
-            remove_journal(context.file("journal"));
-            std::filesystem::remove(file);
-        }
         return StageEnd::complete;
     });
     if (world.broadcast(current ? 1U : 0U) != 0) return StageEnd::complete;
 
     set_compute_threads(
         1);  // the evaluator runs whole groups of faults on its threads, not parts of operations
-    JournalContent journal;
     std::unique_ptr<Evaluator> evaluator;
     on_all(world, [&] {
-        journal = read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size());
         EvaluationOptions options;
         options.mode = evaluation_mode(context.job.campaign.evaluation);
         options.tolerances = context.job.campaign.tolerances;
@@ -327,6 +327,19 @@ StageEnd run_inject(const Context& context)
         options.threads = context.threads;
         options.device = context.device;
         evaluator = std::make_unique<Evaluator>(campaign.network, campaign.images, options);
+    });
+    // Nothing old is discarded before it is known that the new can be computed.
+    on_root(context, [&] {
+        if (context.fresh)
+        {
+            remove_journal(context.file("journal"));
+            std::filesystem::remove(file);
+        }
+        return StageEnd::complete;
+    });
+    JournalContent journal;
+    on_all(world, [&] {
+        journal = read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size());
     });
     const Golden& golden = evaluator->golden();
     log_info(
@@ -338,8 +351,11 @@ StageEnd run_inject(const Context& context)
     const Harvest harvest = inject(context, campaign, *evaluator, std::move(journal));
     if (harvest.missing > 0)
     {
-        log_warning("stopped{}: {} of {} chunks are left; run the same command to go on", harvest.stop_reason,
-                    harvest.missing, campaign.plan->chunks().size());
+        if (world.is_root())
+        {
+            log_warning("stopped by {}: {} of {} chunks are left; run the same command to go on",
+                        harvest.stop_reason, harvest.missing, campaign.plan->chunks().size());
+        }
         return StageEnd::stopped;
     }
     write_outcomes(context, campaign, golden, harvest);

@@ -76,7 +76,8 @@ ModelRecord to_record(const Network& network)
 
 Network from_record(const ModelRecord& record, const std::filesystem::path& file)
 {
-    Network network{record.arch,        number_format(record.format),  graph_from_json(record.graph),
+    Graph graph = naming(file, [&] { return graph_from_json(record.graph); });
+    Network network{record.arch,        number_format(record.format),  std::move(graph),
                     record.num_classes, {record.mean, record.std_dev}, {}};
     const Shape shape(record.input_shape.begin(), record.input_shape.end());
     FS_CHECK(DataError, shape == network.graph.input_shape(), "'{}': 'input_shape' is not that of its graph",
@@ -95,7 +96,15 @@ Network from_record(const ModelRecord& record, const std::filesystem::path& file
 
 Network load_network(const std::filesystem::path& file)
 {
-    return from_record(read_model(file), file);
+    const ModelRecord record = read_model(file);
+    Network network = from_record(record, file);
+    const std::string& named = record.provenance.model_sha256;
+    FS_CHECK(DataError, named.empty() || digest(network) == named,
+             "'{}' is not what its model_sha256 names: it was changed after it was written; to use it as it "
+             "is, set that "
+             "attribute to an empty text",
+             file.string());
+    return network;
 }
 
 }  // namespace flipstorm

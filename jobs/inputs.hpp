@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "engine/base/error.hpp"
 #include "engine/data/dataset.hpp"
 #include "engine/network/network.hpp"
 #include "hdf5_schema/model_file.hpp"
@@ -10,6 +11,20 @@
 
 namespace flipstorm
 {
+
+/// Do something with the content of a file; a DataError gets the file's name in front.
+template<class Work>
+auto naming(const std::filesystem::path& file, Work&& work)
+{
+    try
+    {
+        return work();
+    }
+    catch (const DataError& error)
+    {
+        throw DataError("'{}': {}", file.string(), error.what());
+    }
+}
 
 /// The data set of a job, with the job's normalisation if it names one. \throws JobError, FileError,
 /// DataError
@@ -24,7 +39,11 @@ ModelRecord to_record(const Network& network);
 /// A network from its record. \throws DataError naming `file` if the record is no whole network.
 Network from_record(const ModelRecord& record, const std::filesystem::path& file);
 
-/// Read and check a model file. \throws FileError, DataError
+/**
+ * Read and check a model file.
+ * \throws FileError, DataError; the latter also if the content is not what `model_sha256` names. A file from
+ * elsewhere may leave that attribute empty.
+ */
 Network load_network(const std::filesystem::path& file);
 
 }  // namespace flipstorm

@@ -178,6 +178,12 @@ std::vector<KeySpec> make_keys()
         key<&Job::campaign, &CampaignTable::limit>(
             "campaign", "limit", "at most so many faults, spread evenly over the strata; 0: no limit")
             .between(0, 1e15),
+        key<&Job::campaign, &CampaignTable::journal_seconds>(
+            "campaign", "journal_seconds",
+            "finished chunks are saved at least this often; raise it for many ranks")
+            .between(0, 86400)
+            .unit("s")
+            .not_identity(),
         key<&Job::campaign, &CampaignTable::memory_budget>("campaign", "memory_budget",
                                                            "memory for golden activations and work space")
             .between(0, 1e9)

@@ -101,6 +101,20 @@ inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
 inspect->callback([&arguments] { arguments.command = "inspect"; });
 }  // namespace
 
+/// \throws AgreedError for a command that there is not; CLI11 would only say that one is missing.
+void check_command(const CLI::App& app, int argc, char** argv)
+{
+    if (argc < 2 || argv[1][0] == '-') return;
+    std::string known;
+    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    {
+        if (sub->get_name() == argv[1]) return;
+        known += (known.empty() ? "" : ", ") + sub->get_name();
+    }
+    throw AgreedError(fmt::format("there is no command '{}'; there are: {}", argv[1], known),
+                      ExitCode::usage);
+}
+
 Device pick_device(const Job& job, const NodePlace& place)
 {
     if (job.device.kind == "cpu") return {};
@@ -125,7 +139,8 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     {
         if (arguments.command == command.name) stage = command.run;
     }
-    FS_CHECK(JobError, stage != nullptr, "'flipstorm {}' is not built yet", arguments.command);
+    FS_CHECK(AgreedError, stage != nullptr, fmt::format("'flipstorm {}' is not built yet", arguments.command),
+             ExitCode::usage);
 
     Context context;
     context.command_line = command_line;
@@ -194,6 +209,7 @@ int run_program(int argc, char** argv)
         const bool root = session.world().is_root();
         try
         {
+            check_command(app, argc, argv);
             app.parse(argc, argv);
             configure_logging(session.world().rank(), arguments.quiet);
             return static_cast<int>(execute(arguments, command_line, session.world()));

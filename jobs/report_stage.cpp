@@ -12,6 +12,7 @@
 #include "analysis/report.hpp"
 #include "analysis/tables.hpp"
 #include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "jobs/stages.hpp"
@@ -97,6 +98,10 @@ StageEnd report_on_root(const Context& context)
     const CampaignRecord campaign = read_campaign(context.campaign_file());
     const ForestRecord forest = read_forest(context.forest_file());
     const ProtectionRecord protection = read_protection(context.file("protection.h5"));
+    require_same_campaign(context, campaign, forest);
+    FS_CHECK(DataError, protection.forest_sha256 == forest.provenance.stage_sha256,
+             "'{}' was made from another forest than '{}'; run 'flipstorm harden' again",
+             context.file("protection.h5").string(), context.forest_file().string());
     const std::filesystem::path file = context.file("report.html");
     const std::string stamp =
         fmt::format("<!-- flipstorm report 1 {} -->",

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "hdf5_schema/campaign_file.hpp"
+#include "hdf5_schema/forest_file.hpp"
 #include "jobs/context.hpp"
 
 namespace flipstorm
@@ -29,6 +31,10 @@ StageEnd run_all(const Context& context);
 
 /// Strata, sample sizes and cost of the job's campaign, as text. Reads the data set and, if there, the model.
 std::string describe_plan(const Context& context);
+
+/// \throws DataError, naming both files, unless the forest was trained on this campaign.
+void require_same_campaign(const Context& context, const CampaignRecord& campaign,
+                           const ForestRecord& forest);
 
 /// Digest of all that decides the parameters of model.h5.
 std::string train_digest(const Job& job, const std::string& dataset_sha256);

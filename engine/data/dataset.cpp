@@ -74,23 +74,25 @@ std::string digest(const ImageSet& images)
     return hash.hex();
 }
 
+void check_images(const ImageSet& images, std::int32_t num_classes, const std::string& where)
+{
+    FS_CHECK(DataError, images.size() > 0, "{}: no images", where);
+    FS_CHECK(DataError,
+             images.pixels.size() == static_cast<std::size_t>(images.size() * images.image_bytes()),
+             "{}: {} labels for {} bytes of images of {} bytes each", where, images.size(),
+             images.pixels.size(), images.image_bytes());
+    for (std::int64_t n = 0; n < images.size(); ++n)
+    {
+        const std::int32_t label = images.labels[static_cast<std::size_t>(n)];
+        FS_CHECK(DataError, label >= 0 && label < num_classes, "{}: label {} of image {} is not in 0 … {}",
+                 where, label, n, num_classes - 1);
+    }
+}
+
 void check_dataset(const Dataset& dataset, const std::string& where)
 {
-    for (const ImageSet* set : {&dataset.train, &dataset.test})
-    {
-        const char* name = set == &dataset.train ? "training" : "test";
-        FS_CHECK(DataError, set->size() > 0, "{}: the {} set is empty", where, name);
-        FS_CHECK(DataError, set->pixels.size() == static_cast<std::size_t>(set->size() * set->image_bytes()),
-                 "{}: {} {} labels for {} bytes of images of {} bytes each", where, set->size(), name,
-                 set->pixels.size(), set->image_bytes());
-        for (std::int64_t n = 0; n < set->size(); ++n)
-        {
-            const std::int32_t label = set->labels[static_cast<std::size_t>(n)];
-            FS_CHECK(DataError, label >= 0 && label < dataset.num_classes,
-                     "{}: label {} of {} image {} is not in 0 … {}", where, label, name, n,
-                     dataset.num_classes - 1);
-        }
-    }
+    check_images(dataset.train, dataset.num_classes, where + ", training set");
+    check_images(dataset.test, dataset.num_classes, where + ", test set");
     FS_CHECK(DataError,
              dataset.train.channels == dataset.test.channels && dataset.train.height == dataset.test.height &&
                  dataset.train.width == dataset.test.width,

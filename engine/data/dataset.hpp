@@ -57,6 +57,13 @@ void normalise(const ImageSet& images, const std::vector<std::int64_t>& indices,
 [[nodiscard]] std::string digest(const ImageSet& images);
 
 /**
+ * Check that images and labels are equally many, at least one, and every label a class.
+ *
+ * \throws DataError that names `where`, the first bad label and what would be right.
+ */
+void check_images(const ImageSet& images, std::int32_t num_classes, const std::string& where);
+
+/**
  * Check that training and test set fit each other and that every label is a class.
  *
  * \throws DataError that names `where`, the first bad label and what would be right.

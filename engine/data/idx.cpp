@@ -43,7 +43,15 @@ class GzipReader
                 const char* text = gzerror(handle_.get(), &code);
                 throw FileError("cannot unpack '{}' after {} bytes: {}", name_, have, text);
             }
-            if (got == 0) break;
+            if (got == 0)
+            {
+                // zlib reports a stream that ends before its checksum only here.
+                int code = Z_OK;
+                gzerror(handle_.get(), &code);
+                FS_CHECK(DataError, code != Z_BUF_ERROR, "'{}' is cut off: its gzip stream has no end",
+                         name_);
+                break;
+            }
             have += static_cast<std::size_t>(got);
         }
         return have;

@@ -51,7 +51,8 @@ class CampaignFile : public ::testing::Test
   protected:
     CampaignFile()
     {
-        std::string name = (fs::temp_directory_path() / ("flipstorm-mpi-" + std::to_string(::getpid()))).string();
+        std::string name =
+            (fs::temp_directory_path() / ("flipstorm-mpi-" + std::to_string(::getpid()))).string();
         world().broadcast(name);
         folder_ = name;
         if (world().is_root()) fs::create_directories(folder_);
@@ -68,7 +69,8 @@ class CampaignFile : public ::testing::Test
 
 TEST_F(CampaignFile, HoldsTheRowsOfAllRanks)
 {
-    // 150,000 rows take three HDF5 chunks, whose borders are not those of the ranks; 2 rows leave ranks without any.
+    // 150,000 rows take three HDF5 chunks, whose borders are not those of the ranks; 2 rows leave ranks
+    // without any.
     for (const std::uint64_t rows : {150000ULL, 2ULL, 0ULL})
     {
         const auto size = static_cast<std::uint64_t>(world().size());
@@ -97,7 +99,8 @@ TEST_F(CampaignFile, HoldsTheRowsOfAllRanks)
 
 TEST_F(CampaignFile, AllRanksThrowWhereItCannotBeWritten)
 {
-    EXPECT_THROW(write_campaign(folder_ / "none" / "campaign.h5", header(), {}, {}, 0, 0, world().handle()), FileError);
+    EXPECT_THROW(write_campaign(folder_ / "none" / "campaign.h5", header(), {}, {}, 0, 0, world().handle()),
+                 FileError);
 }
 
 }  // namespace

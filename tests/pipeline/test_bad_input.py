@@ -110,6 +110,12 @@ def put(offset, value):
     return edit
 
 
+def another_model(file):
+    """Other weights, and no claim to be the model that the campaign was made with."""
+    file["/parameters/fc2.bias"][0] = 0.125
+    file.attrs.modify("model_sha256", np.bytes_(b"\0"))
+
+
 def edit_h5(name, edit):
     def change(folder):
         with h5py.File(folder / name, "r+") as file:
@@ -216,7 +222,7 @@ CASES = [
     ("no images", DATA, [TEST_IMAGES], INJECT, edit_idx(TEST_IMAGES, put(4, b"\x00" * 4))),
     ("fewer labels than images", DATA, ["100 images", "60 labels"], INJECT,
      lambda folder: pipeline.write_idx(folder / TEST_LABELS, np.zeros(60))),
-    ("test labels beyond the classes, training", DATA, ["label 77", "test image 20", "0 … 9"], TRAIN,
+    ("test labels beyond the classes, training", DATA, ["label 77", "test set", "image 20", "0 … 9"], TRAIN,
      edit_idx(TEST_LABELS, put(8 + 20, bytes([77])))),
     ("test labels beyond the classes, injecting", DATA, ["label 77"], INJECT, edit_idx(TEST_LABELS, put(8 + 20, bytes([77])))),
     ("training images of another size", DATA, ["20", "28"], TRAIN,
@@ -262,7 +268,8 @@ CASES = [
     ("stratum of a layer there is not", DATA, ["stratum 2", "layer 99"], FOREST, edit_h5(CAMPAIGN, set_element("/strata/layer", 2, 99))),
     ("layers of no weights", DATA, ["layer 2", "weights"], FOREST, edit_h5(CAMPAIGN, set_element("/layers/out_channels", 2, 0))),
     ("damaged chunk in the campaign", IO, [CAMPAIGN, "/faults/value_before"], FOREST, damage_chunk(CAMPAIGN, "/faults/value_before")),
-    ("campaign of another model", DATA, [CAMPAIGN, "another model"], FOREST,
+    ("campaign of another model", DATA, [CAMPAIGN, "another model"], FOREST, edit_h5(MODEL, another_model)),
+    ("model changed after it was written", DATA, [MODEL, "model_sha256"], INJECT,
      edit_h5(MODEL, lambda file: file["/parameters/fc2.bias"].__setitem__(0, 0.125))),
     ("forest missing", IO, [FOREST_FILE, "No such file"], HARDEN, remove(FOREST_FILE)),
     ("forest is a campaign", IO, ["flipstorm/campaign", "flipstorm/forest"], HARDEN, lambda folder: shutil.copy(folder / CAMPAIGN, folder / FOREST_FILE)),

@@ -30,8 +30,7 @@ TEST(ModelRecord, MayListItsParametersInAnyOrder)
 
 TEST(ModelRecord, IsRefusedWhenItIsNoWholeNetwork)
 {
-    const auto refused = [](auto&& spoil) -> std::string
-    {
+    const auto refused = [](auto&& spoil) -> std::string {
         ModelRecord record = to_record(lenet());
         spoil(record);
         try
@@ -44,10 +43,17 @@ TEST(ModelRecord, IsRefusedWhenItIsNoWholeNetwork)
         }
         return "accepted";
     };
-    EXPECT_NE(refused([](ModelRecord& r) { r.parameters.erase(r.parameters.begin() + 4); }).find("fc1.weight"),
+    EXPECT_NE(
+        refused([](ModelRecord& r) { r.parameters.erase(r.parameters.begin() + 4); }).find("fc1.weight"),
+        std::string::npos);
+    EXPECT_NE(refused([](ModelRecord& r) {
+                  r.parameters[4].shape = {400, 120};
+              }).find("fc1.weight"),
               std::string::npos);
-    EXPECT_NE(refused([](ModelRecord& r) { r.parameters[4].shape = {400, 120}; }).find("fc1.weight"), std::string::npos);
-    EXPECT_NE(refused([](ModelRecord& r) { r.input_shape = {3, 32, 32}; }).find("input_shape"), std::string::npos);
+    EXPECT_NE(refused([](ModelRecord& r) {
+                  r.input_shape = {3, 32, 32};
+              }).find("input_shape"),
+              std::string::npos);
     EXPECT_NE(refused([](ModelRecord& r) { r.format = "fp12"; }).find("fp12"), std::string::npos);
     EXPECT_NE(refused([](ModelRecord& r) { r.mean.clear(); }).find("mean"), std::string::npos);
     EXPECT_NE(refused([](ModelRecord& r) { r.graph = "{}"; }).find("graph"), std::string::npos);

@@ -45,6 +45,7 @@ Job unusual_job()
     job.campaign.evaluation = "reference";
     job.campaign.tolerances = {0, 0.1, 0.30000000000000004};
     job.campaign.limit = 12345678901;
+    job.campaign.journal_seconds = 0.25;
     job.campaign.memory_budget = 1;
     job.forest.kind = "rf";
     job.forest.sampling = "stratified_bootstrap";

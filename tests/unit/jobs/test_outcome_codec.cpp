@@ -29,9 +29,9 @@ TEST(OutcomeCodec, GivesBackWhatItTook)
 TEST(OutcomeCodec, RefusesTornAndImpossibleRecords)
 {
     const std::string bytes = encode_outcomes(some_outcomes());
-    EXPECT_THROW(decode_outcomes(bytes, 2, 10), FileError);   // another number of faults
-    EXPECT_THROW(decode_outcomes(bytes, 3, 9), FileError);    // more images than there are
-    EXPECT_THROW(decode_outcomes(bytes, 3, 11), FileError);   // not stopped, yet an image is missing
+    EXPECT_THROW(decode_outcomes(bytes, 2, 10), FileError);  // another number of faults
+    EXPECT_THROW(decode_outcomes(bytes, 3, 9), FileError);   // more images than there are
+    EXPECT_THROW(decode_outcomes(bytes, 3, 11), FileError);  // not stopped, yet an image is missing
     for (std::size_t length = 0; length < bytes.size(); ++length)
     {
         EXPECT_THROW(decode_outcomes(bytes.substr(0, length), 3, 10), FileError) << length;
@@ -43,7 +43,8 @@ TEST(OutcomeCodec, RefusesTornAndImpossibleRecords)
 TEST(OutcomeCodec, CarriesJournalEntries)
 {
     const std::string binary("a\0b", 3);
-    const std::vector<JournalEntry> got = decode_entries(encode_entries({{ChunkId(7), binary}, {ChunkId(0), ""}}));
+    const std::vector<JournalEntry> got =
+        decode_entries(encode_entries({{ChunkId(7), binary}, {ChunkId(0), ""}}));
     ASSERT_EQ(got.size(), 2U);
     EXPECT_EQ(got[0].chunk, ChunkId(7));
     EXPECT_EQ(got[0].bytes, binary);

@@ -20,12 +20,14 @@ TEST(Progress, SaysHowFarHowFastAndHowLong)
     state.segment_age = 4;
     state.seconds_to_deadline = 90;
     EXPECT_EQ(render_progress(state),
-              "600/1000 faults (60.0 %), 10 faults/s, saved 4 s ago, 1:40 min left (more than the deadline in 1:30 min)");
+              "600/1000 faults (60.0 %), 10 faults/s, saved 4 s ago, 1:40 min left (more than the deadline "
+              "in 1:30 min)");
     state.seconds_to_deadline = 7200;
     state.critical = estimate_share({{1000, 100, 5}});
-    EXPECT_EQ(render_progress(state),
-              "600/1000 faults (60.0 %), 10 faults/s, critical 5.00 % [2.25, 10.76], saved 4 s ago, 1:40 min left "
-              "(deadline in 2:00 h)");
+    EXPECT_EQ(
+        render_progress(state),
+        "600/1000 faults (60.0 %), 10 faults/s, critical 5.00 % [2.25, 10.76], saved 4 s ago, 1:40 min left "
+        "(deadline in 2:00 h)");
 }
 
 TEST(CriticalCount, CountsByStratum)
