@@ -14,6 +14,11 @@ namespace flipstorm
 namespace
 {
 
+void check_mpi(int code)
+{
+    FS_CHECK(MpiError, code == MPI_SUCCESS, "MPI error {} while campaign.h5 was written", code);
+}
+
 /// Calls `visit(path, column)` for every column of the two tables that grow with the faults.
 template<class Faults, class Outcomes, class Visit>
 void for_each_column(Faults& faults, Outcomes& outcomes, Visit&& visit)
@@ -159,8 +164,9 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
 {
     // Rank 0 alone writes the small tables and declares the large ones: what one process writes need not
     // agree between ranks. Then all ranks fill in their rows together, and rank 0 gives the file its name.
+    const bool parallel = communicator != MPI_COMM_NULL;
     int rank = 0;
-    if (communicator != MPI_COMM_NULL) MPI_Comm_rank(communicator, &rank);
+    if (parallel) check_mpi(MPI_Comm_rank(communicator, &rank));
     std::string failure;
     if (rank == 0)
     {
@@ -179,23 +185,31 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
         }
     }
     int failed = failure.empty() ? 0 : 1;
-    if (communicator != MPI_COMM_NULL) MPI_Bcast(&failed, 1, MPI_INT, 0, communicator);
+    if (parallel) check_mpi(MPI_Bcast(&failed, 1, MPI_INT, 0, communicator));
     FS_CHECK(FileError, failed == 0, "{}",
              rank == 0 ? failure : fmt::format("rank 0 could not create '{}'", file.string()));
     const std::filesystem::path temporary = temporary_name(file);
     if (total_rows > 0)
     {
-        H5Handle parallel = h5_open_to_write(temporary, communicator);
-        for_each_column(faults, outcomes, [&](const char* path, const auto& column) {
-            using Value = typename std::decay_t<decltype(column)>::value_type;
-            h5_write_rows(parallel, path, H5Element<Value>::kType, column.data(), first_row, column.size(),
-                          communicator != MPI_COMM_NULL);
-        });
-        FS_CHECK(FileError, parallel.reset(), "cannot close '{}': is the disk full?", temporary.string());
+        H5Handle open = h5_open_to_write(temporary, communicator);
+        try
+        {
+            for_each_column(faults, outcomes, [&](const char* path, const auto& column) {
+                using Value = typename std::decay_t<decltype(column)>::value_type;
+                h5_write_rows(open, path, H5Element<Value>::kType, column.data(), first_row, column.size(),
+                              parallel);
+            });
+        }
+        catch (...)
+        {
+            if (parallel) open.abandon();  // closing is collective, and the others may be waiting elsewhere
+            throw;
+        }
+        FS_CHECK(FileError, open.reset(), "cannot close '{}': is the disk full?", temporary.string());
     }
-    if (communicator != MPI_COMM_NULL) MPI_Barrier(communicator);
+    if (parallel) check_mpi(MPI_Barrier(communicator));
     if (rank == 0) publish_file(temporary, file);
-    if (communicator != MPI_COMM_NULL) MPI_Barrier(communicator);
+    if (parallel) check_mpi(MPI_Barrier(communicator));
 }
 
 CampaignRecord read_campaign(const std::filesystem::path& file)

@@ -38,6 +38,8 @@ class H5Handle
     [[nodiscard]] hid_t get() const { return id_; }
     /// Close now. \return whether it went well
     bool reset();
+    /// Never close: for a handle whose closing would wait for ranks that have failed.
+    void abandon() { id_ = H5I_INVALID_HID; }
 
   private:
     hid_t id_ = H5I_INVALID_HID;

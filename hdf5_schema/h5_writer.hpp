@@ -90,7 +90,7 @@ class H5Writer
 /**
  * Write rows [first, first + count) of a one-dimensional dataset of an open file, all ranks together.
  *
- * \param file  opened by h5_open_parallel  \throws FileError. \collective
+ * \param file  opened by h5_open_to_write  \throws FileError. \collective
  */
 void h5_write_rows(const H5Handle& file, const std::string& path, ElementType type, const void* values,
                    hsize_t first, hsize_t count, bool collective);

@@ -113,7 +113,16 @@ StageEnd run_harden(const Context& context)
 
 StageEnd run_all(const Context& context)
 {
-    for (StageEnd (*stage)(const Context&) : {run_train, run_inject, run_forest, run_harden, run_report})
+    const Job& job = context.job;
+    const bool campaign_given = !job.forest.campaign.empty();
+    const bool forest_given = !job.harden.forest.empty();
+    if (campaign_given) log_info("forest.campaign names {}: nothing to train or inject", job.forest.campaign);
+    if (forest_given) log_info("harden.forest names {}: no forest to train", job.harden.forest);
+    std::vector<StageEnd (*)(const Context&)> stages;
+    if (!campaign_given) stages = {run_train, run_inject};
+    if (!forest_given) stages.push_back(run_forest);
+    stages.insert(stages.end(), {run_harden, run_report});
+    for (const auto stage : stages)
     {
         // A signal may have reached one rank only.
         const auto reason = context.stop->check();

@@ -27,6 +27,10 @@ std::string run_and_report(const std::function<void()>& work)
     {
         return fmt::format("{} {}", static_cast<int>(error.exit_code()), error.what());
     }
+    catch (const std::filesystem::filesystem_error& error)
+    {
+        return fmt::format("{} {}", static_cast<int>(ExitCode::io), error.what());
+    }
 }
 
 void throw_agreed(const std::string& failure)

@@ -44,10 +44,11 @@ Campaign load_campaign(const Context& context)
                  "test set for " + context.model_file().string());
     campaign.model_sha256 = digest(campaign.network);
     campaign.dataset_sha256 = digest(campaign.images);
-    campaign.stage_sha256 = campaign_digest(context.job, campaign.model_sha256, campaign.dataset_sha256);
     campaign.layers = injectable_layers(campaign.network);
     campaign.plan = std::make_unique<Plan>(
         campaign.layers, plan_options(context.job, static_cast<std::uint64_t>(campaign.images.size())));
+    campaign.stage_sha256 =
+        campaign_digest(context.job, *campaign.plan, campaign.model_sha256, campaign.dataset_sha256);
     return campaign;
 }
 
@@ -133,26 +134,26 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
             now.critical = critical.estimate();
             return now;
         };
-        while (true)
+        const auto should_stop = [&] { return context.stop->check().has_value(); };
+        while (!should_stop())
         {
-            if (const auto reason = context.stop->check())
-            {
-                harvest.stop_reason = reason->text;
-                if (reason->kind == StopKind::file) harvest.stop_reason += " (remove it to go on)";
-                queue.stop();
-                break;
-            }
             const std::optional<ChunkId> id = queue.next();
             if (!id) break;
             const Chunk& chunk = plan.chunks()[id->value()];
-            const std::vector<Outcome> outcomes =
-                evaluator.evaluate(chunk.layer, changes_of(campaign, chunk));
-            JournalEntry entry{*id, encode_outcomes(outcomes)};
+            const auto outcomes = evaluator.evaluate(chunk.layer, changes_of(campaign, chunk), should_stop);
+            if (!outcomes) break;
+            JournalEntry entry{*id, encode_outcomes(*outcomes)};
             writer.append(entry);
             harvest.entries.push_back(std::move(entry));
-            critical.add(chunk, outcomes);
+            critical.add(chunk, *outcomes);
             faults += chunk.count;
             progress.show(watch.seconds(), state);
+        }
+        if (const auto reason = context.stop->check())
+        {
+            harvest.stop_reason = reason->text;
+            if (reason->kind == StopKind::file) harvest.stop_reason += " (remove it to go on)";
+            queue.stop();
         }
         writer.flush();
     }
@@ -294,11 +295,21 @@ void write_outcomes(const Context& context, const Campaign& campaign, const Gold
 
 }  // namespace
 
-std::string campaign_digest(const Job& job, const std::string& model_sha256,
+std::string campaign_digest(const Job& job, const Plan& plan, const std::string& model_sha256,
                             const std::string& dataset_sha256)
 {
-    return sha256_hex("flipstorm campaign 1\n" + canonical_tables(job, {"campaign"}) + model_sha256 +
-                      dataset_sha256);
+    Job relevant = job;
+    relevant.campaign.confidence = 0.99;  // only t, which comes from it, is used
+    Sha256 hash;
+    hash.update("flipstorm campaign 1\n").update(canonical_tables(relevant, {"campaign"}));
+    hash.update(model_sha256).update(dataset_sha256);
+    // A journal is only good for the chunks it was written for.
+    hash.update(evaluation_layout());
+    for (const Chunk& chunk : plan.chunks())
+    {
+        hash.update(fmt::format("{} {} {}\n", chunk.layer.value(), chunk.first.value(), chunk.count));
+    }
+    return hash.hex();
 }
 
 StageEnd run_inject(const Context& context)
@@ -353,8 +364,9 @@ StageEnd run_inject(const Context& context)
     {
         if (world.is_root())
         {
-            log_warning("stopped by {}: {} of {} chunks are left; run the same command to go on",
-                        harvest.stop_reason, harvest.missing, campaign.plan->chunks().size());
+            log_warning("stopped by {}: {} of {} chunks are left; run the same command{} to go on",
+                        harvest.stop_reason, harvest.missing, campaign.plan->chunks().size(),
+                        context.fresh ? " without --fresh" : "");
         }
         return StageEnd::stopped;
     }

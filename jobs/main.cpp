@@ -89,16 +89,15 @@ void add_commands(CLI::App& app, Arguments& arguments)
         sub->add_flag("--quiet", arguments.quiet, "only warnings and results");
         sub->callback([&arguments, name = command.name] { arguments.command = name; });
     }
-    CLI::App* import = app.add_subcommand("import", "import a TorchScript network (not built yet)");
-    import->add_option("MODEL.pt", "TorchScript file")->required();
-    import->add_option("JOB.toml", arguments.file, "job file that names the data and their normalisation")
+    CLI::App* importer = app.add_subcommand("import", "import a TorchScript network (not built yet)");
+    importer->add_option("MODEL.pt", "TorchScript file")->required();
+    importer->add_option("JOB.toml", arguments.file, "job file that names the data and their normalisation")
         ->required();
-    import->add_option("--to", "file to write")->type_name("MODEL.h5")->required();
-    import->callback([&arguments] { arguments.command = "import";
-});
-CLI::App* inspect = app.add_subcommand("inspect", "list what is in a file of flipstorm");
-inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
-inspect->callback([&arguments] { arguments.command = "inspect"; });
+    importer->add_option("--to", "file to write")->type_name("MODEL.h5")->required();
+    importer->callback([&arguments] { arguments.command = "import"; });
+    CLI::App* inspect = app.add_subcommand("inspect", "list what is in a file of flipstorm");
+    inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
+    inspect->callback([&arguments] { arguments.command = "inspect"; });
 }  // namespace
 
 /// \throws AgreedError for a command that there is not; CLI11 would only say that one is missing.
@@ -191,7 +190,7 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
     return code;
 }
 
-}  // namespace flipstorm
+}  // namespace
 
 int run_program(int argc, char** argv)
 {
@@ -228,6 +227,10 @@ int run_program(int argc, char** argv)
         catch (const Error& error)
         {
             return static_cast<int>(report(session, error.what(), error.exit_code(), false));
+        }
+        catch (const std::filesystem::filesystem_error& error)
+        {
+            return static_cast<int>(report(session, error.what(), ExitCode::io, false));
         }
         catch (const std::bad_alloc&)
         {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "analysis/feature_table.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/tolerance.hpp"
 
 namespace flipstorm
 {
@@ -31,10 +31,10 @@ std::string render_progress(const ProgressState& state)
                     100.0 * static_cast<double>(state.faults_done) /
                         static_cast<double>(std::max<std::uint64_t>(1, state.faults_total)),
                     rate);
-    if (state.critical.faults > 0)
+    if (state.critical)
     {
-        line += fmt::format(", critical {:.2f} % [{:.2f}, {:.2f}]", 100 * state.critical.share,
-                            100 * state.critical.low, 100 * state.critical.high);
+        line += fmt::format(", critical {:.2f} % [{:.2f}, {:.2f}]", 100 * state.critical->share,
+                            100 * state.critical->low, 100 * state.critical->high);
     }
     line += fmt::format(", saved {} ago", duration(state.segment_age));
     if (state.macs_done > 0)
@@ -53,8 +53,10 @@ std::string render_progress(const ProgressState& state)
 
 CriticalCount::CriticalCount(const Plan& plan, double tolerance) : plan_(plan), tolerance_(tolerance)
 {
-    for (const Stratum& stratum : plan.strata())
-        strata_.push_back({stratum.population, 0, 0});
+    for (const Plan::Draw& draw : plan.draws())
+    {
+        parts_[{draw.stratum.value(), draw.layer.value()}].population = draw.permutation.size();
+    }
 }
 
 void CriticalCount::add(const Chunk& chunk, const std::vector<Outcome>& outcomes)
@@ -62,10 +64,21 @@ void CriticalCount::add(const Chunk& chunk, const std::vector<Outcome>& outcomes
     for (std::size_t i = 0; i < outcomes.size(); ++i)
     {
         const WeightFault fault = plan_.fault(FaultIndex(chunk.first.value() + i));
-        StratumCount& count = strata_[static_cast<std::size_t>(fault.stratum.value())];
+        StratumCount& count = parts_[{fault.stratum.value(), fault.layer.value()}];
         ++count.faults;
-        if (is_critical(outcomes[i].drop, tolerance_)) ++count.hits;
+        if (exceeds(outcomes[i].drop, tolerance_)) ++count.hits;
     }
+}
+
+std::optional<ShareEstimate> CriticalCount::estimate() const
+{
+    std::vector<StratumCount> counts;
+    for (const auto& [part, count] : parts_)
+    {
+        if (count.faults == 0) return std::nullopt;
+        counts.push_back(count);
+    }
+    return estimate_share(counts);
 }
 
 ProgressLine::ProgressLine(bool quiet)

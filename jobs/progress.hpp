@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <ctime>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "analysis/estimates.hpp"
@@ -26,24 +28,26 @@ struct ProgressState
     std::uint64_t faults_this_run = 0;
     double segment_age = 0;  ///< seconds
     std::optional<double> seconds_to_deadline;
-    ShareEstimate critical;  ///< from the outcomes this rank knows
+    std::optional<ShareEstimate> critical;  ///< from the outcomes this rank knows
 };
 
 /// The line, without line feed.
 std::string render_progress(const ProgressState& state);
 
-/// Critical faults per stratum among the outcomes that a rank has seen.
+/// Critical faults per stratum and layer among the outcomes that a rank has seen. Chunks come dearest first,
+/// not at random: an estimate needs faults of every part of the population.
 class CriticalCount
 {
   public:
     CriticalCount(const Plan& plan, double tolerance);
     void add(const Chunk& chunk, const std::vector<Outcome>& outcomes);
-    [[nodiscard]] ShareEstimate estimate() const { return estimate_share(strata_); }
+    /// The network's critical share; nothing before every part of the population has been seen.
+    [[nodiscard]] std::optional<ShareEstimate> estimate() const;
 
   private:
     const Plan& plan_;
     double tolerance_;
-    std::vector<StratumCount> strata_;
+    std::map<std::pair<std::int32_t, std::int32_t>, StratumCount> parts_;  ///< by (stratum, layer)
 };
 
 /// Shows progress lines at a bearable rate. Silent when quiet.

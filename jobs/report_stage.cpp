@@ -68,6 +68,12 @@ std::string find_python()
 /// Draw the figures; names of those that are there afterwards.
 std::vector<std::string> draw_figures(const Context& context)
 {
+    const auto figure = [&](const char* name) {
+        return context.out() / "figures" / (std::string(name) + ".png");
+    };
+    // What cannot be drawn now must not be that of an earlier campaign.
+    for (const char* name : kFigures)
+        std::filesystem::remove(figure(name));
     const std::string python = find_python();
     if (python.empty())
     {
@@ -87,8 +93,7 @@ std::vector<std::string> draw_figures(const Context& context)
     std::vector<std::string> drawn;
     for (const char* name : kFigures)
     {
-        if (std::filesystem::exists(context.out() / "figures" / (std::string(name) + ".png")))
-            drawn.emplace_back(name);
+        if (std::filesystem::exists(figure(name))) drawn.emplace_back(name);
     }
     return drawn;
 }

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "engine/faults/plan.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
 #include "jobs/context.hpp"
@@ -40,7 +41,7 @@ void require_same_campaign(const Context& context, const CampaignRecord& campaig
 std::string train_digest(const Job& job, const std::string& dataset_sha256);
 
 /// Digest of all that decides the outcomes of a campaign.
-std::string campaign_digest(const Job& job, const std::string& model_sha256,
+std::string campaign_digest(const Job& job, const Plan& plan, const std::string& model_sha256,
                             const std::string& dataset_sha256);
 
 }  // namespace flipstorm

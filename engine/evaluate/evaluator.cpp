@@ -7,6 +7,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/parallel.hpp"
+#include "engine/base/tolerance.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 
 namespace flipstorm
@@ -74,16 +75,16 @@ class Evaluator::Implementation
         const c10::InferenceMode no_gradients;
         golden_ = golden_pass(executor_, network_, images_);
         order_ = evaluation_order(golden_);
-        evaluator_ = options.mode == EvaluationMode::reference ? make_reference_evaluator(executor_)
+        evaluator_ = options.mode == EvaluationMode::reference ? make_reference_evaluator(network_, executor_)
                                                                : make_exact_evaluator(network_, executor_);
-        golden_nodes_ = evaluator_->golden_nodes();
-        golden_nodes_.resize(network_.graph.nodes().size(), false);
-        plan_memory();
+        for (const InjectableLayer& layer : layers_)
+            static_cast<void>(tiles_in_budget(layer));
     }
 
     [[nodiscard]] const Golden& golden() const { return golden_; }
 
-    std::vector<Outcome> evaluate(LayerId layer_id, const std::vector<WeightChange>& changes)
+    std::optional<std::vector<Outcome>> evaluate(LayerId layer_id, const std::vector<WeightChange>& changes,
+                                                 const std::function<bool()>& should_stop)
     {
         FS_REQUIRE(layer_id.value() >= 0 && static_cast<std::size_t>(layer_id.value()) < layers_.size(),
                    "layer {} of {}", layer_id.value(), layers_.size());
@@ -93,12 +94,14 @@ class Evaluator::Implementation
             FS_REQUIRE(change.parameter < layer.weights, "parameter {} of layer '{}' with {}",
                        change.parameter, layer.name, layer.weights);
         }
+        prepare(layer);
         const auto images = static_cast<std::uint64_t>(images_.size());
         std::vector<Outcome> outcomes(changes.size());
         std::vector<std::size_t> alive(changes.size());
         std::iota(alive.begin(), alive.end(), std::size_t{0});
         for (std::size_t t = 0; t < tile_count() && !alive.empty(); ++t)
         {
+            if (should_stop && should_stop()) return std::nullopt;
             std::vector<WeightChange> batch;
             for (const std::size_t f : alive)
                 batch.push_back(changes[f]);
@@ -111,7 +114,7 @@ class Evaluator::Implementation
                 outcome.drop = certain_drop(outcome.tally, golden_.correct, images);
                 outcome.stopped = options_.mode != EvaluationMode::reference &&
                                   outcome.tally.evaluated < images &&
-                                  outcome.drop > options_.tolerances.back();
+                                  exceeds(outcome.drop, options_.tolerances.back());
                 if (!outcome.stopped) survivors.push_back(alive[k]);
             }
             alive = std::move(survivors);
@@ -125,27 +128,32 @@ class Evaluator::Implementation
         return static_cast<std::size_t>((images_.size() + kTileImages - 1) / kTileImages);
     }
 
-    void plan_memory()
+    /// How many tiles of golden values the budget holds beside the work space. \throws JobError if none.
+    [[nodiscard]] std::size_t tiles_in_budget(const InjectableLayer& layer) const
     {
         std::int64_t per_image = elements(network_.graph.input_shape());
-        std::int64_t all_nodes = 0;
-        for (std::size_t i = 0; i < golden_nodes_.size(); ++i)
-        {
-            const std::int64_t size = elements(network_.graph.nodes()[i].shape);
-            if (golden_nodes_[i] && i > 0) per_image += size;
-            all_nodes += size;
-        }
+        for (const NodeId id : evaluator_->golden_nodes(layer))
+            per_image += elements(network_.graph.node(id).shape);
         const std::uint64_t tile_bytes = static_cast<std::uint64_t>(per_image * kTileImages) * sizeof(float);
-        const auto group = static_cast<std::int64_t>(evaluator_->group_size(kTileImages));
-        const std::uint64_t work_bytes = static_cast<std::uint64_t>(all_nodes * kTileImages * group) *
-                                         sizeof(float) * static_cast<std::uint64_t>(options_.threads);
+        const std::uint64_t work_bytes =
+            evaluator_->work_bytes(layer, kTileImages) * static_cast<std::uint64_t>(options_.threads);
         FS_CHECK(JobError, options_.memory_budget >= tile_bytes + work_bytes,
-                 "campaign.memory_budget is {} MiB; one tile of {} images and the work space of {} threads "
+                 "campaign.memory_budget is {} MiB; for layer '{}' a tile of {} images and the work space of "
+                 "{} threads "
                  "need {}",
-                 options_.memory_budget >> 20U, kTileImages, options_.threads,
+                 options_.memory_budget >> 20U, layer.name, kTileImages, options_.threads,
                  ((tile_bytes + work_bytes) >> 20U) + 1);
-        kept_tiles_.resize(
-            std::min<std::uint64_t>(tile_count(), (options_.memory_budget - work_bytes) / tile_bytes - 1));
+        return std::min<std::uint64_t>(tile_count(), (options_.memory_budget - work_bytes) / tile_bytes);
+    }
+
+    /// Make room for the golden values that a layer needs.
+    void prepare(const InjectableLayer& layer)
+    {
+        if (prepared_ == layer.id) return;
+        kept_tiles_.clear();
+        kept_tiles_.resize(tiles_in_budget(layer));
+        wanted_ = evaluator_->golden_nodes(layer);
+        prepared_ = layer.id;
     }
 
     std::vector<Tally> evaluate_tile(const InjectableLayer& layer, const std::vector<WeightChange>& changes,
@@ -182,14 +190,7 @@ class Evaluator::Implementation
             tile.label.push_back(golden_.label[static_cast<std::size_t>(index)]);
             tile.top1.push_back(golden_.top1[static_cast<std::size_t>(index)]);
         }
-        if (std::find(golden_nodes_.begin(), golden_nodes_.end(), true) != golden_nodes_.end())
-        {
-            tile.values = executor_.forward_all(tile.images);
-            for (std::size_t i = 0; i < tile.values.size(); ++i)
-            {
-                if (!golden_nodes_[i]) tile.values[i].reset();
-            }
-        }
+        if (!wanted_.empty()) tile.values = executor_.forward_to(tile.images, wanted_);
         if (t < kept_tiles_.size()) kept_tiles_[t] = tile;
         return tile;
     }
@@ -202,7 +203,8 @@ class Evaluator::Implementation
     Golden golden_;
     std::vector<std::int64_t> order_;
     std::unique_ptr<TileEvaluator> evaluator_;
-    std::vector<bool> golden_nodes_;
+    LayerId prepared_{-1};        ///< the layer that the tiles hold golden values for
+    std::vector<NodeId> wanted_;  ///< nodes whose golden values it needs
     std::vector<Tile> kept_tiles_;
 };
 
@@ -224,9 +226,21 @@ const Golden& Evaluator::golden() const
     return implementation_->golden();
 }
 
+std::string evaluation_layout()
+{
+    return fmt::format("tiles of {} images", kTileImages);
+}
+
 std::vector<Outcome> Evaluator::evaluate(LayerId layer, const std::vector<WeightChange>& changes)
 {
-    return implementation_->evaluate(layer, changes);
+    return *implementation_->evaluate(layer, changes, {});
+}
+
+std::optional<std::vector<Outcome>> Evaluator::evaluate(LayerId layer,
+                                                        const std::vector<WeightChange>& changes,
+                                                        const std::function<bool()>& should_stop)
+{
+    return implementation_->evaluate(layer, changes, should_stop);
 }
 
 }  // namespace flipstorm

@@ -2,7 +2,10 @@
 // Evaluates faults: what does the network do on the test images when one weight has another value?
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +37,9 @@ struct EvaluationOptions
     int threads = 1;
     Device device;
 };
+
+/// What beside the options decides where a fault stops: part of a campaign's digest.
+std::string evaluation_layout();
 
 /// A weight that reads as another value: what any fault model comes down to.
 struct WeightChange
@@ -68,6 +74,11 @@ class Evaluator
      * \throws Error if the layer or a parameter does not exist.
      */
     [[nodiscard]] std::vector<Outcome> evaluate(LayerId layer, const std::vector<WeightChange>& changes);
+
+    /// The same, asking `should_stop` before every tile of images; nothing once it says yes.
+    [[nodiscard]] std::optional<std::vector<Outcome>> evaluate(LayerId layer,
+                                                               const std::vector<WeightChange>& changes,
+                                                               const std::function<bool()>& should_stop);
 
   private:
     class Implementation;

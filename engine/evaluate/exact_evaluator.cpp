@@ -18,30 +18,40 @@ class ExactEvaluator : public TileEvaluator
 {
   public:
     ExactEvaluator(const Network& network, const Executor& executor)
-        : graph_(network.graph), executor_(executor), golden_nodes_(graph_.nodes().size(), false)
+        : graph_(network.graph), executor_(executor)
     {
         for (const InjectableLayer& layer : injectable_layers(network))
-        {
             suffixes_.push_back(suffix_of(layer.node));
-            const Suffix& suffix = suffixes_.back();
-            need(graph_.node(layer.node).inputs[0]);
-            need(suffix.entry);
-            for (const NodeId id : suffix.golden_inputs)
-                need(id);
-        }
     }
 
-    [[nodiscard]] std::vector<bool> golden_nodes() const override { return golden_nodes_; }
+    [[nodiscard]] std::vector<NodeId> golden_nodes(const InjectableLayer& layer) const override
+    {
+        const Suffix& suffix = suffix_of_layer(layer);
+        std::vector<NodeId> nodes = suffix.golden_inputs;
+        nodes.push_back(graph_.node(layer.node).inputs[0]);
+        nodes.push_back(suffix.entry);
+        return nodes;
+    }
 
     [[nodiscard]] std::size_t group_size(std::int64_t tile_images) const override
     {
-        constexpr std::int64_t kPairs = 1024;  // large enough to hide the cost of a LibTorch call
         return static_cast<std::size_t>(std::max<std::int64_t>(1, kPairs / tile_images));
+    }
+
+    [[nodiscard]] std::uint64_t work_bytes(const InjectableLayer& layer,
+                                           std::int64_t tile_images) const override
+    {
+        const Shape& shape = graph_.node(layer.node).shape;
+        // The faulty channels before and behind an operation, and what lies behind for a batch of pairs.
+        const std::int64_t channels = 2 * tile_images * static_cast<std::int64_t>(group_size(tile_images)) *
+                                      (elements(shape) / shape[0]);
+        const Suffix& suffix = suffix_of_layer(layer);
+        return static_cast<std::uint64_t>(channels + suffix.batch * suffix.live_elements) * sizeof(float);
     }
 
     void evaluate(const InjectableLayer& layer, const ChangeGroup& group, const Tile& tile) const override
     {
-        const Suffix& suffix = suffixes_[static_cast<std::size_t>(layer.id.value())];
+        const Suffix& suffix = suffix_of_layer(layer);
         const auto at = static_cast<std::size_t>(suffix.entry.value());
         const torch::Tensor& golden = tile.values[at];
         std::vector<std::int64_t> channel_of(group.count);
@@ -58,13 +68,14 @@ class ExactEvaluator : public TileEvaluator
         torch::Tensor changed = faulty.ne(golden.index_select(1, channels));  // NaN ≠ anything
         if (changed.dim() > 2) changed = changed.flatten(2).any(2);           // [tile, faults]
         const torch::Tensor pairs = changed.nonzero();                        // [pairs, 2]
-        torch::Tensor logits;
-        if (pairs.size(0) > 0)
+        tally_as_golden(group, tile);
+        for (std::int64_t first = 0; first < pairs.size(0); first += suffix.batch)
         {
-            const torch::Tensor image = pairs.select(1, 0);
-            const torch::Tensor fault = pairs.select(1, 1);
+            const torch::Tensor batch = pairs.narrow(0, first, std::min(suffix.batch, pairs.size(0) - first));
+            const torch::Tensor image = batch.select(1, 0);
+            const torch::Tensor fault = batch.select(1, 1);
             torch::Tensor value = golden.index_select(0, image);
-            const torch::Tensor row = torch::arange(pairs.size(0), channels.options());
+            const torch::Tensor row = torch::arange(batch.size(0), channels.options());
             value.index_put_({row, channels.index_select(0, fault)}, faulty.index({image, fault}));
             std::vector<torch::Tensor> values(graph_.nodes().size());
             for (const NodeId id : suffix.golden_inputs)
@@ -73,9 +84,9 @@ class ExactEvaluator : public TileEvaluator
                 values[i] = tile.values[i].index_select(0, image);
             }
             values[at] = value;
-            logits = executor_.resume(std::move(values), suffix.nodes).to(torch::kCPU).contiguous();
+            const torch::Tensor logits = executor_.resume(std::move(values), suffix.nodes);
+            tally(group, tile, batch.to(torch::kCPU).contiguous(), logits.to(torch::kCPU).contiguous());
         }
-        tally(group, tile, pairs.to(torch::kCPU).contiguous(), logits);
     }
 
   private:
@@ -86,7 +97,17 @@ class ExactEvaluator : public TileEvaluator
         NodeId entry;               ///< the last of those, or the layer: from here on all channels are needed
         std::vector<NodeId> nodes;  ///< depend on `entry`, in order
         std::vector<NodeId> golden_inputs;  ///< read by those, do not depend on the layer
+        std::int64_t live_elements = 0;     ///< alive at once while `nodes` are computed, for one image
+        std::int64_t batch = 0;             ///< pairs that are computed together
     };
+
+    /// (fault, image) pairs of a group: large enough to hide the cost of a LibTorch call.
+    static constexpr std::int64_t kPairs = 1024;
+
+    [[nodiscard]] const Suffix& suffix_of_layer(const InjectableLayer& layer) const
+    {
+        return suffixes_[static_cast<std::size_t>(layer.id.value())];
+    }
 
     [[nodiscard]] Suffix suffix_of(NodeId layer) const
     {
@@ -110,6 +131,10 @@ class ExactEvaluator : public TileEvaluator
         {
             if (read[i] && !reached[i]) suffix.golden_inputs.emplace_back(static_cast<std::int32_t>(i));
         }
+        // A batch stays within some tens of MiB, whatever the network; fixed, so that results are.
+        constexpr std::int64_t kBatchElements = std::int64_t{1} << 24;
+        suffix.live_elements = live_elements(graph_, suffix.entry);
+        suffix.batch = std::clamp<std::int64_t>(kBatchElements / suffix.live_elements, 16, kPairs);
         return suffix;
     }
 
@@ -132,8 +157,6 @@ class ExactEvaluator : public TileEvaluator
             std::holds_alternative<ReluOp>(operation) || std::holds_alternative<MaxPool2dOp>(operation);
         return channelwise ? consumer : std::nullopt;
     }
-
-    void need(NodeId id) { golden_nodes_[static_cast<std::size_t>(id.value())] = true; }
 
     /// Output channel of each change, [tile, changes, H, W] or [tile, changes].
     [[nodiscard]] torch::Tensor faulty_channels(const InjectableLayer& layer, const ChangeGroup& group,
@@ -172,9 +195,8 @@ class ExactEvaluator : public TileEvaluator
         return executor_.parameters()[layer.weight + 1];
     }
 
-    /// Add what each change did: judged where its logits are given, golden elsewhere.
-    static void tally(const ChangeGroup& group, const Tile& tile, const torch::Tensor& pairs,
-                      const torch::Tensor& logits)
+    /// Add the whole tile to each change's tally as if nothing had changed.
+    static void tally_as_golden(const ChangeGroup& group, const Tile& tile)
     {
         Tally golden;
         golden.evaluated = static_cast<std::uint32_t>(tile.size());
@@ -182,6 +204,12 @@ class ExactEvaluator : public TileEvaluator
             golden.correct += tile.top1[i] == tile.label[i] ? 1U : 0U;
         for (std::size_t f = 0; f < group.count; ++f)
             group.tallies[f] += golden;
+    }
+
+    /// Replace what was tallied for some pairs of (image, change) [pairs, 2] by what their logits say.
+    static void tally(const ChangeGroup& group, const Tile& tile, const torch::Tensor& pairs,
+                      const torch::Tensor& logits)
+    {
         const auto* pair = pairs.data_ptr<std::int64_t>();
         for (std::int64_t p = 0; p < pairs.size(0); ++p)
         {
@@ -198,7 +226,6 @@ class ExactEvaluator : public TileEvaluator
 
     Graph graph_;
     Executor executor_;
-    std::vector<bool> golden_nodes_;
     std::vector<Suffix> suffixes_;  ///< by layer id
 };
 

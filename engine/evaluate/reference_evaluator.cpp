@@ -10,9 +10,14 @@ namespace
 class ReferenceEvaluator : public TileEvaluator
 {
   public:
-    explicit ReferenceEvaluator(const Executor& executor) : executor_(executor) {}
+    ReferenceEvaluator(const Network& network, const Executor& executor)
+        : executor_(executor), live_elements_(live_elements(network.graph, NodeId(0)))
+    {}
 
-    [[nodiscard]] std::vector<bool> golden_nodes() const override { return {}; }
+    [[nodiscard]] std::vector<NodeId> golden_nodes(const InjectableLayer& /*layer*/) const override
+    {
+        return {};
+    }
 
     [[nodiscard]] std::size_t group_size(std::int64_t /*tile_images*/) const override { return 1; }
 
@@ -34,15 +39,22 @@ class ReferenceEvaluator : public TileEvaluator
         }
     }
 
+    [[nodiscard]] std::uint64_t work_bytes(const InjectableLayer& /*layer*/,
+                                           std::int64_t tile_images) const override
+    {
+        return static_cast<std::uint64_t>(live_elements_ * tile_images) * sizeof(float);
+    }
+
   private:
     Executor executor_;
+    std::int64_t live_elements_;
 };
 
 }  // namespace
 
-std::unique_ptr<TileEvaluator> make_reference_evaluator(const Executor& executor)
+std::unique_ptr<TileEvaluator> make_reference_evaluator(const Network& network, const Executor& executor)
 {
-    return std::make_unique<ReferenceEvaluator>(executor);
+    return std::make_unique<ReferenceEvaluator>(network, executor);
 }
 
 }  // namespace flipstorm

@@ -39,19 +39,23 @@ class TileEvaluator
   public:
     virtual ~TileEvaluator() = default;
 
-    /// Nodes whose golden value a tile must hold. [nodes]
-    [[nodiscard]] virtual std::vector<bool> golden_nodes() const = 0;
+    /// Nodes whose golden value a tile must hold to evaluate changes of a layer.
+    [[nodiscard]] virtual std::vector<NodeId> golden_nodes(const InjectableLayer& layer) const = 0;
 
     /// Changes per group for tiles of that many images: fixed by the mode, so that batches do not depend on
     /// threads or ranks.
     [[nodiscard]] virtual std::size_t group_size(std::int64_t tile_images) const = 0;
+
+    /// Bytes of work space that one group of a layer takes, at most.
+    [[nodiscard]] virtual std::uint64_t work_bytes(const InjectableLayer& layer,
+                                                   std::int64_t tile_images) const = 0;
 
     /// Tally each change of the group over the tile. Thread-safe.
     virtual void evaluate(const InjectableLayer& layer, const ChangeGroup& group, const Tile& tile) const = 0;
 };
 
 /// The mode's evaluator for a network on a device.
-std::unique_ptr<TileEvaluator> make_reference_evaluator(const Executor& executor);
+std::unique_ptr<TileEvaluator> make_reference_evaluator(const Network& network, const Executor& executor);
 std::unique_ptr<TileEvaluator> make_exact_evaluator(const Network& network, const Executor& executor);
 
 /**

@@ -152,7 +152,7 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, std::uint64_t 
 {
     // A chunk is what a kill can cost: some seconds on a core. Small campaigns still get several per layer.
     constexpr double kChunkMacs = 1.0e11;
-    constexpr double kSmallest = 16;
+    constexpr double kSmallest = 1;
     constexpr double kLargest = 1024;
     constexpr std::uint64_t kChunksPerLayer = 8;
     // Draws that follow each other on one layer (the bits of a data-unaware scheme) share chunks.

@@ -88,7 +88,6 @@ class Plan
     /// Fault of that number. \throws Error if there is none.
     [[nodiscard]] WeightFault fault(FaultIndex index) const;
 
-  private:
     /// Draws of a stratum that fall on one layer: a contiguous range of fault numbers.
     struct Draw
     {
@@ -97,9 +96,11 @@ class Plan
         std::uint64_t first = 0;
         std::uint64_t count = 0;
         std::int32_t word_bits = 0;
-        KeyedPermutation permutation;
+        KeyedPermutation permutation;  ///< of the layer's part of the stratum's population
     };
+    [[nodiscard]] const std::vector<Draw>& draws() const { return draws_; }
 
+  private:
     void add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
     void add_chunks(const std::vector<InjectableLayer>& layers, std::uint64_t images);
 

@@ -44,6 +44,11 @@ struct Apply
     torch::Tensor operator()(const FlattenOp& /*op*/) const { return inputs[0].flatten(1); }
 };
 
+std::size_t index(NodeId id)
+{
+    return static_cast<std::size_t>(id.value());
+}
+
 std::vector<NodeId> all_but_input(const Graph& graph)
 {
     std::vector<NodeId> nodes;
@@ -72,7 +77,7 @@ Executor::Executor(const Network& network, torch::Device device) : graph_(networ
 
 torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& inputs) const
 {
-    const std::size_t first = first_parameter_[static_cast<std::size_t>(id.value())];
+    const std::size_t first = first_parameter_[index(id)];
     return std::visit(Apply{inputs, parameters_.data() + first}, graph_.node(id).operation);
 }
 
@@ -84,38 +89,62 @@ torch::Tensor Executor::resume(std::vector<torch::Tensor> values, const std::vec
     for (std::size_t k = 0; k < nodes.size(); ++k)
     {
         for (const NodeId input : graph_.node(nodes[k]).inputs)
-            last_use[static_cast<std::size_t>(input.value())] = k;
+            last_use[index(input)] = k;
     }
     for (std::size_t k = 0; k < nodes.size(); ++k)
     {
         std::vector<torch::Tensor> inputs;
         for (const NodeId input : graph_.node(nodes[k]).inputs)
         {
-            const torch::Tensor& value = values[static_cast<std::size_t>(input.value())];
+            const torch::Tensor& value = values[index(input)];
             FS_REQUIRE(value.defined(), "node '{}' is needed but was not given", graph_.node(input).name);
             inputs.push_back(value);
         }
         for (const NodeId input : graph_.node(nodes[k]).inputs)
         {
-            const auto i = static_cast<std::size_t>(input.value());
+            const auto i = index(input);
             if (last_use[i] == k) values[i].reset();
         }
-        values[static_cast<std::size_t>(nodes[k].value())] = apply(nodes[k], inputs);
+        values[index(nodes[k])] = apply(nodes[k], inputs);
     }
-    return values[static_cast<std::size_t>(graph_.output().value())];
+    return values[index(graph_.output())];
 }
 
-std::vector<torch::Tensor> Executor::forward_all(const torch::Tensor& images) const
+std::vector<torch::Tensor> Executor::forward_to(const torch::Tensor& images,
+                                                const std::vector<NodeId>& wanted) const
 {
-    std::vector<torch::Tensor> values(graph_.nodes().size());
-    values[0] = images;
-    for (const NodeId id : all_but_input(graph_))
+    std::vector<bool> needed(graph_.nodes().size(), false);
+    for (const NodeId id : wanted)
+        needed[index(id)] = true;
+    const std::vector<bool> kept = needed;
+    for (std::size_t i = needed.size(); i-- > 1;)
     {
-        std::vector<torch::Tensor> inputs;
-        for (const NodeId input : graph_.node(id).inputs)
-            inputs.push_back(values[static_cast<std::size_t>(input.value())]);
-        values[static_cast<std::size_t>(id.value())] = apply(id, inputs);
+        if (!needed[i]) continue;
+        for (const NodeId input : graph_.nodes()[i].inputs)
+            needed[index(input)] = true;
     }
+    std::vector<torch::Tensor> values(needed.size());
+    values[0] = images;
+    std::vector<std::size_t> last_use(needed.size(), 0);
+    for (std::size_t i = 1; i < needed.size(); ++i)
+    {
+        if (!needed[i]) continue;
+        for (const NodeId input : graph_.nodes()[i].inputs)
+            last_use[index(input)] = i;
+    }
+    for (std::size_t i = 1; i < needed.size(); ++i)
+    {
+        if (!needed[i]) continue;
+        std::vector<torch::Tensor> inputs;
+        for (const NodeId input : graph_.nodes()[i].inputs)
+            inputs.push_back(values[index(input)]);
+        values[i] = apply(NodeId(static_cast<std::int32_t>(i)), inputs);
+        for (const NodeId input : graph_.nodes()[i].inputs)
+        {
+            if (last_use[index(input)] == i && !kept[index(input)]) values[index(input)].reset();
+        }
+    }
+    if (!kept[0]) values[0].reset();
     return values;
 }
 

@@ -26,8 +26,12 @@ class Executor
     /// Logits [N, classes] of normalised images [N, C, H, W].
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) const;
 
-    /// Value of every node, by node id, for normalised images [N, C, H, W].
-    [[nodiscard]] std::vector<torch::Tensor> forward_all(const torch::Tensor& images) const;
+    /**
+     * Values of some nodes, by node id, for normalised images [N, C, H, W]; the others are left undefined,
+     * and only what the wanted ones depend on is computed.
+     */
+    [[nodiscard]] std::vector<torch::Tensor> forward_to(const torch::Tensor& images,
+                                                        const std::vector<NodeId>& wanted) const;
 
     /**
      * Logits from the middle: compute the listed nodes in order and return the last node's value.

@@ -106,6 +106,42 @@ std::int64_t elements(const Shape& shape)
     return count;
 }
 
+std::int64_t live_elements(const Graph& graph, NodeId source)
+{
+    const std::vector<bool> reached = graph.reachable_from(source);
+    std::vector<std::size_t> last_use(reached.size(), 0);
+    std::vector<bool> alive(reached.size(), false);
+    for (std::size_t i = 0; i < reached.size(); ++i)
+    {
+        if (!reached[i] || i == static_cast<std::size_t>(source.value())) continue;
+        for (const NodeId input : graph.nodes()[i].inputs)
+        {
+            last_use[static_cast<std::size_t>(input.value())] = i;
+            // What does not depend on the source is there from the start.
+            if (!reached[static_cast<std::size_t>(input.value())])
+                alive[static_cast<std::size_t>(input.value())] = true;
+        }
+    }
+    alive[static_cast<std::size_t>(source.value())] = true;
+    std::int64_t most = 0;
+    for (std::size_t i = static_cast<std::size_t>(source.value()); i < reached.size(); ++i)
+    {
+        if (!reached[i]) continue;
+        alive[i] = true;
+        std::int64_t now = 0;
+        for (std::size_t k = 0; k < alive.size(); ++k)
+        {
+            if (alive[k]) now += elements(graph.nodes()[k].shape);
+        }
+        most = std::max(most, now);
+        for (std::size_t k = 0; k < alive.size(); ++k)
+        {
+            if (alive[k] && k != i && last_use[k] <= i) alive[k] = false;
+        }
+    }
+    return most;
+}
+
 Graph::Graph(Shape input_shape)
 {
     FS_CHECK(DataError, !input_shape.empty() && elements(input_shape) > 0, "an input of shape {}",

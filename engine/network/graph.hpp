@@ -118,6 +118,12 @@ class Graph
     std::vector<Node> nodes_;
 };
 
+/**
+ * Elements, for one image, of the values that are alive at the same time while everything behind `source` is
+ * computed in order: the most that is needed at any node, its inputs and output included.
+ */
+[[nodiscard]] std::int64_t live_elements(const Graph& graph, NodeId source);
+
 /// Elements of a shape.
 [[nodiscard]] std::int64_t elements(const Shape& shape);
 

@@ -35,7 +35,8 @@ std::string quoted(const std::string& text)
     return out + '"';
 }
 
-/// The operation's name and attributes as JSON members.
+/// The operation's name and attributes as JSON members. Digests of models hash this text: an attribute that
+/// is added later is written only where it is not its default, so that older models keep theirs.
 struct WriteOperation
 {
     std::string operator()(const InputOp& /*op*/) const { return R"("op": "input")"; }

@@ -37,20 +37,28 @@ int word_bits(NumberFormat format)
 
 std::uint32_t encode(NumberFormat format, float value)
 {
-    FS_ASSERT(format == NumberFormat::fp32);
-    static_cast<void>(format);
-    std::uint32_t word = 0;
-    std::memcpy(&word, &value, sizeof word);
-    return word;
+    switch (format)
+    {
+        case NumberFormat::fp32: {
+            std::uint32_t word = 0;
+            std::memcpy(&word, &value, sizeof word);
+            return word;
+        }
+    }
+    throw Error("number format {} cannot be encoded", static_cast<int>(format));
 }
 
 float decode(NumberFormat format, std::uint32_t word)
 {
-    FS_ASSERT(format == NumberFormat::fp32);
-    static_cast<void>(format);
-    float value = 0;
-    std::memcpy(&value, &word, sizeof value);
-    return value;
+    switch (format)
+    {
+        case NumberFormat::fp32: {
+            float value = 0;
+            std::memcpy(&value, &word, sizeof value);
+            return value;
+        }
+    }
+    throw Error("number format {} cannot be decoded", static_cast<int>(format));
 }
 
 }  // namespace flipstorm

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
@@ -183,7 +184,7 @@ TEST_F(TinyNetwork, OutcomesAreWhatTheHandReckons)
         EXPECT_EQ(flipped.tally.mismatches, 2U);
         EXPECT_EQ(flipped.drop, 0.0);
         // w01 = NaN: every logit 0 is NaN, whatever x1 is (0 · NaN = NaN).
-        const Outcome poisoned = one(EvaluationMode::reference, {1, std::numeric_limits<float>::quiet_NaN()});
+        const Outcome poisoned = one(mode, {1, std::numeric_limits<float>::quiet_NaN()});
         EXPECT_EQ(poisoned.tally.nonfinite, 4U);
         EXPECT_EQ(poisoned.tally.correct, 0U);
         EXPECT_EQ(poisoned.tally.mismatches, 4U);
@@ -223,7 +224,8 @@ TEST_F(TinyNetwork, RefusesWhatDoesNotFit)
     EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(0), {{4, 0.0F}})), Error);
 }
 
-// A budget that holds few tiles makes the evaluator compute golden values again; outcomes stay.
+// The smallest budget that is accepted holds one of five tiles: golden values are computed again and again,
+// and layers take turns; outcomes stay.
 TEST(Evaluator, OutcomesDoNotDependOnTheMemoryBudget)
 {
     set_compute_threads(1);
@@ -231,15 +233,45 @@ TEST(Evaluator, OutcomesDoNotDependOnTheMemoryBudget)
     const Network network =
         build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
     EvaluationOptions tight = options(EvaluationMode::exact);
-    tight.memory_budget = std::uint64_t{80} << 20U;
-    Evaluator small(network, data.test, tight);
+    std::unique_ptr<Evaluator> small;
+    for (tight.memory_budget = 1U << 20U; !small; tight.memory_budget += 1U << 18U)
+    {
+        try
+        {
+            small = std::make_unique<Evaluator>(network, data.test, tight);
+        }
+        catch (const JobError&)
+        {
+            ASSERT_LT(tight.memory_budget, 1U << 30U);
+        }
+    }
     Evaluator large(network, data.test, options(EvaluationMode::exact));
-    const InjectableLayer layer = injectable_layers(network)[1];
-    const std::vector<WeightChange> changes = random_flips(network, layer, 20);
-    const std::vector<Outcome> a = small.evaluate(layer.id, changes);
-    const std::vector<Outcome> b = large.evaluate(layer.id, changes);
-    for (std::size_t f = 0; f < changes.size(); ++f)
-        EXPECT_TRUE(a[f].tally == b[f].tally && a[f].drop == b[f].drop);
+    const std::vector<InjectableLayer> layers = injectable_layers(network);
+    for (const std::size_t l : {1U, 3U, 1U})
+    {
+        const std::vector<WeightChange> changes = random_flips(network, layers[l], 20);
+        const std::vector<Outcome> a = small->evaluate(layers[l].id, changes);
+        const std::vector<Outcome> b = large.evaluate(layers[l].id, changes);
+        for (std::size_t f = 0; f < changes.size(); ++f)
+        {
+            EXPECT_TRUE(a[f].tally == b[f].tally && a[f].drop == b[f].drop);
+        }
+    }
+}
+
+TEST(Evaluator, AbandonsABatchWhenAsked)
+{
+    set_compute_threads(1);
+    const Dataset data = make_synthetic_dataset(3, {10, 900, 1, 28, 28, 10});
+    const Network network =
+        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    Evaluator evaluator(network, data.test, options(EvaluationMode::exact));
+    const InjectableLayer layer = injectable_layers(network)[4];
+    const std::vector<WeightChange> changes = random_flips(network, layer, 3);
+    int asked = 0;
+    EXPECT_FALSE(evaluator.evaluate(layer.id, changes, [&] { return ++asked > 2; }).has_value());
+    EXPECT_EQ(asked, 3);
+    EXPECT_TRUE(evaluator.evaluate(layer.id, changes, [] { return false; }).has_value());
 }
 
 }  // namespace

@@ -58,6 +58,21 @@ TEST(Lenet5, StartsAsPyTorchDoes)
     EXPECT_EQ(digest(network), digest(lenet()));
 }
 
+// LeNet-5 holds most at relu1: conv1 and relu1, 4,704 each. Behind pool2: two values of 400.
+TEST(Graph, KnowsWhatIsAliveAtOnce)
+{
+    const Network network = lenet();
+    EXPECT_EQ(live_elements(network.graph, NodeId(0)), 2 * 4704);
+    EXPECT_EQ(live_elements(network.graph, NodeId(6)), 800);
+    Graph branched({1, 2, 2});
+    const NodeId a = branched.add("a", ReluOp{}, {NodeId(0)});
+    const NodeId b = branched.add("b", ReluOp{}, {a});
+    const NodeId c = branched.add("c", ReluOp{}, {b});
+    branched.add("sum", AddOp{}, {c, a});
+    EXPECT_EQ(live_elements(branched, NodeId(0)), 12);  // a, b and c, or a, c and their sum
+    EXPECT_EQ(live_elements(branched, c), 12);          // c, the sum, and a from elsewhere
+}
+
 TEST(Graph, SurvivesJson)
 {
     const Network network = lenet();

@@ -39,6 +39,11 @@ TEST(CriticalCount, CountsByStratum)
     // conv1 is 4,800 of 1,967,040 bits; all its faults critical, and half of fc1's (1,536,000 bits).
     for (const Chunk& chunk : plan.chunks())
     {
+        const bool last_layer = chunk.layer.value() == 4;
+        if (!last_layer)
+        {
+            EXPECT_FALSE(count.estimate().has_value()) << "an estimate before every layer was seen";
+        }
         std::vector<Outcome> outcomes(chunk.count);
         for (std::size_t i = 0; i < outcomes.size(); ++i)
         {
@@ -48,8 +53,9 @@ TEST(CriticalCount, CountsByStratum)
         }
         count.add(chunk, outcomes);
     }
-    EXPECT_EQ(count.estimate().faults, 100U);
-    EXPECT_NEAR(count.estimate().share, (4800.0 + 768000.0) / 1967040.0, 1e-12);
+    ASSERT_TRUE(count.estimate().has_value());
+    EXPECT_EQ(count.estimate()->faults, 100U);
+    EXPECT_NEAR(count.estimate()->share, (4800.0 + 768000.0) / 1967040.0, 1e-12);
 }
 
 }  // namespace
