@@ -14,22 +14,6 @@ int hamming_sec_parity(int data_bits)
     return parity;
 }
 
-int secded_parity(int data_bits)
-{
-    return hamming_sec_parity(data_bits) + 1;
-}
-
-double sec_overhead_percent(int word_bits)
-{
-    return 100.0 * hamming_sec_parity(word_bits) / word_bits;
-}
-
-double signature_overhead_percent(int word_bits)
-{
-    FS_REQUIRE(word_bits >= 1, "words of {} bits", word_bits);
-    return 100.0 / word_bits;
-}
-
 double gain_percent(double all_parameters, double critical_parameters, double signature)
 {
     return 100.0 * (1.0 - (critical_parameters + signature) / all_parameters);

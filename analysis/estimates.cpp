@@ -4,23 +4,12 @@
 #include <cmath>
 #include <limits>
 
-#include "analysis/feature_table.hpp"
+#include "engine/base/tolerance.hpp"
 
 namespace flipstorm
 {
 namespace
 {
-
-/// Wilson score interval for `share` with an effective sample size of 1 / `inverse_size`.
-void set_interval(ShareEstimate& estimate, double inverse_size, double quantile)
-{
-    const double p = estimate.share;
-    const double z2 = quantile * quantile * inverse_size;
-    const double centre = (p + z2 / 2) / (1 + z2);
-    const double half = std::sqrt(z2 * (p * (1 - p) + z2 / 4)) / (1 + z2);
-    estimate.low = p > 0 ? std::clamp(centre - half, 0.0, p) : 0.0;
-    estimate.high = p < 1 ? std::clamp(centre + half, p, 1.0) : 1.0;
-}
 
 std::size_t as_index(std::int32_t id)
 {
@@ -28,6 +17,29 @@ std::size_t as_index(std::int32_t id)
 }
 
 }  // namespace
+
+ShareInterval wilson_interval(double share, double size, double quantile)
+{
+    if (size <= 0) return {share, 0.0, 1.0};
+    const double p = share;
+    const double z2 = quantile * quantile / size;
+    const double centre = (p + z2 / 2) / (1 + z2);
+    const double half = std::sqrt(z2 * (p * (1 - p) + z2 / 4)) / (1 + z2);
+    return {p, p > 0 ? std::clamp(centre - half, 0.0, p) : 0.0,
+            p < 1 ? std::clamp(centre + half, p, 1.0) : 1.0};
+}
+
+ShareInterval product_interval(const ShareInterval& x, const ShareInterval& y, double quantile)
+{
+    const double share = x.share * y.share;
+    const auto distance = [&](double x_limit, double y_limit) {
+        const double dx = x_limit - x.share;
+        const double dy = y_limit - y.share;
+        return std::hypot(x.share * dy, y.share * dx, dx * dy / quantile);
+    };
+    return {share, std::max(0.0, share - distance(x.low, y.low)),
+            std::min(1.0, share + distance(x.high, y.high))};
+}
 
 ShareEstimate estimate_share(const std::vector<StratumCount>& strata, double quantile)
 {
@@ -60,20 +72,28 @@ ShareEstimate estimate_share(const std::vector<StratumCount>& strata, double qua
     if (estimate.hits == estimate.faults) share = 1;
     estimate.share = share;
 
-    double variance = 0;
-    double flat = 0;  // Σ W² (1 − n / N) / n
+    double own = 0;   // Σ c p_h (1 − p_h)
+    double lent = 0;  // Σ c / n
+    double flat = 0;  // Σ c
     for (const StratumCount& h : strata)
     {
         if (h.faults == 0) continue;
         const auto n = static_cast<double>(h.faults);
         const double weight = static_cast<double>(h.population) / covered;
         const double unit = weight * weight * (1 - n / static_cast<double>(h.population)) / n;
-        const double p = (static_cast<double>(h.hits) + share) / (n + 1);
-        variance += unit * p * (1 - p);
+        const double p = static_cast<double>(h.hits) / n;
+        own += unit * p * (1 - p);
+        lent += unit / n;
         flat += unit;
     }
-    const bool mixed = share > 0 && share < 1;
-    set_interval(estimate, mixed ? variance / (share * (1 - share)) : flat, quantile);
+    double size = 1 / flat;
+    if (share > 0 && share < 1)
+    {
+        const double spread = share * (1 - share);
+        const double variance = (own + spread * lent) / (1 - lent);  // V, solved for
+        size = spread / variance + 1;
+    }
+    static_cast<ShareInterval&>(estimate) = wilson_interval(share, size, quantile);
     return estimate;
 }
 
@@ -88,7 +108,7 @@ CriticalShare estimate_critical_share(const CampaignRecord& campaign, double tol
         StratumCount& part = parts[as_index(campaign.faults.stratum[row]) * layers.size() +
                                    as_index(campaign.faults.layer[row])];
         ++part.faults;
-        if (is_critical(campaign.outcomes.drop[row], tolerance)) ++part.hits;
+        if (exceeds(campaign.outcomes.drop[row], tolerance)) ++part.hits;
     }
 
     CriticalShare result;

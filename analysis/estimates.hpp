@@ -21,12 +21,37 @@ struct StratumCount
     std::uint64_t hits = 0;  ///< of the faults
 };
 
-/// An estimated share and its interval; NaN without faults.
-struct ShareEstimate
+/// A share and the limits of its confidence interval.
+struct ShareInterval
 {
     double share = 0;
     double low = 0;
     double high = 0;
+};
+
+/**
+ * Wilson's score interval for a share seen in `size` independent draws; an effective size need not be whole.
+ *
+ * The limits are 0 to 1 for size 0 and the share itself for an infinite size; a share of 0 or 1 is itself a
+ * limit. Thread-safe.
+ */
+ShareInterval wilson_interval(double share, double size, double quantile = kQuantile95);
+
+/**
+ * The product of two independent shares, such as that of critical faults and that of them which a protection
+ * misses.
+ *
+ *     variance = x² Var(y) + y² Var(x) + Var(x) Var(y)
+ *
+ * Below and above the product, each variance is recovered from the limit on that side, (distance / quantile)²
+ * (MOVER; Zou and Donner, Statistics in Medicine 27, 2008). A factor that is known exactly scales the other's
+ * interval. Thread-safe.
+ */
+ShareInterval product_interval(const ShareInterval& x, const ShareInterval& y, double quantile = kQuantile95);
+
+/// An estimated share and its interval; NaN without faults.
+struct ShareEstimate : ShareInterval
+{
     std::uint64_t faults = 0;
     std::uint64_t hits = 0;
     double covered = 0;  ///< share of the population that lies in strata with faults, 0 … 1
@@ -36,12 +61,15 @@ struct ShareEstimate
  * Estimate the share of hits over strata of different sampling rates.
  *
  *     p = Σ W_h k_h / n_h,  W_h = N_h / Σ N over the strata with faults
- *     V = Σ W_h² (1 − n_h / N_h) p̃_h (1 − p̃_h) / n_h,  p̃_h = (k_h + p) / (n_h + 1)
+ *     V = Σ c_h (p_h (1 − p_h) + u / n_h),  c_h = W_h² (1 − n_h / N_h) / n_h,  p_h = k_h / n_h
+ *     u = p (1 − p) + V
  *
- * and the Wilson score interval for p with the effective sample size n = p (1 − p) / V. p̃_h lends each
- * stratum one fault at the overall share, so that a stratum without hits has a variance; for a single stratum
- * this is Wilson's interval with the correction for a finite population. For p = 0 or 1, n = 1 / Σ W_h² (1 −
- * n_h / N_h) / n_h. A sample that holds the whole population has an interval of width 0.
+ * and the Wilson score interval for p with the effective sample size n = u / V. A stratum's own variance has
+ * n_h − 1 degrees of freedom; the missing one is lent by u, the variance of a fault drawn from all strata,
+ * estimated without bias. So V is unbiased where the strata are alike and too large rather than too small
+ * where they differ, a stratum of one fault or without hits has a variance, and a single stratum of a large
+ * population has exactly Wilson's interval. For p = 0 or 1, n = 1 / Σ c_h. A sample that holds the whole
+ * population has an interval of width 0.
  *
  * Strata without faults say nothing and are left out; `covered` tells how much is left. Thread-safe.
  */

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/base/error.hpp"
+#include "engine/base/tolerance.hpp"
 
 namespace flipstorm
 {
@@ -94,7 +95,7 @@ std::vector<std::uint8_t> critical_labels(const OutcomeTable& outcomes, double t
 {
     std::vector<std::uint8_t> labels(outcomes.drop.size());
     std::transform(outcomes.drop.begin(), outcomes.drop.end(), labels.begin(), [tolerance](double drop) {
-        return static_cast<std::uint8_t>(is_critical(drop, tolerance) ? 1 : 0);
+        return static_cast<std::uint8_t>(exceeds(drop, tolerance) ? 1 : 0);
     });
     return labels;
 }

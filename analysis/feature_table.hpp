@@ -58,18 +58,7 @@ FeatureTable make_feature_table(std::vector<std::string> names,
 /// The features of a campaign's faults, columns as in FaultFeature. \throws DataError. Thread-safe.
 FeatureTable campaign_features(const FaultTable& faults);
 
-/**
- * A fault is critical for a tolerance if its drop exceeds it.
- *
- * Drops are multiples of 1 / images; a slack of 1e-9 keeps a drop that equals the tolerance acceptable
- * however both were rounded. A proven lower bound (stopped = 1) lies beyond every tolerance of its campaign.
- */
-[[nodiscard]] constexpr bool is_critical(double drop, double tolerance)
-{
-    return drop > tolerance + 1e-9;
-}
-
-/// 1 for each critical fault, 0 for each acceptable one, in campaign order. Thread-safe.
+/// 1 for each fault whose drop exceeds the tolerance, 0 for the others, in campaign order. Thread-safe.
 std::vector<std::uint8_t> critical_labels(const OutcomeTable& outcomes, double tolerance);
 
 }  // namespace flipstorm

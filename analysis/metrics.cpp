@@ -98,7 +98,7 @@ ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double 
     ScoredCounts flagged;
     for (const ScoredCounts& row : rows)
     {
-        if (!(row.score > threshold)) continue;
+        if (!(row.score >= threshold)) continue;
         flagged.acceptable += row.acceptable;
         flagged.critical += row.critical;
     }

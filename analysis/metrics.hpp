@@ -34,8 +34,8 @@ RocRecord roc_curve(std::vector<ScoredCounts> rows);
 /**
  * Percent of all rows by true and predicted class (the joint shares of Table II of DATE 2023).
  *
- * A row is predicted critical if its score > threshold: at 0.5 this is the most probable class, a draw
- * counting as acceptable, as scikit-learn's `predict` does. All NaN without rows.
+ * A row is predicted critical if its score ≥ threshold, the rule of roc_curve and of the protection. A draw
+ * at 0.5 is critical: here the forest is more cautious than scikit-learn's `predict`. All NaN without rows.
  */
 ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double threshold = 0.5);
 

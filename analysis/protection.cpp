@@ -9,7 +9,7 @@
 #include "analysis/campaign_check.hpp"
 #include "analysis/codes.hpp"
 #include "analysis/estimates.hpp"
-#include "analysis/feature_table.hpp"
+#include "analysis/residual.hpp"
 #include "engine/base/error.hpp"
 
 namespace flipstorm
@@ -32,10 +32,38 @@ struct Levels
     std::array<std::uint64_t, kLevels> parameters{};
     std::array<std::uint64_t, kLevels> parity_bits{};
     std::array<double, kLevels> probability{};  ///< Σ over all bits of predicted probability
-    std::array<double, kLevels> measured{};     ///< Σ of the weights of critical faults
+    std::array<double, kLevels> held_out{};     ///< Σ of the weights of the held-out critical faults
+    double held_out_size = 0;                   ///< effective number of these, (Σ w)² / Σ w² (Kish)
     std::uint64_t weights = 0;
     std::uint64_t bits = 0;
+    ShareInterval critical;  ///< share of all faults
 };
+
+/// The map of each layer of the campaign. \throws DataError if campaign and map are not of one network.
+std::vector<const LayerCriticality*> maps_of_layers(const CampaignRecord& campaign,
+                                                    const ForestRecord& forest)
+{
+    const LayerTable& layers = campaign.header.layers;
+    FS_CHECK(DataError, forest.criticality.size() == layers.size(),
+             "the forest's map has {} layers, the campaign {}: not the same network",
+             forest.criticality.size(), layers.size());
+    std::vector<const LayerCriticality*> maps;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        const auto map = std::find_if(
+            forest.criticality.begin(), forest.criticality.end(),
+            [&](const LayerCriticality& candidate) { return candidate.layer == layers.name[l]; });
+        FS_CHECK(DataError, map != forest.criticality.end(),
+                 "the forest's map has no layer '{}' of the campaign: not the same network", layers.name[l]);
+        const bool same = map->weights == layers.weights[l] && map->bits == layers.word_bits[l] &&
+                          map->probability.size() == map->weights * static_cast<std::uint64_t>(map->bits);
+        FS_CHECK(DataError, same,
+                 "layer '{}' has {} weights of {} bits in the forest's map, {} of {} in the campaign",
+                 map->layer, map->weights, map->bits, layers.weights[l], layers.word_bits[l]);
+        maps.push_back(&*map);
+    }
+    return maps;
+}
 
 /// The level of the worst bit of each parameter of a layer.
 std::vector<std::uint8_t> worst_levels(const LayerCriticality& map)
@@ -51,12 +79,19 @@ std::vector<std::uint8_t> worst_levels(const LayerCriticality& map)
 }
 
 Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
+                    const std::vector<const LayerCriticality*>& maps,
                     const std::vector<std::vector<std::uint8_t>>& worst)
 {
     Levels levels;
+    const HeldOut held = held_out(campaign, forest);
+    std::array<double, kLevels> probability{};
+    for (std::size_t level = 0; level < kLevels; ++level)
+    {
+        probability[level] = undo_balance(static_cast<double>(level) / 255.0, held.balance);
+    }
     for (std::size_t l = 0; l < worst.size(); ++l)
     {
-        const LayerCriticality& map = forest.criticality[l];
+        const LayerCriticality& map = *maps[l];
         const auto bits = static_cast<std::uint64_t>(map.bits);
         const auto parity = static_cast<std::uint64_t>(hamming_sec_parity(map.bits));
         levels.weights += map.weights;
@@ -65,20 +100,25 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
         {
             const std::size_t level = worst[l][w];
             const auto first = map.probability.begin() + static_cast<std::ptrdiff_t>(w * bits);
-            const auto sum =
-                std::accumulate(first, first + static_cast<std::ptrdiff_t>(bits), std::uint64_t{0});
             ++levels.parameters[level];
             levels.parity_bits[level] += parity;
-            levels.probability[level] += static_cast<double>(sum) / 255.0;
+            levels.probability[level] = std::accumulate(
+                first, first + static_cast<std::ptrdiff_t>(bits), levels.probability[level],
+                [&probability](double sum, std::uint8_t of_bit) { return sum + probability[of_bit]; });
         }
     }
     const std::vector<double> weight = fault_weights(campaign);
-    for (std::size_t row = 0; row < weight.size(); ++row)
+    double sum = 0;
+    double squares = 0;
+    for (const std::uint32_t row : held.critical)
     {
-        if (!is_critical(campaign.outcomes.drop[row], forest.tolerance)) continue;
         const auto layer = static_cast<std::size_t>(campaign.faults.layer[row]);
-        levels.measured[worst[layer][campaign.faults.parameter[row]]] += weight[row];
+        levels.held_out[worst[layer][campaign.faults.parameter[row]]] += weight[row];
+        sum += weight[row];
+        squares += weight[row] * weight[row];
     }
+    levels.held_out_size = squares > 0 ? sum * sum / squares : 0;
+    levels.critical = estimate_critical_share(campaign, forest.tolerance).network;
     return levels;
 }
 
@@ -94,6 +134,18 @@ auto sum_below(const Array& levels, std::size_t end)
 {
     return std::accumulate(levels.begin(), levels.begin() + static_cast<std::ptrdiff_t>(end),
                            typename Array::value_type{0});
+}
+
+/// Part of the critical faults that the code misses if it covers the parameters from `level` upwards.
+ShareInterval missed_share(const Levels& levels, std::size_t level)
+{
+    const std::uint64_t flagged = sum_from(levels.parameters, level);
+    if (flagged == 0) return {1, 1, 1};
+    if (flagged == levels.weights) return {0, 0, 0};
+    const double missed = sum_below(levels.held_out, level);
+    const double caught = sum_from(levels.held_out, level);
+    // Without a critical fault to judge by, any part may be missed.
+    return wilson_interval(missed + caught > 0 ? missed / (missed + caught) : 1, levels.held_out_size);
 }
 
 /// The option that flags parameters from `level` upwards: 0 all of them, kLevels none.
@@ -114,7 +166,10 @@ ProtectionOption make_option(const Levels& levels, const std::string& scheme, st
     option.signature_overhead = percent(option.signature_bits);
     option.total_overhead = percent(option.parity_bits + option.signature_bits);
     option.predicted_residual = sum_below(levels.probability, level) / static_cast<double>(levels.bits);
-    option.measured_residual = sum_below(levels.measured, level);
+    const ShareInterval measured = product_interval(levels.critical, missed_share(levels, level));
+    option.measured_residual = measured.share;
+    option.measured_low = measured.low;
+    option.measured_high = measured.high;
     return option;
 }
 
@@ -146,25 +201,6 @@ std::size_t choose(const std::vector<ProtectionOption>& options)
     return static_cast<std::size_t>((paper != options.end() ? paper : safest) - options.begin());
 }
 
-void check_same_network(const CampaignRecord& campaign, const ForestRecord& forest)
-{
-    const LayerTable& layers = campaign.header.layers;
-    FS_CHECK(DataError, forest.criticality.size() == layers.size(),
-             "the forest's map has {} layers, the campaign {}: not the same network",
-             forest.criticality.size(), layers.size());
-    for (std::size_t l = 0; l < layers.size(); ++l)
-    {
-        const LayerCriticality& map = forest.criticality[l];
-        const bool same = map.layer == layers.name[l] && map.weights == layers.weights[l] &&
-                          map.bits == layers.word_bits[l] &&
-                          map.probability.size() == map.weights * static_cast<std::uint64_t>(map.bits);
-        FS_CHECK(
-            DataError, same,
-            "layer {} is '{}' ({} weights of {} bits) in the forest's map, '{}' ({} of {}) in the campaign",
-            l, map.layer, map.weights, map.bits, layers.name[l], layers.weights[l], layers.word_bits[l]);
-    }
-}
-
 std::vector<double> sorted_thresholds(const HardenOptions& options)
 {
     std::vector<double> thresholds = options.thresholds;
@@ -185,14 +221,14 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
                                    const HardenOptions& options)
 {
     check_campaign(campaign);
-    check_same_network(campaign, forest);
+    const std::vector<const LayerCriticality*> maps = maps_of_layers(campaign, forest);
     FS_CHECK(JobError, !options.options.empty(), "harden.options is empty; give at least one scheme");
     const std::vector<double> thresholds = sorted_thresholds(options);
 
     std::vector<std::vector<std::uint8_t>> worst;
-    for (const LayerCriticality& map : forest.criticality)
-        worst.push_back(worst_levels(map));
-    const Levels levels = count_levels(campaign, forest, worst);
+    for (const LayerCriticality* map : maps)
+        worst.push_back(worst_levels(*map));
+    const Levels levels = count_levels(campaign, forest, maps, worst);
 
     constexpr double kUnused = std::numeric_limits<double>::quiet_NaN();
     ProtectionRecord record;
@@ -228,8 +264,8 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     record.forest_sha256 = forest.provenance.stage_sha256;
     record.tolerance = forest.tolerance;
     record.ber = options.ber;
-    for (const LayerCriticality& map : forest.criticality)
-        record.word_bits = std::max(record.word_bits, map.bits);
+    for (const LayerCriticality* map : maps)
+        record.word_bits = std::max(record.word_bits, map->bits);
     const ProtectionOption all = make_option(levels, "sec_all", 0, kUnused);
     const ProtectionOption paper =
         make_option(levels, "sec_critical", level_of(kPaperThreshold), kPaperThreshold);
@@ -240,7 +276,7 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     record.chosen = static_cast<std::int32_t>(chosen);
     for (std::size_t l = 0; l < worst.size(); ++l)
     {
-        LayerSignature signature{forest.criticality[l].layer, std::vector<std::uint8_t>(worst[l].size())};
+        LayerSignature signature{maps[l]->layer, std::vector<std::uint8_t>(worst[l].size())};
         std::transform(worst[l].begin(), worst[l].end(), signature.flagged.begin(),
                        [&](std::uint8_t w) { return static_cast<std::uint8_t>(w >= level[chosen] ? 1 : 0); });
         record.signature.push_back(std::move(signature));

@@ -27,15 +27,23 @@ struct HardenOptions
  * "sec_critical" at threshold θ puts a parameter under a single-error-correcting code if one of its bits is
  * predicted critical with a probability of at least θ, and keeps one flag per parameter (DATE 2023). A single
  * upset in a parameter under a code is corrected, also in its bits that are not critical; upsets in the
- * parity bits and the signature are not counted. The residuals are for the tolerance of the forest's map; the
- * measured one counts the campaign's critical faults outside the code, strata reweighted by population.
+ * parity bits and the signature are not counted. The residuals are for the tolerance of the forest's map.
+ *
+ * The predicted residual sums the map's probabilities outside the code, those of a balanced forest after
+ * undo_balance. The measured one is the critical share of all faults (estimate_critical_share) times the part
+ * of the critical faults outside the code, judged by the faults that the forest was not trained on (held_out)
+ * and weighted by stratum; its interval is that of the product (product_interval), the second factor having
+ * Wilson's for Kish's effective number of held-out critical faults. That part is known, 1 or 0, where the
+ * code covers nothing or everything, as with the map of a tolerance without a forest. What the forest was
+ * trained on lies in the memory too, but is not counted in its favour.
  *
  * Chosen is "sec_critical" at 0.5 if it is among the schemes, else the one with the least predicted residual,
  * the cheaper among equals.
  *
+ * \param forest  its provenance.seed and test_share name the faults held out
  * \return everything but `provenance`. Thread-safe.
  * \throws JobError for an unknown scheme, no scheme or a threshold out of range; DataError if campaign and
- * forest are not of the same network.
+ * forest are not of the same network and faults.
  */
 ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestRecord& forest,
                                    const HardenOptions& options);

@@ -98,8 +98,11 @@ std::string key_figures(const CampaignRecord& campaign, const ForestRecord& fore
         html += card(
             fmt::format("{:.3f} %", chosen.total_overhead), "memory overhead, chosen scheme",
             fmt::format("{}; {:.3f} % on all parameters", chosen.scheme, protection.overhead.all_parameters));
-        html += card(format_percent(chosen.measured_residual, 4) + " %", "upsets left critical",
-                     fmt::format("measured; {} % predicted", format_percent(chosen.predicted_residual, 4)));
+        html +=
+            card(format_percent(chosen.measured_residual, 4) + " %", "upsets left critical",
+                 fmt::format("95 % interval {} to {} %, on held-out faults; {} % predicted",
+                             format_percent(chosen.measured_low, 4), format_percent(chosen.measured_high, 4),
+                             format_percent(chosen.predicted_residual, 4)));
     }
     return html + "</div>\n";
 }

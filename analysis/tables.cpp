@@ -131,7 +131,7 @@ ResultTable forest_table(const ForestRecord& forest)
         "AUC folds: mean ROC AUC of {} folds; grouped: faults that look the same to the forest kept "
         "in one fold. The last four columns are shares of the held-out faults ({} %) by true class → "
         "predicted "
-        "class, acceptable or critical. '-': too few faults of one class.",
+        "class, acceptable or critical (probability 0.5 or more). '-': too few faults of one class.",
         forest.folds, format_percent(forest.test_share, 0));
     for (const ToleranceRecord& t : forest.tolerances)
     {
@@ -167,17 +167,21 @@ ResultTable options_table(const ProtectionRecord& protection)
     table.title =
         fmt::format("Protection options, tolerated drop {} %", format_percent(protection.tolerance));
     table.columns = {"scheme",     "threshold",         "parameters %",     "parity %", "signature %",
-                     "overhead %", "left, predicted %", "left, measured %", "Pareto"};
+                     "overhead %", "left, predicted %", "left, measured %", "95 % low", "95 % high",
+                     "Pareto"};
     table.note =
         "Overheads in percent of the unprotected weight memory. Left: share of single upsets that stay "
-        "critical.";
+        "critical; predicted from the forest's probabilities (a balanced forest's with the balancing "
+        "undone), measured as the share of critical faults times the part of the held-out ones that the "
+        "code misses.";
     table.marked = protection.chosen;
     for (const ProtectionOption& o : protection.options)
     {
         table.rows.push_back({o.scheme, number(o.threshold, 2), format_percent(o.flagged_share),
                               number(o.parity_overhead, 3), number(o.signature_overhead, 3),
                               number(o.total_overhead, 3), format_percent(o.predicted_residual, 4),
-                              format_percent(o.measured_residual, 4), o.pareto ? "yes" : "no"});
+                              format_percent(o.measured_residual, 4), format_percent(o.measured_low, 4),
+                              format_percent(o.measured_high, 4), o.pareto ? "yes" : "no"});
     }
     return table;
 }

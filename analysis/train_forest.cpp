@@ -11,6 +11,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
+#include "engine/base/tolerance.hpp"
 
 namespace flipstorm
 {
@@ -177,7 +178,7 @@ void check_options(const CampaignRecord& campaign, const ForestOptions& options)
         for (std::size_t row = 0; row < campaign.faults.size(); ++row)
         {
             const double drop = campaign.outcomes.drop[row];
-            FS_CHECK(DataError, campaign.outcomes.stopped[row] == 0 || is_critical(drop, tolerance),
+            FS_CHECK(DataError, campaign.outcomes.stopped[row] == 0 || exceeds(drop, tolerance),
                      "the campaign stopped fault {} once its drop exceeded {}; whether it exceeds {} is not "
                      "known: ask "
                      "for tolerances of the campaign",
@@ -223,6 +224,7 @@ ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<
 
     Stage stage(campaign, options);
     ForestRecord forest;
+    forest.provenance.seed = options.seed;
     forest.campaign_sha256 = campaign.header.provenance.stage_sha256;
     forest.kind = options.kind;
     forest.sampling = options.kind == "brf" ? options.sampling : "";

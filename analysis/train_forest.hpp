@@ -30,9 +30,9 @@ struct ForestOptions
  * Train and judge a forest for each tolerance, and predict every bit of the network for one of them.
  *
  * Per tolerance: ROC AUC of each fold of a stratified and of a grouped cross-validation over all faults, and
- * a forest trained on 1 − test_share of the faults, judged on the rest; this forest is recorded and makes the
- * map. The faults are taken as they are, not reweighted by stratum, as in the paper. Tolerances with the same
- * critical faults share one computation.
+ * a forest trained on 1 − test_share of the faults (stratified_split), judged on the rest; this forest is
+ * recorded and makes the map. The faults are taken as they are, not reweighted by stratum, as in the paper.
+ * Tolerances with the same critical faults share one computation.
  *
  * A tolerance with fewer than two faults of a class is not trained: scores NaN, no trees, a warning. A class
  * with fewer members (grouped: cells) than folds reduces the number of folds, down to two; folds that are not
@@ -40,7 +40,7 @@ struct ForestOptions
  * 255.
  *
  * \param weights  of every layer, in layer order
- * \return everything but `provenance`; the same for any number of threads
+ * \return everything but `provenance`, of which only the seed is set; the same for any number of threads
  * \throws DataError if the campaign cannot be (see check_campaign), does not fit the weights, or stopped
  * faults before their class for a tolerance was known; JobError for impossible options.
  */

@@ -62,6 +62,8 @@ void write_protection(const std::filesystem::path& file, const ProtectionRecord&
     out.dataset("/options/total_overhead", column<double>(options, &Option::total_overhead));
     out.dataset("/options/predicted_residual", column<double>(options, &Option::predicted_residual));
     out.dataset("/options/measured_residual", column<double>(options, &Option::measured_residual));
+    out.dataset("/options/measured_low", column<double>(options, &Option::measured_low));
+    out.dataset("/options/measured_high", column<double>(options, &Option::measured_high));
     out.dataset("/options/pareto", column<std::uint8_t>(options, &Option::pareto));
     out.attribute("/overhead", "all_parameters", protection.overhead.all_parameters);
     out.attribute("/overhead", "critical_parameters", protection.overhead.critical_parameters);
@@ -112,6 +114,8 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
     fill("total_overhead", &Option::total_overhead);
     fill("predicted_residual", &Option::predicted_residual);
     fill("measured_residual", &Option::measured_residual);
+    fill("measured_low", &Option::measured_low);
+    fill("measured_high", &Option::measured_high);
     fill("pareto", &Option::pareto);
     in.expect(protection.chosen < static_cast<std::int32_t>(schemes.size()),
               "'chosen' is no row of '/options'");

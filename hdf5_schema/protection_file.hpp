@@ -24,9 +24,11 @@ struct ProtectionOption
     double total_overhead = 0;      ///< percent
     double predicted_residual = 0;  ///< expected share of single upsets that stay critical (mean probability
                                     ///< of the unprotected bits × their share), 0 … 1
-    double measured_residual = 0;   ///< share of the campaign's faults that are critical and not corrected,
-                                    ///< strata reweighted by population, 0 … 1
+    double measured_residual = 0;   ///< critical share of all faults, strata reweighted by population, × the
+                                    ///< part of the held-out critical faults that is not corrected, 0 … 1
     bool pareto = false;            ///< no other option has less of both overhead and predicted residual
+    double measured_low = 0;        ///< 95 % interval of measured_residual
+    double measured_high = 0;
 };
 
 /// Flags of the parameters of one layer.

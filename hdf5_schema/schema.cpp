@@ -387,13 +387,16 @@ const FileSpec& protection_spec()
              T::float64,
              {"option"},
              "1",
-             "expected share of single upsets that stay critical, from the predicted probabilities"},
+             "expected share of single upsets that stay critical, from the predicted probabilities; a "
+             "balanced forest's with the balancing undone"},
             {"/options/measured_residual",
              T::float64,
              {"option"},
              "1",
-             "share of single upsets that stay critical, from the campaign's faults, strata weighted by "
-             "population"},
+             "critical share of all faults, strata weighted by population, times the part of the held-out "
+             "critical faults that is not corrected"},
+            {"/options/measured_low", T::float64, {"option"}, "1", "lower 95 % limit of measured_residual"},
+            {"/options/measured_high", T::float64, {"option"}, "1", "upper 95 % limit of measured_residual"},
             {"/options/pareto",
              T::uint8,
              {"option"},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/content_digest.hpp"
 #include "analysis/protection.hpp"
 #include "analysis/train_forest.hpp"
 #include "engine/base/durable_file.hpp"
@@ -24,9 +25,9 @@ StageEnd forest_on_root(const Context& context)
     const std::filesystem::path file = context.file("forest.h5");
     const CampaignRecord campaign = read_campaign(context.campaign_file());
     const Provenance& source = campaign.header.provenance;
-    const std::string stage_sha256 =
-        sha256_hex("flipstorm forest 1\n" + canonical_tables(job, {"forest"}) +
-                   fmt::format("harden.tolerance = {}\n", job.harden.tolerance) + source.stage_sha256);
+    const std::string stage_sha256 = sha256_hex("flipstorm forest 1\n" + canonical_tables(job, {"forest"}) +
+                                                fmt::format("harden.tolerance = {}\n", job.harden.tolerance) +
+                                                content_digest(campaign) + source.model_sha256);
     if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
     make_folder(context.out());
 
@@ -73,9 +74,8 @@ StageEnd harden_on_root(const Context& context)
              "forest anew",
              job.harden.tolerance, context.forest_file().string(), forest.tolerance);
     require_same_campaign(context, campaign, forest);
-    const std::string stage_sha256 =
-        sha256_hex("flipstorm harden 1\n" + canonical_tables(job, {"harden"}) + source.stage_sha256 +
-                   campaign.header.provenance.stage_sha256);
+    const std::string stage_sha256 = sha256_hex("flipstorm harden 1\n" + canonical_tables(job, {"harden"}) +
+                                                content_digest(forest) + content_digest(campaign));
     if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
     make_folder(context.out());
     HardenOptions options;

@@ -225,6 +225,22 @@ class PipelineTest(unittest.TestCase):
             raise AssertionError(f"exit code 0 expected\n{result}")
         return result
 
+    @classmethod
+    def kill_at_first_segment(cls, out, *arguments, ranks):
+        """Start, and SIGKILL launcher and ranks at the first journal segment. False if the campaign ended before."""
+        run = cls.start(*arguments, "--out", out, ranks=ranks)
+        alive = run.wait_for(lambda: segments(out))
+        pids = run.ranks()
+        run.kill()
+        result = run.wait()
+        if not alive or (out / "campaign.h5").exists():
+            if result.code not in (COMPLETE, -signal.SIGKILL):
+                raise AssertionError(str(result))
+            return False
+        if len(pids) < ranks:
+            raise AssertionError(f"{ranks} ranks expected, found {pids}\n{result}")
+        return True
+
     def assert_code(self, result, code):
         self.assertEqual(result.code, code, f"exit code {code} expected\n{result}")
 
@@ -238,6 +254,20 @@ class PipelineTest(unittest.TestCase):
             self.assertEqual(found[path].shape, value.shape, path)
             differs = f"{path} of {file} is not that of {expected_file}"
             self.assertTrue(found[path].tobytes() == value.tobytes(), differs)
+
+
+def segments(out):
+    """Files of the journal in an out folder."""
+    return sorted((out / "journal").glob("*.segment"))
+
+
+def check_with_pytorch(out, data, faults, *options, seconds=300):
+    """Run check_with_pytorch.py; returns its exit code and what it printed."""
+    check = pathlib.Path(__file__).with_name("check_with_pytorch.py")
+    command = [sys.executable, "-B", check, out, data, "--faults", str(faults), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # threads that wait for each other's cores are slow
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 def set_keys(**keys):

@@ -2,11 +2,12 @@
 """Disks that are full or may not be written: exit code 74, the file is named, and what was saved stays."""
 
 import os
+import shutil
 import subprocess
 import unittest
 
 import pipeline
-from pipeline import IO, PipelineTest
+from pipeline import COMPLETE, IO, STOPPED, PipelineTest, digests
 
 
 class Disk(PipelineTest):
@@ -79,6 +80,34 @@ class Disk(PipelineTest):
         self.small_disk("size=1m")
         result = self.full_then_free(self.room_for_the_journal(), "campaign.h5", ranks=2)
         self.assertRegex(result.err, r"journal: (\d+) of \1 chunks are done already")
+
+    def test_full_while_all_ranks_write(self):
+        """Room for the header of campaign.h5, which rank 0 writes, but not for the columns, which all ranks write."""
+        keys = {"model__file": self.folder / "model.h5", "campaign__limit": 20000, "data__test_images": 20}
+        inject = ["inject", self.job, *pipeline.set_keys(**keys), "--out"]
+        many = self.folder / "many"
+        self.complete(*inject, many, ranks=2)
+        size = (many / "campaign.h5").stat().st_size
+        self.small_disk("size=2m")
+        out = self.disk / "out"
+        shutil.copytree(many / "journal", out / "journal")
+        journal = digests(out)
+        while_all_write = []
+        for share in (0.3, 0.5, 0.7, 0.9):
+            self.fill_but(int(share * size))
+            result = self.run_flipstorm(*inject, out, ranks=2, seconds=60)
+            self.assertNotIn("[test] killed", result.err, f"it hangs with {share} of the room\n{result}")
+            self.assertNotIn(result.code, (COMPLETE, STOPPED), result)
+            self.assertIn(str(out), result.err)
+            self.assertFalse((out / "campaign.h5").exists())
+            self.assertLessEqual(journal.items(), digests(out).items())
+            if "could not create" not in result.err:
+                while_all_write.append(share)
+            (self.disk / "filler").unlink()
+        self.assertNotEqual(while_all_write, [], "every run failed before the ranks wrote together")
+        self.complete(*inject, out, ranks=2)
+        self.assert_same_datasets(out / "campaign.h5", many / "campaign.h5")
+        self.assertEqual(list(out.rglob("*.tmp")), [])
 
     def test_full_at_the_model(self):
         self.small_disk("size=128k")

@@ -5,7 +5,7 @@ import signal
 import time
 
 import pipeline
-from pipeline import COMPLETE, STOPPED, PipelineTest, digests, kill_if_there, set_keys
+from pipeline import COMPLETE, STOPPED, PipelineTest, digests, kill_if_there, segments, set_keys
 
 
 class Resume(PipelineTest):
@@ -15,38 +15,18 @@ class Resume(PipelineTest):
         model = cls.folder / "model"
         cls.complete("train", cls.job, "--out", model)
         cls.model = set_keys(model__file=model / "model.h5")
-        cls.killed = cls.folder / "killed"
         cls.limit = 2000
-        while not cls.kill_all_ranks():
-            cls.limit *= 2  # it was over before the first segment
+        while True:
+            cls.killed = cls.folder / f"killed-{cls.limit}"
+            if cls.kill_at_first_segment(cls.killed, "inject", cls.job, *cls.options(), ranks=2):
+                break
+            cls.limit *= 2
         cls.whole = cls.folder / "whole"
         cls.complete("inject", cls.job, "--out", cls.whole, *cls.options(), ranks=2)
 
     @classmethod
     def options(cls):
         return [*cls.model, *set_keys(campaign__limit=cls.limit, device__threads=1)]
-
-    @classmethod
-    def segments(cls, out):
-        return sorted((out / "journal").glob("*.segment"))
-
-    @classmethod
-    def kill_all_ranks(cls):
-        """Start on two ranks, wait for the first segment, SIGKILL. False if the campaign ended before."""
-        out = cls.folder / f"killed-{cls.limit}"
-        run = cls.start("inject", cls.job, "--out", out, *cls.options(), ranks=2)
-        alive = run.wait_for(lambda: cls.segments(out))
-        ranks = run.ranks()
-        run.kill()
-        result = run.wait()
-        if not alive or (out / "campaign.h5").exists():
-            if result.code not in (COMPLETE, -signal.SIGKILL):
-                raise AssertionError(str(result))
-            return False
-        if len(ranks) < 2:
-            raise AssertionError(f"two ranks expected, found {ranks}\n{result}")
-        cls.killed = out
-        return True
 
     def start_campaign(self, out, **options):
         run = self.start("inject", self.job, "--out", out, *self.options(), **options)
@@ -79,7 +59,7 @@ class Resume(PipelineTest):
 
         for number in (signal.SIGTERM, signal.SIGUSR1):
             run = self.start_campaign(out)
-            time.sleep(0.3)  # some chunks; the campaign lasts seconds, or kill_all_ranks() would not have ended
+            time.sleep(0.3)  # some chunks; the campaign lasts seconds, or it would not have been killed in setUpClass()
             run.process.send_signal(number)
             self.stopped_by(f"signal {number.name}", run.wait(), out)
         saved = digests(out / "journal")
@@ -117,7 +97,7 @@ class Resume(PipelineTest):
         self.complete(*options, ranks=2)
         whole = self.folder / "undamaged.h5"
         (out / "campaign.h5").rename(whole)
-        torn, good = self.segments(out)
+        torn, good = segments(out)
         content = torn.read_bytes()
         torn.write_bytes(content[: len(content) // 2])
         journal = out / "journal"

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "engine/base/philox.hpp"
@@ -27,8 +29,8 @@ TEST(EstimateShare, StrataAreReweighted)
     // Worked out with the formulae in another program.
     const ShareEstimate e = estimate_share({{1000, 100, 40}, {3000, 50, 1}});
     EXPECT_NEAR(e.share, 0.25 * 0.4 + 0.75 * 0.02, 1e-12);
-    EXPECT_NEAR(e.low, 0.08244248687738856, 1e-12);
-    EXPECT_NEAR(e.high, 0.15819809681148433, 1e-12);
+    EXPECT_NEAR(e.low, 0.08235433990450221, 1e-12);
+    EXPECT_NEAR(e.high, 0.15835341368403733, 1e-12);
     EXPECT_EQ(e.faults, 150U);
     EXPECT_EQ(e.hits, 41U);
 }
@@ -88,6 +90,80 @@ TEST(EstimateShare, IntervalsHoldTheTruthAboutAsOftenAsPromised)
     }
     EXPECT_GT(held, 0.94 * kTrials);
     EXPECT_LT(held, 0.995 * kTrials);
+}
+
+/// How often the interval holds the truth with `faults` draws in each of many strata.
+double coverage(const std::vector<double>& truth, const std::vector<std::uint64_t>& population,
+                std::uint64_t faults)
+{
+    RandomStream random(4, RandomPurpose::test, faults);
+    double share = 0;
+    double whole = 0;
+    for (std::size_t h = 0; h < truth.size(); ++h)
+    {
+        share += static_cast<double>(population[h]) * truth[h];
+        whole += static_cast<double>(population[h]);
+    }
+    share /= whole;
+    constexpr int kTrials = 3000;
+    int held = 0;
+    for (int trial = 0; trial < kTrials; ++trial)
+    {
+        std::vector<StratumCount> strata;
+        for (std::size_t h = 0; h < truth.size(); ++h)
+        {
+            std::uint64_t hits = 0;
+            for (std::uint64_t i = 0; i < faults; ++i)
+                hits += random.uniform() < truth[h] ? 1U : 0U;
+            strata.push_back({population[h], faults, hits});
+        }
+        const ShareEstimate e = estimate_share(strata);
+        if (e.low <= share && share <= e.high) ++held;
+    }
+    return static_cast<double>(held) / kTrials;
+}
+
+TEST(EstimateShare, IntervalsHoldWithFewFaultsInManyStrata)
+{
+    constexpr std::size_t kStrata = 160;
+    const std::vector<std::uint64_t> equal(kStrata, 1'000'000);
+    std::vector<std::uint64_t> unequal;
+    std::vector<double> falling;
+    for (std::size_t h = 0; h < kStrata; ++h)
+    {
+        unequal.push_back(std::array{1'000'000U, 4'000'000U, 10'000'000U}[h % 3]);
+        falling.push_back(static_cast<double>(h) / kStrata);
+    }
+    for (const std::uint64_t faults : {2U, 3U, 5U})
+    {
+        EXPECT_GE(coverage(std::vector<double>(kStrata, 0.05), equal, faults), 0.935) << faults;
+        EXPECT_GE(coverage(std::vector<double>(kStrata, 0.3), equal, faults), 0.935) << faults;
+        EXPECT_GE(coverage(std::vector<double>(kStrata, 0.3), unequal, faults), 0.935) << faults;
+        EXPECT_GE(coverage(falling, unequal, faults), 0.935) << faults;
+    }
+}
+
+TEST(WilsonInterval, OfNoAndOfAllDraws)
+{
+    EXPECT_EQ(wilson_interval(0.3, 0).low, 0.0);
+    EXPECT_EQ(wilson_interval(0.3, 0).high, 1.0);
+    const ShareInterval known = wilson_interval(0.3, std::numeric_limits<double>::infinity());
+    EXPECT_DOUBLE_EQ(known.low, 0.3);
+    EXPECT_DOUBLE_EQ(known.high, 0.3);
+}
+
+TEST(ProductInterval, ByHand)
+{
+    const ShareInterval half{0.5, 0.4, 0.7};
+    const ShareInterval same = product_interval(half, {1, 1, 1});
+    EXPECT_DOUBLE_EQ(same.share, 0.5);
+    EXPECT_DOUBLE_EQ(same.low, 0.4);
+    EXPECT_DOUBLE_EQ(same.high, 0.7);
+    EXPECT_EQ(product_interval(half, {0, 0, 0}).high, 0.0);
+    // 0.1 ± √((0.5 · 0.1)² + (0.2 · 0.1)² + (0.1 · 0.1 / 2)²) below, with 0.3 and 0.2 above; quantile 2.
+    const ShareInterval both = product_interval(half, {0.2, 0.1, 0.5}, 2);
+    EXPECT_NEAR(both.low, 0.1 - std::sqrt(0.0025 + 0.0004 + 0.000025), 1e-12);
+    EXPECT_NEAR(both.high, 0.1 + std::sqrt(0.0225 + 0.0016 + 0.0009), 1e-12);
 }
 
 TEST(CriticalShare, OfNetworkAndLayersByHand)

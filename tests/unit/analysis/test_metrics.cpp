@@ -64,13 +64,13 @@ TEST(RocCurve, RunsFromCornerToCornerWithoutNeedlessPoints)
     EXPECT_TRUE(roc_curve({{0.5, 2, 0}}).threshold.empty());
 }
 
-TEST(Confusion, IsInPercentOfAllRowsAndADrawIsAcceptable)
+TEST(Confusion, IsInPercentOfAllRowsAndADrawIsCritical)
 {
     const ConfusionRecord c = confusion_percent({{0.5, 4, 1}, {0.51, 1, 3}, {0.0, 10, 1}});
-    EXPECT_DOUBLE_EQ(c.acceptable_acceptable, 70.0);
-    EXPECT_DOUBLE_EQ(c.acceptable_critical, 5.0);
-    EXPECT_DOUBLE_EQ(c.critical_acceptable, 10.0);
-    EXPECT_DOUBLE_EQ(c.critical_critical, 15.0);
+    EXPECT_DOUBLE_EQ(c.acceptable_acceptable, 50.0);
+    EXPECT_DOUBLE_EQ(c.acceptable_critical, 25.0);
+    EXPECT_DOUBLE_EQ(c.critical_acceptable, 5.0);
+    EXPECT_DOUBLE_EQ(c.critical_critical, 20.0);
     EXPECT_TRUE(std::isnan(confusion_percent({}).critical_critical));
 }
 

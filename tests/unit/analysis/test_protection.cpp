@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cmath>
+#include <filesystem>
 #include <limits>
+#include <utility>
 
 #include "analysis/codes.hpp"
 #include "analysis/estimates.hpp"
@@ -26,11 +30,10 @@ TEST(Codes, HammingSizes)
     EXPECT_EQ(hamming_sec_parity(4), 3);   // Hamming (7, 4)
     EXPECT_EQ(hamming_sec_parity(11), 4);  // (15, 11)
     EXPECT_EQ(hamming_sec_parity(12), 5);
-    EXPECT_EQ(secded_parity(64), 8);
     EXPECT_THROW(hamming_sec_parity(0), Error);
 }
 
-TEST(Codes, TableThreeOfThePaper)
+TEST(ChooseProtection, TableThreeOfThePaper)
 {
     struct Row
     {
@@ -43,9 +46,22 @@ TEST(Codes, TableThreeOfThePaper)
                         {8, 50.00, 0.583, 12.500, 73.835}, {8, 50.00, 2.476, 12.500, 70.049}};
     for (const Row& row : rows)
     {
-        EXPECT_DOUBLE_EQ(sec_overhead_percent(row.word_bits), row.all);
-        EXPECT_DOUBLE_EQ(signature_overhead_percent(row.word_bits), row.signature);
-        EXPECT_NEAR(gain_percent(row.all, row.critical, row.signature), row.gain, 0.003);
+        // One linear layer; the first weights are predicted critical, as many as give the paper's CP.
+        CampaignRecord campaign;
+        campaign.header.layers = {{"fc"}, {100'000}, {1000}, {100}, {row.word_bits}};
+        const std::uint64_t bits = 100'000U * static_cast<std::uint64_t>(row.word_bits);
+        campaign.header.strata = {{-1}, {-1}, {bits}, {1}, {1}};
+        testing::add_fault(campaign, {{"fc", std::vector<float>(100'000, 1.0F)}}, 0, 0, 0, 0, 0.0);
+        ForestRecord forest;
+        forest.criticality.push_back(constant_layer(campaign.header.layers, 0, 0));
+        const double flagged = 100'000 * row.critical / row.all;
+        for (std::size_t w = 0; w < static_cast<std::size_t>(std::lround(flagged)); ++w)
+            forest.criticality[0].probability[w * static_cast<std::size_t>(row.word_bits)] = 128;
+        const OverheadRow got = choose_protection(campaign, forest, {}).overhead;
+        EXPECT_DOUBLE_EQ(got.all_parameters, row.all);
+        EXPECT_NEAR(got.critical_parameters, row.critical, 0.0005);
+        EXPECT_DOUBLE_EQ(got.signature, row.signature);
+        EXPECT_NEAR(got.gain, row.gain, 0.004);
     }
 }
 
@@ -95,6 +111,8 @@ TEST_F(Protection, OptionsByHand)
     EXPECT_EQ(none.total_overhead, 0.0);
     EXPECT_NEAR(none.predicted_residual, 36.4 / bits, 1e-12);
     EXPECT_NEAR(none.measured_residual, critical, 1e-12);
+    EXPECT_NEAR(none.measured_low, critical, 1e-12);  // every bit was injected
+    EXPECT_NEAR(none.measured_high, critical, 1e-12);
     EXPECT_TRUE(none.pareto);
 
     const ProtectionOption& all = option(record, "sec_all", kNaN);
@@ -104,6 +122,7 @@ TEST_F(Protection, OptionsByHand)
     EXPECT_DOUBLE_EQ(all.total_overhead, 50.0);
     EXPECT_EQ(all.predicted_residual, 0.0);
     EXPECT_EQ(all.measured_residual, 0.0);
+    EXPECT_EQ(all.measured_high, 0.0);
 
     const ProtectionOption& half = option(record, "sec_critical", 0.5);
     EXPECT_NEAR(half.flagged_share, 36.0 / 112.0, 1e-12);
@@ -127,6 +146,37 @@ TEST_F(Protection, OptionsByHand)
     for (std::size_t w = 0; w < 72; ++w)
         EXPECT_EQ(record.signature[0].flagged[w], w < 36 ? 1 : 0);
     EXPECT_EQ(record.signature[1].flagged, std::vector<std::uint8_t>(40, 0));
+}
+
+TEST_F(Protection, MapsAreMatchedByTheNameOfTheLayer)
+{
+    const ProtectionRecord straight = choose_protection(campaign, forest, {});
+    std::swap(forest.criticality[0], forest.criticality[1]);
+    const ProtectionRecord swapped = choose_protection(campaign, forest, {});
+    for (std::size_t l = 0; l < 2; ++l)
+    {
+        EXPECT_EQ(swapped.signature[l].layer, campaign.header.layers.name[l]);
+        EXPECT_EQ(swapped.signature[l].flagged, straight.signature[l].flagged);
+    }
+    for (std::size_t i = 0; i < straight.options.size(); ++i)
+    {
+        EXPECT_EQ(swapped.options[i].parity_bits, straight.options[i].parity_bits);
+        EXPECT_EQ(swapped.options[i].measured_residual, straight.options[i].measured_residual);
+    }
+}
+
+TEST_F(Protection, IntervalSurvivesTheFile)
+{
+    ProtectionRecord record = choose_protection(campaign, forest, {});
+    record.options[0].measured_low = 0.25;
+    record.options[0].measured_high = 0.75;
+    const auto file =
+        std::filesystem::temp_directory_path() / ("flipstorm-interval-" + std::to_string(::getpid()) + ".h5");
+    write_protection(file, record);
+    const ProtectionRecord read = read_protection(file);
+    std::filesystem::remove(file);
+    EXPECT_EQ(read.options.at(0).measured_low, 0.25);
+    EXPECT_EQ(read.options.at(0).measured_high, 0.75);
 }
 
 TEST_F(Protection, ChoosesTheSafestOfTheSchemesAllowed)
@@ -158,6 +208,12 @@ TEST_F(Protection, RefusesBadInput)
     options = {};
     options.thresholds = {0.0};
     EXPECT_THROW(choose_protection(campaign, forest, options), JobError);
+    forest.tolerances.resize(1);
+    forest.tolerances[0].tolerance = forest.tolerance;
+    forest.tolerances[0].trained = true;
+    forest.tolerances[0].rows = campaign.faults.size() + 1;
+    EXPECT_THROW(choose_protection(campaign, forest, {}), DataError);
+    forest.tolerances.clear();
     forest.criticality[1].layer = "fc2";
     EXPECT_THROW(choose_protection(campaign, forest, {}), DataError);
     forest.criticality.pop_back();

@@ -106,6 +106,10 @@ TEST_F(Report, IsOneWellFormedPage)
     EXPECT_TRUE(has("No forest for a tolerated drop of 50.00 %"));
     EXPECT_TRUE(has("of 3,500 audited pairs 0 disagreed"));
     EXPECT_TRUE(has("name = &quot;a&lt;b&quot;"));
+    const ProtectionOption& chosen = protection.options[static_cast<std::size_t>(protection.chosen)];
+    EXPECT_LT(chosen.measured_low, chosen.measured_high);
+    EXPECT_TRUE(has("95 % interval " + format_percent(chosen.measured_low, 4) + " to " +
+                    format_percent(chosen.measured_high, 4) + " %, on held-out faults"));
     EXPECT_FALSE(has("nan"));
     EXPECT_FALSE(std::regex_search(html, std::regex("(src|href)=\"(https?:)?//")));
     // Every element that opens also closes.

@@ -39,6 +39,7 @@ TEST_F(TrainForest, FindsThePlantedCriticality)
         ASSERT_EQ(forest.tolerances.size(), 4U);
         EXPECT_EQ(forest.kind, kind);
         EXPECT_EQ(forest.features.size(), 5U);
+        EXPECT_EQ(forest.provenance.seed, 3U);
         const ToleranceRecord& first = forest.tolerances[0];
         EXPECT_TRUE(first.trained);
         EXPECT_EQ(first.rows, 896U);

@@ -23,7 +23,7 @@ TEST(Progress, SaysHowFarHowFastAndHowLong)
               "600/1000 faults (60.0 %), 10 faults/s, saved 4 s ago, 1:40 min left (more than the deadline "
               "in 1:30 min)");
     state.seconds_to_deadline = 7200;
-    state.critical = estimate_share({{1000, 100, 5}});
+    state.critical = ShareEstimate{{0.05, 0.0225, 0.1076}, 100, 5, 1.0};
     EXPECT_EQ(
         render_progress(state),
         "600/1000 faults (60.0 %), 10 faults/s, critical 5.00 % [2.25, 10.76], saved 4 s ago, 1:40 min left "
