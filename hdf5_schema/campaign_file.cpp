@@ -40,6 +40,20 @@ void for_each_column(Faults& faults, Outcomes& outcomes, Visit&& visit)
     visit("/outcomes/drop", outcomes.drop);
 }
 
+/// Bytes that the columns take in the file at most: their values, uncompressed, and HDF5's own.
+std::uint64_t column_bytes(std::uint64_t rows)
+{
+    constexpr std::uint64_t kOverhead = std::uint64_t{1} << 16U;
+    constexpr std::uint64_t kColumnOverhead = 4096;
+    std::uint64_t bytes = kOverhead;
+    const FaultTable faults;
+    const OutcomeTable outcomes;
+    for_each_column(faults, outcomes, [&](const char* /*path*/, const auto& column) {
+        bytes += kColumnOverhead + rows * sizeof(typename std::decay_t<decltype(column)>::value_type);
+    });
+    return bytes;
+}
+
 void write_header(H5Writer& out, const CampaignHeader& header)
 {
     out.attribute("/", "target", header.target);
@@ -177,9 +191,11 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
             for_each_column(faults, outcomes, [&](const char* path, const auto& /*column*/) {
                 out.declare(path, {total_rows});
             });
-            out.hand_over();
+            const std::filesystem::path written = out.hand_over();
+            // A rank that finds the disk full while all write leaves the others waiting: find out before.
+            reserve_space(written, std::filesystem::file_size(written) + column_bytes(total_rows));
         }
-        catch (const FileError& error)
+        catch (const std::exception& error)
         {
             failure = error.what();
         }

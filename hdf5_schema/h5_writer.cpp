@@ -289,7 +289,11 @@ H5Handle h5_open_to_write(const std::filesystem::path& file, MPI_Comm communicat
 void h5_write_rows(const H5Handle& file, const std::string& path, ElementType type, const void* values,
                    hsize_t first, hsize_t count, bool collective)
 {
-    const std::string where = fmt::format("cannot write rows {} … {} of '{}'", first, first + count, path);
+    std::string name(static_cast<std::size_t>(std::max<ssize_t>(0, H5Fget_name(file.get(), nullptr, 0))),
+                     '\0');
+    H5Fget_name(file.get(), name.data(), name.size() + 1);
+    const std::string where = fmt::format("cannot write rows {} … {} of '{}' in '{}' (is the disk full?)",
+                                          first, first + count, path, name);
     const H5Handle dataset(h5_check(H5Dopen2(file.get(), path.c_str(), H5P_DEFAULT), where), H5Dclose);
     const H5Handle target(h5_check(H5Dget_space(dataset.get()), where), H5Sclose);
     const H5Handle source = simple_space({count});

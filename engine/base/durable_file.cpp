@@ -67,6 +67,15 @@ fs::path temporary_name(const fs::path& final_name)
     return folder_of(final_name) / ("." + final_name.filename().string() + ".tmp");
 }
 
+void reserve_space(const fs::path& name, std::uint64_t bytes)
+{
+    const Descriptor file(name, O_WRONLY);
+    const int code = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
+    if (code == EOPNOTSUPP || code == EINVAL) return;  // a file system that cannot tell
+    FS_CHECK(FileError, code == 0, "cannot reserve {} bytes for '{}': {}", bytes, name.string(),
+             std::strerror(code));
+}
+
 void publish_file(const fs::path& temporary, const fs::path& final_name)
 {
     Descriptor(temporary, O_RDONLY).sync();

@@ -2,6 +2,7 @@
 // Files that are either whole or absent, whatever happens while they are written: written under a temporary
 // name, fsynced, renamed, and the folder fsynced.
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -11,6 +12,14 @@ namespace flipstorm
 
 /// Name under which `final_name` is written until it is complete: `.NAME.tmp` in the same folder.
 [[nodiscard]] std::filesystem::path temporary_name(const std::filesystem::path& final_name);
+
+/**
+ * Make sure that a file can grow to so many bytes, where the file system can tell.
+ *
+ * The file is that long afterwards, its content as it was. \throws FileError, naming the file and the
+ * system's reason (disk full).
+ */
+void reserve_space(const std::filesystem::path& name, std::uint64_t bytes);
 
 /**
  * Fsync a closed file, give it its final name, and fsync the folder.

@@ -121,7 +121,7 @@ def choose_faults(campaign, wanted, seed, effect):
 
 
 def check_golden(campaign, logits, labels, accuracy):
-    """All images without a fault. Returns /golden, its images in evaluation order, and the largest error of a margin."""
+    """All images without a fault. Returns /golden, the images in evaluation order, the largest error of a margin."""
     images = int(campaign.attrs["images"])
     top1 = np.argmax(logits, axis=1)
     correct = int((top1 == labels).sum())

@@ -111,9 +111,11 @@ class Running:
         return [pid for pid in descendants(self.process.pid) if pid != self.process.pid]
 
     def kill(self):
-        """SIGKILL to the process and all that it started."""
-        for pid in descendants(self.process.pid):
+        """SIGKILL to the process and all that it started; returns when they are gone."""
+        pids = descendants(self.process.pid)
+        for pid in pids:
             kill_if_there(pid)
+        ended(pids)
 
     def wait(self, seconds=120):
         try:

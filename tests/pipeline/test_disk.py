@@ -33,7 +33,7 @@ class Disk(PipelineTest):
 
     @classmethod
     def unmount(cls):
-        subprocess.run(["umount", cls.disk], check=True)
+        subprocess.run(["umount", "--lazy", cls.disk], check=True)  # a rank may take a moment longer than mpirun
 
     def small_disk(self, options):
         self.mount(options)
@@ -92,22 +92,22 @@ class Disk(PipelineTest):
         out = self.disk / "out"
         shutil.copytree(many / "journal", out / "journal")
         journal = digests(out)
-        while_all_write = []
-        for share in (0.3, 0.5, 0.7, 0.9):
-            self.fill_but(int(share * size))
+        # Until a page is lacking at the very end, when the file is closed.
+        for room in (0.3 * size, 0.6 * size, 0.9 * size, size - 8192, size - 4096, size - 1):
+            for left_over in out.glob("*.tmp"):
+                left_over.unlink()
+            self.fill_but(int(room))
             result = self.run_flipstorm(*inject, out, ranks=2, seconds=60)
-            self.assertNotIn("[test] killed", result.err, f"it hangs with {share} of the room\n{result}")
+            self.assertNotIn("[test] killed", result.err, f"it hangs with room for {room} of {size} bytes\n{result}")
             self.assertNotIn(result.code, (COMPLETE, STOPPED), result)
             self.assertIn(str(out), result.err)
+            self.assertNotIn("HDF5-DIAG", result.err)
             self.assertFalse((out / "campaign.h5").exists())
             self.assertLessEqual(journal.items(), digests(out).items())
-            if "could not create" not in result.err:
-                while_all_write.append(share)
             (self.disk / "filler").unlink()
-        self.assertNotEqual(while_all_write, [], "every run failed before the ranks wrote together")
         self.complete(*inject, out, ranks=2)
         self.assert_same_datasets(out / "campaign.h5", many / "campaign.h5")
-        self.assertEqual(list(out.rglob("*.tmp")), [])
+        self.assertEqual([str(path) for path in out.rglob("*.tmp")], [])
 
     def test_full_at_the_model(self):
         self.small_disk("size=128k")

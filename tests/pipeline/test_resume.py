@@ -2,7 +2,6 @@
 """A campaign that is killed or stopped, in every way there is, ends with the outcomes of one that was not."""
 
 import signal
-import time
 
 import pipeline
 from pipeline import COMPLETE, STOPPED, PipelineTest, digests, kill_if_there, segments, set_keys
@@ -15,7 +14,7 @@ class Resume(PipelineTest):
         model = cls.folder / "model"
         cls.complete("train", cls.job, "--out", model)
         cls.model = set_keys(model__file=model / "model.h5")
-        cls.limit = 2000
+        cls.limit = 4000
         while True:
             cls.killed = cls.folder / f"killed-{cls.limit}"
             if cls.kill_at_first_segment(cls.killed, "inject", cls.job, *cls.options(), ranks=2):
@@ -26,11 +25,13 @@ class Resume(PipelineTest):
 
     @classmethod
     def options(cls):
-        return [*cls.model, *set_keys(campaign__limit=cls.limit, device__threads=1)]
+        return [*cls.model, *set_keys(campaign__limit=cls.limit, campaign__journal_seconds=0.1, device__threads=1)]
 
     def start_campaign(self, out, **options):
+        """Start it, and return when it has saved something new."""
+        before = segments(out)
         run = self.start("inject", self.job, "--out", out, *self.options(), **options)
-        self.assertTrue(run.wait_for(lambda: run.says("injecting")), "it ended before it began")
+        self.assertTrue(run.wait_for(lambda: segments(out) != before), "it ended before it saved anything")
         return run
 
     def finish(self, out, journal=True, **options):
@@ -59,7 +60,6 @@ class Resume(PipelineTest):
 
         for number in (signal.SIGTERM, signal.SIGUSR1):
             run = self.start_campaign(out)
-            time.sleep(0.3)  # some chunks; the campaign lasts seconds, or it would not have been killed in setUpClass()
             run.process.send_signal(number)
             self.stopped_by(f"signal {number.name}", run.wait(), out)
         saved = digests(out / "journal")
