@@ -34,8 +34,8 @@ p.lead { color: var(--soft); margin: 0 0 1.5rem; }
 figure { margin: 1.2rem 0 1.8rem; }
 figure.table { overflow-x: auto; }
 figcaption { font-weight: 600; margin-bottom: .4rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
-th, td { padding: .32rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .88rem; }
+th, td { padding: .32rem .45rem; text-align: right; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; border-bottom: 2px solid var(--soft); vertical-align: bottom; }
 th.text, td.text { text-align: left; }
 tbody tr:hover { background: var(--ground); }

@@ -23,6 +23,8 @@ StageEnd forest_on_root(const Context& context)
 {
     const Job& job = context.job;
     const std::filesystem::path file = context.file("forest.h5");
+    need_input(context.campaign_file(), "inject");
+    need_input(context.model_file(), "train");
     const CampaignRecord campaign = read_campaign(context.campaign_file());
     const Provenance& source = campaign.header.provenance;
     const std::string stage_sha256 = sha256_hex("flipstorm forest 1\n" + canonical_tables(job, {"forest"}) +
@@ -66,6 +68,8 @@ StageEnd harden_on_root(const Context& context)
 {
     const Job& job = context.job;
     const std::filesystem::path file = context.file("protection.h5");
+    need_input(context.forest_file(), "forest");
+    need_input(context.campaign_file(), "inject");
     const ForestRecord forest = read_forest(context.forest_file());
     const CampaignRecord campaign = read_campaign(context.campaign_file());
     const Provenance& source = forest.provenance;

@@ -94,6 +94,12 @@ bool output_is_current(const Context& context, const std::filesystem::path& file
     return false;
 }
 
+void need_input(const std::filesystem::path& file, const char* stage)
+{
+    FS_CHECK(FileError, std::filesystem::exists(file),
+             "cannot read '{}': No such file; 'flipstorm {}' makes it", file.string(), stage);
+}
+
 StageEnd on_root(const Context& context, const std::function<StageEnd()>& work)
 {
     StageEnd end = StageEnd::complete;

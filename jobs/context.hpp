@@ -62,6 +62,9 @@ Provenance make_provenance(const Context& context, const std::string& stage_sha2
 bool output_is_current(const Context& context, const std::filesystem::path& file,
                        const std::string& stage_sha256, bool keep);
 
+/// \throws FileError, naming the stage that makes the file, if an input of a stage is not there.
+void need_input(const std::filesystem::path& file, const char* stage);
+
 /**
  * Do something on rank 0 while the other ranks wait without burning their cores.
  *

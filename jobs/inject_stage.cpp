@@ -38,6 +38,7 @@ struct Campaign
 
 Campaign load_campaign(const Context& context)
 {
+    need_input(context.model_file(), "train");
     Campaign campaign{
         load_network(context.model_file()), load_test_images(context.job), {}, {}, {}, {}, nullptr};
     check_images(campaign.images, campaign.network.num_classes,

@@ -100,6 +100,9 @@ std::vector<std::string> draw_figures(const Context& context)
 
 StageEnd report_on_root(const Context& context)
 {
+    need_input(context.campaign_file(), "inject");
+    need_input(context.forest_file(), "forest");
+    need_input(context.file("protection.h5"), "harden");
     const CampaignRecord campaign = read_campaign(context.campaign_file());
     const ForestRecord forest = read_forest(context.forest_file());
     const ProtectionRecord protection = read_protection(context.file("protection.h5"));
