@@ -19,6 +19,10 @@ one_machine_slurm_missing() {
     echo "skipped: not root, whom slurmd needs"
     return 0
   fi
+  if ! grep -q ' /sys/fs/cgroup' /proc/mounts; then
+    echo "skipped: no cgroup file system at /sys/fs/cgroup, which slurmd needs"
+    return 0
+  fi
   for program in munged slurmctld slurmd sbatch srun scontrol sinfo scancel setpriv ss; do
     command -v "$program" >/dev/null && continue
     echo "skipped: no $program (Debian: apt install slurm-wlm munge)"
