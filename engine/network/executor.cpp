@@ -1,6 +1,7 @@
 #include "engine/network/executor.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "engine/base/error.hpp"
@@ -81,8 +82,11 @@ torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& input
     return std::visit(Apply{inputs, parameters_.data() + first}, graph_.node(id).operation);
 }
 
-torch::Tensor Executor::resume(std::vector<torch::Tensor> values, const std::vector<NodeId>& nodes) const
+std::vector<torch::Tensor> Executor::compute(std::vector<torch::Tensor> values,
+                                             const std::vector<NodeId>& nodes,
+                                             const std::vector<NodeId>& wanted) const
 {
+    constexpr std::size_t kAlways = std::numeric_limits<std::size_t>::max();
     values.resize(graph_.nodes().size());
     // A value is let go as soon as no later node reads it: it keeps the working set small.
     std::vector<std::size_t> last_use(values.size(), 0);
@@ -91,6 +95,8 @@ torch::Tensor Executor::resume(std::vector<torch::Tensor> values, const std::vec
         for (const NodeId input : graph_.node(nodes[k]).inputs)
             last_use[index(input)] = k;
     }
+    for (const NodeId id : wanted)
+        last_use[index(id)] = kAlways;
     for (std::size_t k = 0; k < nodes.size(); ++k)
     {
         std::vector<torch::Tensor> inputs;
@@ -102,12 +108,16 @@ torch::Tensor Executor::resume(std::vector<torch::Tensor> values, const std::vec
         }
         for (const NodeId input : graph_.node(nodes[k]).inputs)
         {
-            const auto i = index(input);
-            if (last_use[i] == k) values[i].reset();
+            if (last_use[index(input)] == k) values[index(input)].reset();
         }
         values[index(nodes[k])] = apply(nodes[k], inputs);
     }
-    return values[index(graph_.output())];
+    return values;
+}
+
+torch::Tensor Executor::resume(std::vector<torch::Tensor> values, const std::vector<NodeId>& nodes) const
+{
+    return compute(std::move(values), nodes, {graph_.output()})[index(graph_.output())];
 }
 
 std::vector<torch::Tensor> Executor::forward_to(const torch::Tensor& images,
@@ -116,36 +126,16 @@ std::vector<torch::Tensor> Executor::forward_to(const torch::Tensor& images,
     std::vector<bool> needed(graph_.nodes().size(), false);
     for (const NodeId id : wanted)
         needed[index(id)] = true;
-    const std::vector<bool> kept = needed;
     for (std::size_t i = needed.size(); i-- > 1;)
     {
         if (!needed[i]) continue;
         for (const NodeId input : graph_.nodes()[i].inputs)
             needed[index(input)] = true;
     }
-    std::vector<torch::Tensor> values(needed.size());
-    values[0] = images;
-    std::vector<std::size_t> last_use(needed.size(), 0);
-    for (std::size_t i = 1; i < needed.size(); ++i)
-    {
-        if (!needed[i]) continue;
-        for (const NodeId input : graph_.nodes()[i].inputs)
-            last_use[index(input)] = i;
-    }
-    for (std::size_t i = 1; i < needed.size(); ++i)
-    {
-        if (!needed[i]) continue;
-        std::vector<torch::Tensor> inputs;
-        for (const NodeId input : graph_.nodes()[i].inputs)
-            inputs.push_back(values[index(input)]);
-        values[i] = apply(NodeId(static_cast<std::int32_t>(i)), inputs);
-        for (const NodeId input : graph_.nodes()[i].inputs)
-        {
-            if (last_use[index(input)] == i && !kept[index(input)]) values[index(input)].reset();
-        }
-    }
-    if (!kept[0]) values[0].reset();
-    return values;
+    std::vector<NodeId> nodes = all_but_input(graph_);
+    nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [&](NodeId id) { return !needed[index(id)]; }),
+                nodes.end());
+    return compute({images}, nodes, wanted);
 }
 
 torch::Tensor Executor::forward(const torch::Tensor& images) const

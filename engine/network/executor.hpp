@@ -53,6 +53,11 @@ class Executor
     void store(Network& network) const;
 
   private:
+    /// Compute the listed nodes in order; of all values only the wanted ones are kept.
+    [[nodiscard]] std::vector<torch::Tensor> compute(std::vector<torch::Tensor> values,
+                                                     const std::vector<NodeId>& nodes,
+                                                     const std::vector<NodeId>& wanted) const;
+
     Graph graph_;
     torch::Device device_;
     std::vector<torch::Tensor> parameters_;
