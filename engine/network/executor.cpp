@@ -33,14 +33,43 @@ struct Apply
         return torch::linear(inputs[0], parameters[0], op.bias ? parameters[1] : torch::Tensor());
     }
 
+    torch::Tensor operator()(const BatchNormOp& op) const
+    {
+        return torch::batch_norm(inputs[0], parameters[0], parameters[1], parameters[2], parameters[3], false,
+                                 0, op.epsilon, true);
+    }
+
     torch::Tensor operator()(const ReluOp& /*op*/) const { return torch::relu(inputs[0]); }
+
+    torch::Tensor operator()(const Relu6Op& /*op*/) const { return torch::hardtanh(inputs[0], 0, 6); }
 
     torch::Tensor operator()(const MaxPool2dOp& op) const
     {
-        return torch::max_pool2d(inputs[0], op.kernel, op.stride);
+        return torch::max_pool2d(inputs[0], op.kernel, op.stride, op.padding);
     }
 
+    torch::Tensor operator()(const AvgPool2dOp& op) const
+    {
+        return torch::avg_pool2d(inputs[0], op.kernel, op.stride);
+    }
+
+    torch::Tensor operator()(const GlobalAvgPoolOp& /*op*/) const { return inputs[0].mean({2, 3}, true); }
+
     torch::Tensor operator()(const AddOp& /*op*/) const { return inputs[0] + inputs[1]; }
+
+    torch::Tensor operator()(const PadOp& op) const
+    {
+        return torch::constant_pad_nd(
+            inputs[0], {op.left, op.right, op.top, op.bottom, op.channels_before, op.channels_behind});
+    }
+
+    /// A copy, so that the whole input is not kept alive.
+    torch::Tensor operator()(const SliceOp& op) const
+    {
+        return inputs[0].slice(op.dimension + 1, op.start, op.end, op.step).contiguous();
+    }
+
+    torch::Tensor operator()(const ConcatOp& /*op*/) const { return torch::cat(inputs, 1); }
 
     torch::Tensor operator()(const FlattenOp& /*op*/) const { return inputs[0].flatten(1); }
 };

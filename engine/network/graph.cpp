@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/base/error.hpp"
 
@@ -10,6 +11,9 @@ namespace flipstorm
 {
 namespace
 {
+
+/// Of a padding, on each side: sums of sizes stay far from overflow.
+constexpr std::int64_t kLargestSize = std::int64_t{1} << 20;
 
 /// Checks one node against its inputs and infers its shape.
 struct ShapeRule
@@ -38,7 +42,7 @@ struct ShapeRule
     [[nodiscard]] std::int64_t window(std::int64_t size, std::int64_t kernel, std::int64_t stride,
                                       std::int64_t padding) const
     {
-        expect(kernel > 0 && stride > 0 && padding >= 0,
+        expect(kernel > 0 && stride > 0 && padding >= 0 && padding <= kLargestSize,
                fmt::format("kernel {}, stride {}, padding {}", kernel, stride, padding));
         expect(size + 2 * padding >= kernel,
                fmt::format("a window of {} does not fit {} elements padded by {}", kernel, size, padding));
@@ -76,17 +80,90 @@ struct ShapeRule
         return *inputs[0];
     }
 
+    Shape operator()(const BatchNormOp& op) const
+    {
+        expect_inputs(1);
+        const Shape& in = *inputs[0];
+        expect(
+            (in.size() == 1 || in.size() == 3) && in[0] == op.channels,
+            fmt::format("its input has shape {}, it takes [{}, H, W] or [{}]", in, op.channels, op.channels));
+        expect(std::isfinite(op.epsilon) && op.epsilon >= 0,
+               fmt::format("epsilon is {}, it must be finite and not negative", op.epsilon));
+        return in;
+    }
+
+    Shape operator()(const Relu6Op& /*op*/) const
+    {
+        expect_inputs(1);
+        return *inputs[0];
+    }
+
     Shape operator()(const MaxPool2dOp& op) const
+    {
+        const Shape& in = image();
+        const Shape out{in[0], window(in[1], op.kernel, op.stride, op.padding),
+                        window(in[2], op.kernel, op.stride, op.padding)};
+        // Any more, and a window could lie in the padding alone.
+        expect(op.padding <= op.kernel / 2,
+               fmt::format("padding {} is more than half of its kernel, {}", op.padding, op.kernel));
+        return out;
+    }
+
+    Shape operator()(const AvgPool2dOp& op) const
     {
         const Shape& in = image();
         return {in[0], window(in[1], op.kernel, op.stride, 0), window(in[2], op.kernel, op.stride, 0)};
     }
+
+    Shape operator()(const GlobalAvgPoolOp& /*op*/) const { return {image()[0], 1, 1}; }
 
     Shape operator()(const AddOp& /*op*/) const
     {
         expect_inputs(2);
         expect(*inputs[0] == *inputs[1], fmt::format("adds shapes {} and {}", *inputs[0], *inputs[1]));
         return *inputs[0];
+    }
+
+    Shape operator()(const PadOp& op) const
+    {
+        const Shape& in = image();
+        for (const std::int64_t zeros :
+             {op.channels_before, op.channels_behind, op.top, op.bottom, op.left, op.right})
+        {
+            expect(zeros >= 0 && zeros <= kLargestSize,
+                   fmt::format("adds {} zeros on a side, it can add 0 … {}", zeros, kLargestSize));
+        }
+        return {in[0] + op.channels_before + op.channels_behind, in[1] + op.top + op.bottom,
+                in[2] + op.left + op.right};
+    }
+
+    Shape operator()(const SliceOp& op) const
+    {
+        Shape shape = image();
+        expect(op.dimension >= 0 && op.dimension <= 2,
+               fmt::format("slices dimension {} of [C, H, W], it must be 0, 1 or 2", op.dimension));
+        std::int64_t& size = shape[static_cast<std::size_t>(op.dimension)];
+        expect(
+            op.start >= 0 && op.start < op.end && op.end <= size && op.step > 0,
+            fmt::format("takes {}:{}:{} (start:end:step) of {} elements", op.start, op.end, op.step, size));
+        size = (op.end - op.start - 1) / op.step + 1;
+        return shape;
+    }
+
+    Shape operator()(const ConcatOp& /*op*/) const
+    {
+        expect(inputs.size() >= 2, fmt::format("has {} inputs, needs two or more", inputs.size()));
+        Shape shape = *inputs[0];
+        expect(shape.size() == 3, fmt::format("its input has shape {}, it needs [C, H, W]", shape));
+        for (std::size_t i = 1; i < inputs.size(); ++i)
+        {
+            const Shape& next = *inputs[i];
+            expect(next.size() == 3 && next[1] == shape[1] && next[2] == shape[2],
+                   fmt::format("joins shapes {} and {}, which must agree in all but the channels", *inputs[0],
+                               next));
+            shape[0] += next[0];
+        }
+        return shape;
     }
 
     Shape operator()(const FlattenOp& /*op*/) const
@@ -184,6 +261,13 @@ std::vector<ParameterSpec> Graph::parameters() const
         {
             specs.push_back({entry.name + ".weight", {linear->out_features, linear->in_features}});
             if (linear->bias) specs.push_back({entry.name + ".bias", {linear->out_features}});
+        }
+        else if (const auto* norm = std::get_if<BatchNormOp>(&entry.operation))
+        {
+            specs.push_back({entry.name + ".weight", {norm->channels}});
+            specs.push_back({entry.name + ".bias", {norm->channels}});
+            specs.push_back({entry.name + ".running_mean", {norm->channels}, false});
+            specs.push_back({entry.name + ".running_var", {norm->channels}, false});
         }
     }
     return specs;

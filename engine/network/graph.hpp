@@ -43,26 +43,76 @@ struct LinearOp
     bool bias = true;
 };
 
+/// Batch normalisation with its running statistics; parameters NAME.weight, NAME.bias, NAME.running_mean,
+/// NAME.running_var [channels], the last two not trainable. Input [C, H, W] or [features].
+struct BatchNormOp
+{
+    std::int64_t channels = 0;
+    double epsilon = 1e-5;
+};
+
 /// max(x, 0)
 struct ReluOp
 {};
 
-/// Maximum over square windows.
+/// min(max(x, 0), 6)
+struct Relu6Op
+{};
+
+/// Maximum over square windows; padding counts as minus infinity.
 struct MaxPool2dOp
+{
+    std::int64_t kernel = 2;
+    std::int64_t stride = 2;
+    std::int64_t padding = 0;
+};
+
+/// Mean over square windows, no padding.
+struct AvgPool2dOp
 {
     std::int64_t kernel = 2;
     std::int64_t stride = 2;
 };
 
+/// Mean over all positions: [C, H, W] → [C, 1, 1].
+struct GlobalAvgPoolOp
+{};
+
 /// Sum of two values of one shape.
 struct AddOp
+{};
+
+/// Zeros added around: channels before and behind, rows above and below, columns left and right.
+struct PadOp
+{
+    std::int64_t channels_before = 0;
+    std::int64_t channels_behind = 0;
+    std::int64_t top = 0;
+    std::int64_t bottom = 0;
+    std::int64_t left = 0;
+    std::int64_t right = 0;
+};
+
+/// Every step-th element from start up to, not including, end, of one dimension (0: channels, 1: rows,
+/// 2: columns).
+struct SliceOp
+{
+    std::int64_t dimension = 0;
+    std::int64_t start = 0;
+    std::int64_t end = 0;
+    std::int64_t step = 1;
+};
+
+/// Values of equal height and width, one after another along the channels; two or more inputs.
+struct ConcatOp
 {};
 
 /// [C, H, W] → [C·H·W]
 struct FlattenOp
 {};
 
-using Operation = std::variant<InputOp, Conv2dOp, LinearOp, ReluOp, MaxPool2dOp, AddOp, FlattenOp>;
+using Operation = std::variant<InputOp, Conv2dOp, LinearOp, BatchNormOp, ReluOp, Relu6Op, MaxPool2dOp,
+                               AvgPool2dOp, GlobalAvgPoolOp, AddOp, PadOp, SliceOp, ConcatOp, FlattenOp>;
 
 /// One layer of the graph.
 struct Node
@@ -78,6 +128,7 @@ struct ParameterSpec
 {
     std::string name;
     Shape shape;
+    bool trainable = true;  ///< false: not touched by the optimiser
 };
 
 /**

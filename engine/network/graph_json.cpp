@@ -52,12 +52,36 @@ struct WriteOperation
         return fmt::format(R"("op": "linear", "in_features": {}, "out_features": {}, "bias": {})",
                            op.in_features, op.out_features, op.bias);
     }
+    std::string operator()(const BatchNormOp& op) const
+    {
+        return fmt::format(R"("op": "batch_norm", "channels": {}, "epsilon": {})", op.channels, op.epsilon);
+    }
     std::string operator()(const ReluOp& /*op*/) const { return R"("op": "relu")"; }
+    std::string operator()(const Relu6Op& /*op*/) const { return R"("op": "relu6")"; }
     std::string operator()(const MaxPool2dOp& op) const
     {
-        return fmt::format(R"("op": "max_pool2d", "kernel": {}, "stride": {})", op.kernel, op.stride);
+        return fmt::format(R"("op": "max_pool2d", "kernel": {}, "stride": {}{})", op.kernel, op.stride,
+                           op.padding == 0 ? "" : fmt::format(R"(, "padding": {})", op.padding));
     }
+    std::string operator()(const AvgPool2dOp& op) const
+    {
+        return fmt::format(R"("op": "avg_pool2d", "kernel": {}, "stride": {})", op.kernel, op.stride);
+    }
+    std::string operator()(const GlobalAvgPoolOp& /*op*/) const { return R"("op": "global_avg_pool")"; }
     std::string operator()(const AddOp& /*op*/) const { return R"("op": "add")"; }
+    std::string operator()(const PadOp& op) const
+    {
+        return fmt::format(
+            R"("op": "pad", "channels_before": {}, "channels_behind": {}, "top": {}, "bottom": {}, )"
+            R"("left": {}, "right": {})",
+            op.channels_before, op.channels_behind, op.top, op.bottom, op.left, op.right);
+    }
+    std::string operator()(const SliceOp& op) const
+    {
+        return fmt::format(R"("op": "slice", "dimension": {}, "start": {}, "end": {}, "step": {})",
+                           op.dimension, op.start, op.end, op.step);
+    }
+    std::string operator()(const ConcatOp& /*op*/) const { return R"("op": "concat")"; }
     std::string operator()(const FlattenOp& /*op*/) const { return R"("op": "flatten")"; }
 };
 
@@ -87,9 +111,29 @@ Operation read_operation(const ptree& tree, const std::string& node)
     {
         return LinearOp{integer("in_features"), integer("out_features"), member<bool>(tree, node, "bias")};
     }
+    if (kind == "batch_norm") return BatchNormOp{integer("channels"), member<double>(tree, node, "epsilon")};
     if (kind == "relu") return ReluOp{};
-    if (kind == "max_pool2d") return MaxPool2dOp{integer("kernel"), integer("stride")};
+    if (kind == "relu6") return Relu6Op{};
+    if (kind == "max_pool2d")
+    {
+        const bool padded = tree.find("padding") != tree.not_found();
+        return MaxPool2dOp{integer("kernel"), integer("stride"), padded ? integer("padding") : 0};
+    }
+    if (kind == "avg_pool2d") return AvgPool2dOp{integer("kernel"), integer("stride")};
+    if (kind == "global_avg_pool") return GlobalAvgPoolOp{};
     if (kind == "add") return AddOp{};
+    if (kind == "pad")
+    {
+        return PadOp{integer("channels_before"),
+                     integer("channels_behind"),
+                     integer("top"),
+                     integer("bottom"),
+                     integer("left"),
+                     integer("right")};
+    }
+    if (kind == "slice")
+        return SliceOp{integer("dimension"), integer("start"), integer("end"), integer("step")};
+    if (kind == "concat") return ConcatOp{};
     if (kind == "flatten") return FlattenOp{};
     throw DataError("graph: node '{}' has the unknown operation '{}'", node, kind);
 }

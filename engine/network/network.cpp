@@ -98,6 +98,21 @@ void check_network(const Network& network, const std::string& where)
                      parameter.name, k, parameter.values[k]);
         }
     }
+    for (const Node& node : network.graph.nodes())
+    {
+        const auto* norm = std::get_if<BatchNormOp>(&node.operation);
+        if (norm == nullptr) continue;
+        const Parameter& variance = network.parameter(node.name + ".running_var");
+        for (std::size_t c = 0; c < variance.values.size(); ++c)
+        {
+            const float value = variance.values[c];
+            FS_CHECK(
+                DataError, value >= 0 && static_cast<double>(value) + norm->epsilon > 0,
+                "{}: parameter '{}', element {} is {} (epsilon {}); a variance is not negative and, with "
+                "epsilon, positive",
+                where, variance.name, c, value, norm->epsilon);
+        }
+    }
     const Shape& logits = network.graph.node(network.graph.output()).shape;
     FS_CHECK(DataError, logits == Shape{network.num_classes}, "{}: the output has shape {} for {} classes",
              where, logits, network.num_classes);

@@ -83,6 +83,124 @@ TEST(Graph, SurvivesJson)
     EXPECT_EQ(again.parameters().size(), network.graph.parameters().size());
 }
 
+/// A network with every operation, on 2×6×6 images; parameters are 0.5, running variances 4.
+Network every_operation()
+{
+    Graph graph({2, 6, 6});
+    NodeId at = graph.add("conv", Conv2dOp{2, 4, 3, 1, 1, 2, false}, {NodeId(0)});
+    at = graph.add("bn", BatchNormOp{4, 1e-3}, {at});
+    const NodeId stem = graph.add("relu6", Relu6Op{}, {at});
+    at = graph.add("maximum", MaxPool2dOp{3, 2, 1}, {stem});
+    const NodeId pooled = graph.add("mean", AvgPool2dOp{2, 1}, {at});
+    at = graph.add("rows", SliceOp{1, 0, 6, 3}, {stem});
+    at = graph.add("columns", SliceOp{2, 1, 5, 3}, {at});
+    at = graph.add("channels", SliceOp{0, 1, 3, 1}, {at});
+    const NodeId padded = graph.add("pad", PadOp{1, 1, 0, 0, 0, 0}, {at});
+    at = graph.add("sum", AddOp{}, {pooled, padded});
+    at = graph.add("concat", ConcatOp{}, {at, pooled, padded});
+    at = graph.add("global", GlobalAvgPoolOp{}, {at});
+    at = graph.add("flat", FlattenOp{}, {at});
+    at = graph.add("fc", LinearOp{12, 3, true}, {at});
+    at = graph.add("bn1d", BatchNormOp{3}, {at});
+    graph.add("relu", ReluOp{}, {at});
+    Network network{"all", NumberFormat::fp32, graph, 3, {{0.F, 0.F}, {1.F, 1.F}}, {}};
+    for (const ParameterSpec& spec : graph.parameters())
+    {
+        const float value = spec.name.find("running_var") != std::string::npos ? 4.0F : 0.5F;
+        network.parameters.push_back(
+            {spec.name, spec.shape,
+             std::vector<float>(static_cast<std::size_t>(elements(spec.shape)), value)});
+    }
+    return network;
+}
+
+TEST(Graph, InfersTheShapeOfEveryOperation)
+{
+    const Graph graph = every_operation().graph;
+    const std::vector<std::pair<std::string, Shape>> wanted{
+        {"input", {2, 6, 6}},   {"conv", {4, 6, 6}},    {"bn", {4, 6, 6}},
+        {"relu6", {4, 6, 6}},   {"maximum", {4, 3, 3}}, {"mean", {4, 2, 2}},
+        {"rows", {4, 2, 6}},    {"columns", {4, 2, 2}}, {"channels", {2, 2, 2}},
+        {"pad", {4, 2, 2}},     {"sum", {4, 2, 2}},     {"concat", {12, 2, 2}},
+        {"global", {12, 1, 1}}, {"flat", {12}},         {"fc", {3}},
+        {"bn1d", {3}},          {"relu", {3}}};
+    ASSERT_EQ(graph.nodes().size(), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+    {
+        EXPECT_EQ(graph.nodes()[i].name, wanted[i].first);
+        EXPECT_EQ(graph.nodes()[i].shape, wanted[i].second) << wanted[i].first;
+    }
+    EXPECT_EQ(to_json(graph_from_json(to_json(graph))), to_json(graph));
+}
+
+TEST(Graph, BatchNormHasParametersInStateDictOrder)
+{
+    std::vector<std::string> names;
+    std::vector<std::string> fixed;
+    for (const ParameterSpec& spec : every_operation().graph.parameters())
+    {
+        names.push_back(spec.name);
+        if (!spec.trainable) fixed.push_back(spec.name);
+    }
+    EXPECT_EQ(names, (std::vector<std::string>{"conv.weight", "bn.weight", "bn.bias", "bn.running_mean",
+                                               "bn.running_var", "fc.weight", "fc.bias", "bn1d.weight",
+                                               "bn1d.bias", "bn1d.running_mean", "bn1d.running_var"}));
+    EXPECT_EQ(fixed, (std::vector<std::string>{"bn.running_mean", "bn.running_var", "bn1d.running_mean",
+                                               "bn1d.running_var"}));
+}
+
+// Models from before max_pool2d had a padding keep their digest, and are read.
+TEST(Graph, WritesThePaddingOfAPoolOnlyWhereThereIsOne)
+{
+    EXPECT_EQ(to_json(lenet().graph).find(R"("stride": 2, "padding")"), std::string::npos);
+    const std::string json = to_json(every_operation().graph);
+    EXPECT_NE(json.find(R"("op": "max_pool2d", "kernel": 3, "stride": 2, "padding": 1)"), std::string::npos);
+}
+
+TEST(Graph, RefusesOperationsThatDoNotFit)
+{
+    Graph graph({4, 8, 8});
+    const NodeId image(0);
+    const auto refused = [&](const Operation& operation, std::vector<NodeId> inputs) -> std::string {
+        try
+        {
+            Graph(graph).add("x", operation, std::move(inputs));
+        }
+        catch (const DataError& error)
+        {
+            return error.what();
+        }
+        return "accepted";
+    };
+    const auto expect = [&](const Operation& operation, const std::vector<NodeId>& inputs, const char* text) {
+        const std::string message = refused(operation, inputs);
+        EXPECT_NE(message.find("node 'x'"), std::string::npos) << message;
+        EXPECT_NE(message.find(text), std::string::npos) << message;
+    };
+    expect(BatchNormOp{3}, {image}, "it takes [3, H, W] or [3]");
+    expect(BatchNormOp{4, -1e-5}, {image}, "epsilon");
+    expect(BatchNormOp{4, std::numeric_limits<double>::quiet_NaN()}, {image}, "epsilon");
+    expect(Relu6Op{}, {image, image}, "2 inputs");
+    expect(MaxPool2dOp{3, 2, 2}, {image}, "padding 2");
+    expect(MaxPool2dOp{3, 2, -1}, {image}, "padding -1");
+    expect(AvgPool2dOp{9, 1}, {image}, "window of 9");
+    expect(PadOp{0, 0, -1, 0, 0, 0}, {image}, "-1 zeros");
+    expect(PadOp{0, 0, 0, std::numeric_limits<std::int64_t>::max(), 0, 0}, {image}, "zeros");
+    expect(SliceOp{3, 0, 1, 1}, {image}, "dimension 3");
+    expect(SliceOp{0, 0, 5, 1}, {image}, "0:5:1");
+    expect(SliceOp{0, 2, 2, 1}, {image}, "2:2:1");
+    expect(SliceOp{0, -1, 2, 1}, {image}, "-1:2:1");
+    expect(SliceOp{0, 0, 2, 0}, {image}, "0:2:0");
+    expect(ConcatOp{}, {image}, "two or more");
+    const NodeId half = graph.add("half", SliceOp{1, 0, 8, 2}, {image});
+    expect(ConcatOp{}, {image, half}, "[4, 8, 8] and [4, 4, 8]");
+    const NodeId flat = graph.add("flat", FlattenOp{}, {image});
+    expect(GlobalAvgPoolOp{}, {flat}, "[C, H, W]");
+    expect(SliceOp{0, 0, 1, 1}, {flat}, "[C, H, W]");
+    expect(PadOp{}, {flat}, "[C, H, W]");
+    expect(ConcatOp{}, {flat, flat}, "[C, H, W]");
+}
+
 TEST(Graph, RefusesWhatDoesNotFit)
 {
     Graph graph({3, 8, 8});
@@ -150,6 +268,30 @@ TEST(CheckNetwork, NamesTheBadParameter)
     network = lenet();
     network.normalisation.std_dev = {0.0F};
     EXPECT_THROW(check_network(network, "model"), DataError);
+}
+
+TEST(CheckNetwork, RefusesVariancesThatAreNone)
+{
+    Network network = every_operation();
+    EXPECT_NO_THROW(check_network(network, "model"));
+    for (const float variance : {-1e-6F, std::numeric_limits<float>::infinity()})
+    {
+        network = every_operation();
+        network.parameters[4].values[2] = variance;
+        try
+        {
+            check_network(network, "model");
+            FAIL() << variance;
+        }
+        catch (const DataError& error)
+        {
+            EXPECT_NE(std::string(error.what()).find("'bn.running_var', element 2"), std::string::npos)
+                << error.what();
+        }
+    }
+    network = every_operation();
+    network.parameters[4].values[2] = 0;  // epsilon keeps the quotient finite
+    EXPECT_NO_THROW(check_network(network, "model"));
 }
 
 TEST(Digest, ChangesWithEveryPartThatMatters)
