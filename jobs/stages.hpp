@@ -40,8 +40,4 @@ void require_same_campaign(const Context& context, const CampaignRecord& campaig
 /// Digest of all that decides the parameters of model.h5.
 std::string train_digest(const Job& job, const std::string& dataset_sha256);
 
-/// Digest of all that decides the outcomes of a campaign.
-std::string campaign_digest(const Job& job, const Plan& plan, const std::string& model_sha256,
-                            const std::string& dataset_sha256);
-
 }  // namespace flipstorm
