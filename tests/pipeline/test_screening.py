@@ -53,7 +53,7 @@ class Screening(PipelineTest):
         columns = self.columns[name]
         names = [path.rsplit("/", 1)[1] for path in columns if path.startswith("/screen/")]
         rows = len(columns["/screen/layer"])
-        return [{name: columns["/screen/" + name][row] for name in names} for row in range(rows)]
+        return [{name: columns["/screen/" + name][row].item() for name in names} for row in range(rows)]
 
     def test_the_audit_is_what_the_file_says(self):
         for name in ("careful", "careless"):
