@@ -141,7 +141,7 @@ Harvest inject(const Context& context, const Campaign& campaign, Evaluator& eval
             const std::optional<ChunkId> id = queue.next();
             if (!id) break;
             const Chunk& chunk = plan.chunks()[id->value()];
-            const auto outcomes = evaluator.evaluate(chunk.layer, changes_of(campaign, chunk), should_stop);
+            const auto outcomes = evaluator.evaluate(chunk.layer, changes_of(campaign, chunk), {}, should_stop);
             if (!outcomes) break;
             JournalEntry entry{*id, encode_outcomes(*outcomes)};
             writer.append(entry);

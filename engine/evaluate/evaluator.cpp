@@ -212,7 +212,16 @@ EvaluationMode evaluation_mode(std::string_view name)
 {
     if (name == "reference") return EvaluationMode::reference;
     if (name == "exact") return EvaluationMode::exact;
-    throw JobError("campaign.evaluation: '{}' is not known; this build has: reference, exact", name);
+    if (name == "screened") return EvaluationMode::screened;
+    throw JobError("campaign.evaluation: '{}' is not known; it is one of: reference, exact, screened", name);
+}
+
+Backend backend_from(std::string_view name)
+{
+    if (name == "auto") return Backend::automatic;
+    if (name == "native") return Backend::native;
+    if (name == "libtorch") return Backend::libtorch;
+    throw JobError("campaign.backend: '{}' is not known; it is one of: auto, native, libtorch", name);
 }
 
 Evaluator::Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options)
@@ -231,16 +240,23 @@ std::string evaluation_layout()
     return fmt::format("tiles of {} images", kTileImages);
 }
 
-std::vector<Outcome> Evaluator::evaluate(LayerId layer, const std::vector<WeightChange>& changes)
+std::vector<Outcome> Evaluator::evaluate(LayerId layer, const std::vector<WeightChange>& changes,
+                                         const Screen& screen)
 {
-    return *implementation_->evaluate(layer, changes, {});
+    return *evaluate(layer, changes, screen, {});
 }
 
 std::optional<std::vector<Outcome>> Evaluator::evaluate(LayerId layer,
                                                         const std::vector<WeightChange>& changes,
+                                                        const Screen& /*screen*/,
                                                         const std::function<bool()>& should_stop)
 {
     return implementation_->evaluate(layer, changes, should_stop);
+}
+
+WorkCount Evaluator::work() const
+{
+    return {};
 }
 
 }  // namespace flipstorm
