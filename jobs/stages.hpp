@@ -52,8 +52,4 @@ std::string train_digest(const Job& job, const std::string& dataset_sha256);
 /// Digest of all that decides the content of an imported model file.
 std::string import_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256);
 
-/// Digest of all that decides the outcomes of a campaign.
-std::string campaign_digest(const Job& job, const Plan& plan, const std::string& model_sha256,
-                            const std::string& dataset_sha256);
-
 }  // namespace flipstorm
