@@ -3,11 +3,24 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/data/cifar.hpp"
 #include "engine/data/idx.hpp"
 #include "engine/data/synthetic.hpp"
 
 namespace flipstorm
 {
+namespace
+{
+
+Cifar cifar_of(const Job& job)
+{
+    if (job.data.kind == "cifar10") return Cifar::cifar10;
+    if (job.data.kind == "cifar100") return Cifar::cifar100;
+    throw JobError("data.kind: '{}' is not known; this build has: idx, cifar10, cifar100, synthetic",
+                   job.data.kind);
+}
+
+}  // namespace
 
 Dataset load_dataset(const Job& job)
 {
@@ -22,7 +35,7 @@ Dataset load_dataset(const Job& job)
     }
     else
     {
-        throw JobError("data.kind: '{}' is not built yet; this build has: idx, synthetic", job.data.kind);
+        dataset = read_cifar_dataset(cifar_of(job), job.data.path);
     }
     if (!job.data.mean.empty())
     {
@@ -48,7 +61,7 @@ ImageSet load_test_images(const Job& job)
     }
     else
     {
-        throw JobError("data.kind: '{}' is not built yet; this build has: idx, synthetic", job.data.kind);
+        images = read_cifar_test_images(cifar_of(job), job.data.path);
     }
     if (job.data.test_images == 0) return images;
     FS_CHECK(JobError, job.data.test_images <= images.size(),

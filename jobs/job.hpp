@@ -32,7 +32,7 @@ struct ModelTable
     std::string file;  ///< a model.h5 to use as it is instead of training one
     std::string activation = "relu";
     std::string order = "conv-norm-act";
-    std::string shortcut = "option-a";
+    std::string shortcut;  ///< empty in the file: the usual one of the architecture
 };
 
 struct TrainTable

@@ -97,7 +97,7 @@ std::vector<KeySpec> make_keys()
             .not_identity(),
 
         key<&Job::data, &DataTable::kind>("data", "kind", "format of the data set")
-            .one_of({"idx", "synthetic"}, {"cifar10", "cifar100"}),
+            .one_of({"idx", "cifar10", "cifar100", "synthetic"}),
         key<&Job::data, &DataTable::path>("data", "path",
                                           "folder of the data set; not needed by \"synthetic\"")
             .not_identity(),
@@ -115,7 +115,7 @@ std::vector<KeySpec> make_keys()
             .may_be_empty(),
 
         key<&Job::model, &ModelTable::arch>("model", "arch", "architecture of the network")
-            .one_of({"lenet5"}, {"resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}),
+            .one_of({"lenet5", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}),
         key<&Job::model, &ModelTable::format>("model", "format", "number format of the stored parameters")
             .one_of({"fp32"}, {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}),
         key<&Job::model, &ModelTable::file>("model", "file",
@@ -123,13 +123,14 @@ std::vector<KeySpec> make_keys()
             .by_default("none")
             .not_identity(),
         key<&Job::model, &ModelTable::activation>("model", "activation", "activation function")
-            .one_of({"relu"}, {"relu6"}),
+            .one_of({"relu", "relu6"}),
         key<&Job::model, &ModelTable::order>(
             "model", "order", "order of convolution, normalisation and activation; not used by lenet5")
-            .one_of({"conv-norm-act"}, {"conv-act-norm"}),
+            .one_of({"conv-norm-act", "conv-act-norm"}),
         key<&Job::model, &ModelTable::shortcut>(
             "model", "shortcut", "shortcut of a residual block that changes shape; not used by lenet5")
-            .one_of({"option-a"}, {"projection"}),
+            .one_of({"option-a", "projection"})
+            .by_default("`\"option-a\"`; resnet18: `\"projection\"`"),
 
         key<&Job::train, &TrainTable::epochs>("train", "epochs", "passes over the training images")
             .between(1, 1e6),

@@ -178,6 +178,8 @@ std::vector<RuleProblem> rule_problems(const Job& job)
 void resolve_job(Job& job)
 {
     if (job.job.out.empty()) job.job.out = "out/" + job.job.name;
+    if (job.model.shortcut.empty())
+        job.model.shortcut = job.model.arch == "resnet18" ? "projection" : "option-a";
     if (job.campaign.tolerances.empty())
     {
         for (int k = 1; k <= 20; ++k)

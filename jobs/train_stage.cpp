@@ -25,9 +25,11 @@ StageEnd train_on_root(const Context& context)
     make_folder(context.out());
 
     const ImageSet& images = dataset.train;
+    const BuildOptions variant{activation_from(job.model.activation), layer_order_from(job.model.order),
+                               shortcut_from(job.model.shortcut)};
     Network network = build_network(job.model.arch, number_format(job.model.format),
                                     {images.channels, images.height, images.width}, dataset.num_classes,
-                                    dataset.normalisation, job.job.seed);
+                                    dataset.normalisation, job.job.seed, variant);
     TrainOptions options;
     options.epochs = job.train.epochs;
     options.batch = job.train.batch;

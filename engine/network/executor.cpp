@@ -14,8 +14,10 @@ namespace
 /// Applies one operation; `parameters` points at the node's first parameter.
 struct Apply
 {
+    const std::string& name;
     const std::vector<torch::Tensor>& inputs;
     const torch::Tensor* parameters;
+    bool training;
 
     torch::Tensor operator()(const InputOp& /*op*/) const
     {
@@ -35,8 +37,13 @@ struct Apply
 
     torch::Tensor operator()(const BatchNormOp& op) const
     {
-        return torch::batch_norm(inputs[0], parameters[0], parameters[1], parameters[2], parameters[3], false,
-                                 0, op.epsilon, true);
+        constexpr double kMomentum = 0.1;  // of the running statistics; PyTorch's default
+        FS_CHECK(DataError, !training || inputs[0].numel() > op.channels,
+                 "node '{}': a batch with one value per channel has no variance; choose train.batch so that "
+                 "no batch of an epoch is a single image",
+                 name);
+        return torch::batch_norm(inputs[0], parameters[0], parameters[1], parameters[2], parameters[3],
+                                 training, kMomentum, op.epsilon, true);
     }
 
     torch::Tensor operator()(const ReluOp& /*op*/) const { return torch::relu(inputs[0]); }
@@ -97,23 +104,30 @@ Executor::Executor(const Network& network, torch::Device device) : graph_(networ
             torch::from_blob(const_cast<float*>(parameter.values.data()), parameter.shape, torch::kFloat32);
         parameters_.push_back(view.to(device, torch::kFloat32, false, true));
     }
+    std::size_t first = 0;
     for (const Node& node : graph_.nodes())
     {
-        const auto found = std::find_if(network.parameters.begin(), network.parameters.end(),
-                                        [&](const Parameter& p) { return p.name == node.name + ".weight"; });
-        first_parameter_.push_back(static_cast<std::size_t>(found - network.parameters.begin()));
+        first_parameter_.push_back(first);
+        first += parameters_of(node).size();
     }
+    FS_REQUIRE(first == parameters_.size(), "{} parameters for a graph with {}", parameters_.size(), first);
 }
 
 torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& inputs) const
 {
+    return apply(id, inputs, false);
+}
+
+torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& inputs, bool training) const
+{
+    const Node& node = graph_.node(id);
     const std::size_t first = first_parameter_[index(id)];
-    return std::visit(Apply{inputs, parameters_.data() + first}, graph_.node(id).operation);
+    return std::visit(Apply{node.name, inputs, parameters_.data() + first, training}, node.operation);
 }
 
 std::vector<torch::Tensor> Executor::compute(std::vector<torch::Tensor> values,
                                              const std::vector<NodeId>& nodes,
-                                             const std::vector<NodeId>& wanted) const
+                                             const std::vector<NodeId>& wanted, bool training) const
 {
     constexpr std::size_t kAlways = std::numeric_limits<std::size_t>::max();
     values.resize(graph_.nodes().size());
@@ -139,7 +153,7 @@ std::vector<torch::Tensor> Executor::compute(std::vector<torch::Tensor> values,
         {
             if (last_use[index(input)] == k) values[index(input)].reset();
         }
-        values[index(nodes[k])] = apply(nodes[k], inputs);
+        values[index(nodes[k])] = apply(nodes[k], inputs, training);
     }
     return values;
 }
@@ -170,6 +184,11 @@ std::vector<torch::Tensor> Executor::forward_to(const torch::Tensor& images,
 torch::Tensor Executor::forward(const torch::Tensor& images) const
 {
     return resume({images}, all_but_input(graph_));
+}
+
+torch::Tensor Executor::forward_training(const torch::Tensor& images)
+{
+    return compute({images}, all_but_input(graph_), {graph_.output()}, true)[index(graph_.output())];
 }
 
 void Executor::store(Network& network) const

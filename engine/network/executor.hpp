@@ -27,6 +27,15 @@ class Executor
     [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) const;
 
     /**
+     * Logits while training: batch norms use mean and variance of the batch and move their running statistics
+     * towards them (momentum 0.1, the unbiased variance), as PyTorch's do. Not to be called from several
+     * threads.
+     *
+     * \throws DataError if a batch norm gets only one value per channel: it has no variance.
+     */
+    [[nodiscard]] torch::Tensor forward_training(const torch::Tensor& images);
+
+    /**
      * Values of some nodes, by node id, for normalised images [N, C, H, W]; the others are left undefined,
      * and only what the wanted ones depend on is computed.
      */
@@ -41,6 +50,16 @@ class Executor
     [[nodiscard]] torch::Tensor resume(std::vector<torch::Tensor> values,
                                        const std::vector<NodeId>& nodes) const;
 
+    /**
+     * Compute the listed nodes in order; of their values and inputs, only the wanted ones are kept.
+     *
+     * \param training  batch norms use and gather the batch's statistics
+     */
+    [[nodiscard]] std::vector<torch::Tensor> compute(std::vector<torch::Tensor> values,
+                                                     const std::vector<NodeId>& nodes,
+                                                     const std::vector<NodeId>& wanted,
+                                                     bool training = false) const;
+
     /// Value of one node from its inputs.
     [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs) const;
 
@@ -48,15 +67,15 @@ class Executor
     [[nodiscard]] const std::vector<torch::Tensor>& parameters() const { return parameters_; }
     void set_parameter(std::size_t index, torch::Tensor value) { parameters_.at(index) = std::move(value); }
     [[nodiscard]] torch::Device device() const { return device_; }
+    [[nodiscard]] const Graph& graph() const { return graph_; }
 
     /// Copy the parameter values back into a network of the same graph.
     void store(Network& network) const;
 
   private:
-    /// Compute the listed nodes in order; of all values only the wanted ones are kept.
-    [[nodiscard]] std::vector<torch::Tensor> compute(std::vector<torch::Tensor> values,
-                                                     const std::vector<NodeId>& nodes,
-                                                     const std::vector<NodeId>& wanted) const;
+    /// Value of one node from its inputs; in training, batch norms use and gather the batch's statistics.
+    [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs,
+                                      bool training) const;
 
     Graph graph_;
     torch::Device device_;

@@ -245,30 +245,39 @@ NodeId Graph::add(std::string name, Operation operation, std::vector<NodeId> inp
     return output();
 }
 
+std::vector<ParameterSpec> parameters_of(const Node& node)
+{
+    std::vector<ParameterSpec> specs;
+    const auto add = [&](const char* name, Shape shape, bool trainable = true) {
+        specs.push_back({node.name + name, std::move(shape), trainable});
+    };
+    if (const auto* conv = std::get_if<Conv2dOp>(&node.operation))
+    {
+        add(".weight", {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel});
+        if (conv->bias) add(".bias", {conv->out_channels});
+    }
+    else if (const auto* linear = std::get_if<LinearOp>(&node.operation))
+    {
+        add(".weight", {linear->out_features, linear->in_features});
+        if (linear->bias) add(".bias", {linear->out_features});
+    }
+    else if (const auto* norm = std::get_if<BatchNormOp>(&node.operation))
+    {
+        add(".weight", {norm->channels});
+        add(".bias", {norm->channels});
+        add(".running_mean", {norm->channels}, false);
+        add(".running_var", {norm->channels}, false);
+    }
+    return specs;
+}
+
 std::vector<ParameterSpec> Graph::parameters() const
 {
     std::vector<ParameterSpec> specs;
     for (const Node& entry : nodes_)
     {
-        if (const auto* conv = std::get_if<Conv2dOp>(&entry.operation))
-        {
-            specs.push_back(
-                {entry.name + ".weight",
-                 {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel}});
-            if (conv->bias) specs.push_back({entry.name + ".bias", {conv->out_channels}});
-        }
-        else if (const auto* linear = std::get_if<LinearOp>(&entry.operation))
-        {
-            specs.push_back({entry.name + ".weight", {linear->out_features, linear->in_features}});
-            if (linear->bias) specs.push_back({entry.name + ".bias", {linear->out_features}});
-        }
-        else if (const auto* norm = std::get_if<BatchNormOp>(&entry.operation))
-        {
-            specs.push_back({entry.name + ".weight", {norm->channels}});
-            specs.push_back({entry.name + ".bias", {norm->channels}});
-            specs.push_back({entry.name + ".running_mean", {norm->channels}, false});
-            specs.push_back({entry.name + ".running_var", {norm->channels}, false});
-        }
+        for (ParameterSpec& spec : parameters_of(entry))
+            specs.push_back(std::move(spec));
     }
     return specs;
 }

@@ -131,6 +131,9 @@ struct ParameterSpec
     bool trainable = true;  ///< false: not touched by the optimiser
 };
 
+/// Parameters of one node, in state-dict order.
+[[nodiscard]] std::vector<ParameterSpec> parameters_of(const Node& node);
+
 /**
  * A static graph with one input and one output.
  *

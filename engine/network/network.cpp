@@ -2,7 +2,9 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/base/error.hpp"
 #include "engine/base/sha256.hpp"
@@ -19,6 +21,65 @@ std::size_t parameter_index(const Network& network, const std::string& name)
         if (network.parameters[i].name == name) return i;
     }
     throw Error("network '{}' has no parameter '{}'", network.arch, name);
+}
+
+/**
+ * Channels (or features) of a node's value that can change when `changed` ones of each input do: an upper
+ * bound that does not ask which ones.
+ */
+struct ChangedChannels
+{
+    const Shape& shape;  ///< of the node's value
+    const std::vector<std::int64_t>& changed;
+    const Shape& input_shape;  ///< of the first input
+
+    std::int64_t operator()(const InputOp& /*op*/) const { return 0; }
+    std::int64_t operator()(const Conv2dOp& op) const
+    {
+        return std::min(shape[0], changed[0] * (op.out_channels / op.groups));
+    }
+    std::int64_t operator()(const LinearOp& /*op*/) const { return shape[0]; }
+    std::int64_t operator()(const BatchNormOp& /*op*/) const { return changed[0]; }
+    std::int64_t operator()(const ReluOp& /*op*/) const { return changed[0]; }
+    std::int64_t operator()(const Relu6Op& /*op*/) const { return changed[0]; }
+    std::int64_t operator()(const MaxPool2dOp& /*op*/) const { return changed[0]; }
+    std::int64_t operator()(const AvgPool2dOp& /*op*/) const { return changed[0]; }
+    std::int64_t operator()(const GlobalAvgPoolOp& /*op*/) const { return changed[0]; }
+    std::int64_t operator()(const PadOp& /*op*/) const { return changed[0]; }
+    std::int64_t operator()(const SliceOp& /*op*/) const { return std::min(shape[0], changed[0]); }
+    std::int64_t operator()(const AddOp& /*op*/) const { return std::min(shape[0], sum()); }
+    std::int64_t operator()(const ConcatOp& /*op*/) const { return sum(); }
+    std::int64_t operator()(const FlattenOp& /*op*/) const
+    {
+        return changed[0] * (elements(input_shape) / input_shape[0]);
+    }
+
+    [[nodiscard]] std::int64_t sum() const
+    {
+        return std::accumulate(changed.begin(), changed.end(), std::int64_t{0});
+    }
+};
+
+/// InjectableLayer::suffix_macs of a layer.
+std::int64_t change_macs(const Graph& graph, NodeId layer)
+{
+    const auto at = static_cast<std::size_t>(layer.value());
+    std::vector<std::int64_t> changed(graph.nodes().size(), 0);
+    changed[at] = 1;
+    std::int64_t macs = graph.macs(layer) / graph.node(layer).shape[0];
+    for (std::size_t i = at + 1; i < changed.size(); ++i)
+    {
+        const Node& node = graph.nodes()[i];
+        std::vector<std::int64_t> inputs;
+        for (const NodeId input : node.inputs)
+            inputs.push_back(changed[static_cast<std::size_t>(input.value())]);
+        if (std::all_of(inputs.begin(), inputs.end(), [](std::int64_t c) { return c == 0; })) continue;
+        const Shape& input_shape = graph.node(node.inputs[0]).shape;
+        changed[i] = std::visit(ChangedChannels{node.shape, inputs, input_shape}, node.operation);
+        // Of a convolution or linear layer, the part that reads what changed; all else has no MACs.
+        macs += graph.macs(NodeId(static_cast<std::int32_t>(i))) * inputs[0] / input_shape[0];
+    }
+    return macs;
 }
 
 }  // namespace
@@ -50,12 +111,7 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
         layer.in_channels = static_cast<std::int32_t>(shape[1]);
         layer.kernel_elements = static_cast<std::int32_t>(elements(shape) / (shape[0] * shape[1]));
         layer.word_bits = word_bits(network.format);
-        const std::vector<bool> reached = network.graph.reachable_from(layer.node);
-        layer.suffix_macs = network.graph.macs(layer.node) / layer.out_channels;
-        for (std::size_t j = i + 1; j < reached.size(); ++j)
-        {
-            if (reached[j]) layer.suffix_macs += network.graph.macs(NodeId(static_cast<std::int32_t>(j)));
-        }
+        layer.suffix_macs = change_macs(network.graph, layer.node);
         layers.push_back(std::move(layer));
     }
     return layers;

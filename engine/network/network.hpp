@@ -47,7 +47,11 @@ struct InjectableLayer
     std::int32_t in_channels = 0;      ///< second dimension of the weight tensor
     std::int32_t kernel_elements = 1;  ///< product of the others
     std::int32_t word_bits = 0;
-    std::int64_t suffix_macs = 0;  ///< MACs from this layer's faulty channel to the logits, for one image
+    /// MACs, for one image, to compute one output channel of this layer again and carry its change to the
+    /// logits: of the convolutions and linear layers behind, the share that reads a channel that can change.
+    /// Batch norms, activations, pools and the like keep channels apart; a convolution mixes those of a
+    /// group.
+    std::int64_t suffix_macs = 0;
 };
 
 /// Injectable layers in graph order; the position is the layer id.

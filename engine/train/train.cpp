@@ -35,17 +35,30 @@ std::vector<std::int64_t> shuffled(std::int64_t count, std::uint64_t seed, std::
     return order;
 }
 
+/// What the optimiser changes: all but running statistics.
+std::vector<torch::Tensor> trainable_parameters(const Graph& graph, const Executor& executor)
+{
+    const std::vector<ParameterSpec> specs = graph.parameters();
+    std::vector<torch::Tensor> trainable;
+    for (std::size_t i = 0; i < specs.size(); ++i)
+    {
+        if (specs[i].trainable) trainable.push_back(executor.parameters()[i]);
+    }
+    return trainable;
+}
+
 }  // namespace
 
 bool train(Network& network, const ImageSet& images, const TrainOptions& options,
            const EpochCallback& on_epoch, const StopCallback& should_stop)
 {
     const torch::Device device = torch_device(options.device);
-    const Executor executor(network, device);
-    for (const torch::Tensor& parameter : executor.parameters())
+    Executor executor(network, device);
+    const std::vector<torch::Tensor> trainable = trainable_parameters(network.graph, executor);
+    for (const torch::Tensor& parameter : trainable)
         parameter.set_requires_grad(true);
     torch::optim::SGD optimiser(
-        executor.parameters(),
+        trainable,
         torch::optim::SGDOptions(options.lr).momentum(options.momentum).weight_decay(options.weight_decay));
     const std::int64_t batches = (images.size() + options.batch - 1) / options.batch;
     const std::int64_t steps = batches * options.epochs;
@@ -65,11 +78,11 @@ bool train(Network& network, const ImageSet& images, const TrainOptions& options
             static_cast<torch::optim::SGDOptions&>(optimiser.param_groups()[0].options()).lr(lr);
             const torch::Tensor labels = label_batch(images, indices, device);
             const torch::Tensor logits =
-                executor.forward(image_batch(images, indices, network.normalisation, device));
+                executor.forward_training(image_batch(images, indices, network.normalisation, device));
             const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
             optimiser.zero_grad();
             loss.backward();
-            if (options.clip > 0) torch::nn::utils::clip_grad_norm_(executor.parameters(), options.clip);
+            if (options.clip > 0) torch::nn::utils::clip_grad_norm_(trainable, options.clip);
             optimiser.step();
             const double value = loss.item<double>();
             FS_CHECK(DataError, std::isfinite(value),

@@ -44,7 +44,8 @@ using StopCallback = std::function<bool()>;
 /**
  * Train on all training images with SGD, momentum, weight decay and cross entropy.
  *
- * The order of the images comes from the seed; the last, smaller batch of an epoch is used. Uses the compute
+ * The order of the images comes from the seed; the last, smaller batch of an epoch is used. Batch norms learn
+ * from the statistics of each batch and gather their running statistics (momentum 0.1). Uses the compute
  * threads that are set.
  *
  * \param network  its parameters are replaced by the trained ones, unless it was stopped

@@ -195,7 +195,7 @@ CASES = [
     ("two problems", USAGE, ["'cuda9'|cuda9", "campaign.limit"], "inject {f}/job.toml",
      lambda folder: write("job.toml", (folder / "job.toml").read_text()
                           .replace('"cpu"', '"cuda9"').replace("limit = 100", "limit = -1"))(folder)),
-    ("kind that is planned", USAGE, ["cifar10", "not built yet"], "inject {f}/job.toml --set data.kind=cifar10", nothing),
+    ("format that is planned", USAGE, ["fp16", "not built yet"], "inject {f}/job.toml --set model.format=fp16", nothing),
     ("override without value", USAGE, ["--set campaign.limit", "table.key=value"], "inject {f}/job.toml --set campaign.limit", nothing),
     ("override of no key", USAGE, ["campaign.limits", "campaign.limit"], "inject {f}/job.toml --set campaign.limits=3", nothing),
     ("override of wrong type", USAGE, ["campaign.limit", "integer", "many"], "inject {f}/job.toml --set campaign.limit=many", nothing),
@@ -227,6 +227,9 @@ CASES = [
     ("test labels beyond the classes, injecting", DATA, ["label 77"], INJECT, edit_idx(TEST_LABELS, put(8 + 20, bytes([77])))),
     ("training images of another size", DATA, ["20", "28"], TRAIN,
      lambda folder: pipeline.write_idx(folder / TRAIN_IMAGES, np.zeros((600, 20, 20)))),
+    ("CIFAR-10 where there is none", IO, ["data_batch_1.bin", "{f}/data", "cifar-10-batches-bin"], TRAIN + " --set data.kind=cifar10", nothing),
+    ("CIFAR-10 cut off", DATA, ["test_batch.bin", "3073 bytes", "record 2", "100 bytes"], INJECT + " --set data.kind=cifar10",
+     write("data/test_batch.bin", bytes(2 * 3073 + 100))),
     ("more test images than there are", USAGE, ["data.test_images = 5000", "100 images"], INJECT + " --set data.test_images=5000", nothing),
     ("mean of three channels", USAGE, ["data.mean", "3", "1 channel"], TRAIN + " --set data.mean=[0,0,0] --set data.std=[1,1,1]", nothing),
     # Model.

@@ -2,9 +2,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "engine/base/error.hpp"
+#include "engine/data/cifar.hpp"
 #include "engine/data/idx.hpp"
 #include "engine/data/synthetic.hpp"
 
@@ -114,6 +116,148 @@ TEST_F(Idx, RefusesLabelsThatAreNoClassAndUnequalCounts)
     EXPECT_THROW(read_idx_dataset(folder_), DataError);
     fs::remove(folder_ / "t10k-images-idx3-ubyte");
     EXPECT_THROW(read_idx_dataset(folder_), FileError);
+}
+
+class CifarFolder : public ::testing::Test
+{
+  protected:
+    void SetUp() override { fs::create_directories(folder_); }
+    void TearDown() override { fs::remove_all(folder_); }
+
+    /// A record whose pixel i is i · label + first, modulo 256.
+    static std::string record(const std::string& labels, int first = 0)
+    {
+        std::string bytes = labels;
+        for (int i = 0; i < 3072; ++i)
+            bytes += static_cast<char>(i * labels.back() + first);
+        return bytes;
+    }
+
+    static void write(const fs::path& file, const std::string& bytes)
+    {
+        fs::create_directories(file.parent_path());
+        std::ofstream(file, std::ios::binary) << bytes;
+    }
+
+    /// Two records in the first training file, one in each of the others, three test records.
+    static void write_cifar10(const fs::path& folder)
+    {
+        write(folder / "data_batch_1.bin", record("\x09") + record("\x01"));
+        for (const char* number : {"2", "3", "4", "5"})
+            write(folder / ("data_batch_" + std::string(number) + ".bin"), record({char(number[0] - '0')}));
+        write(folder / "test_batch.bin", record("\x03") + record("\x07") + record("\x02", 5));
+    }
+
+    std::string message(Cifar which = Cifar::cifar10) const
+    {
+        try
+        {
+            static_cast<void>(read_cifar_dataset(which, folder_));
+        }
+        catch (const FileError& error)
+        {
+            return std::string("FileError: ") + error.what();
+        }
+        catch (const DataError& error)
+        {
+            return std::string("DataError: ") + error.what();
+        }
+        return "accepted";
+    }
+
+    void expect_message(const std::vector<std::string>& phrases, Cifar which = Cifar::cifar10) const
+    {
+        const std::string text = message(which);
+        for (const std::string& phrase : phrases)
+            EXPECT_NE(text.find(phrase), std::string::npos) << phrase << " is not in: " << text;
+    }
+
+    fs::path folder_ = fs::temp_directory_path() / ("flipstorm-cifar-" + std::to_string(::getpid()));
+};
+
+TEST_F(CifarFolder, ReadsTheFilesInOrder)
+{
+    write_cifar10(folder_);
+    const Dataset dataset = read_cifar_dataset(Cifar::cifar10, folder_);
+    EXPECT_EQ(dataset.num_classes, 10);
+    EXPECT_EQ(dataset.train.labels, (std::vector<std::int32_t>{9, 1, 2, 3, 4, 5}));
+    EXPECT_EQ(dataset.test.labels, (std::vector<std::int32_t>{3, 7, 2}));
+    EXPECT_EQ(dataset.train.channels, 3);
+    EXPECT_EQ(dataset.train.height, 32);
+    EXPECT_EQ(dataset.train.width, 32);
+    ASSERT_EQ(dataset.test.pixels.size(), 3U * 3072U);
+    EXPECT_EQ(dataset.test.pixels[3072 + 100], 700 % 256);  // second record, 7 · 100
+    EXPECT_EQ(dataset.test.pixels[2 * 3072 + 3071], (2 * 3071 + 5) % 256);
+    EXPECT_EQ(dataset.normalisation.mean, (std::vector<float>{0.4914F, 0.4822F, 0.4465F}));
+    EXPECT_NO_THROW(check_dataset(dataset, "cifar10"));
+    EXPECT_EQ(digest(read_cifar_test_images(Cifar::cifar10, folder_)), digest(dataset.test));
+}
+
+TEST_F(CifarFolder, FindsTheFolderOfTheArchive)
+{
+    write_cifar10(folder_ / "cifar-10-batches-bin");
+    EXPECT_EQ(read_cifar_dataset(Cifar::cifar10, folder_).train.size(), 6);
+    EXPECT_EQ(read_cifar_test_images(Cifar::cifar10, folder_ / "cifar-10-batches-bin").size(), 3);
+}
+
+TEST_F(CifarFolder, TakesTheFineLabelsOfCifar100)
+{
+    write(folder_ / "train.bin", record(std::string("\x13\x63", 2)) + record(std::string("\x00\x05", 2)));
+    write(folder_ / "test.bin", record(std::string("\x02\x2a", 2)));
+    const Dataset dataset = read_cifar_dataset(Cifar::cifar100, folder_);
+    EXPECT_EQ(dataset.num_classes, 100);
+    EXPECT_EQ(dataset.train.labels, (std::vector<std::int32_t>{99, 5}));
+    EXPECT_EQ(dataset.test.labels, std::vector<std::int32_t>{42});
+    EXPECT_EQ(dataset.test.pixels[10], 420 % 256);
+    EXPECT_EQ(dataset.normalisation.std_dev, (std::vector<float>{0.2673F, 0.2564F, 0.2762F}));
+    write(folder_ / "test.bin", record(std::string("\x14\x2a", 2)));
+    expect_message({"DataError", "test.bin'", "coarse label 20 of record 0", "0 … 19"}, Cifar::cifar100);
+    write(folder_ / "test.bin", record(std::string("\x02\x64", 2)));
+    expect_message({"DataError", "test.bin'", ": label 100 of record 0", "0 … 99"}, Cifar::cifar100);
+}
+
+TEST_F(CifarFolder, SaysWhatIsWrong)
+{
+    write_cifar10(folder_);
+    EXPECT_EQ(message(), "accepted");
+    const std::string sound = record("\x04");
+    const fs::path third = folder_ / "data_batch_3.bin";
+    write(third, sound + sound.substr(0, 3000));
+    expect_message({"DataError", "data_batch_3.bin' has 6073 bytes", "3073 bytes", "record 1", "3000 bytes"});
+    write(third, "");
+    expect_message({"DataError", "data_batch_3.bin' is empty", "3073 bytes"});
+    write(third, sound + record("\x0a"));
+    expect_message({"DataError", "data_batch_3.bin'", "label 10 of record 1", "0 … 9"});
+    fs::remove(third);
+    expect_message({"FileError", "no 'data_batch_3.bin' in '" + folder_.string(), "data.path"});
+    fs::create_directory(third);
+    expect_message({"FileError", "data_batch_3.bin'", "it is a folder"});
+    fs::remove_all(folder_);
+    expect_message({"FileError", "data.path", folder_.string(), "not a folder"});
+    fs::create_directories(folder_);
+    expect_message({"FileError", "no 'train.bin'", "CIFAR-100", "cifar-100-binary"}, Cifar::cifar100);
+}
+
+// 50,000 and 10,000 images, equally many of each class, and the mean and deviation that everyone uses.
+TEST(CifarReal, IsWhatItIsKnownToBe)
+{
+    const char* folder = std::getenv("FLIPSTORM_CIFAR10");
+    if (folder == nullptr) GTEST_SKIP() << "FLIPSTORM_CIFAR10 does not name the folder of CIFAR-10";
+    const Dataset dataset = read_cifar_dataset(Cifar::cifar10, folder);
+    EXPECT_NO_THROW(check_dataset(dataset, folder));
+    for (const auto& [images, count] : {std::pair(&dataset.train, 5000), std::pair(&dataset.test, 1000)})
+    {
+        std::vector<int> of_class(10);
+        for (const std::int32_t label : images->labels)
+            ++of_class[static_cast<std::size_t>(label)];
+        EXPECT_EQ(of_class, std::vector<int>(10, count));
+    }
+    const Normalisation measured = measure_normalisation(dataset.train);
+    for (std::size_t c = 0; c < 3; ++c)
+    {
+        EXPECT_NEAR(measured.mean[c], dataset.normalisation.mean[c], 0.002) << c;
+        EXPECT_NEAR(measured.std_dev[c], dataset.normalisation.std_dev[c], 0.005) << c;
+    }
 }
 
 TEST(Synthetic, IsAFunctionOfItsSeed)

@@ -16,6 +16,11 @@ Network lenet()
     return build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1);
 }
 
+Network resnet(const std::string& arch, const BuildOptions& options = {}, std::int32_t classes = 10)
+{
+    return build_network(arch, NumberFormat::fp32, {3, 32, 32}, classes, {{0, 0, 0}, {1, 1, 1}}, 1, options);
+}
+
 TEST(Lenet5, Has61706Parameters)
 {
     std::int64_t total = 0;
@@ -38,8 +43,8 @@ TEST(Lenet5, LayersAreThoseOfThePaper)
     }
     EXPECT_EQ(layers[1].in_channels, 6);
     EXPECT_EQ(layers[1].kernel_elements, 25);
-    // conv2: one of 16 channels of 10×10 outputs × 150, then the linear layers.
-    EXPECT_EQ(layers[1].suffix_macs, 10 * 10 * 150 + 48000 + 10080 + 840);
+    // conv2: one of 16 channels of 10×10 outputs × 150; its 5×5 positions of the 400 inputs of fc1; then all.
+    EXPECT_EQ(layers[1].suffix_macs, 10 * 10 * 150 + 25 * 120 + 10080 + 840);
     EXPECT_EQ(layers[4].suffix_macs, 84);
 }
 
@@ -71,6 +76,9 @@ TEST(Graph, KnowsWhatIsAliveAtOnce)
     branched.add("sum", AddOp{}, {c, a});
     EXPECT_EQ(live_elements(branched, NodeId(0)), 12);  // a, b and c, or a, c and their sum
     EXPECT_EQ(live_elements(branched, c), 12);          // c, the sum, and a from elsewhere
+    // Most of a ResNet-20 is alive at the end of a block of layer1: what came in, what the block made of it,
+    // and their sum, 16×32×32 each; inside the block, its input and two values.
+    EXPECT_EQ(live_elements(resnet("resnet20").graph, NodeId(0)), 3 * 16 * 32 * 32);
 }
 
 TEST(Graph, SurvivesJson)
@@ -81,6 +89,202 @@ TEST(Graph, SurvivesJson)
     EXPECT_EQ(to_json(again), json);
     EXPECT_EQ(again.nodes().size(), network.graph.nodes().size());
     EXPECT_EQ(again.parameters().size(), network.graph.parameters().size());
+}
+
+std::int64_t trainable_parameters(const Network& network)
+{
+    std::int64_t total = 0;
+    for (const ParameterSpec& spec : network.graph.parameters())
+        total += spec.trainable ? elements(spec.shape) : 0;
+    return total;
+}
+
+// He et al., CVPR 2016, table 6, to the last parameter as in the PyTorch modules of akamaster and kuangliu.
+TEST(ResNet, HasAsManyParametersAsTheUsualModules)
+{
+    EXPECT_EQ(trainable_parameters(resnet("resnet20")), 269722);
+    EXPECT_EQ(trainable_parameters(resnet("resnet32")), 464154);
+    EXPECT_EQ(trainable_parameters(resnet("resnet44")), 658586);
+    EXPECT_EQ(trainable_parameters(resnet("resnet56")), 853018);
+    const BuildOptions projection{Activation::relu, LayerOrder::conv_norm_act, Shortcut::projection};
+    EXPECT_EQ(trainable_parameters(resnet("resnet18", projection)), 11173962);
+    EXPECT_EQ(trainable_parameters(resnet("resnet20", projection)),
+              269722 + 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64);
+    EXPECT_EQ(trainable_parameters(resnet("resnet18")),
+              11173962 - (64 * 128 + 128 * 256 + 256 * 512) - 2 * (128 + 256 + 512));
+    EXPECT_EQ(trainable_parameters(resnet("resnet20", {}, 100)), 269722 + 90 * 65);
+}
+
+TEST(ResNet, NamesItsParametersAsTheUsualModules)
+{
+    const Network network =
+        resnet("resnet18", {Activation::relu, LayerOrder::conv_norm_act, Shortcut::projection});
+    std::vector<std::string> names;
+    for (const Parameter& parameter : network.parameters)
+        names.push_back(parameter.name);
+    const auto norm = [](const std::string& name) {
+        return std::vector<std::string>{name + ".weight", name + ".bias", name + ".running_mean",
+                                        name + ".running_var"};
+    };
+    std::vector<std::string> wanted{"conv1.weight"};
+    const auto append = [&](const std::vector<std::string>& more) {
+        wanted.insert(wanted.end(), more.begin(), more.end());
+    };
+    append(norm("bn1"));
+    for (int layer = 1; layer <= 4; ++layer)
+    {
+        for (int block = 0; block < 2; ++block)
+        {
+            const std::string prefix = "layer" + std::to_string(layer) + "." + std::to_string(block) + ".";
+            append({prefix + "conv1.weight"});
+            append(norm(prefix + "bn1"));
+            append({prefix + "conv2.weight"});
+            append(norm(prefix + "bn2"));
+            if (layer == 1 || block > 0) continue;
+            append({prefix + "shortcut.0.weight"});
+            append(norm(prefix + "shortcut.1"));
+        }
+    }
+    append({"linear.weight", "linear.bias"});
+    EXPECT_EQ(names, wanted);
+    EXPECT_EQ(injectable_layers(network).size(), 21U);
+    EXPECT_EQ(injectable_layers(resnet("resnet20")).size(), 20U);
+    EXPECT_EQ(injectable_layers(resnet("resnet56")).size(), 56U);
+}
+
+TEST(ResNet, CostsWhatThePaperSays)
+{
+    const auto macs = [](const Network& network) {
+        std::int64_t total = 0;
+        for (std::int32_t i = 0; i <= network.graph.output().value(); ++i)
+            total += network.graph.macs(NodeId(i));
+        return total;
+    };
+    // conv1, 6 + 1 convolutions at 32×32 of which one has 3 channels, …: 40.6 million for ResNet-20.
+    const std::int64_t stage = 32 * 32 * 16 * 16 * 9;
+    EXPECT_EQ(macs(resnet("resnet20")), 32 * 32 * 16 * 3 * 9 + 6 * stage + 2 * (stage / 2 + 5 * stage) + 640);
+}
+
+std::vector<std::string> node_names(const Graph& graph, const std::string& prefix)
+{
+    std::vector<std::string> names;
+    for (const Node& node : graph.nodes())
+    {
+        if (node.name.rfind(prefix, 0) == 0) names.push_back(node.name.substr(prefix.size()));
+    }
+    return names;
+}
+
+TEST(ResNet, PutsTheActivationWhereItIsAsked)
+{
+    using Names = std::vector<std::string>;
+    const Graph usual = resnet("resnet20").graph;
+    EXPECT_EQ(node_names(usual, "layer1.0."),
+              (Names{"conv1", "bn1", "relu1", "conv2", "bn2", "add", "relu2"}));
+    EXPECT_EQ(node_names(usual, "layer2.0."), (Names{"conv1", "bn1", "relu1", "conv2", "bn2", "shortcut.rows",
+                                                     "shortcut.columns", "shortcut.pad", "add", "relu2"}));
+    const Graph inverted =
+        resnet("resnet20", {Activation::relu6, LayerOrder::conv_act_norm, Shortcut::projection}).graph;
+    EXPECT_EQ(node_names(inverted, "layer1.0."),
+              (Names{"conv1", "relu1", "bn1", "conv2", "relu2", "bn2", "add"}));
+    EXPECT_EQ(node_names(inverted, "layer2.0."),
+              (Names{"conv1", "relu1", "bn1", "conv2", "relu2", "bn2", "shortcut.0", "shortcut.1", "add"}));
+    // What each node reads is the one before, except where a block branches and joins.
+    const auto input = [](const Graph& graph, const std::string& name, std::size_t which) -> std::string {
+        for (const Node& node : graph.nodes())
+        {
+            if (node.name == name) return graph.node(node.inputs.at(which)).name;
+        }
+        return "no such node";
+    };
+    EXPECT_EQ(input(usual, "layer1.0.conv1", 0), "relu1");
+    EXPECT_EQ(input(usual, "layer1.0.add", 0), "layer1.0.bn2");
+    EXPECT_EQ(input(usual, "layer1.0.add", 1), "relu1");
+    EXPECT_EQ(input(usual, "layer2.0.shortcut.rows", 0), "layer1.2.relu2");
+    EXPECT_EQ(input(usual, "layer2.0.add", 1), "layer2.0.shortcut.pad");
+    EXPECT_EQ(input(inverted, "layer1.0.conv1", 0), "bn1");
+    EXPECT_EQ(input(inverted, "bn1", 0), "relu1");
+    EXPECT_EQ(input(inverted, "layer2.0.shortcut.0", 0), "layer1.2.add");
+    EXPECT_EQ(input(inverted, "layer2.0.add", 1), "layer2.0.shortcut.1");
+}
+
+TEST(BuildNetwork, Relu6TakesThePlaceOfEveryRelu)
+{
+    for (const char* arch : {"lenet5", "resnet20"})
+    {
+        const Network plain = resnet(arch);
+        const Network clipped =
+            resnet(arch, {Activation::relu6, LayerOrder::conv_norm_act, Shortcut::option_a});
+        ASSERT_EQ(plain.graph.nodes().size(), clipped.graph.nodes().size());
+        for (std::size_t i = 0; i < plain.graph.nodes().size(); ++i)
+        {
+            const Operation& before = plain.graph.nodes()[i].operation;
+            const Operation& after = clipped.graph.nodes()[i].operation;
+            EXPECT_EQ(std::holds_alternative<ReluOp>(before), std::holds_alternative<Relu6Op>(after));
+            EXPECT_FALSE(std::holds_alternative<ReluOp>(after));
+        }
+        EXPECT_NE(digest(plain), digest(clipped));
+    }
+}
+
+TEST(BuildNetwork, StartsBatchNormsAsTheIdentity)
+{
+    const Network network = resnet("resnet20");
+    EXPECT_NO_THROW(check_network(network, "resnet20"));
+    EXPECT_EQ(network.parameter("layer1.0.bn1.weight").values, std::vector<float>(16, 1.0F));
+    EXPECT_EQ(network.parameter("layer1.0.bn1.bias").values, std::vector<float>(16, 0.0F));
+    EXPECT_EQ(network.parameter("layer1.0.bn1.running_mean").values, std::vector<float>(16, 0.0F));
+    EXPECT_EQ(network.parameter("layer1.0.bn1.running_var").values, std::vector<float>(16, 1.0F));
+    const double bound = 1.0 / std::sqrt(16 * 9.0);
+    double largest = 0;
+    for (const float value : network.parameter("layer1.0.conv1.weight").values)
+        largest = std::max<double>(largest, std::abs(value));
+    EXPECT_LE(largest, bound);
+    EXPECT_GT(largest, 0.95 * bound);
+}
+
+TEST(BuildNetwork, KnowsItsVariantsByName)
+{
+    EXPECT_EQ(activation_from("relu6"), Activation::relu6);
+    EXPECT_EQ(layer_order_from("conv-act-norm"), LayerOrder::conv_act_norm);
+    EXPECT_EQ(shortcut_from("projection"), Shortcut::projection);
+    EXPECT_EQ(shortcut_from("option-a"), Shortcut::option_a);
+    EXPECT_THROW(activation_from("gelu"), JobError);
+    EXPECT_THROW(layer_order_from("norm-conv-act"), JobError);
+    EXPECT_THROW(shortcut_from("A"), JobError);
+}
+
+// A faulty channel stays one channel through what keeps channels apart, is two where it meets another path,
+// and is all of them behind a convolution or a linear layer.
+TEST(SuffixMacs, FollowTheFaultyChannel)
+{
+    Graph graph({2, 8, 8});
+    const NodeId conv = graph.add("conv", Conv2dOp{2, 8, 1, 1, 0, 1, false}, {NodeId(0)});
+    NodeId at = graph.add("bn", BatchNormOp{8}, {conv});
+    at = graph.add("relu6", Relu6Op{}, {at});
+    at = graph.add("mean", AvgPool2dOp{2, 2}, {at});
+    at = graph.add("maximum", MaxPool2dOp{3, 1, 1}, {at});
+    at = graph.add("rows", SliceOp{1, 0, 4, 2}, {at});
+    const NodeId narrow = graph.add("pad", PadOp{4, 4, 1, 1, 0, 0}, {at});                  // 16 × 4 × 4
+    const NodeId wide = graph.add("wide", Conv2dOp{16, 16, 3, 1, 1, 16, false}, {narrow});  // depthwise
+    const NodeId sum = graph.add("sum", AddOp{}, {narrow, wide});
+    const NodeId joined = graph.add("joined", ConcatOp{}, {sum, narrow});  // 2 + 1 of 32
+    at = graph.add("mix", Conv2dOp{32, 10, 1, 1, 0, 1, false}, {joined});
+    at = graph.add("global", GlobalAvgPoolOp{}, {at});
+    at = graph.add("flat", FlattenOp{}, {at});
+    graph.add("fc", LinearOp{10, 3, true}, {at});
+    Network network{"paths", NumberFormat::fp32, graph, 3, {{0.F, 0.F}, {1.F, 1.F}}, {}};
+    for (const ParameterSpec& spec : graph.parameters())
+        network.parameters.push_back({spec.name, spec.shape, {}});
+    const std::vector<InjectableLayer> layers = injectable_layers(network);
+    ASSERT_EQ(layers.size(), 4U);
+    const std::int64_t own = 64 * 2;
+    const std::int64_t depthwise = 16 * 9;  // one channel
+    const std::int64_t mix = 16 * 10 * 3;   // 3 channels that can change
+    EXPECT_EQ(layers[0].suffix_macs, own + depthwise + mix + 30);
+    EXPECT_EQ(layers[1].suffix_macs, depthwise + 16 * 10 * 1 + 30);
+    EXPECT_EQ(layers[2].suffix_macs, 16 * 32 + 3);  // one of 10 channels, one column of fc
+    EXPECT_EQ(layers[3].suffix_macs, 10);
 }
 
 /// A network with every operation, on 2×6×6 images; parameters are 0.5, running variances 4.
@@ -307,6 +511,7 @@ TEST(Digest, ChangesWithEveryPartThatMatters)
 
 TEST(BuildNetwork, RefusesUnknownArchitecturesAndTinyImages)
 {
+    EXPECT_THROW(build_network("resnet20", NumberFormat::fp32, {784}, 10, {{0.F}, {1.F}}, 1), DataError);
     EXPECT_THROW(build_network("vgg", NumberFormat::fp32, {1, 28, 28}, 10, {{0.F}, {1.F}}, 1), JobError);
     EXPECT_THROW(build_network("lenet5", NumberFormat::fp32, {1, 8, 8}, 10, {{0.F}, {1.F}}, 1), DataError);
 }

@@ -21,6 +21,18 @@ TEST(ModelRecord, CarriesANetworkWhole)
     EXPECT_EQ(digest(from_record(to_record(lenet()), "model.h5")), digest(lenet()));
 }
 
+TEST(ModelRecord, CarriesAResidualNetworkWhole)
+{
+    const Network network = build_network("resnet20", NumberFormat::fp32, {3, 32, 32}, 10,
+                                          {{0.5F, 0.5F, 0.5F}, {0.2F, 0.2F, 0.2F}}, 1,
+                                          {Activation::relu6, LayerOrder::conv_act_norm, Shortcut::option_a});
+    EXPECT_EQ(digest(from_record(to_record(network), "model.h5")), digest(network));
+    ModelRecord record = to_record(network);
+    record.parameters[4].values[3] = -0.5F;
+    ASSERT_EQ(record.parameters[4].name, "bn1.running_var");
+    EXPECT_THROW(from_record(record, "model.h5"), DataError);
+}
+
 TEST(ModelRecord, MayListItsParametersInAnyOrder)
 {
     ModelRecord record = to_record(lenet());
@@ -71,6 +83,9 @@ TEST(LoadTestImages, TakesTheFirstOnesAndNoMoreThanThereAre)
     job.data.test_images = all + 1;
     EXPECT_THROW(load_test_images(job), JobError);
     job.data.kind = "cifar10";
+    job.data.path = "/no/such/folder";
+    EXPECT_THROW(load_test_images(job), FileError);
+    job.data.kind = "cifar11";
     EXPECT_THROW(load_test_images(job), JobError);
 }
 

@@ -254,6 +254,17 @@ TEST(JobFile, TheSmallestToleranceOfTheForestIsTheDefaultToProtect)
     EXPECT_EQ(read_text(kSound + "campaign.tolerances = [0.0, 0.05]").harden.tolerance, 0.0);
 }
 
+TEST(JobFile, TheShortcutIsTheUsualOneOfTheArchitectureUnlessSet)
+{
+    EXPECT_EQ(read_text(kSound).model.shortcut, "option-a");
+    EXPECT_EQ(read_text(kSound + "model.arch = 'resnet20'").model.shortcut, "option-a");
+    EXPECT_EQ(read_text(kSound + "model.arch = 'resnet18'").model.shortcut, "projection");
+    EXPECT_EQ(read_text(kSound + "model.arch = 'resnet18'\nmodel.shortcut = 'option-a'").model.shortcut,
+              "option-a");
+    EXPECT_EQ(problems_of(kSound + "model.shortcut = ''").find("FILE:2: model.shortcut = \"\" is not known"),
+              0U);
+}
+
 TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
 {
     struct Case
@@ -263,12 +274,12 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
         std::vector<std::string> built;
     };
     const std::vector<Case> cases = {
-        {"data.kind", {"cifar10", "cifar100"}, {"idx", "synthetic"}},
-        {"model.arch", {"resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}, {"lenet5"}},
+        {"data.kind", {}, {"idx", "cifar10", "cifar100", "synthetic"}},
+        {"model.arch", {}, {"lenet5", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}},
         {"model.format", {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}, {"fp32"}},
-        {"model.activation", {"relu6"}, {"relu"}},
-        {"model.order", {"conv-act-norm"}, {"conv-norm-act"}},
-        {"model.shortcut", {"projection"}, {"option-a"}},
+        {"model.activation", {}, {"relu", "relu6"}},
+        {"model.order", {}, {"conv-norm-act", "conv-act-norm"}},
+        {"model.shortcut", {}, {"option-a", "projection"}},
         {"train.loss", {"bce"}, {"cross_entropy"}},
         {"campaign.target", {"feature_maps", "instructions"}, {"weights"}},
         {"campaign.scheme", {"data_aware"}, {"network_wise", "layer_wise", "data_unaware"}},
@@ -331,8 +342,10 @@ TEST(JobOverride, ProblemsNameTheOverride)
     EXPECT_EQ(problems_of(kSound, {"campaign.limt=5"}),
               "--set campaign.limt=5: unknown key 'campaign.limt'; did you mean 'campaign.limit'?");
     EXPECT_EQ(problems_of(kSound, {"seed=5"}), "--set seed=5: unknown key 'seed'; did you mean 'job.seed'?");
-    EXPECT_EQ(problems_of(kSound, {"data.kind=cifar10"})
-                  .find("--set data.kind=cifar10: data.kind = \"cifar10\" is not built yet"),
+    EXPECT_EQ(problems_of(kSound, {"model.format=fp16"})
+                  .find("--set model.format=fp16: model.format = \"fp16\" is not built yet"),
+              0U);
+    EXPECT_EQ(problems_of(kSound, {"data.kind=cifar"}).find("--set data.kind=cifar: data.kind = \"cifar\""),
               0U);
     EXPECT_EQ(problems_of(kSound, {"harden.tolerance=0.5"}),
               "--set harden.tolerance=0.5: harden.tolerance = 0.5 is none of forest.tolerances; the nearest "
@@ -381,7 +394,7 @@ TEST(JobFile, TheExamplesAreSound)
         EXPECT_EQ(job.job.name, entry.path().stem().string());
         EXPECT_EQ(job.job.out, "out/" + job.job.name);
     }
-    EXPECT_GE(examples, 3);
+    EXPECT_GE(examples, 5);
 }
 
 }  // namespace

@@ -31,7 +31,11 @@ Job unusual_job()
     job.data.test_images = 77;
     job.data.mean = {1.0 / 3, -0.1};
     job.data.std = {0.1 + 0.2, 1e-300};
+    job.model.arch = "resnet44";
     job.model.file = "'";
+    job.model.activation = "relu6";
+    job.model.order = "conv-act-norm";
+    job.model.shortcut = "projection";
     job.train.epochs = 3;
     job.train.batch = 1;
     job.train.lr = 1e-9;
@@ -138,7 +142,7 @@ TEST(CanonicalTables, HoldsTheSeedAndTheTablesAndNoPaths)
 {
     const Job job = unusual_job();
     const std::string text = canonical_tables(job, {"model", "train"});
-    EXPECT_EQ(text.find("job.seed = 9223372036854775806\nmodel.arch = \"lenet5\"\n"), 0U) << text;
+    EXPECT_EQ(text.find("job.seed = 9223372036854775806\nmodel.arch = \"resnet44\"\n"), 0U) << text;
     EXPECT_NE(text.find("train.epochs = 3\n"), std::string::npos);
     for (const std::string absent : {"job.name", "job.out", "model.file", "campaign."})
     {
