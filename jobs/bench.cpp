@@ -21,7 +21,6 @@ void add_to(WorkCount& total, const WorkCount& part)
     total.screened += part.screened;
     total.rescreened += part.rescreened;
     total.finished += part.finished;
-    total.audited += part.audited;
     total.macs += part.macs;
 }
 
@@ -111,13 +110,27 @@ WorkCount ModeBench::work() const
     return sum;
 }
 
-std::uint64_t ModeBench::disagreements() const
+ScreenTotals LayerBench::screen() const
 {
-    std::uint64_t sum = 0;
+    ScreenTotals totals;
+    for (const Outcome& outcome : outcomes)
+    {
+        totals.screened += outcome.screen.screened;
+        totals.audited += outcome.screen.audited;
+        totals.disagreements += outcome.screen.disagreements;
+    }
+    return totals;
+}
+
+ScreenTotals ModeBench::screen() const
+{
+    ScreenTotals sum;
     for (const LayerBench& layer : layers)
     {
-        for (const Outcome& outcome : layer.outcomes)
-            sum += outcome.screen.disagreements;
+        const ScreenTotals part = layer.screen();
+        sum.screened += part.screened;
+        sum.audited += part.audited;
+        sum.disagreements += part.disagreements;
     }
     return sum;
 }

@@ -7,6 +7,7 @@
 
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/faults/plan.hpp"
+#include "jobs/screening.hpp"
 
 namespace flipstorm
 {
@@ -42,6 +43,8 @@ struct LayerBench
     std::vector<Outcome> outcomes;
 
     [[nodiscard]] std::uint64_t faults() const { return outcomes.size(); }
+    /// What the screen did to the pairs, from the outcomes.
+    [[nodiscard]] ScreenTotals screen() const;
 };
 
 /// A mode on all layers. Layers without faults, or for which there was no time, have none.
@@ -57,7 +60,7 @@ struct ModeBench
     [[nodiscard]] double seconds() const;
     [[nodiscard]] double shared_seconds() const;
     [[nodiscard]] WorkCount work() const;
-    [[nodiscard]] std::uint64_t disagreements() const;  ///< of the audited pairs
+    [[nodiscard]] ScreenTotals screen() const;
 };
 
 /**

@@ -121,25 +121,24 @@ ResultTable pairs_table(const BenchSetting& setting, const std::vector<ModeBench
 {
     ResultTable table;
     table.title = "What became of the (fault, image) pairs, %";
-    table.columns = {"mode",           "pairs",         "stopped",       "masked",    "screened",
-                     "screened later", "to the logits", "of it audited", "disagreed", "MAC per pair"};
+    table.columns = {"mode",           "pairs",         "stopped", "masked",    "screened",
+                     "screened later", "to the logits", "audited", "disagreed", "MAC per pair"};
     for (const ModeBench& mode : modes)
     {
         const WorkCount work = mode.work();
         const auto percent = [&](std::uint64_t part) { return format_percent(share(part, work.pairs), 3); };
         table.rows.push_back(
             {to_string(mode.mode), format_count(work.pairs), percent(work.stopped), percent(work.masked),
-             percent(work.screened), percent(work.rescreened), percent(work.finished), percent(work.audited),
-             format_count(mode.disagreements()),
+             percent(work.screened), percent(work.rescreened), percent(work.finished),
+             percent(mode.screen().audited), format_count(mode.screen().disagreements),
              rate_text(work.macs / static_cast<double>(std::max<std::uint64_t>(1, work.pairs)))});
     }
     table.note =
         "Stopped: never looked at, the fault was beyond every tolerance before. Masked: the change came out "
-        "as exactly zero. Screened: taken as unchanged at the faulty layer, or later. To the logits: "
-        "computed "
-        "to the end. Audited: of those, screened ones; disagreed: of the audited ones, pairs, not percent. "
-        "The "
-        "layers before the faulty one are computed again in reference only.";
+        "as exactly zero. Screened: to be taken as unchanged at the faulty layer, or later. To the logits: "
+        "computed to the end. Audited: screened pairs that were computed all the same, counted twice here; "
+        "disagreed: wrong ones among them, pairs. The layers before the faulty one are computed again in "
+        "reference only.";
     if (!setting.too_small.empty())
     {
         table.note += fmt::format(
@@ -263,10 +262,13 @@ std::string json_array(const std::vector<std::string>& values)
 
 Fields work_fields(const WorkCount& work)
 {
-    return {{"pairs", json(work.pairs)},           {"stopped", json(work.stopped)},
-            {"masked", json(work.masked)},         {"screened", json(work.screened)},
-            {"rescreened", json(work.rescreened)}, {"finished", json(work.finished)},
-            {"audited", json(work.audited)},       {"macs", json(work.macs)}};
+    return {{"pairs", json(work.pairs)},
+            {"stopped", json(work.stopped)},
+            {"masked", json(work.masked)},
+            {"screened", json(work.screened)},
+            {"rescreened", json(work.rescreened)},
+            {"finished", json(work.finished)},
+            {"macs", json(work.macs)}};
 }
 
 std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const std::vector<ModeBench>& modes)
@@ -275,14 +277,10 @@ std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const 
     for (std::size_t l = 0; l < mode.layers.size(); ++l)
     {
         const LayerBench& layer = mode.layers[l];
-        std::uint64_t disagreements = 0;
-        for (const Outcome& outcome : layer.outcomes)
-            disagreements += outcome.screen.disagreements;
-        Fields fields{{"layer", json(setting.layers[l])},
-                      {"faults", json(layer.faults())},
-                      {"seconds", json(layer.seconds)},
-                      {"shared_seconds", json(layer.shared_seconds)},
-                      {"disagreements", json(disagreements)}};
+        const ScreenTotals screen = layer.screen();
+        Fields fields{{"layer", json(setting.layers[l])}, {"faults", json(layer.faults())},
+                      {"seconds", json(layer.seconds)},   {"shared_seconds", json(layer.shared_seconds)},
+                      {"audited", json(screen.audited)},  {"disagreements", json(screen.disagreements)}};
         const Fields work = work_fields(layer.work);
         fields.insert(fields.end(), work.begin(), work.end());
         layers.push_back(json_object(fields));
@@ -296,7 +294,8 @@ std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const 
                   {"ratio_to_reference", json(ratio(mode, modes))},
                   {"campaign_seconds", json(seconds_for(mode, setting.plan_faults))},
                   {"flops", json(flops_of(mode))},
-                  {"disagreements", json(mode.disagreements())},
+                  {"audited", json(mode.screen().audited)},
+                  {"disagreements", json(mode.screen().disagreements)},
                   {"share_of_peak", json(flops_of(mode) / setting.peak.flops)},
                   {"peak_bytes", json(mode.peak_bytes)},
                   {"resident_bytes", json(mode.resident_bytes)}};

@@ -142,7 +142,6 @@ class Measurement
         bench.work.screened = after.screened - before.screened;
         bench.work.rescreened = after.rescreened - before.rescreened;
         bench.work.finished = after.finished - before.finished;
-        bench.work.audited = after.audited - before.audited;
         bench.work.macs = after.macs - macs_before;
         return bench;
     }
@@ -160,12 +159,10 @@ class Measurement
     /// were not.
     [[nodiscard]] Screen screen_of(const InjectableLayer& layer) const
     {
-        ScreenPolicy policy = screen_policy(context_.job);
-        policy.screened = true;
-        const std::uint64_t pairs = campaign_.work[static_cast<std::size_t>(layer.id.value())].pairs;
-        Screen screen = screen_at(policy, pairs, ScreenLevel::as_asked);
-        if (first_level(policy, pairs) == ScreenLevel::exact) screen.audit_share = policy.audit_share;
-        return screen;
+        const ScreenPolicy policy = screen_policy(context_.job);
+        const double share =
+            first_audit_share(policy, campaign_.work[static_cast<std::size_t>(layer.id.value())].pairs);
+        return {policy.kappa, policy.tau, share < 1 ? share : policy.audit_share};
     }
 
     const Context& context_;
@@ -233,13 +230,12 @@ BenchSetting setting_of(const Context& context, const Campaign& campaign)
     setting.images = static_cast<std::uint64_t>(campaign.images.size());
     setting.memory_budget = static_cast<std::uint64_t>(context.job.campaign.memory_budget) << 20U;
     setting.peak = measure_peak(context.threads);
-    ScreenPolicy policy = screen_policy(context.job);
-    policy.screened = true;
+    const ScreenPolicy policy = screen_policy(context.job);
     for (std::size_t l = 0; l < campaign.layers.size(); ++l)
     {
         setting.layers.push_back(campaign.layers[l].name);
         setting.plan_faults.push_back(campaign.work[l].faults);
-        if (campaign.work[l].faults > 0 && first_level(policy, campaign.work[l].pairs) == ScreenLevel::exact)
+        if (campaign.work[l].faults > 0 && first_audit_share(policy, campaign.work[l].pairs) == 1)
             setting.too_small.push_back(campaign.layers[l].name);
         setting.chunk_faults.push_back(chunk_faults(*campaign.plan, campaign.layers[l].id));
     }

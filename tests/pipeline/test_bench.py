@@ -47,8 +47,7 @@ class Bench(PipelineTest):
         for mode in self.numbers["modes"]:
             steps = ("stopped", "masked", "screened", "rescreened", "finished")
             self.assertEqual(mode["pairs"], mode["faults"] * self.numbers["images"], mode["mode"])
-            self.assertEqual(mode["pairs"], sum(mode[step] for step in steps), mode["mode"])
-            self.assertLessEqual(mode["audited"], mode["finished"])
+            self.assertEqual(mode["pairs"] + mode["audited"], sum(mode[step] for step in steps), mode["mode"])
             self.assertGreater(mode["macs"], 0)
             self.assertLess(mode["share_of_peak"], 1.05, "faster than the processor")
         reference, exact, screened = self.numbers["modes"]
