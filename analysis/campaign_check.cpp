@@ -1,9 +1,11 @@
 #include "analysis/campaign_check.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <limits>
 
+#include "analysis/estimates.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
 
@@ -29,6 +31,11 @@ void check_lengths(const CampaignRecord& campaign)
     check_lengths("/layers", {layers.name.size(), layers.weights.size(), layers.out_channels.size(),
                               layers.in_channels.size(), layers.word_bits.size()});
     check_lengths("/strata", {strata.layer.size(), strata.bit.size(), strata.population.size()});
+    const ScreenTable& trials = campaign.header.screen.trials;
+    check_lengths("/screen", {trials.layer.size(), trials.level.size(), trials.kappa.size(),
+                              trials.tau.size(), trials.audit_share.size(), trials.pairs.size(),
+                              trials.screened.size(), trials.audited.size(), trials.disagreements.size(),
+                              trials.bound95.size(), trials.kept.size()});
     check_lengths("/faults and /outcomes",
                   {faults.stratum.size(), faults.layer.size(), faults.parameter.size(),
                    faults.out_channel.size(), faults.in_channel.size(), faults.bit.size(), faults.sign.size(),
@@ -90,6 +97,76 @@ void check_fault(const CampaignHeader& header, const FaultTable& faults, std::si
              row, faults.out_channel[row], faults.in_channel[row], parameter, layers.name[l], out, in);
 }
 
+/// One trial of a screen, taken alone.
+void check_trial(const ScreenRecord& screen, std::size_t row, std::uint64_t pairs)
+{
+    constexpr std::uint8_t kExact = 2;
+    const ScreenTable& trials = screen.trials;
+    const std::uint64_t screened = trials.screened[row];
+    const std::uint64_t audited = trials.audited[row];
+    const std::uint64_t disagreements = trials.disagreements[row];
+    FS_CHECK(DataError,
+             trials.pairs[row] == pairs && screened <= pairs && audited <= screened &&
+                 disagreements <= audited && trials.level[row] <= kExact &&
+                 (trials.level[row] < kExact || screened == 0),
+             "campaign: row {} of /screen (level {}) says that of {} pairs {} were screened, {} audited, {} "
+             "wrong; the layer has {} pairs",
+             row, trials.level[row], trials.pairs[row], screened, audited, disagreements, pairs);
+    const double bound = screen_bound95(screened, audited, disagreements);
+    FS_CHECK(DataError, std::abs(trials.bound95[row] - bound) <= 1e-6 * bound,
+             "campaign: row {} of /screen has a bound of {}; {} disagreements in {} audited pairs give {}",
+             row, trials.bound95[row], disagreements, audited, bound);
+    const bool kept = trials.kept[row] == 1;
+    FS_CHECK(DataError, kept || trials.kept[row] == 0,
+             "campaign: row {} of /screen has kept = {}; 0 or 1 are possible", row, trials.kept[row]);
+    FS_CHECK(DataError, kept == (trials.bound95[row] <= screen.screen_bound),
+             "campaign: row {} of /screen was {} with a bound of {}; the campaign keeps a screen up to {}",
+             row, kept ? "kept" : "given up", trials.bound95[row], screen.screen_bound);
+}
+
+/// The trials of the screen against the layers' faults and against the totals.
+void check_screen(const CampaignHeader& header, const std::vector<std::uint64_t>& layer_faults)
+{
+    const ScreenRecord& screen = header.screen;
+    const ScreenTable& trials = screen.trials;
+    if (trials.size() == 0) return;
+    std::vector<bool> kept(layer_faults.size(), false);
+    ScreenRecord sum;
+    for (std::size_t row = 0; row < trials.size(); ++row)
+    {
+        const auto l = static_cast<std::size_t>(trials.layer[row]);  // beyond the table if negative
+        FS_CHECK(DataError, l < layer_faults.size(),
+                 "campaign: row {} of /screen is of layer {}; there are {}", row, trials.layer[row],
+                 layer_faults.size());
+        const bool follows = row == 0 || trials.layer[row] > trials.layer[row - 1] ||
+                             (trials.layer[row] == trials.layer[row - 1] && trials.kept[row - 1] == 0 &&
+                              trials.level[row] > trials.level[row - 1]);
+        FS_CHECK(DataError, follows && !kept[l], "campaign: row {} of /screen is out of order", row);
+        check_trial(screen, row, layer_faults[l] * header.images);
+        if (trials.kept[row] == 0) continue;
+        kept[l] = true;
+        sum.pairs += trials.pairs[row];
+        sum.screened += trials.screened[row];
+        sum.audited += trials.audited[row];
+        sum.disagreements += trials.disagreements[row];
+        sum.bound95 = std::max(sum.bound95, trials.bound95[row]);
+    }
+    for (std::size_t l = 0; l < kept.size(); ++l)
+    {
+        FS_CHECK(DataError, kept[l] == (layer_faults[l] > 0),
+                 "campaign: layer '{}' has {} faults, and /screen keeps {} for it", header.layers.name[l],
+                 layer_faults[l], kept[l] ? "a screen" : "none");
+    }
+    FS_CHECK(
+        DataError,
+        sum.pairs == screen.pairs && sum.screened == screen.screened && sum.audited == screen.audited &&
+            sum.disagreements == screen.disagreements && sum.bound95 == screen.bound95,
+        "campaign: the totals of /screen ({} pairs, {} screened, {} audited, {} wrong, bound {}) are not "
+        "those of its kept rows ({}, {}, {}, {}, {})",
+        screen.pairs, screen.screened, screen.audited, screen.disagreements, screen.bound95, sum.pairs,
+        sum.screened, sum.audited, sum.disagreements, sum.bound95);
+}
+
 }  // namespace
 
 std::uint64_t kernel_elements(const LayerTable& layers, std::size_t layer)
@@ -104,10 +181,12 @@ void check_campaign(const CampaignRecord& campaign)
     check_lengths(campaign);
     check_header(header.layers, header.strata);
     std::vector<std::uint64_t> faults(header.strata.size(), 0);
+    std::vector<std::uint64_t> layer_faults(header.layers.size(), 0);
     for (std::size_t row = 0; row < campaign.faults.size(); ++row)
     {
         check_fault(header, campaign.faults, row);
         ++faults[static_cast<std::size_t>(campaign.faults.stratum[row])];
+        ++layer_faults[static_cast<std::size_t>(campaign.faults.layer[row])];
         const double drop = campaign.outcomes.drop[row];
         FS_CHECK(DataError, std::isfinite(drop), "campaign: fault {} has a drop that is not finite", row);
         if (campaign.outcomes.stopped[row] == 0) continue;
@@ -125,6 +204,7 @@ void check_campaign(const CampaignRecord& campaign)
                  "campaign: stratum {} has {} faults of a population of {}", i, faults[i],
                  header.strata.population[i]);
     }
+    check_screen(header, layer_faults);
 }
 
 }  // namespace flipstorm

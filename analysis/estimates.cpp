@@ -1,9 +1,11 @@
 #include "analysis/estimates.hpp"
 
 #include <algorithm>
+#include <boost/math/distributions/beta.hpp>
 #include <cmath>
 #include <limits>
 
+#include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
 
 namespace flipstorm
@@ -27,6 +29,20 @@ ShareInterval wilson_interval(double share, double size, double quantile)
     const double half = std::sqrt(z2 * (p * (1 - p) + z2 / 4)) / (1 + z2);
     return {p, p > 0 ? std::clamp(centre - half, 0.0, p) : 0.0,
             p < 1 ? std::clamp(centre + half, p, 1.0) : 1.0};
+}
+
+double clopper_pearson_upper(std::uint64_t hits, std::uint64_t size, double confidence)
+{
+    FS_REQUIRE(hits <= size, "{} hits in {} draws", hits, size);
+    if (hits == size) return 1.0;
+    const boost::math::beta_distribution<double> tail(static_cast<double>(hits) + 1,
+                                                      static_cast<double>(size - hits));
+    return boost::math::quantile(boost::math::complement(tail, 1 - confidence));
+}
+
+double screen_bound95(std::uint64_t screened, std::uint64_t audited, std::uint64_t disagreements)
+{
+    return screened == 0 ? 0.0 : clopper_pearson_upper(disagreements, audited);
 }
 
 ShareInterval product_interval(const ShareInterval& x, const ShareInterval& y, double quantile)

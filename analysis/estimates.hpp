@@ -38,6 +38,26 @@ struct ShareInterval
 ShareInterval wilson_interval(double share, double size, double quantile = kQuantile95);
 
 /**
+ * One-sided upper limit for a share of which `hits` were seen in `size` independent draws: the share at which
+ * that few hits would have probability 1 − confidence (Clopper and Pearson, Biometrika 26, 1934),
+ *
+ *     Σ_{i ≤ hits} C(size, i) p^i (1 − p)^(size − i) = 1 − confidence
+ *
+ * and 1 where all draws were hits, or none was made. For draws without replacement it is cautious.
+ *
+ * \throws Error if there are more hits than draws. Thread-safe.
+ */
+double clopper_pearson_upper(std::uint64_t hits, std::uint64_t size, double confidence = 0.95);
+
+/**
+ * With 95 % confidence the largest share of wrong pairs among the screened ones of a layer: Clopper and
+ * Pearson's limit for the audited ones, 0 where nothing was screened. Every screened pair is audited with the
+ * same probability, independently of the others, so the limit holds however the wrong ones cluster in faults
+ * or images. Thread-safe.
+ */
+double screen_bound95(std::uint64_t screened, std::uint64_t audited, std::uint64_t disagreements);
+
+/**
  * The product of two independent shares, such as that of critical faults and that of them which a protection
  * misses.
  *

@@ -133,11 +133,19 @@ std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
     {
         notes.push_back(fmt::format(
             "Screened evaluation: {} % of the (fault, image) pairs were taken as unchanged without running "
-            "the network; "
-            "of {} audited pairs {} disagreed (at most {} % of the screened pairs, one-sided 95 %).",
+            "the network; of {} audited pairs {} disagreed. With 95 % confidence at most {:.2g} % of the "
+            "screened pairs of a layer are wrong.",
             format_percent(static_cast<double>(screen.screened) / static_cast<double>(screen.pairs)),
-            format_count(screen.audited), format_count(screen.disagreements),
-            format_percent(screen.bound95, 4)));
+            format_count(screen.audited), format_count(screen.disagreements), 100 * screen.bound95));
+    }
+    const auto given_up = std::count(screen.trials.kept.begin(), screen.trials.kept.end(), 0);
+    if (given_up > 0)
+    {
+        notes.push_back(fmt::format(
+            "{} did not pass the audit (bound above {:.2g} %) and {} given up: those layers were evaluated "
+            "again more carefully; see the table of screens.",
+            given_up == 1 ? "The screen of one layer" : fmt::format("{} screens of layers", given_up),
+            100 * screen.screen_bound, given_up == 1 ? "was" : "were"));
     }
     for (const ToleranceRecord& t : forest.tolerances)
     {
@@ -258,6 +266,10 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     html += render_html(critical_share_table(campaign));
     html += render_html(layer_share_table(campaign, forest.tolerance));
     html += figure(options, "criticality", "Critical share by layer and bit position");
+    if (header.evaluation == "screened" && header.screen.trials.size() > 0)
+    {
+        html += render_html(screen_table(campaign));
+    }
 
     html += "<h2>How well it is predicted</h2>\n";
     html += render_html(forest_table(forest));

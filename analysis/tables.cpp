@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <sstream>
 
@@ -17,6 +18,12 @@ namespace
 std::string number(double value, int decimals)
 {
     return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, decimals);
+}
+
+/// A small share in percent, two digits.
+std::string percent_text(double share)
+{
+    return fmt::format("{:.2g}", 100 * share);
 }
 
 std::vector<std::string> share_cells(const ShareEstimate& estimate)
@@ -114,6 +121,38 @@ ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance)
         table.rows.push_back(
             joined({layers.name[l], format_count(layers.weights[l]), std::to_string(layers.word_bits[l])},
                    share_cells(share.layers[l])));
+    }
+    return table;
+}
+
+ResultTable screen_table(const CampaignRecord& campaign)
+{
+    constexpr std::array kLevels = {"as asked", "tightened", "exact"};
+    const ScreenTable& trials = campaign.header.screen.trials;
+    ResultTable table;
+    table.title = "Screened evaluation by layer";
+    table.columns = {"layer", "screen",     "outcomes", "kappa",     "tau",
+                     "pairs", "screened %", "audited",  "disagreed", "wrong at most %"};
+    table.text_columns = 3;
+    table.note = fmt::format(
+        "Screened: (fault, image) pairs whose prediction was taken as unchanged to first order. A random "
+        "share of them was evaluated all the same; wrong at most: one-sided 95 % Clopper-Pearson bound on "
+        "the share of wrong pairs among the screened ones of the layer. A screen with a bound of more than "
+        "{} % is given up and the layer evaluated again more carefully.",
+        percent_text(campaign.header.screen.screen_bound));
+    for (std::size_t i = 0; i < trials.size(); ++i)
+    {
+        const bool exact = trials.kappa[i] == 0;
+        const auto cell = [exact](const std::string& text) { return exact ? std::string("-") : text; };
+        table.rows.push_back({campaign.header.layers.name.at(static_cast<std::size_t>(trials.layer[i])),
+                              kLevels.at(trials.level[i]), trials.kept[i] == 1 ? "kept" : "given up",
+                              cell(fmt::format("{:g}", trials.kappa[i])),
+                              cell(fmt::format("{:g}", trials.tau[i])), format_count(trials.pairs[i]),
+                              cell(format_percent(static_cast<double>(trials.screened[i]) /
+                                                  static_cast<double>(trials.pairs[i]))),
+                              cell(format_count(trials.audited[i])),
+                              cell(format_count(trials.disagreements[i])),
+                              cell(percent_text(trials.bound95[i]))});
     }
     return table;
 }

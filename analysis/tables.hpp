@@ -28,6 +28,9 @@ ResultTable critical_share_table(const CampaignRecord& campaign);
 /// The same per layer, for one tolerance.
 ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance);
 
+/// The screens that were tried on the layers, and what their audits found.
+ResultTable screen_table(const CampaignRecord& campaign);
+
 /// Table II: scores of the forest per tolerance.
 ResultTable forest_table(const ForestRecord& forest);
 

@@ -40,6 +40,22 @@ void for_each_column(Faults& faults, Outcomes& outcomes, Visit&& visit)
     visit("/outcomes/drop", outcomes.drop);
 }
 
+template<class Screens, class Visit>
+void for_each_screen_column(Screens& screens, Visit&& visit)
+{
+    visit("/screen/layer", screens.layer);
+    visit("/screen/level", screens.level);
+    visit("/screen/kappa", screens.kappa);
+    visit("/screen/tau", screens.tau);
+    visit("/screen/audit_share", screens.audit_share);
+    visit("/screen/pairs", screens.pairs);
+    visit("/screen/screened", screens.screened);
+    visit("/screen/audited", screens.audited);
+    visit("/screen/disagreements", screens.disagreements);
+    visit("/screen/bound95", screens.bound95);
+    visit("/screen/kept", screens.kept);
+}
+
 /// Bytes that the columns take in the file at most: their values, uncompressed, and HDF5's own.
 std::uint64_t column_bytes(std::uint64_t rows)
 {
@@ -78,11 +94,14 @@ void write_header(H5Writer& out, const CampaignHeader& header)
     out.dataset("/golden/margin", header.golden.margin);
     out.attribute("/screen", "kappa", header.screen.kappa);
     out.attribute("/screen", "tau", header.screen.tau);
+    out.attribute("/screen", "screen_bound", header.screen.screen_bound);
     out.attribute("/screen", "pairs", header.screen.pairs);
     out.attribute("/screen", "screened", header.screen.screened);
     out.attribute("/screen", "audited", header.screen.audited);
     out.attribute("/screen", "disagreements", header.screen.disagreements);
     out.attribute("/screen", "bound95", header.screen.bound95);
+    for_each_screen_column(header.screen.trials,
+                           [&](const char* path, const auto& column) { out.dataset(path, column); });
 }
 
 CampaignHeader read_header(const H5Reader& in)
@@ -116,6 +135,12 @@ CampaignHeader read_header(const H5Reader& in)
     header.screen.audited = in.attribute<std::uint64_t>("/screen", "audited");
     header.screen.disagreements = in.attribute<std::uint64_t>("/screen", "disagreements");
     header.screen.bound95 = in.attribute<double>("/screen", "bound95");
+    if (in.minor_version() < 1) return header;
+    header.screen.screen_bound = in.attribute<double>("/screen", "screen_bound");
+    for_each_screen_column(header.screen.trials, [&](const char* path, auto& column) {
+        using Value = typename std::decay_t<decltype(column)>::value_type;
+        column = in.dataset<Value>(path);
+    });
     return header;
 }
 
@@ -136,6 +161,11 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
                       strata.evaluated.size()});
     alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(),
                       header.golden.top1.size(), header.golden.margin.size()});
+    for_each_screen_column(header.screen.trials, [&](const char* path, const auto& column) {
+        in.expect(column.size() == header.screen.trials.size(),
+                  fmt::format("'{}' has {} rows, '/screen/layer' {}", path, column.size(),
+                              header.screen.trials.size()));
+    });
     const std::size_t rows = campaign.faults.size();
     for_each_column(campaign.faults, campaign.outcomes, [&](const char* path, const auto& column) {
         in.expect(column.size() == rows,

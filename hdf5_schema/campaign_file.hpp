@@ -77,16 +77,37 @@ struct OutcomeTable
     void resize(std::size_t faults);
 };
 
+/// The screens that were tried on the layers, in the order of layers and then of trials. Columns of equal
+/// length.
+struct ScreenTable
+{
+    std::vector<std::int32_t> layer;
+    std::vector<std::uint8_t> level;  ///< 0: as the job asks, 1: tightened, 2: exact, nothing is screened
+    std::vector<double> kappa;        ///< 0 at level 2
+    std::vector<double> tau;          ///< 0 at level 2
+    std::vector<double> audit_share;  ///< of the screened pairs; 0 at level 2
+    std::vector<std::uint64_t> pairs;
+    std::vector<std::uint64_t> screened;
+    std::vector<std::uint64_t> audited;
+    std::vector<std::uint64_t> disagreements;
+    std::vector<double> bound95;     ///< of the share of wrong screened pairs; 0 where none was screened
+    std::vector<std::uint8_t> kept;  ///< 1: the layer's outcomes in the file are those of this trial
+
+    [[nodiscard]] std::size_t size() const { return layer.size(); }
+};
+
 /// How many (fault, image) pairs were judged by the screen, and what its audit found.
 struct ScreenRecord
 {
-    double kappa = 0;
+    double kappa = 0;  ///< as the job asks; 0 without a screen
     double tau = 0;
+    double screen_bound = 0;     ///< largest bound95 with which a layer's screen is kept; 0 without a screen
     std::uint64_t pairs = 0;     ///< faults × images
-    std::uint64_t screened = 0;  ///< taken as unchanged without evaluation
+    std::uint64_t screened = 0;  ///< taken as unchanged, audited ones included; of the trials that were kept
     std::uint64_t audited = 0;   ///< screened pairs evaluated all the same
     std::uint64_t disagreements = 0;
-    double bound95 = 0;  ///< one-sided 95 % Clopper-Pearson bound on the share of wrong screened pairs
+    double bound95 = 0;    ///< largest of the trials that were kept
+    ScreenTable trials{};  ///< empty in files of version 1.0
 };
 
 /// Everything in campaign.h5 that does not grow with the faults.

@@ -49,6 +49,7 @@ H5Reader::H5Reader(std::filesystem::path file, const FileSpec& spec) : file_name
     expect(version.size() == 2, "its 'version' is not [major, minor]");
     expect(version[0] == spec.major, fmt::format("it has version {}.{} of {}; this flipstorm reads {}.x",
                                                  version[0], version[1], spec.filetype, spec.major));
+    minor_version_ = version[1];
 }
 
 void H5Reader::expect(bool holds, const std::string& what) const

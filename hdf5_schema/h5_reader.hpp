@@ -25,6 +25,9 @@ class H5Reader
 
     [[nodiscard]] Provenance provenance() const;
 
+    /// Minor version of the file: what later ones added is not in it.
+    [[nodiscard]] std::int32_t minor_version() const { return minor_version_; }
+
     [[nodiscard]] std::string text_attribute(const std::string& object, const std::string& name) const;
     template<class T>
     [[nodiscard]] std::vector<T> attributes(const std::string& object, const std::string& name) const
@@ -71,6 +74,7 @@ class H5Reader
 
     std::filesystem::path file_name_;
     H5Handle file_;
+    std::int32_t minor_version_ = 0;
 };
 
 }  // namespace flipstorm

@@ -1,173 +1,22 @@
 // Stage `inject`: model.h5 and test images → journal → campaign.h5.
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
+#include "analysis/tables.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
-#include "engine/base/sha256.hpp"
-#include "engine/base/timing.hpp"
-#include "engine/evaluate/evaluator.hpp"
-#include "engine/faults/fault_model.hpp"
 #include "hdf5_schema/campaign_file.hpp"
-#include "jobs/inputs.hpp"
-#include "jobs/job_print.hpp"
+#include "jobs/campaign.hpp"
+#include "jobs/injection.hpp"
 #include "jobs/outcome_codec.hpp"
-#include "jobs/plan_of_job.hpp"
-#include "jobs/progress.hpp"
 #include "jobs/stages.hpp"
-#include "mpi/chunk_queue.hpp"
-#include "mpi/journal.hpp"
 
 namespace flipstorm
 {
 namespace
 {
-
-/// Everything a rank needs to compute chunks.
-struct Campaign
-{
-    Network network;
-    ImageSet images;
-    std::string model_sha256;
-    std::string dataset_sha256;
-    std::string stage_sha256;
-    std::vector<InjectableLayer> layers;
-    std::unique_ptr<Plan> plan;
-};
-
-Campaign load_campaign(const Context& context)
-{
-    need_input(context.model_file(), "train");
-    Campaign campaign{
-        load_network(context.model_file()), load_test_images(context.job), {}, {}, {}, {}, nullptr};
-    check_images(campaign.images, campaign.network.num_classes,
-                 "test set for " + context.model_file().string());
-    campaign.model_sha256 = digest(campaign.network);
-    campaign.dataset_sha256 = digest(campaign.images);
-    campaign.layers = injectable_layers(campaign.network);
-    campaign.plan = std::make_unique<Plan>(
-        campaign.layers, plan_options(context.job, static_cast<std::uint64_t>(campaign.images.size())));
-    campaign.stage_sha256 =
-        campaign_digest(context.job, *campaign.plan, campaign.model_sha256, campaign.dataset_sha256);
-    return campaign;
-}
-
-/// The changes that the faults of a chunk make to the weights.
-std::vector<WeightChange> changes_of(const Campaign& campaign, const Chunk& chunk)
-{
-    const InjectableLayer& layer = campaign.layers[static_cast<std::size_t>(chunk.layer.value())];
-    const std::vector<float>& weights = campaign.network.parameters[layer.weight].values;
-    std::vector<WeightChange> changes;
-    for (std::uint64_t i = 0; i < chunk.count; ++i)
-    {
-        const WeightFault fault = campaign.plan->fault(FaultIndex(chunk.first.value() + i));
-        changes.push_back(
-            {fault.parameter, flip_bit(campaign.network.format, weights[fault.parameter], fault.bit)});
-    }
-    return changes;
-}
-
-/// What the injection loop leaves behind.
-struct Harvest
-{
-    std::vector<JournalEntry> entries;  ///< chunks this rank computed, or read from the journal
-    std::uint64_t missing = 0;          ///< chunks that nobody has, on all ranks
-    std::uint64_t faults = 0;           ///< computed by this run on all ranks
-    double seconds = 0;
-    std::string stop_reason;
-};
-
-Harvest inject(const Context& context, const Campaign& campaign, Evaluator& evaluator, JournalContent journal)
-{
-    const Plan& plan = *campaign.plan;
-    const Communicator& world = context.world;
-    const std::vector<std::uint8_t> done = agree_on_done(world, journal, plan.chunks().size());
-    std::vector<ChunkId> order;
-    std::vector<double> macs_before{0};
-    std::uint64_t faults_left = 0;
-    for (const ChunkId id : dearest_first(plan))
-    {
-        if (done[id.value()] != 0) continue;
-        order.push_back(id);
-        macs_before.push_back(macs_before.back() + plan.chunks()[id.value()].macs);
-        faults_left += plan.chunks()[id.value()].count;
-    }
-    if (order.size() < plan.chunks().size())
-    {
-        log_info("journal: {} of {} chunks are done already", plan.chunks().size() - order.size(),
-                 plan.chunks().size());
-    }
-
-    Harvest harvest;
-    CriticalCount critical(plan, context.job.campaign.tolerances.front());
-    for (const JournalEntry& entry : journal.entries)
-    {
-        const Chunk& chunk = plan.chunks()[entry.chunk.value()];
-        critical.add(chunk, decode_outcomes(entry.bytes, chunk.count, evaluator.golden().images()));
-    }
-    harvest.entries = std::move(journal.entries);
-    const Stopwatch watch;
-    JournalWriter writer(context.file("journal"), campaign.stage_sha256, new_start_id(world), world.rank(),
-                         {context.job.campaign.journal_seconds}, [&watch] { return watch.seconds(); });
-    std::uint64_t faults = 0;
-    {
-        ProgressLine progress(context.quiet || !world.is_root());
-        ChunkQueue queue(world, order);
-        const auto state = [&] {
-            // The queue gives chunks out in order: what was taken last is still being computed.
-            const std::uint64_t ranks = static_cast<std::uint64_t>(world.size());
-            const std::uint64_t taken = std::min<std::uint64_t>(queue.taken(), order.size());
-            const std::uint64_t finished = taken >= ranks ? taken - ranks + 1 : 1;
-            std::uint64_t finished_faults = 0;
-            for (std::uint64_t k = 0; k < finished; ++k)
-                finished_faults += plan.chunks()[order[k].value()].count;
-            ProgressState now;
-            now.faults_total = plan.size();
-            now.faults_done = plan.size() - faults_left + finished_faults;
-            now.faults_this_run = finished_faults;
-            now.macs_done = macs_before[finished];
-            now.macs_left = macs_before.back() - macs_before[finished];
-            now.seconds = watch.seconds();
-            now.segment_age = writer.seconds_since_segment();
-            if (context.deadline)
-                now.seconds_to_deadline = static_cast<double>(*context.deadline - epoch_seconds());
-            now.critical = critical.estimate();
-            return now;
-        };
-        const auto should_stop = [&] { return context.stop->check().has_value(); };
-        while (!should_stop())
-        {
-            const std::optional<ChunkId> id = queue.next();
-            if (!id) break;
-            const Chunk& chunk = plan.chunks()[id->value()];
-            const auto outcomes = evaluator.evaluate(chunk.layer, changes_of(campaign, chunk), should_stop);
-            if (!outcomes) break;
-            JournalEntry entry{*id, encode_outcomes(*outcomes)};
-            writer.append(entry);
-            harvest.entries.push_back(std::move(entry));
-            critical.add(chunk, *outcomes);
-            faults += chunk.count;
-            progress.show(watch.seconds(), state);
-        }
-        if (const auto reason = context.stop->check())
-        {
-            harvest.stop_reason = reason->text;
-            if (reason->kind == StopKind::file) harvest.stop_reason += " (remove it to go on)";
-            queue.stop();
-        }
-        writer.flush();
-    }
-    // Only the rank that stopped the queue knows why.
-    for (const std::string& reason : world.all_gather(harvest.stop_reason))
-    {
-        if (!reason.empty()) harvest.stop_reason = reason;
-    }
-    harvest.seconds = watch.seconds();
-    harvest.missing = plan.chunks().size() - world.all_reduce(harvest.entries.size(), Reduce::sum);
-    harvest.faults = world.all_reduce(faults, Reduce::sum);
-    return harvest;
-}
 
 /// First row of a rank's share of the faults.
 std::uint64_t first_row_of(std::uint64_t rows, int rank, int size)
@@ -204,6 +53,47 @@ std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan
     return mine;
 }
 
+/// The screens that were tried on each layer, and the totals of those that were kept.
+ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScreening>& layers)
+{
+    const ScreenPolicy& policy = campaign.policy;
+    ScreenRecord record;
+    if (policy.screened)
+    {
+        record.kappa = policy.kappa;
+        record.tau = policy.tau;
+        record.screen_bound = policy.bound;
+    }
+    ScreenTable& table = record.trials;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        const std::uint64_t pairs = campaign.work[l].pairs;
+        for (const ScreenTrial& trial : layers[l].trials)
+        {
+            const Screen screen = screen_at(policy, pairs, trial.level);
+            const bool exact = trial.level == ScreenLevel::exact;
+            table.layer.push_back(static_cast<std::int32_t>(l));
+            table.level.push_back(static_cast<std::uint8_t>(trial.level));
+            table.kappa.push_back(exact ? 0 : screen.kappa);
+            table.tau.push_back(screen.tau);
+            table.audit_share.push_back(screen.audit_share);
+            table.pairs.push_back(pairs);
+            table.screened.push_back(trial.totals.screened);
+            table.audited.push_back(trial.totals.audited);
+            table.disagreements.push_back(trial.totals.disagreements);
+            table.bound95.push_back(trial.bound95);
+            table.kept.push_back(trial.kept ? 1 : 0);
+            if (!trial.kept) continue;
+            record.pairs += pairs;
+            record.screened += trial.totals.screened;
+            record.audited += trial.totals.audited;
+            record.disagreements += trial.totals.disagreements;
+            record.bound95 = std::max(record.bound95, trial.bound95);
+        }
+    }
+    return record;
+}
+
 CampaignHeader make_header(const Context& context, const Campaign& campaign, const Golden& golden,
                            const Harvest& harvest)
 {
@@ -236,7 +126,7 @@ CampaignHeader make_header(const Context& context, const Campaign& campaign, con
     header.golden.label = golden.label;
     header.golden.top1 = golden.top1;
     header.golden.margin = golden.margin;
-    header.screen.pairs = campaign.plan->size() * golden.images();
+    header.screen = screen_record(campaign, harvest.layers);
     return header;
 }
 
@@ -259,7 +149,7 @@ FaultTable fault_rows(const Campaign& campaign, std::uint64_t first, std::uint64
         table.bit[i] = static_cast<std::uint8_t>(fault.bit);
         table.sign[i] = std::signbit(value) ? 1 : 0;
         table.value_before[i] = value;
-        table.value_after[i] = flip_bit(campaign.network.format, value, fault.bit);
+        table.value_after[i] = change_of(campaign, FaultIndex(first + i)).value;
     }
     return table;
 }
@@ -275,7 +165,8 @@ void write_outcomes(const Context& context, const Campaign& campaign, const Gold
     for (const JournalEntry& entry : to_row_owners(context, plan, harvest.entries))
     {
         const Chunk& chunk = plan.chunks()[entry.chunk.value()];
-        const std::vector<Outcome> decoded = decode_outcomes(entry.bytes, chunk.count, golden.images());
+        const std::vector<Outcome> decoded =
+            decode_outcomes(entry.bytes, chunk.count, golden.images()).outcomes;
         for (std::uint64_t i = 0; i < chunk.count; ++i)
         {
             const std::uint64_t row = chunk.first.value() + i;
@@ -296,28 +187,12 @@ void write_outcomes(const Context& context, const Campaign& campaign, const Gold
 
 }  // namespace
 
-std::string campaign_digest(const Job& job, const Plan& plan, const std::string& model_sha256,
-                            const std::string& dataset_sha256)
-{
-    Job relevant = job;
-    relevant.campaign.confidence = 0.99;  // only t, which comes from it, is used
-    Sha256 hash;
-    hash.update("flipstorm campaign 1\n").update(canonical_tables(relevant, {"campaign"}));
-    hash.update(model_sha256).update(dataset_sha256);
-    // A journal is only good for the chunks it was written for.
-    hash.update(evaluation_layout());
-    for (const Chunk& chunk : plan.chunks())
-    {
-        hash.update(fmt::format("{} {} {}\n", chunk.layer.value(), chunk.first.value(), chunk.count));
-    }
-    return hash.hex();
-}
-
 StageEnd run_inject(const Context& context)
 {
     const Communicator& world = context.world;
-    Campaign campaign{{{}, NumberFormat::fp32, Graph({1}), 0, {}, {}}, {}, {}, {}, {}, {}, nullptr};
-    on_all(world, [&] { campaign = load_campaign(context); });
+    std::unique_ptr<Campaign> loaded;
+    on_all(world, [&] { loaded = load_campaign(context); });
+    const Campaign& campaign = *loaded;
     bool current = false;
     const std::filesystem::path file = context.file("campaign.h5");
     on_root(context, [&] {
@@ -332,13 +207,9 @@ StageEnd run_inject(const Context& context)
         1);  // the evaluator runs whole groups of faults on its threads, not parts of operations
     std::unique_ptr<Evaluator> evaluator;
     on_all(world, [&] {
-        EvaluationOptions options;
-        options.mode = evaluation_mode(context.job.campaign.evaluation);
-        options.tolerances = context.job.campaign.tolerances;
-        options.memory_budget = static_cast<std::uint64_t>(context.job.campaign.memory_budget) << 20U;
-        options.threads = context.threads;
-        options.device = context.device;
-        evaluator = std::make_unique<Evaluator>(campaign.network, campaign.images, options);
+        evaluator = std::make_unique<Evaluator>(
+            campaign.network, campaign.images,
+            evaluation_options(context, evaluation_mode(context.job.campaign.evaluation)));
     });
     // Nothing old is discarded before it is known that the new can be computed.
     on_root(context, [&] {
@@ -360,7 +231,7 @@ StageEnd run_inject(const Context& context)
         campaign.plan->size(), campaign.layers.size(), golden.images(),
         100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), world.size(),
         to_string(context.device), context.threads);
-    const Harvest harvest = inject(context, campaign, *evaluator, std::move(journal));
+    const Harvest harvest = inject_missing(context, campaign, *evaluator, std::move(journal));
     if (harvest.missing > 0)
     {
         if (world.is_root())
@@ -375,6 +246,16 @@ StageEnd run_inject(const Context& context)
     log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(),
              campaign.plan->size(), harvest.faults, harvest.seconds,
              static_cast<double>(harvest.faults) / harvest.seconds);
+    const ScreenRecord screen = screen_record(campaign, harvest.layers);
+    if (screen.screened > 0)
+    {
+        log_info(
+            "screen: {:.2f} % of {} pairs taken as unchanged; {} of them audited, {} disagreed; at most "
+            "{:.2g} of a layer's may be wrong (95 %)",
+            100 * static_cast<double>(screen.screened) / static_cast<double>(screen.pairs),
+            format_count(screen.pairs), format_count(screen.audited), format_count(screen.disagreements),
+            screen.bound95);
+    }
     return StageEnd::complete;
 }
 

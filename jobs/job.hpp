@@ -53,8 +53,13 @@ struct CampaignTable
     std::string scheme = "layer_wise";
     double error_margin = 0.01;
     double confidence = 0.99;
-    double t = 0;  ///< quantile of the normal distribution; 0: from `confidence`
-    std::string evaluation = "exact";
+    double t = 0;                         ///< quantile of the normal distribution; 0: from `confidence`
+    std::string evaluation = "screened";  ///< "screened", "exact", "reference"
+    double kappa = 8;                     ///< of the screen: safety factor on the move of a margin
+    double tau = 0.1;                ///< of the screen: largest change, in standard deviations of its channel
+    double audit_share = 0.005;      ///< of the screened pairs, evaluated all the same; at least
+    double screen_bound = 1e-5;      ///< largest share of wrong screened pairs of a layer, at 95 % confidence
+    std::string backend = "auto";    ///< "auto", "native", "libtorch"
     std::vector<double> tolerances;  ///< empty in the file: 0.005, 0.010, … 0.100
     std::int64_t limit = 0;          ///< at most so many faults, spread evenly over the strata; 0: no limit
     double journal_seconds = 5;      ///< how long results may stay unsaved

@@ -167,9 +167,34 @@ std::vector<KeySpec> make_keys()
             .by_default("from confidence"),
         key<&Job::campaign, &CampaignTable::evaluation>(
             "campaign", "evaluation",
-            "how a fault is evaluated: the full network, or only what it "
-            "can change (exact)")
-            .one_of({"exact", "reference"}, {"screened"}),
+            "how a fault is evaluated: the full network (reference), only what it can change (exact), or "
+            "only what it can change by more than a first-order estimate allows for (screened)")
+            .one_of({"screened", "exact", "reference"}),
+        key<&Job::campaign, &CampaignTable::kappa>(
+            "campaign", "kappa",
+            "screened: safety factor on the estimated move of a margin; larger is more careful")
+            .above(0, 1e6),
+        key<&Job::campaign, &CampaignTable::tau>(
+            "campaign", "tau",
+            "screened: largest change of an output for which the estimate is trusted; smaller is more "
+            "careful")
+            .above(0, 1e6)
+            .unit("standard deviations of its channel"),
+        key<&Job::campaign, &CampaignTable::audit_share>(
+            "campaign", "audit_share",
+            "screened: share of the screened pairs that is evaluated all the same; more where screen_bound "
+            "needs it")
+            .above(0, 1),
+        key<&Job::campaign, &CampaignTable::screen_bound>(
+            "campaign", "screen_bound",
+            "screened: a layer is evaluated again, more carefully, if a larger share of its screened pairs "
+            "may be wrong (95 % confidence)")
+            .above(0, 1),
+        key<&Job::campaign, &CampaignTable::backend>(
+            "campaign", "backend",
+            "what computes the outcomes: kernels for the CPU (native) or libtorch; auto: native on a CPU, "
+            "libtorch on a GPU")
+            .one_of({"auto", "native", "libtorch"}),
         key<&Job::campaign, &CampaignTable::tolerances>(
             "campaign", "tolerances",
             "accuracy drops that a user may accept; a fault beyond one is critical for it")

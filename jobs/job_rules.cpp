@@ -154,6 +154,12 @@ std::vector<RuleProblem> rule_problems(const Job& job)
                          "the last of campaign.tolerances, {}",
                          job.forest.tolerances.back(), largest)});
     }
+    if (job.campaign.backend == "native" && job.device.kind == "cuda")
+    {
+        problems.push_back({{"campaign.backend", "device.kind"},
+                            "campaign.backend = \"native\" computes on the CPU, but device.kind is \"cuda\"; "
+                            "use \"libtorch\" or \"auto\""});
+    }
     const auto& trained = job.forest.tolerances;
     if (job.harden.forest.empty() &&
         std::find(trained.begin(), trained.end(), job.harden.tolerance) == trained.end())

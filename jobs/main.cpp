@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
@@ -25,7 +26,9 @@ namespace
 struct Arguments
 {
     std::string command;
-    std::string file;  ///< job file, or the file to inspect
+    std::string file;   ///< job file, or the file to inspect
+    std::string model;  ///< TorchScript file to import
+    std::string to;     ///< model file to write
     std::vector<std::string> overrides;
     std::string out;
     std::optional<std::int64_t> deadline;
@@ -62,6 +65,15 @@ constexpr JobCommand kCommands[] = {
     {"bench", "time the evaluation modes against each other (not built yet)", nullptr},
 };
 
+void add_override_option(CLI::App& command, Arguments& arguments)
+{
+    command
+        .add_option("--set", arguments.overrides,
+                    "override a key of the job file, e.g. campaign.limit=100; repeatable")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+}
+
 void add_commands(CLI::App& app, Arguments& arguments)
 {
     app.require_subcommand(1);
@@ -74,10 +86,7 @@ void add_commands(CLI::App& app, Arguments& arguments)
     {
         CLI::App* sub = app.add_subcommand(command.name, command.description);
         sub->add_option("JOB.toml", arguments.file, "job file; jobs/examples has some")->required();
-        sub->add_option("--set", arguments.overrides,
-                        "override a key of the job file, e.g. campaign.limit=100; repeatable")
-            ->type_name("KEY=VALUE")
-            ->allow_extra_args(false);
+        add_override_option(*sub, arguments);
         sub->add_option("--out", arguments.out, "out folder, instead of job.out")->type_name("DIR");
         sub->add_option("--deadline", arguments.deadline,
                         "stop with progress saved at this time, in seconds since 1970")
@@ -89,11 +98,26 @@ void add_commands(CLI::App& app, Arguments& arguments)
         sub->add_flag("--quiet", arguments.quiet, "only warnings and results");
         sub->callback([&arguments, name = command.name] { arguments.command = name; });
     }
-    CLI::App* importer = app.add_subcommand("import", "import a TorchScript network (not built yet)");
-    importer->add_option("MODEL.pt", "TorchScript file")->required();
-    importer->add_option("JOB.toml", arguments.file, "job file that names the data and their normalisation")
+    CLI::App* importer = app.add_subcommand("import", "make a model file of a PyTorch network (TorchScript)");
+    importer->add_option("MODEL.pt", arguments.model, "TorchScript file")->required();
+    importer
+        ->add_option(
+            "JOB.toml", arguments.file,
+            "job file; its [data] names the data set and the mean and std the network was trained with")
         ->required();
-    importer->add_option("--to", "file to write")->type_name("MODEL.h5")->required();
+    importer->add_option("--to", arguments.to, "file to write")->type_name("MODEL.h5")->required();
+    add_override_option(*importer, arguments);
+    importer->add_flag("--fresh", arguments.fresh, "overwrite a file that was made from another import");
+    importer->add_flag("--quiet", arguments.quiet, "only warnings");
+    importer->footer(
+        "In Python, save the trained network as TorchScript, by script or by trace:\n"
+        "    torch.jit.script(model.eval()).save(\"MODEL.pt\")\n"
+        "    torch.jit.trace(model.eval(), torch.zeros(2, 3, 32, 32)).save(\"MODEL.pt\")\n"
+        "It must take one batch of images [N, C, H, W] and return logits [N, classes], and be made of 2-D\n"
+        "convolutions, linear layers, batch norm, ReLU, ReLU6, max and average pools, add, zero padding,\n"
+        "slices, concatenation of channels, flatten, and dropout. Nothing is folded; parameters keep their\n"
+        "state-dict names. Its logits are compared with TorchScript's before the file is written. Then:\n"
+        "    flipstorm inject JOB.toml --set model.file=MODEL.h5");
     importer->callback([&arguments] { arguments.command = "import"; });
     CLI::App* inspect = app.add_subcommand("inspect", "list what is in a file of flipstorm");
     inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
@@ -133,10 +157,16 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
         if (world.is_root()) fmt::print("{}", summarise_file(arguments.file));
         return ExitCode::complete;
     }
-    StageEnd (*stage)(const Context&) = nullptr;
+    std::function<StageEnd(const Context&)> stage;
     for (const JobCommand& command : kCommands)
     {
         if (arguments.command == command.name) stage = command.run;
+    }
+    if (arguments.command == "import")
+    {
+        stage = [&arguments](const Context& context) {
+            return run_import(context, arguments.model, arguments.to);
+        };
     }
     FS_CHECK(AgreedError, stage != nullptr, fmt::format("'flipstorm {}' is not built yet", arguments.command),
              ExitCode::usage);

@@ -10,8 +10,10 @@
 #include "engine/base/error.hpp"
 
 BOOST_CLASS_IMPLEMENTATION(flipstorm::Outcome, boost::serialization::object_serializable)
+BOOST_CLASS_IMPLEMENTATION(flipstorm::ChunkRecord, boost::serialization::object_serializable)
 BOOST_CLASS_IMPLEMENTATION(flipstorm::JournalEntry, boost::serialization::object_serializable)
 BOOST_CLASS_TRACKING(flipstorm::Outcome, boost::serialization::track_never)
+BOOST_CLASS_TRACKING(flipstorm::ChunkRecord, boost::serialization::track_never)
 BOOST_CLASS_TRACKING(flipstorm::JournalEntry, boost::serialization::track_never)
 
 namespace boost::serialization
@@ -26,17 +28,23 @@ void serialize(Archive& archive, flipstorm::Outcome& outcome, unsigned /*version
 }
 
 template<class Archive>
+void serialize(Archive& archive, flipstorm::ChunkRecord& record, unsigned /*version*/)
+{
+    archive& record.screened& record.audited& record.disagreements& record.outcomes;
+}
+
+template<class Archive>
 void save(Archive& archive, const flipstorm::JournalEntry& entry, unsigned /*version*/)
 {
     const std::uint64_t chunk = entry.chunk.value();
-    archive << chunk << entry.bytes;
+    archive << chunk << entry.level << entry.bytes;
 }
 
 template<class Archive>
 void load(Archive& archive, flipstorm::JournalEntry& entry, unsigned /*version*/)
 {
     std::uint64_t chunk = 0;
-    archive >> chunk >> entry.bytes;
+    archive >> chunk >> entry.level >> entry.bytes;
     entry.chunk = flipstorm::ChunkId(chunk);
 }
 
@@ -54,47 +62,60 @@ namespace
 {
 
 template<class T>
-std::string to_bytes(const std::vector<T>& values)
+std::string to_bytes(const T& value)
 {
     std::ostringstream stream;
     {
         boost::archive::binary_oarchive archive(stream, boost::archive::no_header);
-        archive << values;
+        archive << value;
     }
     return stream.str();
 }
 
 template<class T>
-std::vector<T> from_bytes(const std::string& bytes)
+T from_bytes(const std::string& bytes)
 {
-    std::vector<T> values;
+    T value;
     try
     {
         std::istringstream stream(bytes);
         boost::archive::binary_iarchive archive(stream, boost::archive::no_header);
-        archive >> values;
+        archive >> value;
     }
     catch (const std::exception& error)
     {
         throw FileError("the journal holds outcome records that cannot be read ({}); remove it with --fresh",
                         error.what());
     }
-    return values;
+    return value;
 }
 
 }  // namespace
 
 std::string encode_outcomes(const std::vector<Outcome>& outcomes)
 {
-    return to_bytes(outcomes);
+    ChunkRecord record;
+    record.outcomes = outcomes;
+    for (const Outcome& outcome : outcomes)
+    {
+        record.screened += outcome.screen.screened;
+        record.audited += outcome.screen.audited;
+        record.disagreements += outcome.screen.disagreements;
+    }
+    return to_bytes(record);
 }
 
-std::vector<Outcome> decode_outcomes(const std::string& bytes, std::size_t count, std::uint64_t images)
+ChunkRecord decode_outcomes(const std::string& bytes, std::size_t count, std::uint64_t images)
 {
-    std::vector<Outcome> outcomes = from_bytes<Outcome>(bytes);
-    FS_CHECK(FileError, outcomes.size() == count, "the journal holds {} outcomes for a chunk of {} faults",
-             outcomes.size(), count);
-    for (const Outcome& outcome : outcomes)
+    ChunkRecord record = from_bytes<ChunkRecord>(bytes);
+    FS_CHECK(FileError, record.outcomes.size() == count,
+             "the journal holds {} outcomes for a chunk of {} faults", record.outcomes.size(), count);
+    FS_CHECK(FileError,
+             record.screened <= count * images && record.audited <= record.screened &&
+                 record.disagreements <= record.audited,
+             "the journal holds an impossible screen: of {} pairs {} screened, {} audited, {} wrong",
+             count * images, record.screened, record.audited, record.disagreements);
+    for (const Outcome& outcome : record.outcomes)
     {
         const Tally& tally = outcome.tally;
         FS_CHECK(FileError,
@@ -102,11 +123,10 @@ std::vector<Outcome> decode_outcomes(const std::string& bytes, std::size_t count
                      tally.mismatches <= tally.evaluated && tally.nonfinite <= tally.mismatches &&
                      (outcome.stopped || tally.evaluated == images),
                  "the journal holds an impossible outcome: {} of {} images evaluated, {} correct, {} "
-                 "mismatches, {} "
-                 "not finite",
+                 "mismatches, {} not finite",
                  tally.evaluated, images, tally.correct, tally.mismatches, tally.nonfinite);
     }
-    return outcomes;
+    return record;
 }
 
 std::string encode_entries(const std::vector<JournalEntry>& entries)
@@ -116,7 +136,7 @@ std::string encode_entries(const std::vector<JournalEntry>& entries)
 
 std::vector<JournalEntry> decode_entries(const std::string& bytes)
 {
-    return from_bytes<JournalEntry>(bytes);
+    return from_bytes<std::vector<JournalEntry>>(bytes);
 }
 
 }  // namespace flipstorm

@@ -11,14 +11,23 @@
 namespace flipstorm
 {
 
-/// A chunk's outcomes as a Boost.Serialization binary archive.
+/// What a journal holds of a chunk.
+struct ChunkRecord
+{
+    std::uint64_t screened = 0;  ///< (fault, image) pairs of the chunk: sums of the outcomes' screen tallies
+    std::uint64_t audited = 0;
+    std::uint64_t disagreements = 0;
+    std::vector<Outcome> outcomes;  ///< without their own screen tallies
+};
+
+/// A chunk's outcomes as a Boost.Serialization binary archive; their screen tallies are summed.
 std::string encode_outcomes(const std::vector<Outcome>& outcomes);
 
 /**
- * Outcomes from their bytes.
- * \throws FileError if they are not `count` outcomes on at most `images` images
+ * A chunk's record from its bytes.
+ * \throws FileError if it is not of `count` outcomes on at most `images` images
  */
-std::vector<Outcome> decode_outcomes(const std::string& bytes, std::size_t count, std::uint64_t images);
+ChunkRecord decode_outcomes(const std::string& bytes, std::size_t count, std::uint64_t images);
 
 /// Journal entries as bytes, to send them to another rank, and back. \throws FileError
 std::string encode_entries(const std::vector<JournalEntry>& entries);

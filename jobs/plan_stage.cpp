@@ -7,6 +7,7 @@
 #include "analysis/tables.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/plan_of_job.hpp"
+#include "jobs/screening.hpp"
 #include "jobs/stages.hpp"
 
 namespace flipstorm
@@ -22,6 +23,37 @@ PlanOptions plan_options(const Job& job, std::uint64_t images)
     options.images = images;
     return options;
 }
+
+namespace
+{
+
+/// How the layers are screened, as a paragraph; empty without a screen.
+std::string describe_screen(const ScreenPolicy& policy, const std::vector<InjectableLayer>& layers,
+                            const std::vector<LayerWork>& work)
+{
+    if (!policy.screened) return {};
+    std::string audited;
+    std::string exact;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        if (work[l].faults == 0) continue;
+        if (first_level(policy, work[l].pairs) == ScreenLevel::exact)
+            exact += (exact.empty() ? "" : ", ") + layers[l].name;
+        else
+            audited += fmt::format("{}{} {} %", audited.empty() ? "" : ", ", layers[l].name,
+                                   format_percent(audit_share(policy, work[l].pairs)));
+    }
+    std::string text = fmt::format("Screened with kappa = {:g} and tau = {:g}.", policy.kappa, policy.tau);
+    if (!audited.empty()) text += fmt::format(" Audited of the screened pairs: {}.", audited);
+    if (!exact.empty())
+    {
+        text += fmt::format(" Too few pairs to prove campaign.screen_bound = {:g}, so evaluated exactly: {}.",
+                            policy.bound, exact);
+    }
+    return text + "\n";
+}
+
+}  // namespace
 
 std::string describe_plan(const Context& context)
 {
@@ -79,7 +111,7 @@ std::string describe_plan(const Context& context)
              static_cast<double>(plan.size())),
         static_cast<double>(activations) * static_cast<double>(images) * sizeof(float) / (1 << 20),
         job.campaign.memory_budget, static_cast<double>(plan.size()) * kFaultBytes / 1e6 / 4);
-    return text;
+    return text + describe_screen(screen_policy(job), layers, work_of_layers(plan, layers.size(), images));
 }
 
 }  // namespace flipstorm

@@ -15,6 +15,15 @@ namespace flipstorm
 /// Train the job's network into model.h5, on rank 0. Nothing to do if the job names a model.file.
 StageEnd run_train(const Context& context);
 
+/**
+ * Make `to`, a model file, of a TorchScript file, on rank 0; the job names the data and their normalisation.
+ *
+ * The network's arch is "torchscript", whatever model.arch says. Refuses a graph whose logits are not
+ * TorchScript's, on noise and on test images.
+ */
+StageEnd run_import(const Context& context, const std::filesystem::path& model,
+                    const std::filesystem::path& to);
+
 /// Inject the faults of the plan on all ranks, journal the outcomes, and gather them into campaign.h5.
 StageEnd run_inject(const Context& context);
 
@@ -40,8 +49,7 @@ void require_same_campaign(const Context& context, const CampaignRecord& campaig
 /// Digest of all that decides the parameters of model.h5.
 std::string train_digest(const Job& job, const std::string& dataset_sha256);
 
-/// Digest of all that decides the outcomes of a campaign.
-std::string campaign_digest(const Job& job, const Plan& plan, const std::string& model_sha256,
-                            const std::string& dataset_sha256);
+/// Digest of all that decides the content of an imported model file.
+std::string import_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256);
 
 }  // namespace flipstorm

@@ -8,10 +8,10 @@
 #include <boost/serialization/binary_object.hpp>
 #include <limits>
 #include <random>
+#include <set>
 #include <sstream>
 #include <streambuf>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 
 #include "engine/base/durable_file.hpp"
@@ -29,7 +29,7 @@ constexpr std::string_view kMagic(
     "\x89"
     "FSJ\r\n\x1a\n",
     8);
-constexpr std::uint32_t kFormatVersion = 1;
+constexpr std::uint32_t kFormatVersion = 2;
 constexpr std::size_t kHeaderBytes = 24;
 constexpr std::size_t kLongestDigest = 1024;
 constexpr std::string_view kExtension = ".segment";
@@ -114,7 +114,7 @@ std::string segment_payload(const std::string& stage_digest, int rank,
         for (const JournalEntry& entry : entries)
         {
             const std::uint64_t chunk = entry.chunk.value();
-            archive << chunk;
+            archive << chunk << entry.level;
             save_bytes(archive, entry.bytes);
         }
     }
@@ -173,8 +173,9 @@ Segment parse_segment(std::string_view file)
         for (std::uint64_t i = 0; i < count; ++i)
         {
             std::uint64_t chunk = 0;
-            archive >> chunk;
-            segment.entries.push_back({ChunkId(chunk), load_bytes(archive, payload.size())});
+            std::uint8_t level = 0;
+            archive >> chunk >> level;
+            segment.entries.push_back({ChunkId(chunk), load_bytes(archive, payload.size()), level});
         }
         return segment;
     }
@@ -279,7 +280,7 @@ JournalContent read_journal(const fs::path& folder, const std::string& stage_dig
     FS_REQUIRE(rank >= 0 && rank < size, "no rank {} among {} ranks", rank, size);
     const std::vector<fs::path> names = list_folder(folder, is_segment);
     JournalContent content;
-    std::unordered_set<std::uint64_t> seen;
+    std::set<std::pair<std::uint64_t, std::uint8_t>> seen;
     for (auto i = static_cast<std::size_t>(rank); i < names.size(); i += static_cast<std::size_t>(size))
     {
         const fs::path& name = names[i];
@@ -308,30 +309,35 @@ JournalContent read_journal(const fs::path& folder, const std::string& stage_dig
         ++content.segments;
         for (JournalEntry& entry : segment.entries)
         {
-            if (seen.insert(entry.chunk.value()).second) content.entries.push_back(std::move(entry));
+            if (seen.emplace(entry.chunk.value(), entry.level).second)
+                content.entries.push_back(std::move(entry));
         }
     }
     return content;
 }
 
 std::vector<std::uint8_t> agree_on_done(const Communicator& communicator, JournalContent& content,
-                                        std::uint64_t chunks)
+                                        std::uint64_t chunks, std::uint64_t levels)
 {
     constexpr auto kNobody = std::numeric_limits<std::uint64_t>::max();
     const auto here = static_cast<std::uint64_t>(communicator.rank());
-    std::vector<std::uint64_t> owners(chunks, kNobody);
+    const auto place = [chunks](const JournalEntry& entry) {
+        return entry.level * chunks + entry.chunk.value();
+    };
+    std::vector<std::uint64_t> owners(levels * chunks, kNobody);
     for (const JournalEntry& entry : content.entries)
     {
-        FS_CHECK(FileError, entry.chunk.value() < chunks,
-                 "the journal holds chunk {}, but the campaign has {} chunks", entry.chunk.value(), chunks);
-        owners[entry.chunk.value()] = here;
+        FS_CHECK(FileError, entry.chunk.value() < chunks && entry.level < levels,
+                 "the journal holds chunk {} at level {}, but the campaign has {} chunks and {} levels",
+                 entry.chunk.value(), entry.level, chunks, levels);
+        owners[place(entry)] = here;
     }
     communicator.all_reduce(owners, Reduce::min);
 
-    const auto not_kept = [&](const JournalEntry& entry) { return owners[entry.chunk.value()] != here; };
+    const auto not_kept = [&](const JournalEntry& entry) { return owners[place(entry)] != here; };
     content.entries.erase(std::remove_if(content.entries.begin(), content.entries.end(), not_kept),
                           content.entries.end());
-    std::vector<std::uint8_t> done(chunks);
+    std::vector<std::uint8_t> done(owners.size());
     std::transform(owners.begin(), owners.end(), done.begin(),
                    [](std::uint64_t owner) { return owner == kNobody ? std::uint8_t{0} : std::uint8_t{1}; });
     return done;

@@ -11,7 +11,7 @@
 //     12      8      length of the payload
 //     20      4      CRC-32 (zlib) of the payload
 //     24             payload: Boost.Serialization binary archive of stage digest, rank, entries (chunk,
-//     bytes)
+//                    level, bytes)
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +31,7 @@ struct JournalEntry
 {
     ChunkId chunk;
     std::string bytes;
+    std::uint8_t level = 0;  ///< how carefully it was computed; entries of other levels are other work
 };
 
 /// When buffered entries become a segment by themselves.
@@ -87,7 +88,7 @@ class JournalWriter
 /// What earlier runs left.
 struct JournalContent
 {
-    std::vector<JournalEntry> entries;  ///< each chunk once
+    std::vector<JournalEntry> entries;  ///< each (chunk, level) once
     std::size_t segments = 0;           ///< read
     std::size_t dropped = 0;            ///< damaged, foreign or of another format version
 };
@@ -96,9 +97,9 @@ struct JournalContent
  * Read this rank's share of the journal: in sorted order, segment i belongs to rank i mod `size`.
  *
  * Segments that are torn, fail their CRC, are not flipstorm's, have another format version or cannot be read
- * are dropped with one warning each that names the file and the reason. Of a chunk found twice the first
- * counts. Other files and unfinished segments (`.tmp`) are ignored; a folder that does not exist is an empty
- * journal.
+ * are dropped with one warning each that names the file and the reason. Of a chunk found twice at one level
+ * the first counts. Other files and unfinished segments (`.tmp`) are ignored; a folder that does not exist is
+ * an empty journal.
  *
  * \throws JobError if a segment carries another stage digest, FileError if the folder cannot be listed.
  */
@@ -106,13 +107,15 @@ struct JournalContent
                                           const std::string& stage_digest, int rank, int size);
 
 /**
- * Agree on the chunks that are done: where several ranks have read the same chunk, the lowest keeps it.
+ * Agree on the chunks that are done: where several ranks have read the same chunk at the same level, the
+ * lowest keeps it.
  *
- * \return a flag per chunk, 0 … `chunks` − 1, the same on all ranks.
- * \throws FileError if an entry names a chunk that the campaign does not have. \collective
+ * \return flags [levels][chunks], row-major, the same on all ranks.
+ * \throws FileError if an entry names a chunk or a level that the campaign does not have. \collective
  */
 [[nodiscard]] std::vector<std::uint8_t> agree_on_done(const Communicator& communicator,
-                                                      JournalContent& content, std::uint64_t chunks);
+                                                      JournalContent& content, std::uint64_t chunks,
+                                                      std::uint64_t levels = 1);
 
 /// Remove all segments, finished or not, and the folder if nothing else is in it. Nothing to remove is no
 /// error. One rank calls it, before any other reads. \throws FileError, naming the file and the system's

@@ -43,6 +43,7 @@ enum class RandomPurpose : std::uint32_t
     split = 6,       ///< training rows against test rows, folds
     bootstrap = 7,   ///< rows of a tree
     features = 8,    ///< features tried at a node
+    audit = 9,       ///< screened pairs that are evaluated all the same
     test = 100,      ///< tests
 };
 

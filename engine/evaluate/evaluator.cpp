@@ -8,6 +8,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/parallel.hpp"
 #include "engine/base/tolerance.hpp"
+#include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 
 namespace flipstorm
@@ -15,46 +16,85 @@ namespace flipstorm
 namespace
 {
 
-/// Images per tile: the step in which a fault may stop, and the batch of a golden pass.
-constexpr std::int64_t kTileImages = 200;
+/// Images after which a fault may stop.
+constexpr std::int64_t kWaveImages = 400;
 
-Golden golden_pass(const Executor& executor, const Network& network, const ImageSet& images)
+/// Images whose values set the scale of a channel.
+constexpr std::int64_t kSpreadImages = 1000;
+
+/// Images per tile: as many as keep the values of all nodes within some hundred MiB; divides a wave.
+std::int64_t tile_images(const Graph& graph)
 {
-    Golden golden;
-    golden.label = images.labels;
-    for (std::int64_t first = 0; first < images.size(); first += kTileImages)
+    constexpr std::int64_t kTileElements = std::int64_t{1} << 25;
+    std::int64_t all = 0;
+    for (const Node& node : graph.nodes())
+        all += elements(node.shape);
+    for (const std::int64_t images : {200, 100, 50, 20, 10, 5, 2})
     {
+        if (images * all <= kTileElements) return images;
+    }
+    return 1;
+}
+
+/// Logits of the fault-free network, in data-set order. [images, classes]
+torch::Tensor golden_logits(const Executor& executor, const Network& network, const ImageSet& images,
+                            std::int64_t batch, int threads)
+{
+    torch::Tensor logits = torch::empty({images.size(), network.num_classes}, torch::kFloat32);
+    parallel_for((images.size() + batch - 1) / batch, threads, [&](std::int64_t b) {
+        const c10::InferenceMode no_gradients;
         std::vector<std::int64_t> indices(
-            static_cast<std::size_t>(std::min(kTileImages, images.size() - first)));
-        std::iota(indices.begin(), indices.end(), first);
-        const torch::Tensor logits =
+            static_cast<std::size_t>(std::min(batch, images.size() - b * batch)));
+        std::iota(indices.begin(), indices.end(), b * batch);
+        const torch::Tensor part =
             executor.forward(image_batch(images, indices, network.normalisation, executor.device()))
                 .to(torch::kCPU)
                 .contiguous();
-        const std::int64_t classes = logits.size(1);
-        for (std::int64_t n = 0; n < logits.size(0); ++n)
+        std::copy_n(part.data_ptr<float>(), part.numel(),
+                    logits.data_ptr<float>() + b * batch * network.num_classes);
+    });
+    return logits;
+}
+
+Golden golden_of(const torch::Tensor& logits, const std::vector<std::int32_t>& labels)
+{
+    Golden golden;
+    golden.label = labels;
+    const std::int64_t classes = logits.size(1);
+    for (std::int64_t n = 0; n < logits.size(0); ++n)
+    {
+        const float* row = logits.data_ptr<float>() + n * classes;
+        FS_CHECK(DataError, std::all_of(row, row + classes, [](float z) { return std::isfinite(z); }),
+                 "the fault-free network gives a non-finite logit for test image {}", n);
+        const float* top = std::max_element(row, row + classes);
+        float rival = -std::numeric_limits<float>::infinity();
+        for (const float* z = row; z != row + classes; ++z)
         {
-            const float* row = logits.data_ptr<float>() + n * classes;
-            FS_CHECK(DataError, std::all_of(row, row + classes, [](float z) { return std::isfinite(z); }),
-                     "the fault-free network gives a non-finite logit for test image {}", first + n);
-            const float* top = std::max_element(row, row + classes);
-            float rival = -std::numeric_limits<float>::infinity();
-            for (const float* z = row; z != row + classes; ++z)
-            {
-                if (z != top) rival = std::max(rival, *z);
-            }
-            golden.top1.push_back(static_cast<std::int32_t>(top - row));
-            golden.margin.push_back(*top - rival);
+            if (z != top) rival = std::max(rival, *z);
         }
+        golden.top1.push_back(static_cast<std::int32_t>(top - row));
+        golden.margin.push_back(*top - rival);
     }
     for (std::size_t i = 0; i < golden.label.size(); ++i)
         golden.correct += golden.label[i] == golden.top1[i] ? 1U : 0U;
     return golden;
 }
 
+void add_to(WorkCount& total, const WorkCount& part)
+{
+    total.pairs += part.pairs;
+    total.stopped += part.stopped;
+    total.masked += part.masked;
+    total.screened += part.screened;
+    total.rescreened += part.rescreened;
+    total.finished += part.finished;
+    total.audited += part.audited;
+    total.macs += part.macs;
+}
+
 }  // namespace
 
-/// Images in evaluation order, cut into tiles; golden values kept for as many tiles as the budget holds.
+/// Images in evaluation order, cut into waves of tiles; prepared tiles kept for as many as the budget holds.
 class Evaluator::Implementation
 {
   public:
@@ -63,6 +103,7 @@ class Evaluator::Implementation
           images_(images),
           options_(options),
           layers_(injectable_layers(network)),
+          tile_images_(tile_images(network.graph)),
           executor_(network, torch_device(options.device))
     {
         FS_CHECK(DataError, images.size() > 0, "no test images");
@@ -72,18 +113,19 @@ class Evaluator::Implementation
                  network.graph.input_shape()[0], network.graph.input_shape()[1],
                  network.graph.input_shape()[2], images.channels, images.height, images.width);
         FS_REQUIRE(!options.tolerances.empty(), "an evaluator needs a tolerance");
-        const c10::InferenceMode no_gradients;
-        golden_ = golden_pass(executor_, network_, images_);
+        golden_ = golden_of(golden_logits(executor_, network_, images_, tile_images_, options_.threads),
+                            images_.labels);
         order_ = evaluation_order(golden_);
-        evaluator_ = options.mode == EvaluationMode::reference ? make_reference_evaluator(network_, executor_)
-                                                               : make_exact_evaluator(network_, executor_);
+        evaluator_ = make_evaluator();
         for (const InjectableLayer& layer : layers_)
-            static_cast<void>(tiles_in_budget(layer));
+            static_cast<void>(budget_of(layer));
     }
 
     [[nodiscard]] const Golden& golden() const { return golden_; }
+    [[nodiscard]] const WorkCount& work() const { return work_; }
 
     std::optional<std::vector<Outcome>> evaluate(LayerId layer_id, const std::vector<WeightChange>& changes,
+                                                 const Screen& screen,
                                                  const std::function<bool()>& should_stop)
     {
         FS_REQUIRE(layer_id.value() >= 0 && static_cast<std::size_t>(layer_id.value()) < layers_.size(),
@@ -94,28 +136,48 @@ class Evaluator::Implementation
             FS_REQUIRE(change.parameter < layer.weights, "parameter {} of layer '{}' with {}",
                        change.parameter, layer.name, layer.weights);
         }
-        prepare(layer);
+        const bool screened = options_.mode == EvaluationMode::screened && std::isfinite(screen.kappa);
+        make_room(layer, screened);
         const auto images = static_cast<std::uint64_t>(images_.size());
         std::vector<Outcome> outcomes(changes.size());
         std::vector<std::size_t> alive(changes.size());
         std::iota(alive.begin(), alive.end(), std::size_t{0});
-        for (std::size_t t = 0; t < tile_count() && !alive.empty(); ++t)
+        // Faults of one weight side by side: they share the direction of their change.
+        std::stable_sort(alive.begin(), alive.end(), [&](std::size_t a, std::size_t b) {
+            return changes[a].parameter < changes[b].parameter;
+        });
+        const std::size_t tiles_of_wave = static_cast<std::size_t>(kWaveImages / tile_images_);
+        for (std::size_t t = 0; t < tile_count() && !alive.empty(); t += tiles_of_wave)
         {
-            if (should_stop && should_stop()) return std::nullopt;
             std::vector<WeightChange> batch;
             for (const std::size_t f : alive)
                 batch.push_back(changes[f]);
-            const std::vector<Tally> tallies = evaluate_tile(layer, batch, t);
+            std::vector<Tally> tallies(alive.size());
+            std::vector<ScreenTally> screens(alive.size());
+            const std::size_t end = std::min(t + tiles_of_wave, tile_count());
+            for (std::size_t first = t; first < end; first += budget_.together)
+            {
+                if (should_stop && should_stop()) return std::nullopt;
+                evaluate_tiles(layer, screened ? &screen : nullptr, batch, first,
+                               std::min(first + budget_.together, end), tallies, screens);
+            }
             std::vector<std::size_t> survivors;
             for (std::size_t k = 0; k < alive.size(); ++k)
             {
                 Outcome& outcome = outcomes[alive[k]];
                 outcome.tally += tallies[k];
+                outcome.screen += screens[k];
                 outcome.drop = certain_drop(outcome.tally, golden_.correct, images);
                 outcome.stopped = options_.mode != EvaluationMode::reference &&
                                   outcome.tally.evaluated < images &&
                                   exceeds(outcome.drop, options_.tolerances.back());
-                if (!outcome.stopped) survivors.push_back(alive[k]);
+                if (outcome.stopped)
+                {
+                    work_.pairs += images - outcome.tally.evaluated;
+                    work_.stopped += images - outcome.tally.evaluated;
+                }
+                else
+                    survivors.push_back(alive[k]);
             }
             alive = std::move(survivors);
         }
@@ -123,96 +185,173 @@ class Evaluator::Implementation
     }
 
   private:
+    /// How the memory budget is spent on a layer.
+    struct Budget
+    {
+        std::size_t together = 1;  ///< tiles prepared and evaluated at a time
+        std::size_t kept = 0;      ///< prepared tiles that stay for the next chunk of the layer
+        TileMemory tile;
+    };
+
+    std::unique_ptr<TileEvaluator> make_evaluator()
+    {
+        if (options_.mode == EvaluationMode::reference) return make_reference_evaluator(network_, executor_);
+        std::vector<std::vector<float>> spread;
+        if (options_.mode == EvaluationMode::screened)
+        {
+            std::vector<std::int64_t> indices(
+                static_cast<std::size_t>(std::min(kSpreadImages, images_.size())));
+            std::iota(indices.begin(), indices.end(), std::int64_t{0});
+            spread =
+                channel_spread(executor_, network_.graph,
+                               image_batch(images_, indices, network_.normalisation, executor_.device()));
+        }
+        return make_native_evaluator(network_, executor_, std::move(spread), options_.seed);
+    }
+
     [[nodiscard]] std::size_t tile_count() const
     {
-        return static_cast<std::size_t>((images_.size() + kTileImages - 1) / kTileImages);
+        return static_cast<std::size_t>((images_.size() + tile_images_ - 1) / tile_images_);
     }
 
-    /// How many tiles of golden values the budget holds beside the work space. \throws JobError if none.
-    [[nodiscard]] std::size_t tiles_in_budget(const InjectableLayer& layer) const
+    /// \throws JobError if the budget does not hold one tile and the work space.
+    [[nodiscard]] Budget budget_of(const InjectableLayer& layer) const
     {
-        std::int64_t per_image = elements(network_.graph.input_shape());
-        for (const NodeId id : evaluator_->golden_nodes(layer))
-            per_image += elements(network_.graph.node(id).shape);
-        const std::uint64_t tile_bytes = static_cast<std::uint64_t>(per_image * kTileImages) * sizeof(float);
-        const std::uint64_t work_bytes =
-            evaluator_->work_bytes(layer, kTileImages) * static_cast<std::uint64_t>(options_.threads);
-        FS_CHECK(JobError, options_.memory_budget >= tile_bytes + work_bytes,
+        Budget budget;
+        budget.tile = evaluator_->memory(layer, tile_images_);
+        const auto threads = static_cast<std::uint64_t>(options_.threads);
+        const std::uint64_t work = budget.tile.work * threads;
+        const std::uint64_t images =
+            static_cast<std::uint64_t>(elements(network_.graph.input_shape()) * tile_images_) * sizeof(float);
+        const std::uint64_t one =
+            std::max<std::uint64_t>(1, budget.tile.prepared + budget.tile.preparing + images);
+        FS_CHECK(JobError, options_.memory_budget >= one + work,
                  "campaign.memory_budget is {} MiB; for layer '{}' a tile of {} images and the work space of "
-                 "{} threads "
-                 "need {}",
-                 options_.memory_budget >> 20U, layer.name, kTileImages, options_.threads,
-                 ((tile_bytes + work_bytes) >> 20U) + 1);
-        return std::min<std::uint64_t>(tile_count(), (options_.memory_budget - work_bytes) / tile_bytes);
+                 "{} threads need {}",
+                 options_.memory_budget >> 20U, layer.name, tile_images_, options_.threads,
+                 ((one + work) >> 20U) + 1);
+        const std::uint64_t left = options_.memory_budget - work;
+        budget.together = std::min<std::uint64_t>(
+            {left / one, threads, static_cast<std::uint64_t>(kWaveImages / tile_images_)});
+        const std::uint64_t kept =
+            (left - budget.together * one) / std::max<std::uint64_t>(1, budget.tile.prepared + images);
+        budget.kept = std::min<std::uint64_t>(kept, tile_count());
+        return budget;
     }
 
-    /// Make room for the golden values that a layer needs.
-    void prepare(const InjectableLayer& layer)
+    /// Forget what was prepared for another layer.
+    void make_room(const InjectableLayer& layer, bool screened)
     {
-        if (prepared_ == layer.id) return;
-        kept_tiles_.clear();
-        kept_tiles_.resize(tiles_in_budget(layer));
-        wanted_ = evaluator_->golden_nodes(layer);
-        prepared_ = layer.id;
+        if (prepared_for_ == layer.id && prepared_screened_ == screened) return;
+        kept_.clear();
+        budget_ = budget_of(layer);
+        kept_.resize(budget_.kept);
+        prepared_for_ = layer.id;
+        prepared_screened_ = screened;
     }
 
-    std::vector<Tally> evaluate_tile(const InjectableLayer& layer, const std::vector<WeightChange>& changes,
-                                     std::size_t t)
+    /// A tile and what the backend prepared of it.
+    struct Ready
     {
-        const Tile tile = golden_tile(t);
-        std::vector<Tally> tallies(changes.size());
-        const std::size_t group = evaluator_->group_size(tile.size());
-        const std::size_t groups = (changes.size() + group - 1) / group;
-        parallel_for(static_cast<std::int64_t>(groups), options_.threads, [&](std::int64_t g) {
-            const c10::InferenceMode no_gradients;
-            const std::size_t first = static_cast<std::size_t>(g) * group;
-            evaluator_->evaluate(
-                layer,
-                {changes.data() + first, tallies.data() + first, std::min(group, changes.size() - first)},
-                tile);
-        });
-        return tallies;
-    }
-
-    /// Tile with its golden values, from memory if it is among those kept: the first ones, which every fault
-    /// sees.
-    Tile golden_tile(std::size_t t)
-    {
-        if (t < kept_tiles_.size() && kept_tiles_[t].size() > 0) return kept_tiles_[t];
-        const c10::InferenceMode no_gradients;
         Tile tile;
-        const std::int64_t first = static_cast<std::int64_t>(t) * kTileImages;
-        const std::int64_t count = std::min(kTileImages, images_.size() - first);
-        const std::vector<std::int64_t> indices(order_.begin() + first, order_.begin() + first + count);
+        std::shared_ptr<const PreparedTile> prepared;
+    };
+
+    void evaluate_tiles(const InjectableLayer& layer, const Screen* screen,
+                        const std::vector<WeightChange>& changes, std::size_t first, std::size_t end,
+                        std::vector<Tally>& tallies, std::vector<ScreenTally>& screens)
+    {
+        const std::size_t tiles = end - first;
+        std::vector<std::shared_ptr<const Ready>> ready(tiles);
+        parallel_for(static_cast<std::int64_t>(tiles), options_.threads, [&](std::int64_t i) {
+            const auto k = static_cast<std::size_t>(i);
+            ready[k] = tile_of(layer, first + k, screen != nullptr);
+        });
+        const std::size_t group = evaluator_->group_size();
+        const std::size_t groups = (changes.size() + group - 1) / group;
+        std::vector<Tally> part(tiles * changes.size());
+        std::vector<ScreenTally> screen_part(tiles * changes.size());
+        std::vector<WorkCount> work(tiles * groups);
+        parallel_for(static_cast<std::int64_t>(tiles * groups), options_.threads, [&](std::int64_t item) {
+            const c10::InferenceMode no_gradients;
+            const std::size_t tile = static_cast<std::size_t>(item) / groups;
+            const std::size_t from = static_cast<std::size_t>(item) % groups * group;
+            const std::size_t at = tile * changes.size() + from;
+            work[static_cast<std::size_t>(item)] =
+                evaluator_->evaluate(layer, screen,
+                                     {changes.data() + from, part.data() + at, screen_part.data() + at,
+                                      std::min(group, changes.size() - from)},
+                                     ready[tile]->tile, ready[tile]->prepared.get());
+        });
+        for (const WorkCount& count : work)
+            add_to(work_, count);
+        for (std::size_t tile = 0; tile < tiles; ++tile)
+        {
+            for (std::size_t f = 0; f < changes.size(); ++f)
+            {
+                tallies[f] += part[tile * changes.size() + f];
+                screens[f] += screen_part[tile * changes.size() + f];
+            }
+        }
+        std::uint64_t bytes = budget_.tile.work * static_cast<std::uint64_t>(options_.threads);
+        for (const auto& kept : kept_)
+            bytes += kept && kept->prepared ? kept->prepared->bytes() : 0;
+        for (std::size_t k = 0; k < tiles; ++k)
+            bytes += (first + k >= kept_.size() ? budget_.tile.prepared : 0) + budget_.tile.preparing;
+        work_.peak_bytes = std::max(work_.peak_bytes, bytes);
+    }
+
+    /// A tile, prepared, from memory if it is among those kept: the first ones, which every fault sees.
+    std::shared_ptr<const Ready> tile_of(const InjectableLayer& layer, std::size_t t, bool screened)
+    {
+        if (t < kept_.size() && kept_[t]) return kept_[t];
+        auto ready = std::make_shared<Ready>();
+        Tile& tile = ready->tile;
+        tile.first = static_cast<std::int64_t>(t) * tile_images_;
+        const std::int64_t count = std::min(tile_images_, images_.size() - tile.first);
+        const std::vector<std::int64_t> indices(order_.begin() + tile.first,
+                                                order_.begin() + tile.first + count);
         tile.images = image_batch(images_, indices, network_.normalisation, executor_.device());
         for (const std::int64_t index : indices)
         {
             tile.label.push_back(golden_.label[static_cast<std::size_t>(index)]);
             tile.top1.push_back(golden_.top1[static_cast<std::size_t>(index)]);
         }
-        if (!wanted_.empty()) tile.values = executor_.forward_to(tile.images, wanted_);
-        if (t < kept_tiles_.size()) kept_tiles_[t] = tile;
-        return tile;
+        ready->prepared = evaluator_->prepare(layer, tile, screened);
+        if (t < kept_.size()) kept_[t] = ready;
+        return ready;
     }
 
     Network network_;
     ImageSet images_;
     EvaluationOptions options_;
     std::vector<InjectableLayer> layers_;
+    std::int64_t tile_images_;
     Executor executor_;
     Golden golden_;
     std::vector<std::int64_t> order_;
     std::unique_ptr<TileEvaluator> evaluator_;
-    LayerId prepared_{-1};        ///< the layer that the tiles hold golden values for
-    std::vector<NodeId> wanted_;  ///< nodes whose golden values it needs
-    std::vector<Tile> kept_tiles_;
+    WorkCount work_;
+    LayerId prepared_for_{-1};  ///< what the kept tiles were prepared for
+    bool prepared_screened_ = false;
+    Budget budget_;
+    std::vector<std::shared_ptr<const Ready>> kept_;  ///< by tile
 };
 
 EvaluationMode evaluation_mode(std::string_view name)
 {
     if (name == "reference") return EvaluationMode::reference;
     if (name == "exact") return EvaluationMode::exact;
-    throw JobError("campaign.evaluation: '{}' is not known; this build has: reference, exact", name);
+    if (name == "screened") return EvaluationMode::screened;
+    throw JobError("campaign.evaluation: '{}' is not known; it is one of: reference, exact, screened", name);
+}
+
+Backend backend_from(std::string_view name)
+{
+    if (name == "auto") return Backend::automatic;
+    if (name == "native") return Backend::native;
+    if (name == "libtorch") return Backend::libtorch;
+    throw JobError("campaign.backend: '{}' is not known; it is one of: auto, native, libtorch", name);
 }
 
 Evaluator::Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options)
@@ -228,19 +367,26 @@ const Golden& Evaluator::golden() const
 
 std::string evaluation_layout()
 {
-    return fmt::format("tiles of {} images", kTileImages);
+    return fmt::format("waves of {} images", kWaveImages);
 }
 
-std::vector<Outcome> Evaluator::evaluate(LayerId layer, const std::vector<WeightChange>& changes)
+std::vector<Outcome> Evaluator::evaluate(LayerId layer, const std::vector<WeightChange>& changes,
+                                         const Screen& screen)
 {
-    return *implementation_->evaluate(layer, changes, {});
+    return *evaluate(layer, changes, screen, {});
 }
 
 std::optional<std::vector<Outcome>> Evaluator::evaluate(LayerId layer,
                                                         const std::vector<WeightChange>& changes,
+                                                        const Screen& screen,
                                                         const std::function<bool()>& should_stop)
 {
-    return implementation_->evaluate(layer, changes, should_stop);
+    return implementation_->evaluate(layer, changes, screen, should_stop);
+}
+
+WorkCount Evaluator::work() const
+{
+    return implementation_->work();
 }
 
 }  // namespace flipstorm

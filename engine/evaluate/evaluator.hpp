@@ -22,13 +22,33 @@ namespace flipstorm
 enum class EvaluationMode
 {
     reference,  ///< a full forward pass over all images per fault: the oracle
-    exact,      ///< golden prefix reused, one channel recomputed, sequential stop
+    exact,      ///< golden prefix reused, only what changes recomputed, sequential stop
+    screened,   ///< the same, but changes too small to matter to first order are taken as harmless
+};
+
+/// What computes the outcomes.
+enum class Backend
+{
+    automatic,  ///< native on a CPU, LibTorch on a GPU
+    native,     ///< kernels of our own on the CPU
+    libtorch,   ///< batched LibTorch operations on the evaluator's device
+};
+
+/// How the faults of a layer are screened.
+struct Screen
+{
+    double kappa = 8;  ///< safety factor on the first-order move of a margin; infinity: never screen
+    double tau = 0.1;  ///< largest change of a value, in standard deviations of its channel
+    double audit_share = 0.005;  ///< of the screened pairs, followed to the logits all the same
 };
 
 /// Mode of that name. \throws JobError naming the known ones.
 EvaluationMode evaluation_mode(std::string_view name);
 
-/// How an evaluator works. Outcomes depend on `mode` and `tolerances` only, rounding ties aside.
+/// Backend of that name: "auto", "native", "libtorch". \throws JobError naming the known ones.
+Backend backend_from(std::string_view name);
+
+/// How an evaluator works. Outcomes depend on `mode`, `tolerances` and `seed` only, rounding ties aside.
 struct EvaluationOptions
 {
     EvaluationMode mode = EvaluationMode::exact;
@@ -36,6 +56,22 @@ struct EvaluationOptions
     std::uint64_t memory_budget = std::uint64_t{2} << 30U;  ///< bytes for golden activations and work space
     int threads = 1;
     Device device;
+    Backend backend = Backend::automatic;
+    std::uint64_t seed = 0;  ///< of the choice of screened pairs that are audited
+};
+
+/// What became of the (fault, image) pairs since an evaluator was made.
+struct WorkCount
+{
+    std::uint64_t pairs = 0;       ///< faults × images asked for
+    std::uint64_t stopped = 0;     ///< never looked at: the fault had stopped
+    std::uint64_t masked = 0;      ///< the change came out as exactly zero
+    std::uint64_t screened = 0;    ///< taken as unchanged at the faulty layer
+    std::uint64_t rescreened = 0;  ///< taken as unchanged further on
+    std::uint64_t finished = 0;    ///< followed to the logits
+    std::uint64_t audited = 0;     ///< of those, the screened ones
+    double macs = 0;  ///< multiply-accumulate operations done, golden and gradient passes included
+    std::uint64_t peak_bytes = 0;  ///< golden values, gradients and work space at their largest
 };
 
 /// What beside the options decides where a fault stops: part of a campaign's digest.
@@ -46,6 +82,7 @@ struct WeightChange
 {
     std::uint64_t parameter = 0;  ///< flat row-major index in the layer's weight tensor
     float value = 0;              ///< faulty value; may be NaN or infinite
+    std::uint64_t fault = 0;      ///< number of the fault: keys the choice of audited images
 };
 
 /**
@@ -71,14 +108,20 @@ class Evaluator
 
     /**
      * Outcomes of changes of one layer's weights, one at a time each, in the order given.
+     *
+     * \param screen  used in mode `screened` only
      * \throws Error if the layer or a parameter does not exist.
      */
-    [[nodiscard]] std::vector<Outcome> evaluate(LayerId layer, const std::vector<WeightChange>& changes);
+    [[nodiscard]] std::vector<Outcome> evaluate(LayerId layer, const std::vector<WeightChange>& changes,
+                                                const Screen& screen = {});
 
     /// The same, asking `should_stop` before every tile of images; nothing once it says yes.
     [[nodiscard]] std::optional<std::vector<Outcome>> evaluate(LayerId layer,
                                                                const std::vector<WeightChange>& changes,
+                                                               const Screen& screen,
                                                                const std::function<bool()>& should_stop);
+
+    [[nodiscard]] WorkCount work() const;
 
   private:
     class Implementation;

@@ -30,10 +30,31 @@ struct Tally
     }
 };
 
+/// What the screen did to one fault's images.
+struct ScreenTally
+{
+    std::uint32_t screened = 0;  ///< images whose prediction was taken as unchanged, audited ones included
+    std::uint32_t audited = 0;   ///< of those, followed to the logits all the same
+    std::uint32_t disagreements = 0;  ///< of those, top-1 did change or a logit is not finite
+
+    ScreenTally& operator+=(const ScreenTally& other)
+    {
+        screened += other.screened;
+        audited += other.audited;
+        disagreements += other.disagreements;
+        return *this;
+    }
+    friend bool operator==(const ScreenTally& a, const ScreenTally& b)
+    {
+        return a.screened == b.screened && a.audited == b.audited && a.disagreements == b.disagreements;
+    }
+};
+
 /// Outcome of a fault on the test set.
 struct Outcome
 {
     Tally tally;
+    ScreenTally screen;
     bool stopped = false;  ///< the drop exceeds every tolerance; the other images were not evaluated
     double drop = 0;       ///< golden accuracy minus faulty accuracy; its proven lower bound where stopped
 };

@@ -12,16 +12,22 @@ class ReferenceEvaluator : public TileEvaluator
   public:
     ReferenceEvaluator(const Network& network, const Executor& executor)
         : executor_(executor), live_elements_(live_elements(network.graph, NodeId(0)))
-    {}
-
-    [[nodiscard]] std::vector<NodeId> golden_nodes(const InjectableLayer& /*layer*/) const override
     {
-        return {};
+        for (std::int32_t i = 0; i <= network.graph.output().value(); ++i)
+            macs_ += static_cast<double>(network.graph.macs(NodeId(i)));
     }
 
-    [[nodiscard]] std::size_t group_size(std::int64_t /*tile_images*/) const override { return 1; }
+    [[nodiscard]] std::size_t group_size() const override { return 1; }
 
-    void evaluate(const InjectableLayer& layer, const ChangeGroup& group, const Tile& tile) const override
+    [[nodiscard]] std::unique_ptr<PreparedTile> prepare(const InjectableLayer& /*layer*/,
+                                                        const Tile& /*tile*/,
+                                                        bool /*screened*/) const override
+    {
+        return nullptr;
+    }
+
+    WorkCount evaluate(const InjectableLayer& layer, const Screen* /*screen*/, const ChangeGroup& group,
+                       const Tile& tile, const PreparedTile* /*prepared*/) const override
     {
         for (std::size_t f = 0; f < group.count; ++f)
         {
@@ -37,17 +43,21 @@ class ReferenceEvaluator : public TileEvaluator
                                           tile.label[i], tile.top1[i]);
             }
         }
+        WorkCount work;
+        work.pairs = work.finished = group.count * static_cast<std::uint64_t>(tile.size());
+        work.macs = static_cast<double>(work.pairs) * macs_;
+        return work;
     }
 
-    [[nodiscard]] std::uint64_t work_bytes(const InjectableLayer& /*layer*/,
-                                           std::int64_t tile_images) const override
+    [[nodiscard]] TileMemory memory(const InjectableLayer& /*layer*/, std::int64_t tile_images) const override
     {
-        return static_cast<std::uint64_t>(live_elements_ * tile_images) * sizeof(float);
+        return {0, 0, static_cast<std::uint64_t>(live_elements_ * tile_images) * sizeof(float)};
     }
 
   private:
     Executor executor_;
     std::int64_t live_elements_;
+    double macs_ = 0;  ///< of an image
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 #pragma once
-// What every evaluation mode is behind: a group of changes of one layer over one tile of images. Internal to
-// the engine: this header brings in LibTorch.
+// What every way of evaluating is behind: a group of changes of one layer over one tile of images. Internal
+// to the engine: this header brings in LibTorch.
 
 #include <torch/torch.h>
 
@@ -17,12 +17,24 @@ namespace flipstorm
 /// Images evaluated together, with what the fault-free network computes for them.
 struct Tile
 {
-    torch::Tensor images;               ///< normalised, [tile, C, H, W]
-    std::vector<torch::Tensor> values;  ///< golden value by node id, [tile, …]; undefined where not needed
-    std::vector<std::int32_t> label;    ///< [tile]
-    std::vector<std::int32_t> top1;     ///< golden, [tile]
+    std::int64_t first = 0;           ///< of its images in evaluation order
+    torch::Tensor images;             ///< normalised, [tile, C, H, W]
+    std::vector<std::int32_t> label;  ///< [tile]
+    std::vector<std::int32_t> top1;   ///< golden, [tile]
 
     [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(label.size()); }
+};
+
+/// What a backend keeps of a tile for the changes of one layer: golden values and gradients.
+class PreparedTile
+{
+  public:
+    PreparedTile() = default;
+    virtual ~PreparedTile() = default;
+    PreparedTile(const PreparedTile&) = delete;
+    PreparedTile& operator=(const PreparedTile&) = delete;
+
+    [[nodiscard]] virtual std::uint64_t bytes() const = 0;
 };
 
 /// A contiguous range of changes, and where their tallies go.
@@ -30,33 +42,48 @@ struct ChangeGroup
 {
     const WeightChange* changes = nullptr;
     Tally* tallies = nullptr;
+    ScreenTally* screens = nullptr;
     std::size_t count = 0;
 };
 
-/// One way to find out what changes do to a tile.
+/// Memory of an evaluation, in bytes.
+struct TileMemory
+{
+    std::uint64_t prepared = 0;   ///< of a prepared tile
+    std::uint64_t preparing = 0;  ///< beside that, while it is prepared
+    std::uint64_t work = 0;       ///< work space of a group
+};
+
+/// One way to find out what changes do to a tile. Thread-safe.
 class TileEvaluator
 {
   public:
     virtual ~TileEvaluator() = default;
 
-    /// Nodes whose golden value a tile must hold to evaluate changes of a layer.
-    [[nodiscard]] virtual std::vector<NodeId> golden_nodes(const InjectableLayer& layer) const = 0;
+    /// Changes per group; fixed, so that nothing depends on threads or ranks.
+    [[nodiscard]] virtual std::size_t group_size() const = 0;
 
-    /// Changes per group for tiles of that many images: fixed by the mode, so that batches do not depend on
-    /// threads or ranks.
-    [[nodiscard]] virtual std::size_t group_size(std::int64_t tile_images) const = 0;
+    [[nodiscard]] virtual TileMemory memory(const InjectableLayer& layer, std::int64_t tile_images) const = 0;
 
-    /// Bytes of work space that one group of a layer takes, at most.
-    [[nodiscard]] virtual std::uint64_t work_bytes(const InjectableLayer& layer,
-                                                   std::int64_t tile_images) const = 0;
+    /// Golden values and, for a screen, gradients of a tile for the changes of a layer.
+    [[nodiscard]] virtual std::unique_ptr<PreparedTile> prepare(const InjectableLayer& layer,
+                                                                const Tile& tile, bool screened) const = 0;
 
-    /// Tally each change of the group over the tile. Thread-safe.
-    virtual void evaluate(const InjectableLayer& layer, const ChangeGroup& group, const Tile& tile) const = 0;
+    /**
+     * Tally each change of the group over the tile.
+     *
+     * \param screen  nothing is screened if null or if its kappa is infinite
+     * \returns pairs by what became of them
+     */
+    virtual WorkCount evaluate(const InjectableLayer& layer, const Screen* screen, const ChangeGroup& group,
+                               const Tile& tile, const PreparedTile* prepared) const = 0;
 };
 
-/// The mode's evaluator for a network on a device.
+/// The evaluators. `spread`: see ChannelSpread; empty unless screened.
 std::unique_ptr<TileEvaluator> make_reference_evaluator(const Network& network, const Executor& executor);
-std::unique_ptr<TileEvaluator> make_exact_evaluator(const Network& network, const Executor& executor);
+std::unique_ptr<TileEvaluator> make_native_evaluator(const Network& network, const Executor& executor,
+                                                     std::vector<std::vector<float>> spread,
+                                                     std::uint64_t seed);
 
 /**
  * Tally one image's logits.

@@ -50,6 +50,16 @@ class Executor
     [[nodiscard]] torch::Tensor resume(std::vector<torch::Tensor> values,
                                        const std::vector<NodeId>& nodes) const;
 
+    /**
+     * Compute the listed nodes in order; of their values and inputs, only the wanted ones are kept.
+     *
+     * \param training  batch norms use and gather the batch's statistics
+     */
+    [[nodiscard]] std::vector<torch::Tensor> compute(std::vector<torch::Tensor> values,
+                                                     const std::vector<NodeId>& nodes,
+                                                     const std::vector<NodeId>& wanted,
+                                                     bool training = false) const;
+
     /// Value of one node from its inputs.
     [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs) const;
 
@@ -57,6 +67,7 @@ class Executor
     [[nodiscard]] const std::vector<torch::Tensor>& parameters() const { return parameters_; }
     void set_parameter(std::size_t index, torch::Tensor value) { parameters_.at(index) = std::move(value); }
     [[nodiscard]] torch::Device device() const { return device_; }
+    [[nodiscard]] const Graph& graph() const { return graph_; }
 
     /// Copy the parameter values back into a network of the same graph.
     void store(Network& network) const;
@@ -65,12 +76,6 @@ class Executor
     /// Value of one node from its inputs; in training, batch norms use and gather the batch's statistics.
     [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs,
                                       bool training) const;
-
-    /// Compute the listed nodes in order; of all values only the wanted ones are kept.
-    [[nodiscard]] std::vector<torch::Tensor> compute(std::vector<torch::Tensor> values,
-                                                     const std::vector<NodeId>& nodes,
-                                                     const std::vector<NodeId>& wanted,
-                                                     bool training = false) const;
 
     Graph graph_;
     torch::Device device_;

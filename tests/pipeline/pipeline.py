@@ -37,6 +37,7 @@ CAMPAIGN_DATASETS = {
         "layers": "name weights out_channels in_channels word_bits",
         "strata": "layer bit population planned evaluated",
         "golden": "label top1 margin",
+        "screen": "layer level kappa tau audit_share pairs screened audited disagreements bound95 kept",
         "faults": "stratum layer parameter out_channel in_channel bit sign value_before value_after",
         "outcomes": "evaluated correct mismatches nonfinite stopped drop",
     }.items()

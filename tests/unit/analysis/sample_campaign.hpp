@@ -6,6 +6,7 @@
 
 #include "analysis/campaign_check.hpp"
 #include "analysis/criticality.hpp"
+#include "analysis/estimates.hpp"
 #include "engine/base/philox.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 
@@ -101,6 +102,26 @@ inline CampaignRecord sample_campaign(const std::vector<LayerWeights>& weights, 
         header.strata.evaluated.push_back(faults);
     }
     return campaign;
+}
+
+/// Say that the sample (of stride 1) was screened: conv1 as asked, fc1 exactly in the end.
+inline void add_screens(CampaignRecord& campaign)
+{
+    const double kept = clopper_pearson_upper(0, 400000);
+    const double given_up = clopper_pearson_upper(3, 200000);
+    campaign.header.evaluation = "screened";
+    campaign.header.screen = {8, 0.1, 1e-5, 896000, 500000, 400000, 0, kept, {}};
+    campaign.header.screen.trials = {{0, 1, 1},
+                                     {0, 0, 2},
+                                     {8, 8, 0},
+                                     {0.1, 0.1, 0},
+                                     {0.8, 0.8, 0},
+                                     {576000, 320000, 320000},
+                                     {500000, 250000, 0},
+                                     {400000, 200000, 0},
+                                     {0, 3, 0},
+                                     {kept, given_up, 0},
+                                     {1, 0, 1}};
 }
 
 }  // namespace flipstorm::testing

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
 #include "sample_campaign.hpp"
 
@@ -14,6 +15,46 @@ namespace flipstorm
 {
 namespace
 {
+
+TEST(ClopperPearson, IsTheQuantileOfTheBetaDistribution)
+{
+    // scipy.stats.beta.ppf(0.95, hits + 1, size - hits)
+    EXPECT_NEAR(clopper_pearson_upper(0, 1), 0.95, 1e-14);
+    EXPECT_NEAR(clopper_pearson_upper(0, 10), 0.2588655508930522, 1e-14);
+    EXPECT_NEAR(clopper_pearson_upper(1, 10), 0.39416330243650466, 1e-14);
+    EXPECT_NEAR(clopper_pearson_upper(9, 10), 0.9948838031081763, 1e-14);
+    EXPECT_NEAR(clopper_pearson_upper(2, 100, 0.99), 0.08141194630280843, 1e-14);
+    EXPECT_NEAR(clopper_pearson_upper(0, 299573) / 9.999957589406199e-06, 1, 1e-10);
+    EXPECT_NEAR(clopper_pearson_upper(3, 800000) / 9.692041864465382e-06, 1, 1e-10);
+    EXPECT_NEAR(clopper_pearson_upper(37, 400000) / 0.00012168693698388763, 1, 1e-10);
+    EXPECT_NEAR(clopper_pearson_upper(5, 100000000) / 1.0513034626458963e-07, 1, 1e-8);
+}
+
+TEST(ClopperPearson, LeavesSoFewHitsTheProbabilityThatIsGivenUp)
+{
+    for (const double size : {7.0, 1000.0, 4e5})
+    {
+        for (const double hits : {0.0, 1.0, 6.0})
+        {
+            const double p =
+                clopper_pearson_upper(static_cast<std::uint64_t>(hits), static_cast<std::uint64_t>(size));
+            double tail = 0;
+            for (double i = 0; i <= hits; ++i)
+            {
+                tail += std::exp(std::lgamma(size + 1) - std::lgamma(i + 1) - std::lgamma(size - i + 1) +
+                                 i * std::log(p) + (size - i) * std::log1p(-p));
+            }
+            EXPECT_NEAR(tail, 0.05, 1e-7) << hits << " of " << size;
+        }
+    }
+}
+
+TEST(ClopperPearson, AllHitsOrNoDrawsProveNothing)
+{
+    EXPECT_EQ(clopper_pearson_upper(0, 0), 1.0);
+    EXPECT_EQ(clopper_pearson_upper(5, 5), 1.0);
+    EXPECT_THROW(clopper_pearson_upper(6, 5), Error);
+}
 
 TEST(EstimateShare, SingleStratumIsWilson)
 {

@@ -69,5 +69,45 @@ TEST(CheckCampaign, AcceptsTheSampleAndRefusesImpossibleOnes)
     refused([](CampaignRecord& c) { c.header.layers.word_bits.pop_back(); });
 }
 
+TEST(CheckCampaign, TheTrialsOfTheScreenMustBeTrueToTheirAudits)
+{
+    const auto weights = testing::sample_weights(testing::sample_layers());
+    CampaignRecord good = testing::sample_campaign(weights);
+    testing::add_screens(good);
+    EXPECT_NO_THROW(check_campaign(good));
+    const auto refused = [&good](const auto& spoil) {
+        CampaignRecord campaign = good;
+        spoil(campaign.header.screen, campaign.header.screen.trials);
+        EXPECT_THROW(check_campaign(campaign), DataError);
+    };
+    const auto accepted = [&good](const auto& change) {
+        CampaignRecord campaign = good;
+        change(campaign.header.screen, campaign.header.screen.trials);
+        EXPECT_NO_THROW(check_campaign(campaign));
+    };
+    refused([](ScreenRecord&, ScreenTable& t) { t.tau.pop_back(); });
+    refused([](ScreenRecord&, ScreenTable& t) { t.layer[1] = 2; });
+    refused([](ScreenRecord&, ScreenTable& t) { t.layer[1] = -1; });
+    refused([](ScreenRecord&, ScreenTable& t) { t.level[2] = 3; });
+    refused([](ScreenRecord&, ScreenTable& t) { t.level[2] = 0; });  // no higher than the one before
+    accepted([](ScreenRecord&, ScreenTable& t) { t.level[2] = 1; });
+    refused([](ScreenRecord&, ScreenTable& t) { std::swap(t.layer[0], t.layer[2]); });
+    refused([](ScreenRecord&, ScreenTable& t) { t.pairs[0] += 1; });
+    refused([](ScreenRecord&, ScreenTable& t) { t.screened[1] = 320001; });
+    refused([](ScreenRecord&, ScreenTable& t) { t.screened[1] = 199999; });
+    refused([](ScreenRecord&, ScreenTable& t) { t.disagreements[1] = 4; });  // not what the bound says
+    refused([](ScreenRecord&, ScreenTable& t) { t.bound95[1] = 1e-6; });
+    refused([](ScreenRecord&, ScreenTable& t) { t.bound95[1] = std::numeric_limits<double>::quiet_NaN(); });
+    refused([](ScreenRecord&, ScreenTable& t) { t.kept[1] = 1; });          // two for one layer
+    refused([](ScreenRecord&, ScreenTable& t) { t.kept[2] = 0; });          // none for a layer with faults
+    refused([](ScreenRecord& s, ScreenTable&) { s.screen_bound = 1e-6; });  // kept beyond the bound
+    refused([](ScreenRecord& s, ScreenTable&) { s.screen_bound = 1e-3; });  // given up within the bound
+    refused([](ScreenRecord& s, ScreenTable&) { s.screened += 1; });
+    refused([](ScreenRecord& s, ScreenTable&) { s.audited += 1; });
+    refused([](ScreenRecord& s, ScreenTable&) { s.disagreements += 1; });
+    refused([](ScreenRecord& s, ScreenTable&) { s.pairs += 1; });
+    refused([](ScreenRecord& s, ScreenTable&) { s.bound95 = 0; });
+}
+
 }  // namespace
 }  // namespace flipstorm

@@ -64,7 +64,7 @@ struct Report : ::testing::Test
     {
         campaign.header.strata.planned[0] += 1000;
         campaign.header.provenance.job = "[job]\nname = \"a<b\"\n";
-        campaign.header.screen = {8, 0.1, 896000, 700000, 3500, 0, 0.0009};
+        testing::add_screens(campaign);
         campaign.header.faults_per_second = 12345;
         ForestOptions options;
         options.trees = 20;
@@ -81,10 +81,10 @@ struct Report : ::testing::Test
 TEST_F(Report, HasEveryTableAsRowsOfOneWidth)
 {
     const ResultTable tables[] = {critical_share_table(campaign), layer_share_table(campaign, 0.005),
-                                  forest_table(forest), overhead_table(protection),
-                                  options_table(protection)};
-    const std::size_t rows[] = {4, 2, 4, 1, protection.options.size()};
-    for (std::size_t i = 0; i < 5; ++i)
+                                  forest_table(forest),           overhead_table(protection),
+                                  options_table(protection),      screen_table(campaign)};
+    const std::size_t rows[] = {4, 2, 4, 1, protection.options.size(), 3};
+    for (std::size_t i = 0; i < 6; ++i)
     {
         EXPECT_EQ(tables[i].rows.size(), rows[i]);
         for (const auto& row : tables[i].rows)
@@ -92,6 +92,28 @@ TEST_F(Report, HasEveryTableAsRowsOfOneWidth)
         EXPECT_NE(render_text(tables[i]).find(tables[i].title), std::string::npos);
     }
     EXPECT_EQ(tables[4].marked, protection.chosen);
+}
+
+TEST_F(Report, ShowsWhatTheAuditsOfTheScreenFound)
+{
+    const ResultTable table = screen_table(campaign);
+    // 1 - 0.05^(1/400000) = 7.49e-6; scipy.stats.beta.ppf(0.95, 4, 200000 - 3) = 3.88e-5.
+    EXPECT_EQ(table.rows[0], (std::vector<std::string>{"conv1", "as asked", "kept", "8", "0.1", "576,000",
+                                                       "86.81", "400,000", "0", "0.00075"}));
+    EXPECT_EQ(table.rows[1], (std::vector<std::string>{"fc1", "as asked", "given up", "8", "0.1", "320,000",
+                                                       "78.12", "200,000", "3", "0.0039"}));
+    EXPECT_EQ(table.rows[2],
+              (std::vector<std::string>{"fc1", "exact", "kept", "-", "-", "320,000", "-", "-", "-", "-"}));
+    const auto has = [this](const std::string& part) {
+        return render_report(campaign, forest, protection, {}).find(part) != std::string::npos;
+    };
+    EXPECT_TRUE(has("Screened evaluation: 55.80 % of the (fault, image) pairs"));
+    EXPECT_TRUE(has("at most 0.00075 % of the screened pairs of a layer are wrong"));
+    EXPECT_TRUE(has("The screen of one layer did not pass the audit (bound above 0.001 %) and was given up"));
+    EXPECT_TRUE(has("<figcaption>Screened evaluation by layer</figcaption>"));
+    campaign.header.evaluation = "exact";
+    campaign.header.screen = {};
+    EXPECT_FALSE(has("creened"));
 }
 
 TEST_F(Report, IsOneWellFormedPage)
@@ -104,7 +126,7 @@ TEST_F(Report, IsOneWellFormedPage)
     EXPECT_FALSE(has("figures/criticality.png"));
     EXPECT_TRUE(has("Limited to 896 of 1,896 planned faults, on 1,000 images"));
     EXPECT_TRUE(has("No forest for a tolerated drop of 50.00 %"));
-    EXPECT_TRUE(has("of 3,500 audited pairs 0 disagreed"));
+    EXPECT_TRUE(has("of 400,000 audited pairs 0 disagreed"));
     EXPECT_TRUE(has("name = &quot;a&lt;b&quot;"));
     const ProtectionOption& chosen = protection.options[static_cast<std::size_t>(protection.chosen)];
     EXPECT_LT(chosen.measured_low, chosen.measured_high);

@@ -269,9 +269,9 @@ TEST(Evaluator, AbandonsABatchWhenAsked)
     const InjectableLayer layer = injectable_layers(network)[4];
     const std::vector<WeightChange> changes = random_flips(network, layer, 3);
     int asked = 0;
-    EXPECT_FALSE(evaluator.evaluate(layer.id, changes, [&] { return ++asked > 2; }).has_value());
+    EXPECT_FALSE(evaluator.evaluate(layer.id, changes, {}, [&] { return ++asked > 2; }).has_value());
     EXPECT_EQ(asked, 3);
-    EXPECT_TRUE(evaluator.evaluate(layer.id, changes, [] { return false; }).has_value());
+    EXPECT_TRUE(evaluator.evaluate(layer.id, changes, {}, [] { return false; }).has_value());
 }
 
 }  // namespace

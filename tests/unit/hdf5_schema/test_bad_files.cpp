@@ -92,6 +92,8 @@ TEST_F(BadFiles, CampaignsThatDoNotFitAreRefused)
               std::string::npos);
     EXPECT_NE(refused([](CampaignRecord& c) { c.header.strata.bit.pop_back(); }).find("/strata"),
               std::string::npos);
+    EXPECT_NE(refused([](CampaignRecord& c) { c.header.screen.trials.kept.pop_back(); }).find("/screen"),
+              std::string::npos);
     EXPECT_EQ(refused([](CampaignRecord&) {}), "no FileError");
 }
 

@@ -1,6 +1,9 @@
+#include <hdf5.h>
+
 #include <cmath>
 
 #include "engine/base/durable_file.hpp"
+#include "hdf5_schema/h5.hpp"
 #include "sample_records.hpp"
 
 namespace flipstorm
@@ -74,7 +77,20 @@ TEST_F(RoundTrip, Campaign)
     EXPECT_EQ(got.header.golden.margin, want.header.golden.margin);
     EXPECT_EQ(got.header.screen.kappa, want.header.screen.kappa);
     EXPECT_EQ(got.header.screen.screened, want.header.screen.screened);
+    EXPECT_EQ(got.header.screen.screen_bound, want.header.screen.screen_bound);
     EXPECT_EQ(got.header.screen.bound95, want.header.screen.bound95);
+    const ScreenTable& trials = want.header.screen.trials;
+    EXPECT_EQ(got.header.screen.trials.layer, trials.layer);
+    EXPECT_EQ(got.header.screen.trials.level, trials.level);
+    EXPECT_EQ(got.header.screen.trials.kappa, trials.kappa);
+    EXPECT_EQ(got.header.screen.trials.tau, trials.tau);
+    EXPECT_EQ(got.header.screen.trials.audit_share, trials.audit_share);
+    EXPECT_EQ(got.header.screen.trials.pairs, trials.pairs);
+    EXPECT_EQ(got.header.screen.trials.screened, trials.screened);
+    EXPECT_EQ(got.header.screen.trials.audited, trials.audited);
+    EXPECT_EQ(got.header.screen.trials.disagreements, trials.disagreements);
+    EXPECT_EQ(got.header.screen.trials.bound95, trials.bound95);
+    EXPECT_EQ(got.header.screen.trials.kept, trials.kept);
     EXPECT_EQ(got.faults.stratum, want.faults.stratum);
     EXPECT_EQ(got.faults.parameter, want.faults.parameter);
     EXPECT_EQ(got.faults.in_channel, want.faults.in_channel);
@@ -83,6 +99,28 @@ TEST_F(RoundTrip, Campaign)
     EXPECT_EQ(got.outcomes.correct, want.outcomes.correct);
     EXPECT_EQ(got.outcomes.stopped, want.outcomes.stopped);
     EXPECT_EQ(got.outcomes.drop, want.outcomes.drop);
+}
+
+TEST_F(RoundTrip, ACampaignOfTheFirstMinorVersionHasNoTrialsOfTheScreen)
+{
+    write_whole(folder_ / "campaign.h5", sample_campaign());
+    {
+        const H5Handle file(H5Fopen((folder_ / "campaign.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+        const H5Handle version(H5Aopen(file.get(), "version", H5P_DEFAULT), H5Aclose);
+        const std::int32_t first[2] = {1, 0};
+        ASSERT_GE(H5Awrite(version.get(), H5T_NATIVE_INT32, first), 0);
+        const H5Handle screen(H5Gopen2(file.get(), "/screen", H5P_DEFAULT), H5Gclose);
+        ASSERT_GE(H5Adelete(screen.get(), "screen_bound"), 0);
+        for (const char* column : {"layer", "level", "kappa", "tau", "audit_share", "pairs", "screened",
+                                   "audited", "disagreements", "bound95", "kept"})
+        {
+            ASSERT_GE(H5Ldelete(screen.get(), column, H5P_DEFAULT), 0) << column;
+        }
+    }
+    const CampaignRecord got = read_campaign(folder_ / "campaign.h5");
+    EXPECT_EQ(got.header.screen.trials.size(), 0U);
+    EXPECT_EQ(got.header.screen.screened, 5U);
+    EXPECT_EQ(got.outcomes.drop, sample_campaign().outcomes.drop);
 }
 
 TEST_F(RoundTrip, Forest)

@@ -177,6 +177,19 @@ TEST(JobFile, NumbersKeepTheirLimits)
               "FILE:2: train.momentum = 1 is out of range; it must be ≥ 0, < 1");
     EXPECT_EQ(problems_of(kSound + "train.epochs = 0"),
               "FILE:2: train.epochs = 0 is out of range; it must be ≥ 1, ≤ 1000000");
+    for (const std::string key : {"kappa", "tau"})
+    {
+        EXPECT_EQ(problems_of(kSound + "campaign." + key + " = 0"),
+                  "FILE:2: campaign." + key + " = 0 is out of range; it must be > 0, ≤ 1000000");
+    }
+    for (const std::string key : {"audit_share", "screen_bound"})
+    {
+        EXPECT_EQ(problems_of(kSound + "campaign." + key + " = 1.5"),
+                  "FILE:2: campaign." + key + " = 1.5 is out of range; it must be > 0, ≤ 1");
+        EXPECT_EQ(problems_of(kSound + "campaign." + key + " = 0"),
+                  "FILE:2: campaign." + key + " = 0 is out of range; it must be > 0, ≤ 1");
+        EXPECT_EQ(problems_of(kSound + "campaign." + key + " = 1"), "");
+    }
     EXPECT_EQ(problems_of(kSound + "data.mean = [0.1]\ndata.std = [0.0]"),
               "FILE:3: data.std = 0 is out of range; it must be > 0, ≤ 1000");
     // toml11 turns a number beyond the range of double into the largest double.
@@ -215,6 +228,10 @@ TEST(JobFile, RulesBetweenKeys)
               "FILE:3: data.mean has 2 and data.std 1 entries; give one per channel for both");
     EXPECT_EQ(problems_of(kSound + "data.mean = [0.1]"),
               "FILE:2: data.mean has 1 and data.std 0 entries; give one per channel for both");
+    EXPECT_EQ(problems_of(kSound + "campaign.backend = 'native'\ndevice.kind = 'cuda'"),
+              "FILE:2: campaign.backend = \"native\" computes on the CPU, but device.kind is \"cuda\"; use "
+              "\"libtorch\" or \"auto\"");
+    EXPECT_EQ(problems_of(kSound + "campaign.backend = 'native'\ndevice.kind = 'cpu'"), "");
     EXPECT_EQ(problems_of(kSound + "harden.tolerance = 0.033"),
               "FILE:2: harden.tolerance = 0.033 is none of forest.tolerances; the nearest is 0.035");
     EXPECT_EQ(problems_of(kSound + "harden.tolerance = 0.02\ncampaign.tolerances = [0.01, 0.02]"), "");
@@ -266,7 +283,8 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
         {"train.loss", {"bce"}, {"cross_entropy"}},
         {"campaign.target", {"feature_maps", "instructions"}, {"weights"}},
         {"campaign.scheme", {"data_aware"}, {"network_wise", "layer_wise", "data_unaware"}},
-        {"campaign.evaluation", {"screened"}, {"exact", "reference"}},
+        {"campaign.evaluation", {}, {"screened", "exact", "reference"}},
+        {"campaign.backend", {}, {"auto", "native", "libtorch"}},
     };
     for (const Case& each : cases)
     {

@@ -47,6 +47,11 @@ Job unusual_job()
     job.campaign.error_margin = 5e-324;
     job.campaign.confidence = 0.95;
     job.campaign.evaluation = "reference";
+    job.campaign.kappa = 3;
+    job.campaign.tau = 0.3;
+    job.campaign.audit_share = 1;
+    job.campaign.screen_bound = 1e-7;
+    job.campaign.backend = "libtorch";
     job.campaign.tolerances = {0, 0.1, 0.30000000000000004};
     job.campaign.limit = 12345678901;
     job.campaign.journal_seconds = 0.25;

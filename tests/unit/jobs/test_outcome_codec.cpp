@@ -10,20 +10,27 @@ namespace
 
 std::vector<Outcome> some_outcomes()
 {
-    return {{{10, 9, 1, 0}, false, 0.0}, {{4, 0, 4, 4}, true, 0.3}, {{10, 10, 1, 0}, false, -0.1}};
+    return {{{10, 9, 1, 0}, {8, 2, 1}, false, 0.0},
+            {{4, 0, 4, 4}, {}, true, 0.3},
+            {{10, 10, 1, 0}, {9, 3, 0}, false, -0.1}};
 }
 
 TEST(OutcomeCodec, GivesBackWhatItTook)
 {
     const std::vector<Outcome> want = some_outcomes();
-    const std::vector<Outcome> got = decode_outcomes(encode_outcomes(want), 3, 10);
+    const ChunkRecord record = decode_outcomes(encode_outcomes(want), 3, 10);
+    EXPECT_EQ(record.screened, 17U);
+    EXPECT_EQ(record.audited, 5U);
+    EXPECT_EQ(record.disagreements, 1U);
+    const std::vector<Outcome>& got = record.outcomes;
+    ASSERT_EQ(got.size(), want.size());
     for (std::size_t i = 0; i < want.size(); ++i)
     {
         EXPECT_TRUE(got[i].tally == want[i].tally);
         EXPECT_EQ(got[i].stopped, want[i].stopped);
         EXPECT_EQ(got[i].drop, want[i].drop);
     }
-    EXPECT_TRUE(decode_outcomes(encode_outcomes({}), 0, 10).empty());
+    EXPECT_TRUE(decode_outcomes(encode_outcomes({}), 0, 10).outcomes.empty());
 }
 
 TEST(OutcomeCodec, RefusesTornAndImpossibleRecords)
@@ -36,18 +43,24 @@ TEST(OutcomeCodec, RefusesTornAndImpossibleRecords)
     {
         EXPECT_THROW(decode_outcomes(bytes.substr(0, length), 3, 10), FileError) << length;
     }
-    EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 11, 0, 0}, false, 0}}), 1, 10), FileError);
-    EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 0, 1, 2}, false, 0}}), 1, 10), FileError);
+    EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 11, 0, 0}, {}, false, 0}}), 1, 10), FileError);
+    EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 0, 1, 2}, {}, false, 0}}), 1, 10), FileError);
+    for (const ScreenTally screen : {ScreenTally{11, 0, 0}, ScreenTally{5, 6, 0}, ScreenTally{5, 4, 5}})
+    {
+        EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 9, 1, 0}, screen, false, 0}}), 1, 10), FileError);
+    }
 }
 
 TEST(OutcomeCodec, CarriesJournalEntries)
 {
     const std::string binary("a\0b", 3);
     const std::vector<JournalEntry> got =
-        decode_entries(encode_entries({{ChunkId(7), binary}, {ChunkId(0), ""}}));
+        decode_entries(encode_entries({{ChunkId(7), binary, 2}, {ChunkId(0), ""}}));
     ASSERT_EQ(got.size(), 2U);
     EXPECT_EQ(got[0].chunk, ChunkId(7));
     EXPECT_EQ(got[0].bytes, binary);
+    EXPECT_EQ(got[0].level, 2);
+    EXPECT_EQ(got[1].level, 0);
     EXPECT_EQ(got[1].bytes, "");
     EXPECT_THROW(decode_entries("x"), FileError);
 }

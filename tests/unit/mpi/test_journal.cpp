@@ -19,7 +19,7 @@ namespace flipstorm
 
 bool operator==(const JournalEntry& a, const JournalEntry& b)
 {
-    return a.chunk == b.chunk && a.bytes == b.bytes;
+    return a.chunk == b.chunk && a.bytes == b.bytes && a.level == b.level;
 }
 
 namespace
@@ -28,7 +28,8 @@ namespace fs = std::filesystem;
 using Entries = std::vector<JournalEntry>;
 
 const std::string kDigest(64, 'a');
-const Entries kEntries{{ChunkId(7), "outcomes"}, {ChunkId(3), ""}, {ChunkId(1), std::string("\0\xff\n", 3)}};
+const Entries kEntries{
+    {ChunkId(7), "outcomes"}, {ChunkId(3), "", 255}, {ChunkId(1), std::string("\0\xff\n", 3), 1}};
 
 class Journal : public testing::Test
 {
@@ -164,16 +165,20 @@ TEST_F(Journal, SharesTheSegmentsAmongRanks)
     EXPECT_EQ(times_read, std::vector<int>(7, 1));
 }
 
-TEST_F(Journal, OfAChunkFoundTwiceTheFirstCounts)
+TEST_F(Journal, OfAChunkFoundTwiceAtOneLevelTheFirstCounts)
 {
     write("start1", {{ChunkId(1), "first"}, {ChunkId(1), "again"}});
     write("start2", {{ChunkId(1), "later"}, {ChunkId(2), "new"}});
     EXPECT_EQ(read().entries, (Entries{{ChunkId(1), "first"}, {ChunkId(2), "new"}}));
 
+    write("start3", {{ChunkId(1), "more carefully", 1}});
+    EXPECT_EQ(read().entries,
+              (Entries{{ChunkId(1), "first"}, {ChunkId(2), "new"}, {ChunkId(1), "more carefully", 1}}));
+
     fs::copy_file(files()[0], folder() / "zzz.segment");
     const JournalContent content = read();
-    EXPECT_EQ(content.entries.size(), 2U);
-    EXPECT_EQ(content.segments, 3U);
+    EXPECT_EQ(content.entries.size(), 3U);
+    EXPECT_EQ(content.segments, 4U);
     EXPECT_EQ(warnings_, "");
 }
 
@@ -251,9 +256,10 @@ TEST_F(Journal, ForeignAndOtherVersions)
     write("start", kEntries);
     const fs::path segment = files()[0];
     std::string other = read_file(segment);
-    other[8] = 2;
+    ASSERT_EQ(other[8], 2);
+    other[8] = 1;
     std::ofstream(segment, std::ios::binary) << other;
-    expect_dropped(segment, "format version 2, this program reads 1");
+    expect_dropped(segment, "format version 1, this program reads 2");
 }
 
 TEST_F(Journal, AnArchiveThatLiesBehindAValidCrcIsDropped)
@@ -263,7 +269,7 @@ TEST_F(Journal, AnArchiveThatLiesBehindAValidCrcIsDropped)
     const fs::path name = folder() / "start.segment";
     std::string file(
         "\x89"
-        "FSJ\r\n\x1a\n\1\0\0\0\4\0\0\0\0\0\0\0\xa5\x20\x17\xdb"
+        "FSJ\r\n\x1a\n\2\0\0\0\4\0\0\0\0\0\0\0\xa5\x20\x17\xdb"
         "ABCD",
         28);
     std::ofstream(name, std::ios::binary) << file;
@@ -307,11 +313,13 @@ TEST_F(Journal, RemoveTakesSegmentsAndLeftoversOnly)
 
 TEST_F(Journal, AgreesOnWhatIsDone)
 {
-    JournalContent content{kEntries, 1, 0};
-    const std::vector<std::uint8_t> done = agree_on_done(Communicator(), content, 8);
-    EXPECT_EQ(done, (std::vector<std::uint8_t>{0, 1, 0, 1, 0, 0, 0, 1}));
-    EXPECT_EQ(content.entries, kEntries);
-    EXPECT_THROW((void)agree_on_done(Communicator(), content, 7), FileError);
+    const Entries entries{{ChunkId(2), "a"}, {ChunkId(0), "b"}, {ChunkId(2), "c", 1}};
+    JournalContent content{entries, 1, 0};
+    const std::vector<std::uint8_t> done = agree_on_done(Communicator(), content, 3, 2);
+    EXPECT_EQ(done, (std::vector<std::uint8_t>{1, 0, 1, 0, 0, 1}));
+    EXPECT_EQ(content.entries, entries);
+    EXPECT_THROW((void)agree_on_done(Communicator(), content, 2, 2), FileError);
+    EXPECT_THROW((void)agree_on_done(Communicator(), content, 3, 1), FileError);
 }
 
 TEST_F(Journal, StartIdsDiffer)

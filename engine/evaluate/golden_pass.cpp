@@ -1,0 +1,161 @@
+#include "engine/evaluate/golden_pass.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "engine/evaluate/native_network.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+std::size_t index(NodeId id)
+{
+    return static_cast<std::size_t>(id.value());
+}
+
+/// The nearest rivals of each image's top class.
+void rank_rivals(GoldenPass& pass, std::vector<std::int64_t>& top, std::vector<std::int64_t>& rival)
+{
+    const std::int64_t images = pass.logits.size(0);
+    const std::int64_t classes = pass.logits.size(1);
+    pass.rivals = std::min(kRivals, classes - 1);
+    std::vector<std::int64_t> order(static_cast<std::size_t>(classes));
+    for (std::int64_t n = 0; n < images; ++n)
+    {
+        const float* z = pass.logits.data_ptr<float>() + n * classes;
+        std::iota(order.begin(), order.end(), std::int64_t{0});
+        std::stable_sort(order.begin(), order.end(),
+                         [z](std::int64_t a, std::int64_t b) { return z[a] > z[b]; });
+        top.push_back(order[0]);
+        for (std::int64_t k = 1; k <= pass.rivals; ++k)
+        {
+            rival.push_back(order[static_cast<std::size_t>(k)]);
+            pass.margins.push_back(z[order[0]] - z[order[static_cast<std::size_t>(k)]]);
+        }
+        pass.rest.push_back(pass.rivals + 1 < classes
+                                ? z[order[0]] - z[order[static_cast<std::size_t>(pass.rivals) + 1]]
+                                : std::numeric_limits<float>::infinity());
+    }
+}
+
+}  // namespace
+
+GoldenPass golden_pass(const Executor& executor, const torch::Tensor& images, const GoldenRequest& request)
+{
+    const Graph& graph = executor.graph();
+    const std::vector<bool> reached = graph.reachable_from(request.layer);
+    std::vector<NodeId> before = request.values;
+    before.push_back(request.layer);
+    std::vector<NodeId> behind;
+    for (std::size_t i = index(request.layer) + 1; i < reached.size(); ++i)
+    {
+        if (!reached[i]) continue;
+        behind.emplace_back(static_cast<std::int32_t>(i));
+        for (const NodeId input : graph.nodes()[i].inputs)
+        {
+            if (!reached[index(input)]) before.push_back(input);
+        }
+    }
+    before.erase(std::remove_if(before.begin(), before.end(),
+                                [&](NodeId id) { return reached[index(id)] && id != request.layer; }),
+                 before.end());
+    GoldenPass pass;
+    const bool differentiate = !request.gradients.empty();
+    {
+        const torch::NoGradGuard no_gradients;
+        pass.values = executor.forward_to(images, before);
+    }
+    torch::Tensor& start = pass.values[index(request.layer)];
+    if (differentiate) start = start.detach().requires_grad_(true);
+    std::vector<NodeId> wanted = request.values;
+    wanted.insert(wanted.end(), request.gradients.begin(), request.gradients.end());
+    wanted.insert(wanted.end(), {request.layer, graph.output()});
+    torch::Tensor logits;
+    {
+        const torch::AutoGradMode gradients(differentiate);
+        pass.values = executor.compute(std::move(pass.values), behind, wanted);
+        logits = pass.values[index(graph.output())];
+    }
+    pass.logits = logits.detach().to(torch::kCPU).contiguous();
+    if (differentiate)
+    {
+        std::vector<std::int64_t> top;
+        std::vector<std::int64_t> rival;
+        rank_rivals(pass, top, rival);
+        std::vector<torch::Tensor> inputs;
+        for (const NodeId id : request.gradients)
+            inputs.push_back(pass.values[index(id)]);
+        const auto long_type = torch::TensorOptions().dtype(torch::kLong);
+        const torch::Tensor tops = torch::tensor(top, long_type).view({-1, 1}).to(logits.device());
+        const torch::Tensor rivals =
+            torch::tensor(rival, long_type).view({-1, pass.rivals}).to(logits.device());
+        pass.gradients.resize(graph.nodes().size());
+        for (std::int64_t k = 0; k < pass.rivals; ++k)
+        {
+            // d(z_top − z_rival)/dz, one row per image: images do not mix.
+            torch::Tensor seed = torch::zeros_like(logits);
+            seed.scatter_(1, tops, 1.0);
+            seed.scatter_(1, rivals.narrow(1, k, 1), -1.0);
+            const auto gradients =
+                torch::autograd::grad({logits}, inputs, {seed}, k + 1 < pass.rivals, false, true);
+            for (std::size_t i = 0; i < gradients.size(); ++i)
+            {
+                pass.gradients[index(request.gradients[i])].push_back(
+                    gradients[i].defined() ? gradients[i] : torch::zeros_like(inputs[i]));
+            }
+        }
+    }
+    std::vector<bool> keep(reached.size(), false);
+    for (const NodeId id : request.values)
+        keep[index(id)] = true;
+    for (std::size_t i = 0; i < keep.size(); ++i)
+        pass.values[i] = keep[i] ? pass.values[i].detach() : torch::Tensor();
+    return pass;
+}
+
+std::vector<std::vector<float>> channel_spread(const Executor& executor, const Graph& graph,
+                                               const torch::Tensor& images)
+{
+    const torch::NoGradGuard no_gradients;
+    std::vector<NodeId> all;
+    for (std::int32_t i = 0; i <= graph.output().value(); ++i)
+        all.emplace_back(i);
+    const std::vector<ValueForm> forms = value_forms(graph);
+    constexpr std::int64_t kBatch = 50;
+    std::vector<torch::Tensor> sum(all.size());
+    std::vector<torch::Tensor> squares(all.size());
+    std::vector<double> count(all.size(), 0);
+    for (std::int64_t first = 0; first < images.size(0); first += kBatch)
+    {
+        const torch::Tensor batch = images.narrow(0, first, std::min(kBatch, images.size(0) - first));
+        const std::vector<torch::Tensor> values = executor.forward_to(batch, all);
+        for (std::size_t i = 1; i < values.size(); ++i)
+        {
+            const torch::Tensor value =
+                values[i].reshape({values[i].size(0), forms[i].channels, -1}).to(torch::kFloat64);
+            const torch::Tensor total = value.sum(torch::IntArrayRef({0, 2}));
+            const torch::Tensor square = (value * value).sum(torch::IntArrayRef({0, 2}));
+            sum[i] = sum[i].defined() ? sum[i] + total : total;
+            squares[i] = squares[i].defined() ? squares[i] + square : square;
+            count[i] += static_cast<double>(value.size(0) * value.size(2));
+        }
+    }
+    std::vector<std::vector<float>> spread(all.size());
+    for (std::size_t i = 1; i < all.size(); ++i)
+    {
+        const torch::Tensor mean = sum[i] / count[i];
+        const torch::Tensor deviation = (squares[i] / count[i] - mean * mean)
+                                            .clamp_min(0)
+                                            .sqrt()
+                                            .to(torch::kFloat32)
+                                            .to(torch::kCPU)
+                                            .contiguous();
+        spread[i].assign(deviation.data_ptr<float>(), deviation.data_ptr<float>() + deviation.numel());
+    }
+    return spread;
+}
+
+}  // namespace flipstorm

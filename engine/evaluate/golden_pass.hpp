@@ -1,0 +1,49 @@
+#pragma once
+// The fault-free network on a tile of images: values, and the gradients of the margins that the screen asks
+// for. Internal to the engine: this header brings in LibTorch.
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/network/executor.hpp"
+
+namespace flipstorm
+{
+
+/// Rivals whose margin's gradient is taken, at most: those nearest to the top class.
+constexpr std::int64_t kRivals = 4;
+
+/// What a golden pass is to keep.
+struct GoldenRequest
+{
+    NodeId layer;                   ///< the faulty layer: gradients start here
+    std::vector<NodeId> values;     ///< nodes whose value is kept
+    std::vector<NodeId> gradients;  ///< nodes that depend on the layer, or itself; empty: no gradients
+};
+
+/// Values and gradients of a tile, by node id; undefined where not asked for.
+struct GoldenPass
+{
+    std::vector<torch::Tensor> values;  ///< [tile, …]
+    torch::Tensor logits;               ///< on the CPU, contiguous, [tile, classes]
+
+    /// ∂(z_top − z_rival)/∂value for the nearest rivals, [rivals][tile, …].
+    std::vector<std::vector<torch::Tensor>> gradients;
+    std::int64_t rivals = 0;
+    std::vector<float> margins;  ///< over each of those rivals, [tile][rivals]
+    std::vector<float> rest;     ///< over the nearest of the other rivals; infinity if there is none. [tile]
+};
+
+/// Run the fault-free network on normalised images [tile, C, H, W].
+GoldenPass golden_pass(const Executor& executor, const torch::Tensor& images, const GoldenRequest& request);
+
+/**
+ * Standard deviation of each channel of each node's value over some images, by node id: the scale on which
+ * the screen calls a change small.
+ */
+std::vector<std::vector<float>> channel_spread(const Executor& executor, const Graph& graph,
+                                               const torch::Tensor& images);
+
+}  // namespace flipstorm

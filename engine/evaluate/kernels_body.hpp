@@ -1,0 +1,348 @@
+// The kernels, written once with GCC's vector extensions; each kernels_<isa>.cpp includes this file and is
+// compiled for its instruction set. Before it is included, FLIPSTORM_KERNELS names the set,
+// FLIPSTORM_VECTOR_BYTES is the size of its registers, FLIPSTORM_ACCUMULATORS how many of them a product may
+// keep its sums in, and FLIPSTORM_MOST_VECTORS how many times kLanes outputs it computes side by side.
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "engine/evaluate/kernels.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+using Vector = float __attribute__((vector_size(FLIPSTORM_VECTOR_BYTES)));
+using Mask = std::int32_t __attribute__((vector_size(FLIPSTORM_VECTOR_BYTES)));
+
+/// Floats of a register, and registers that hold kLanes floats.
+constexpr std::int64_t kWidth = FLIPSTORM_VECTOR_BYTES / sizeof(float);
+constexpr std::int64_t kParts = kLanes / kWidth;
+
+inline Vector load(const float* from)
+{
+    Vector v;
+    std::memcpy(&v, from, sizeof(v));
+    return v;
+}
+
+inline void store(float* to, Vector v)
+{
+    std::memcpy(to, &v, sizeof(v));
+}
+
+/// The first `count` floats, zeros behind.
+inline Vector load_part(const float* from, std::int64_t count)
+{
+    Vector v = {};
+    std::memcpy(&v, from, static_cast<std::size_t>(count) * sizeof(float));
+    return v;
+}
+
+inline Vector all(float x)
+{
+    return x - Vector{};  // exact, also for −0
+}
+
+/// The larger; NaN if either is.
+inline Vector larger(Vector a, Vector b)
+{
+    const Mask first = (a > b) | (a != a);
+    return first ? a : b;
+}
+
+/// min(x, ceiling) that keeps NaN.
+inline Vector at_most(Vector x, Vector ceiling)
+{
+    return (x > ceiling) ? ceiling : x;
+}
+
+inline bool any_bit(Mask mask)
+{
+    std::int64_t words[sizeof(mask) / sizeof(std::int64_t)];
+    std::memcpy(words, &mask, sizeof(mask));
+    std::int64_t all_words = 0;
+    for (const std::int64_t word : words)
+        all_words |= word;
+    return all_words != 0;
+}
+
+/// Sum of kLanes partial sums in a fixed order.
+inline float sum(const Vector* parts)
+{
+    float lanes[kLanes];
+    std::memcpy(lanes, parts, sizeof(lanes));
+    for (std::int64_t width = kLanes / 2; width > 0; width /= 2)
+    {
+        for (std::int64_t i = 0; i < width; ++i)
+            lanes[i] += lanes[i + width];
+    }
+    return lanes[0];
+}
+
+/// ROWS pixels × VECTORS registers of outputs.
+template<int ROWS, int VECTORS>
+void product_block(const ProductRow& row, std::int64_t first)
+{
+    Vector sums[ROWS][VECTORS];
+    for (int r = 0; r < ROWS; ++r)
+    {
+        for (int v = 0; v < VECTORS; ++v)
+            sums[r][v] = Vector{};
+    }
+    // Four pixels share a pointer: more would not fit the address registers.
+    constexpr int kQuads = (ROWS + 3) / 4;
+    const float* in[kQuads];
+    for (int q = 0; q < kQuads; ++q)
+        in[q] = row.in + row.quad_offset[first / 4 + q];
+    const std::ptrdiff_t step = row.pixel_step;
+    for (std::int64_t tap = 0; tap < row.taps; ++tap)
+    {
+        const std::ptrdiff_t offset = row.tap_offset[tap];
+        const float* weights = row.weights + tap * row.tap_weights;
+        for (std::ptrdiff_t c = offset; c < offset + row.channels; ++c)
+        {
+            Vector w[VECTORS];
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; ++v)
+                w[v] = load(weights + v * kWidth);
+#pragma GCC unroll 24
+            for (int r = 0; r < ROWS; ++r)
+            {
+                const Vector x = all(in[r / 4][c + r % 4 * step]);
+#pragma GCC unroll 8
+                for (int v = 0; v < VECTORS; ++v)
+                    sums[r][v] += x * w[v];
+            }
+            weights += VECTORS * kWidth;
+        }
+    }
+    float* out = row.out + first * row.out_step;
+    for (int r = 0; r < ROWS; ++r)
+    {
+        for (int v = 0; v < VECTORS; ++v)
+            store(out + r * row.out_step + v * kWidth, sums[r][v]);
+    }
+}
+
+template<int VECTORS, int ROWS>
+void product_rows(const ProductRow& row, std::int64_t first, std::int64_t rows)
+{
+    if constexpr (ROWS > 0)
+    {
+        if (rows == ROWS)
+            product_block<ROWS, VECTORS>(row, first);
+        else
+            product_rows<VECTORS, ROWS - 1>(row, first, rows);
+    }
+}
+
+template<int VECTORS>
+void product_of(const ProductRow& row)
+{
+    constexpr int kRows = FLIPSTORM_ACCUMULATORS / VECTORS;
+    constexpr int kQuads = kRows / 4;
+    // Blocks of nearly equal size: a block of few pixels would wait for its own sums.
+    const std::int64_t quads = (row.pixels + 3) / 4;
+    const std::int64_t blocks = (quads + kQuads - 1) / kQuads;
+    for (std::int64_t b = 0; b < blocks; ++b)
+    {
+        const std::int64_t first = b * quads / blocks * 4;
+        const std::int64_t end = (b + 1) * quads / blocks * 4;
+        product_rows<VECTORS, 4 * kQuads>(row, first, (end < row.pixels ? end : row.pixels) - first);
+    }
+}
+
+void product(const ProductRow& row, std::int64_t vectors)
+{
+    if constexpr (FLIPSTORM_MOST_VECTORS >= 4)
+    {
+        if (vectors == 4) return product_of<4 * kParts>(row);
+    }
+    if constexpr (FLIPSTORM_MOST_VECTORS >= 2)
+    {
+        if (vectors == 2) return product_of<2 * kParts>(row);
+    }
+    product_of<kParts>(row);
+}
+
+bool relu(const float* golden, const float* change, float* out, std::int64_t count, float ceiling)
+{
+    const Vector zero = {};
+    const Vector top = all(ceiling);
+    Mask left = {};
+    for (std::int64_t i = 0; i < count; i += kWidth)
+    {
+        const Vector g = load(golden + i);
+        const Vector was = at_most(larger(zero, g), top);
+        const Vector is = at_most(larger(zero, g + load(change + i)), top);
+        const Vector now = is - was;
+        left |= now != zero;
+        store(out + i, now);
+    }
+    return any_bit(left);
+}
+
+void scale(const float* change, const float* factor, float* out, std::int64_t pixels, std::int64_t channels)
+{
+    for (std::int64_t p = 0; p < pixels; ++p)
+    {
+        for (std::int64_t c = 0; c < channels; c += kWidth)
+            store(out + p * channels + c, load(change + p * channels + c) * load(factor + c));
+    }
+}
+
+void add(const float* a, const float* b, float* out, std::int64_t count)
+{
+    for (std::int64_t i = 0; i < count; i += kWidth)
+        store(out + i, load(a + i) + load(b + i));
+}
+
+void max_pool(const PoolWindow& pool, const float* golden, const float* change, const float* golden_out,
+              float* out)
+{
+    const Vector lowest = all(-std::numeric_limits<float>::infinity());
+    const std::int64_t channels = pool.channels;
+    for (std::int64_t h = 0; h < pool.out_height; ++h)
+    {
+        const std::int64_t top = h * pool.stride - pool.padding;
+        const std::int64_t h0 = top < 0 ? 0 : top;
+        const std::int64_t h1 = top + pool.kernel < pool.height ? top + pool.kernel : pool.height;
+        for (std::int64_t w = 0; w < pool.out_width; ++w)
+        {
+            const std::int64_t left = w * pool.stride - pool.padding;
+            const std::int64_t w0 = left < 0 ? 0 : left;
+            const std::int64_t w1 = left + pool.kernel < pool.width ? left + pool.kernel : pool.width;
+            for (std::int64_t c = 0; c < channels; c += kWidth)
+            {
+                Vector most = lowest;
+                for (std::int64_t y = h0; y < h1; ++y)
+                {
+                    for (std::int64_t x = w0; x < w1; ++x)
+                    {
+                        const std::int64_t at = (y * pool.width + x) * channels + c;
+                        most = larger(load(golden + at) + load(change + at), most);
+                    }
+                }
+                const std::int64_t at = (h * pool.out_width + w) * channels + c;
+                store(out + at, most - load(golden_out + at));
+            }
+        }
+    }
+}
+
+template<int RIVALS>
+void dots_of(const float* change, const float* gradients, std::ptrdiff_t stride, std::int64_t count,
+             float* products)
+{
+    Vector sums[RIVALS][kParts];
+    for (int k = 0; k < RIVALS; ++k)
+    {
+        for (int v = 0; v < kParts; ++v)
+            sums[k][v] = Vector{};
+    }
+    std::int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes)
+    {
+        for (int v = 0; v < kParts; ++v)
+        {
+            const Vector x = load(change + i + v * kWidth);
+            for (int k = 0; k < RIVALS; ++k)
+                sums[k][v] += x * load(gradients + k * stride + i + v * kWidth);
+        }
+    }
+    for (int v = 0; v < kParts && i < count; ++v, i += kWidth)
+    {
+        const std::int64_t rest = count - i < kWidth ? count - i : kWidth;
+        const Vector x = load_part(change + i, rest);
+        for (int k = 0; k < RIVALS; ++k)
+            sums[k][v] += x * load_part(gradients + k * stride + i, rest);
+    }
+    for (int k = 0; k < RIVALS; ++k)
+        products[k] = sum(sums[k]);
+}
+
+void dots(const float* change, const float* gradients, std::ptrdiff_t stride, std::int64_t rivals,
+          std::int64_t count, float* products)
+{
+    std::int64_t k = 0;
+    for (; k + 4 <= rivals; k += 4)
+        dots_of<4>(change, gradients + k * stride, stride, count, products + k);
+    if (rivals - k == 3)
+        dots_of<3>(change, gradients + k * stride, stride, count, products + k);
+    else if (rivals - k == 2)
+        dots_of<2>(change, gradients + k * stride, stride, count, products + k);
+    else if (rivals - k == 1)
+        dots_of<1>(change, gradients + k * stride, stride, count, products + k);
+}
+
+inline Vector magnitude(Vector v)
+{
+    Mask bits;
+    std::memcpy(&bits, &v, sizeof(v));
+    bits &= 0x7fffffff;
+    std::memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
+bool within(const float* change, const float* limit, std::int64_t pixels, std::int64_t channels)
+{
+    for (std::int64_t p = 0; p < pixels; ++p)
+    {
+        Mask outside = {};
+        for (std::int64_t c = 0; c < channels; c += kWidth)
+            outside |= ~(magnitude(load(change + p * channels + c)) < load(limit + c));
+        if (any_bit(outside)) return false;
+    }
+    return true;
+}
+
+float largest(const float* values, std::int64_t count)
+{
+    Vector most = {};
+    std::int64_t i = 0;
+    for (; i + kWidth <= count; i += kWidth)
+    {
+        const Vector x = magnitude(load(values + i));
+        most = (x > most) ? x : most;
+    }
+    float lanes[kWidth];
+    std::memcpy(lanes, &most, sizeof(most));
+    float result = 0;
+    for (const float lane : lanes)
+        result = lane > result ? lane : result;
+    for (; i < count; ++i)
+        result = std::fabs(values[i]) > result ? std::fabs(values[i]) : result;
+    return result;
+}
+
+bool any(const float* values, std::int64_t count)
+{
+    Mask left = {};
+    std::int64_t i = 0;
+    for (; i + kWidth <= count; i += kWidth)
+        left |= load(values + i) != Vector{};
+    bool found = any_bit(left);
+    for (; i < count; ++i)
+        found = found || values[i] != 0;
+    return found;
+}
+
+}  // namespace
+
+extern const Kernels FLIPSTORM_KERNELS;
+const Kernels FLIPSTORM_KERNELS = {FLIPSTORM_KERNELS_NAME,
+                                   FLIPSTORM_MOST_VECTORS,
+                                   product,
+                                   relu,
+                                   scale,
+                                   add,
+                                   max_pool,
+                                   dots,
+                                   within,
+                                   largest,
+                                   any};
+
+}  // namespace flipstorm

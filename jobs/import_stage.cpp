@@ -1,0 +1,96 @@
+// Command `import`: TorchScript file → model.h5.
+
+#include <algorithm>
+
+#include "engine/base/durable_file.hpp"
+#include "engine/base/log.hpp"
+#include "engine/base/sha256.hpp"
+#include "engine/network/torchscript.hpp"
+#include "engine/train/train.hpp"
+#include "jobs/inputs.hpp"
+#include "jobs/job_print.hpp"
+#include "jobs/stages.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Images of noise, and at most so many test images, on which logits are compared with TorchScript's.
+constexpr std::int64_t kNoiseImages = 32;
+constexpr std::int64_t kTestImages = 1000;
+
+/// \throws DataError if the graph does not compute what the TorchScript does.
+void require_agreement(const std::filesystem::path& model, const LogitAgreement& agreement,
+                       const std::string& images)
+{
+    FS_CHECK(
+        DataError, agreement.holds(),
+        "'{}': on {} {} the imported graph's logits differ by up to {:.3g} from TorchScript's, which are up "
+        "to {:.3g}; more than {:.0e} of that is no rounding, so the graph is not that network",
+        model.string(), agreement.images, images, agreement.max_difference, agreement.largest_logit,
+        LogitAgreement::kTolerance);
+    log_info(
+        "{} {}: logits up to {:.3g}, largest difference from TorchScript's {:.2g}, {} with another top-1",
+        agreement.images, images, agreement.largest_logit, agreement.max_difference, agreement.top1_changed);
+}
+
+StageEnd import_on_root(const Context& context, const std::filesystem::path& model,
+                        const std::filesystem::path& to)
+{
+    const Job& job = context.job;
+    FS_CHECK(JobError, number_format(job.model.format) == NumberFormat::fp32,
+             "model.format is \"{}\"; TorchScript networks are imported as \"fp32\"", job.model.format);
+    const TorchScript script(model);
+    const Dataset dataset = load_dataset(job);
+    const std::string dataset_sha256 = sha256_hex(digest(dataset.train) + digest(dataset.test));
+    const std::string stage_sha256 = import_digest(job, script.sha256(), dataset_sha256);
+    if (output_is_current(context, to, stage_sha256, true)) return StageEnd::complete;
+
+    set_compute_threads(context.threads);
+    const ImageSet& images = dataset.test;
+    const auto [network, renamed] = script.to_network({images.channels, images.height, images.width},
+                                                      dataset.num_classes, dataset.normalisation);
+    for (const auto& [from, name] : renamed)
+    {
+        if (from.empty())
+        {
+            log_info("'{}' has no name in the TorchScript", name);
+        }
+        else
+        {
+            log_warning("the parameter '{}' is called '{}' in the graph", from, name);
+        }
+    }
+    require_agreement(model, script.compare_on_noise(network, kNoiseImages, job.job.seed), "images of noise");
+    require_agreement(model, script.compare(network, images.head(std::min(images.size(), kTestImages))),
+                      "test images");
+
+    ModelRecord record = to_record(network);
+    record.test_accuracy = accuracy(network, images, context.device);
+    record.provenance = make_provenance(context, stage_sha256, digest(network), dataset_sha256);
+    if (to.has_parent_path()) make_folder(to.parent_path());
+    write_model(to, record);
+    log_info("{}: {} nodes, {} injectable layers, {} classes, {:.2f} % of {} test images correct",
+             to.string(), network.graph.nodes().size(), injectable_layers(network).size(),
+             network.num_classes, 100 * record.test_accuracy, images.size());
+    return StageEnd::complete;
+}
+
+}  // namespace
+
+std::string import_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256)
+{
+    Job relevant = job;
+    relevant.data.test_images = 0;  // what a campaign looks at
+    return sha256_hex("flipstorm import 1\n" + canonical_tables(relevant, {"data"}) + model_sha256 +
+                      dataset_sha256);
+}
+
+StageEnd run_import(const Context& context, const std::filesystem::path& model,
+                    const std::filesystem::path& to)
+{
+    return on_root(context, [&] { return import_on_root(context, model, to); });
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,111 @@
+#pragma once
+// How carefully the faults of each layer are screened: how many screened pairs are audited, what the audit
+// proves, and what follows where it proves too little. Pure functions of the plan and of what is done, so
+// that a campaign takes the same course on any number of ranks and after any interruption.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/evaluate/evaluator.hpp"
+#include "engine/faults/plan.hpp"
+#include "jobs/job.hpp"
+
+namespace flipstorm
+{
+
+/// How carefully a layer is screened. A layer starts as the job asks and moves on when its audit fails.
+enum class ScreenLevel : std::uint8_t
+{
+    as_asked = 0,   ///< the job's κ and τ
+    tightened = 1,  ///< 4 κ and τ / 4
+    exact = 2,      ///< nothing is screened
+};
+
+constexpr std::size_t kScreenLevels = 3;
+
+/// What a job asks of the screen.
+struct ScreenPolicy
+{
+    bool screened = false;  ///< campaign.evaluation = "screened"; else all is exact from the start
+    double kappa = 0;
+    double tau = 0;
+    double audit_share = 0;  ///< at least so large a share of the screened pairs is audited
+    double bound = 0;        ///< largest bound95 with which a screen is kept
+};
+
+/// Policy of a job.
+[[nodiscard]] ScreenPolicy screen_policy(const Job& job);
+
+/// A layer's part of a plan.
+struct LayerWork
+{
+    std::uint64_t chunks = 0;
+    std::uint64_t faults = 0;
+    std::uint64_t pairs = 0;  ///< faults × images
+};
+
+/// Work by layer id, for `layers` layers. Layers that the plan leaves alone have none.
+[[nodiscard]] std::vector<LayerWork> work_of_layers(const Plan& plan, std::size_t layers,
+                                                    std::uint64_t images);
+
+/**
+ * Share of a layer's screened pairs that is audited.
+ *
+ *     min(1, max(audit_share, 4.74 / (bound · pairs)))
+ *
+ * The limit at 95 % for n audited pairs is 3.00 / n if none disagrees and 4.74 / n if one does, so no smaller
+ * number of audits could prove the bound and bear a disagreement. (Nearly all pairs are screened where the
+ * screen is worth it; where it screens less than 63 %, it cannot pass with this number of audits.)
+ */
+[[nodiscard]] double audit_share(const ScreenPolicy& policy, std::uint64_t pairs);
+
+/// Level at which a layer starts: exact where nothing is to be screened, or where all would be audited
+/// anyway.
+[[nodiscard]] ScreenLevel first_level(const ScreenPolicy& policy, std::uint64_t pairs);
+
+/// Screen of a layer at a level; at `exact`, κ is infinite and nothing is audited.
+[[nodiscard]] Screen screen_at(const ScreenPolicy& policy, std::uint64_t pairs, ScreenLevel level);
+
+/// What has been done of a layer at one level.
+struct ScreenTotals
+{
+    std::uint64_t chunks = 0;
+    std::uint64_t screened = 0;  ///< pairs
+    std::uint64_t audited = 0;
+    std::uint64_t disagreements = 0;
+};
+
+/// By level.
+using LevelTotals = std::array<ScreenTotals, kScreenLevels>;
+
+/// A level at which all of a layer's chunks are done, and its verdict.
+struct ScreenTrial
+{
+    ScreenLevel level = ScreenLevel::exact;
+    ScreenTotals totals;
+    double bound95 = 0;  ///< on the share of wrong pairs among the screened ones
+    bool kept = true;    ///< false: above the policy's bound, to be evaluated more carefully
+};
+
+/// Where a layer stands.
+struct LayerScreening
+{
+    ScreenLevel level = ScreenLevel::exact;  ///< its chunks are to be computed at this level
+    bool complete = false;                   ///< and they are, with a screen that may be kept
+    std::vector<ScreenTrial> trials;         ///< finished ones in order; the last is `level` if complete
+};
+
+/**
+ * Where a layer stands after what has been done.
+ *
+ * It starts at first_level(); once all chunks are done at a level, the bound is judged. A screen that exceeds
+ * the policy's bound is given up for the next level, or for `exact` at once where a stricter screen could not
+ * pass either: it has fewer pairs to audit, and even as many without a disagreement would not prove the
+ * bound.
+ */
+[[nodiscard]] LayerScreening screening_of(const ScreenPolicy& policy, const LayerWork& work,
+                                          const LevelTotals& done);
+
+}  // namespace flipstorm
