@@ -100,7 +100,7 @@ void check_fault(const CampaignHeader& header, const FaultTable& faults, std::si
 /// One trial of a screen, taken alone.
 void check_trial(const ScreenRecord& screen, std::size_t row, std::uint64_t pairs)
 {
-    constexpr std::uint8_t kExact = 2;
+    constexpr std::uint8_t kExact = 3;
     const ScreenTable& trials = screen.trials;
     const std::uint64_t screened = trials.screened[row];
     const std::uint64_t audited = trials.audited[row];

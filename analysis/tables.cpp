@@ -127,7 +127,7 @@ ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance)
 
 ResultTable screen_table(const CampaignRecord& campaign)
 {
-    constexpr std::array kLevels = {"as asked", "tightened", "exact"};
+    constexpr std::array kLevels = {"as asked", "audited more", "tightened", "exact"};
     const ScreenTable& trials = campaign.header.screen.trials;
     ResultTable table;
     table.title = "Screened evaluation by layer";

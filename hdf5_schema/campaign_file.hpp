@@ -82,10 +82,10 @@ struct OutcomeTable
 struct ScreenTable
 {
     std::vector<std::int32_t> layer;
-    std::vector<std::uint8_t> level;  ///< 0: as the job asks, 1: tightened, 2: exact, nothing is screened
-    std::vector<double> kappa;        ///< 0 at level 2
-    std::vector<double> tau;          ///< 0 at level 2
-    std::vector<double> audit_share;  ///< of the screened pairs; 0 at level 2
+    std::vector<std::uint8_t> level;  ///< 0: as the job asks, 1: audited more, 2: tightened, 3: exact
+    std::vector<double> kappa;        ///< 0 at level 3
+    std::vector<double> tau;          ///< 0 at level 3
+    std::vector<double> audit_share;  ///< of the screened pairs; 0 at level 3
     std::vector<std::uint64_t> pairs;
     std::vector<std::uint64_t> screened;
     std::vector<std::uint64_t> audited;

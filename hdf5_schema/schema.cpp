@@ -178,7 +178,7 @@ const FileSpec& campaign_spec()
              "1",
              "how carefully the layer's faults were screened; a layer moves on when the bound exceeds "
              "screen_bound",
-             {{0, "as the job asks"}, {1, "tightened"}, {2, "exact: nothing screened"}}},
+             {{0, "as the job asks"}, {1, "the same with more audits"}, {2, "tightened"}, {3, "exact"}}},
             {"/screen/kappa", T::float64, {"screen"}, "1", "safety factor; 0 where nothing was screened"},
             {"/screen/tau",
              T::float64,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/network/device.hpp"
 #include "hdf5_schema/provenance.hpp"
@@ -23,6 +24,15 @@ enum class StageEnd
     stopped,  ///< asked to stop; run the same command again
 };
 
+/// What `bench` measures.
+struct BenchOptions
+{
+    std::uint64_t faults = 1024;  ///< per layer and mode, at most
+    double seconds = 30;          ///< per mode, about
+    std::vector<std::string> modes = {"reference", "exact", "screened"};
+    std::string json;  ///< file to write; empty: none
+};
+
 /// The surroundings of a stage.
 struct Context
 {
@@ -35,6 +45,7 @@ struct Context
     bool quiet = false;
     std::optional<std::time_t> deadline;  ///< seconds since 1970
     StopConditions* stop = nullptr;
+    BenchOptions bench;
 
     /// The out folder.
     [[nodiscard]] std::filesystem::path out() const { return job.job.out; }

@@ -70,13 +70,12 @@ ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScre
         const std::uint64_t pairs = campaign.work[l].pairs;
         for (const ScreenTrial& trial : layers[l].trials)
         {
-            const Screen screen = screen_at(policy, pairs, trial.level);
             const bool exact = trial.level == ScreenLevel::exact;
             table.layer.push_back(static_cast<std::int32_t>(l));
             table.level.push_back(static_cast<std::uint8_t>(trial.level));
-            table.kappa.push_back(exact ? 0 : screen.kappa);
-            table.tau.push_back(screen.tau);
-            table.audit_share.push_back(screen.audit_share);
+            table.kappa.push_back(exact ? 0 : trial.screen.kappa);
+            table.tau.push_back(trial.screen.tau);
+            table.audit_share.push_back(trial.screen.audit_share);
             table.pairs.push_back(pairs);
             table.screened.push_back(trial.totals.screened);
             table.audited.push_back(trial.totals.audited);

@@ -149,22 +149,23 @@ class Injection
     /// Say on rank 0 that a screen was given up, and what follows.
     void announce(std::size_t layer, std::size_t trial) const
     {
-        const ScreenTrial& failed = layers_[layer].trials[trial];
+        const LayerScreening& now = layers_[layer];
+        const ScreenTrial& failed = now.trials[trial];
         if (failed.kept || !world_.is_root()) return;
-        const ScreenLevel next = trial + 1 < layers_[layer].trials.size()
-                                     ? layers_[layer].trials[trial + 1].level
-                                     : layers_[layer].level;
-        const Screen screen = screen_at(campaign_.policy, campaign_.work[layer].pairs, next);
+        const bool last = trial + 1 == now.trials.size();
+        const ScreenLevel next = last ? now.level : now.trials[trial + 1].level;
+        const Screen& screen = last ? now.screen : now.trials[trial + 1].screen;
         log_warning(
             "screen of layer '{}' given up: of {} screened pairs {} were audited and {} disagreed, so up to "
             "{:.2g} may be wrong (95 %), more than campaign.screen_bound = {:g}; its {} chunks are computed "
-            "again {}",
+            "again, {}",
             campaign_.layers[layer].name, format_count(failed.totals.screened),
             format_count(failed.totals.audited), format_count(failed.totals.disagreements), failed.bound95,
             campaign_.policy.bound, campaign_.work[layer].chunks,
             next == ScreenLevel::exact
                 ? std::string("exactly")
-                : fmt::format("with kappa = {:g}, tau = {:g}", screen.kappa, screen.tau));
+                : fmt::format("with kappa = {:g}, tau = {:g} and {} % audited", screen.kappa, screen.tau,
+                              format_percent(screen.audit_share)));
     }
 
     /// Chunks to compute, each at its layer's level, dearest first.
@@ -243,8 +244,7 @@ class Injection
         std::vector<WeightChange> changes;
         for (std::uint64_t i = 0; i < work.count; ++i)
             changes.push_back(change_of(campaign_, FaultIndex(work.first.value() + i)));
-        const Screen screen = screen_at(campaign_.policy, campaign_.work[layer].pairs, layers_[layer].level);
-        const auto outcomes = evaluator_.evaluate(work.layer, changes, screen, should_stop);
+        const auto outcomes = evaluator_.evaluate(work.layer, changes, layers_[layer].screen, should_stop);
         if (!outcomes) return false;
         JournalEntry entry{id, encode_outcomes(*outcomes), static_cast<std::uint8_t>(layers_[layer].level)};
         writer_.append(entry);

@@ -36,6 +36,8 @@ struct Arguments
     bool dry_run = false;
     bool print_config = false;
     bool quiet = false;
+    BenchOptions bench;
+    std::string backend;  ///< of bench; empty: the job's
 };
 
 /// A command that works on a job.
@@ -43,7 +45,7 @@ struct JobCommand
 {
     const char* name;
     const char* description;
-    StageEnd (*run)(const Context&);  ///< null: not built yet
+    StageEnd (*run)(const Context&);
 };
 
 StageEnd print_plan(const Context& context)
@@ -62,8 +64,39 @@ constexpr JobCommand kCommands[] = {
     {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest},
     {"harden", "size selective protection: OUT/protection.h5", run_harden},
     {"report", "print the tables, draw the figures: OUT/report.html", run_report},
-    {"bench", "time the evaluation modes against each other (not built yet)", nullptr},
+    {"bench", "time the evaluation modes on the job's own faults, and compare their outcomes", run_bench},
 };
+
+void add_bench_options(CLI::App& bench, Arguments& arguments)
+{
+    BenchOptions& options = arguments.bench;
+    bench.add_option("--faults", options.faults, "at most so many faults per layer and mode")
+        ->type_name("N")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40U))
+        ->capture_default_str();
+    bench.add_option("--seconds", options.seconds, "about so long per mode")
+        ->type_name("S")
+        ->check(CLI::Range(0.01, 1e6))
+        ->capture_default_str();
+    bench.add_option("--modes", options.modes, "modes to time, separated by commas")
+        ->type_name("MODE,...")
+        ->delimiter(',')
+        ->check(CLI::IsMember({"reference", "exact", "screened"}))
+        ->default_str("reference,exact,screened");
+    bench.add_option("--backend", arguments.backend, "auto, native or libtorch, instead of campaign.backend")
+        ->type_name("NAME")
+        ->check(CLI::IsMember({"auto", "native", "libtorch"}));
+    bench.add_option("--json", options.json, "write all numbers to this file, too")->type_name("FILE");
+    bench.footer(
+        "How fast is a campaign of this job here, and can its outcomes be trusted? bench takes a\n"
+        "random sample of the job's faults, the same number in every layer, and evaluates it in three ways:\n"
+        "  reference  the whole network for every fault: slow, and beyond doubt\n"
+        "  exact      only what a fault changes; outcomes as reference, but for rounding\n"
+        "  screened   only what it changes by more than a first-order estimate allows for\n"
+        "Slow modes take fewer faults, always some of those that the fast ones take; outcomes are compared\n"
+        "on the faults in common. The model must be there: flipstorm train JOB.toml makes it. Nothing in\n"
+        "the out folder is changed. One rank only: start it without mpirun.");
+}
 
 void add_override_option(CLI::App& command, Arguments& arguments)
 {
@@ -97,6 +130,7 @@ void add_commands(CLI::App& app, Arguments& arguments)
                       "print the job with every default, and do nothing");
         sub->add_flag("--quiet", arguments.quiet, "only warnings and results");
         sub->callback([&arguments, name = command.name] { arguments.command = name; });
+        if (std::string(command.name) == "bench") add_bench_options(*sub, arguments);
     }
     CLI::App* importer = app.add_subcommand("import", "make a model file of a PyTorch network (TorchScript)");
     importer->add_option("MODEL.pt", arguments.model, "TorchScript file")->required();
@@ -177,8 +211,11 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     context.fresh = arguments.fresh;
     context.quiet = arguments.quiet;
     context.deadline = arguments.deadline;
+    context.bench = arguments.bench;
+    std::vector<std::string> overrides = arguments.overrides;
+    if (!arguments.backend.empty()) overrides.push_back("campaign.backend=" + arguments.backend);
     on_all(world, [&] {
-        context.job = read_job(arguments.file, arguments.overrides);
+        context.job = read_job(arguments.file, overrides);
         if (!arguments.out.empty()) context.job.job.out = arguments.out;
     });
     if (arguments.print_config)

@@ -37,11 +37,12 @@ std::string describe_screen(const ScreenPolicy& policy, const std::vector<Inject
     for (std::size_t l = 0; l < layers.size(); ++l)
     {
         if (work[l].faults == 0) continue;
-        if (first_level(policy, work[l].pairs) == ScreenLevel::exact)
+        const double share = first_audit_share(policy, work[l].pairs);
+        if (share == 1)
             exact += (exact.empty() ? "" : ", ") + layers[l].name;
         else
-            audited += fmt::format("{}{} {} %", audited.empty() ? "" : ", ", layers[l].name,
-                                   format_percent(audit_share(policy, work[l].pairs)));
+            audited +=
+                fmt::format("{}{} {} %", audited.empty() ? "" : ", ", layers[l].name, format_percent(share));
     }
     std::string text = fmt::format("Screened with kappa = {:g} and tau = {:g}.", policy.kappa, policy.tau);
     if (!audited.empty()) text += fmt::format(" Audited of the screened pairs: {}.", audited);

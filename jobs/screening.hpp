@@ -15,15 +15,17 @@
 namespace flipstorm
 {
 
-/// How carefully a layer is screened. A layer starts as the job asks and moves on when its audit fails.
+/// How carefully a layer is screened. A layer starts as the job asks and moves on, never back, where its
+/// audit does not prove the bound.
 enum class ScreenLevel : std::uint8_t
 {
-    as_asked = 0,   ///< the job's κ and τ
-    tightened = 1,  ///< 4 κ and τ / 4
-    exact = 2,      ///< nothing is screened
+    as_asked = 0,      ///< the job's κ and τ
+    audited_more = 1,  ///< the same, with a larger share audited
+    tightened = 2,     ///< 4 κ and τ / 4
+    exact = 3,         ///< nothing is screened
 };
 
-constexpr std::size_t kScreenLevels = 3;
+constexpr std::size_t kScreenLevels = 4;
 
 /// What a job asks of the screen.
 struct ScreenPolicy
@@ -51,22 +53,15 @@ struct LayerWork
                                                     std::uint64_t images);
 
 /**
- * Share of a layer's screened pairs that is audited.
+ * Share of a layer's screened pairs that is audited at first.
  *
  *     min(1, max(audit_share, 4.74 / (bound · pairs)))
  *
- * The limit at 95 % for n audited pairs is 3.00 / n if none disagrees and 4.74 / n if one does, so no smaller
- * number of audits could prove the bound and bear a disagreement. (Nearly all pairs are screened where the
- * screen is worth it; where it screens less than 63 %, it cannot pass with this number of audits.)
+ * The limit at 95 % for n audited pairs is 3.00 / n if none disagrees and 4.74 / n if one does: with so many
+ * audits the bound can be proven and bears a disagreement, if nearly all pairs are screened. A share of 1
+ * means that the layer is too small for the bound: to audit everything is to evaluate exactly.
  */
-[[nodiscard]] double audit_share(const ScreenPolicy& policy, std::uint64_t pairs);
-
-/// Level at which a layer starts: exact where nothing is to be screened, or where all would be audited
-/// anyway.
-[[nodiscard]] ScreenLevel first_level(const ScreenPolicy& policy, std::uint64_t pairs);
-
-/// Screen of a layer at a level; at `exact`, κ is infinite and nothing is audited.
-[[nodiscard]] Screen screen_at(const ScreenPolicy& policy, std::uint64_t pairs, ScreenLevel level);
+[[nodiscard]] double first_audit_share(const ScreenPolicy& policy, std::uint64_t pairs);
 
 /// What has been done of a layer at one level.
 struct ScreenTotals
@@ -84,6 +79,7 @@ using LevelTotals = std::array<ScreenTotals, kScreenLevels>;
 struct ScreenTrial
 {
     ScreenLevel level = ScreenLevel::exact;
+    Screen screen;
     ScreenTotals totals;
     double bound95 = 0;  ///< on the share of wrong pairs among the screened ones
     bool kept = true;    ///< false: above the policy's bound, to be evaluated more carefully
@@ -93,6 +89,7 @@ struct ScreenTrial
 struct LayerScreening
 {
     ScreenLevel level = ScreenLevel::exact;  ///< its chunks are to be computed at this level
+    Screen screen;                           ///< with this screen; κ infinite and nothing audited at `exact`
     bool complete = false;                   ///< and they are, with a screen that may be kept
     std::vector<ScreenTrial> trials;         ///< finished ones in order; the last is `level` if complete
 };
@@ -100,10 +97,18 @@ struct LayerScreening
 /**
  * Where a layer stands after what has been done.
  *
- * It starts at first_level(); once all chunks are done at a level, the bound is judged. A screen that exceeds
- * the policy's bound is given up for the next level, or for `exact` at once where a stricter screen could not
- * pass either: it has fewer pairs to audit, and even as many without a disagreement would not prove the
- * bound.
+ * It starts as the job asks, or at `exact` where nothing is to be screened or all would be audited. Once all
+ * chunks are done at a level, the bound is judged. A screen that exceeds the policy's bound is given up:
+ *
+ * - Where so few pairs were audited that even none in disagreement would not have proven the bound, because
+ *   far fewer pairs were screened than there are (the others were masked, or too uncertain), and no larger
+ *   share of them disagreed than the bound allows: the same screen again, with 4.74 / (bound · screened) and
+ *   a tenth more audited, which is enough.
+ * - Else, where pairs disagreed: a tightened screen, with twice that share audited, because it screens fewer.
+ * - A tightened screen that fails, or a share of 1, leads to `exact`.
+ *
+ * A second audit of the same screen is only made where the first could not have proven the bound whatever it
+ * had found. So there is one chance only, and each bound holds with 95 % confidence for its screen.
  */
 [[nodiscard]] LayerScreening screening_of(const ScreenPolicy& policy, const LayerWork& work,
                                           const LevelTotals& done);

@@ -36,8 +36,11 @@ StageEnd run_harden(const Context& context);
 /// Print Tables I to III, draw the figures and write report.html, on rank 0.
 StageEnd run_report(const Context& context);
 
-/// All of them, in this order; ends at the first that is stopped.
+/// Train, inject, forest, harden, report; ends at the first that is stopped.
 StageEnd run_all(const Context& context);
+
+/// Time the evaluation modes on the same faults of the job's campaign and compare their outcomes. One rank.
+StageEnd run_bench(const Context& context);
 
 /// Strata, sample sizes and cost of the job's campaign, as text. Reads the data set and, if there, the model.
 std::string describe_plan(const Context& context);

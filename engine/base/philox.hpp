@@ -44,6 +44,7 @@ enum class RandomPurpose : std::uint32_t
     bootstrap = 7,   ///< rows of a tree
     features = 8,    ///< features tried at a node
     audit = 9,       ///< screened pairs that are evaluated all the same
+    bench = 10,      ///< faults of a benchmark
     test = 100,      ///< tests
 };
 

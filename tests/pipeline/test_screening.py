@@ -8,11 +8,11 @@ import numpy as np
 import pipeline
 from pipeline import PipelineTest, set_keys
 
-BOUND = 0.002
+BOUND = 5e-4
 LAYERS = ("conv1", "conv2", "fc1", "fc2", "fc3")
-EXACT = 2
+AS_ASKED, AUDITED_MORE, TIGHTENED, EXACT = range(4)
 # Takes nearly every pair as unchanged.
-CARELESS = {"campaign__kappa": 0.01, "campaign__tau": 1000}
+CARELESS = {"campaign__kappa": 0.001, "campaign__tau": 1e6}
 
 
 def tail(disagreements, audited, share):
@@ -37,7 +37,7 @@ class Screening(PipelineTest):
         model = cls.folder / "model"
         cls.complete("train", cls.job, "--out", model)
         cls.keys = set_keys(
-            model__file=model / "model.h5", campaign__limit=960, campaign__screen_bound=BOUND,
+            model__file=model / "model.h5", campaign__limit=1920, campaign__screen_bound=BOUND,
             campaign__journal_seconds=0.1, device__threads=1,
         )
         cls.files, cls.log = {}, {}
@@ -64,9 +64,10 @@ class Screening(PipelineTest):
                 if row["level"] == EXACT:
                     self.assertEqual((row["screened"], row["audited"], row["bound95"]), (0, 0, 0))
                     continue
-                share = max(0.005, 4.743865 / BOUND / row["pairs"])
-                self.assertAlmostEqual(row["audit_share"], share, 9)
-                self.assertLess(share, 1, "a layer of this test is too small to be screened")
+                share = row["audit_share"]
+                self.assertLess(share, 1)
+                if row["level"] == AS_ASKED:
+                    self.assertAlmostEqual(share, max(0.005, 4.743865 / BOUND / row["pairs"]), 9)
                 self.assertLessEqual(row["screened"], row["pairs"])
                 expected = share * row["screened"]
                 self.assertLess(abs(row["audited"] - expected), 6 * math.sqrt(expected * (1 - share)) + 1, row)
@@ -79,16 +80,18 @@ class Screening(PipelineTest):
         self.assertGreaterEqual(len({row["layer"] for row in given_up}), 3, rows)
         for row in given_up:
             self.assertGreater(row["bound95"], BOUND)
-            self.assertGreater(row["disagreements"], 0)
+        wrong = {row["layer"] for row in given_up if row["disagreements"] > BOUND * row["audited"]}
+        self.assertGreaterEqual(len(wrong), 3, rows)
+        self.assertIn(TIGHTENED, [row["level"] for row in rows])
         kept = [row for row in rows if row["kept"]]
         self.assertEqual([row["layer"] for row in kept], list(range(len(LAYERS))))
         for row in kept:
             self.assertLessEqual(row["bound95"], BOUND)
         for row in rows:
-            if row["level"] == 0:
-                self.assertEqual((row["kappa"], row["tau"]), (0.01, 1000))
-            if row["level"] == 1:
-                self.assertEqual((row["kappa"], row["tau"]), (0.04, 250))
+            if row["level"] in (AS_ASKED, AUDITED_MORE):
+                self.assertEqual((row["kappa"], row["tau"]), (0.001, 1e6))
+            if row["level"] == TIGHTENED:
+                self.assertEqual((row["kappa"], row["tau"]), (0.004, 2.5e5))
             if row["level"] == EXACT:
                 self.assertEqual((row["kappa"], row["tau"]), (0, 0))
 
@@ -96,7 +99,7 @@ class Screening(PipelineTest):
         for row in self.screens("careless"):
             if row["kept"]:
                 continue
-            disagreed = f"{row['disagreements']:,} disagreed"
+            disagreed = f"{row['audited']:,} were audited and {row['disagreements']:,} disagreed"
             lines = [
                 line for line in self.log["careless"].splitlines()
                 if f"screen of layer '{LAYERS[row['layer']]}' given up" in line and disagreed in line
@@ -121,14 +124,15 @@ class Screening(PipelineTest):
 
     def test_a_careful_screen_is_kept(self):
         rows = self.screens("careful")
-        kept = [row for row in rows if row["kept"] and row["level"] == 0]
+        kept = [row for row in rows if row["kept"] and row["level"] in (AS_ASKED, AUDITED_MORE)]
         self.assertGreaterEqual(len(kept), 3, rows)
+        self.assertIn(AUDITED_MORE, [row["level"] for row in rows], "no layer was masked so much")
         totals = attributes(self.files["careful"])
         self.assertEqual((totals["kappa"], totals["tau"], totals["screen_bound"]), (8, 0.1, BOUND))
         for name in ("pairs", "screened", "audited", "disagreements"):
             self.assertEqual(totals[name], sum(row[name] for row in rows if row["kept"]), name)
         self.assertEqual(totals["bound95"], max(row["bound95"] for row in rows if row["kept"]))
-        self.assertGreater(totals["screened"], 0.5 * totals["pairs"])
+        self.assertGreater(totals["screened"], 0.3 * totals["pairs"])
         # What the bound allows for in the screened pairs is all that may differ from exact.
         exact, careful = self.columns["exact"], self.columns["careful"]
         whole = (exact["/outcomes/stopped"] == 0) & (careful["/outcomes/stopped"] == 0)

@@ -112,7 +112,7 @@ inline void add_screens(CampaignRecord& campaign)
     campaign.header.evaluation = "screened";
     campaign.header.screen = {8, 0.1, 1e-5, 896000, 500000, 400000, 0, kept, {}};
     campaign.header.screen.trials = {{0, 1, 1},
-                                     {0, 0, 2},
+                                     {0, 0, 3},
                                      {8, 8, 0},
                                      {0.1, 0.1, 0},
                                      {0.8, 0.8, 0},

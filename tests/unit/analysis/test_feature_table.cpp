@@ -88,9 +88,10 @@ TEST(CheckCampaign, TheTrialsOfTheScreenMustBeTrueToTheirAudits)
     refused([](ScreenRecord&, ScreenTable& t) { t.tau.pop_back(); });
     refused([](ScreenRecord&, ScreenTable& t) { t.layer[1] = 2; });
     refused([](ScreenRecord&, ScreenTable& t) { t.layer[1] = -1; });
-    refused([](ScreenRecord&, ScreenTable& t) { t.level[2] = 3; });
+    refused([](ScreenRecord&, ScreenTable& t) { t.level[2] = 4; });
     refused([](ScreenRecord&, ScreenTable& t) { t.level[2] = 0; });  // no higher than the one before
     accepted([](ScreenRecord&, ScreenTable& t) { t.level[2] = 1; });
+    accepted([](ScreenRecord&, ScreenTable& t) { t.level[2] = 2; });
     refused([](ScreenRecord&, ScreenTable& t) { std::swap(t.layer[0], t.layer[2]); });
     refused([](ScreenRecord&, ScreenTable& t) { t.pairs[0] += 1; });
     refused([](ScreenRecord&, ScreenTable& t) { t.screened[1] = 320001; });

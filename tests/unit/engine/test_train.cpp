@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/base/error.hpp"
 #include "engine/data/synthetic.hpp"
 #include "engine/network/builders.hpp"
+#include "engine/network/inference.hpp"
 #include "engine/train/train.hpp"
 
 namespace flipstorm
@@ -78,6 +81,21 @@ TEST_F(Train, LearnsTheSyntheticImages)
     EXPECT_LT(accuracy(network_, data_.test, {}), 0.4);
     ASSERT_TRUE(run(network_));
     EXPECT_GT(accuracy(network_, data_.test, {}), 0.9);
+}
+
+TEST_F(Train, LogitsAreThoseThatAccuracyJudges)
+{
+    ASSERT_TRUE(run(network_));
+    const ImageSet images = data_.test.head(501);  // batches of unequal size
+    const std::vector<float> logits = logits_of(network_, images, {});
+    ASSERT_EQ(logits.size(), 501U * 10U);
+    int correct = 0;
+    for (std::size_t n = 0; n < 501; ++n)
+    {
+        const auto row = logits.begin() + static_cast<std::ptrdiff_t>(10 * n);
+        correct += std::max_element(row, row + 10) - row == images.labels[n] ? 1 : 0;
+    }
+    EXPECT_EQ(correct / 501.0, accuracy(network_, images, {}));
 }
 
 TEST_F(Train, IsReproducible)

@@ -30,7 +30,7 @@ TEST(AuditShare, IsEnoughToProveTheBoundWithOneDisagreement)
 {
     // 1 - cdf: a Poisson variable of mean 4.743865 is 0 or 1 with probability 0.05.
     EXPECT_NEAR(std::exp(-4.743865) * (1 + 4.743865), 0.05, 1e-7);
-    const double share = audit_share(policy(), kPairs);
+    const double share = first_audit_share(policy(), kPairs);
     EXPECT_NEAR(share, 0.04743865, 1e-12);
     const auto audited = static_cast<std::uint64_t>(share * kPairs);
     EXPECT_NEAR(clopper_pearson_upper(1, audited) / 1e-5, 1, 1e-4);
@@ -39,35 +39,33 @@ TEST(AuditShare, IsEnoughToProveTheBoundWithOneDisagreement)
 
 TEST(AuditShare, NeitherFallsBelowTheJobsNorExceedsOne)
 {
-    EXPECT_EQ(audit_share(policy(), 1'000'000'000), 0.005);
-    EXPECT_EQ(audit_share(policy(), 474'386), 1);
-    EXPECT_LT(audit_share(policy(), 474'387), 1);
-    EXPECT_EQ(audit_share(policy(), 0), 1);
+    EXPECT_EQ(first_audit_share(policy(), 1'000'000'000), 0.005);
+    EXPECT_EQ(first_audit_share(policy(), 474'386), 1);
+    EXPECT_LT(first_audit_share(policy(), 474'387), 1);
+    EXPECT_EQ(first_audit_share(policy(), 0), 1);
     ScreenPolicy lax = policy();
     lax.bound = 1;
-    EXPECT_EQ(audit_share(lax, kPairs), 0.005);
+    EXPECT_EQ(first_audit_share(lax, kPairs), 0.005);
 }
 
-TEST(ScreenLevels, ALayerTooSmallForTheBoundIsExactFromTheStart)
+TEST(Screening, StartsAsAskedOrExactlyWhereALayerIsTooSmallForTheBound)
 {
-    EXPECT_EQ(first_level(policy(), 474'386), ScreenLevel::exact);
-    EXPECT_EQ(first_level(policy(), 474'387), ScreenLevel::as_asked);
+    const auto first = [](const ScreenPolicy& asked, std::uint64_t pairs) {
+        return screening_of(asked, {10, 1000, pairs}, {});
+    };
+    const LayerScreening large = first(policy(), kPairs);
+    EXPECT_EQ(large.level, ScreenLevel::as_asked);
+    EXPECT_EQ(large.screen.kappa, 8);
+    EXPECT_EQ(large.screen.tau, 0.1);
+    EXPECT_EQ(large.screen.audit_share, first_audit_share(policy(), kPairs));
+    EXPECT_EQ(first(policy(), 474'387).level, ScreenLevel::as_asked);
+    const LayerScreening small = first(policy(), 474'386);
+    EXPECT_EQ(small.level, ScreenLevel::exact);
+    EXPECT_TRUE(std::isinf(small.screen.kappa));
+    EXPECT_EQ(small.screen.audit_share, 0);
     ScreenPolicy exact = policy();
     exact.screened = false;
-    EXPECT_EQ(first_level(exact, kPairs), ScreenLevel::exact);
-}
-
-TEST(ScreenLevels, EachIsStricterThanTheOneBefore)
-{
-    const Screen asked = screen_at(policy(), kPairs, ScreenLevel::as_asked);
-    EXPECT_EQ(asked.kappa, 8);
-    EXPECT_EQ(asked.tau, 0.1);
-    EXPECT_EQ(asked.audit_share, audit_share(policy(), kPairs));
-    const Screen tightened = screen_at(policy(), kPairs, ScreenLevel::tightened);
-    EXPECT_EQ(tightened.kappa, 32);
-    EXPECT_EQ(tightened.tau, 0.025);
-    EXPECT_EQ(tightened.audit_share, asked.audit_share);
-    EXPECT_TRUE(std::isinf(screen_at(policy(), kPairs, ScreenLevel::exact).kappa));
+    EXPECT_EQ(first(exact, kPairs).level, ScreenLevel::exact);
 }
 
 TEST(Screening, StaysWhereItIsUntilAllChunksAreDone)
@@ -94,6 +92,7 @@ TEST(Screening, AScreenWithinTheBoundIsKept)
     ASSERT_EQ(layer.trials.size(), 1U);
     EXPECT_TRUE(layer.trials[0].kept);
     EXPECT_EQ(layer.trials[0].totals.screened, 9'900'000U);
+    EXPECT_EQ(layer.trials[0].screen.kappa, 8);
     EXPECT_EQ(layer.trials[0].bound95, clopper_pearson_upper(1, 480'000));
 }
 
@@ -104,24 +103,29 @@ TEST(Screening, AScreenBeyondTheBoundIsTightenedAndThenGivenUp)
     LayerScreening layer = screening_of(policy(), ten_chunks(), done);
     EXPECT_EQ(layer.level, ScreenLevel::tightened);
     EXPECT_FALSE(layer.complete);
+    EXPECT_EQ(layer.screen.kappa, 32);
+    EXPECT_EQ(layer.screen.tau, 0.025);
+    EXPECT_NEAR(layer.screen.audit_share, 2 * 1.1 * 474'386.5 / 9'900'000, 1e-9);
     ASSERT_EQ(layer.trials.size(), 1U);
     EXPECT_FALSE(layer.trials[0].kept);
     EXPECT_GT(layer.trials[0].bound95, 1e-5);
 
     LevelTotals passed = done;
-    passed[1] = {10, 8'000'000, 380'000, 0};  // 3.00 / 380,000 < 1e-5
+    passed[2] = {10, 5'000'000, 520'000, 0};
     layer = screening_of(policy(), ten_chunks(), passed);
     EXPECT_TRUE(layer.complete);
     EXPECT_EQ(layer.level, ScreenLevel::tightened);
     ASSERT_EQ(layer.trials.size(), 2U);
     EXPECT_TRUE(layer.trials[1].kept);
+    EXPECT_EQ(layer.trials[1].screen.kappa, 32);
 
-    done[1] = {10, 8'000'000, 380'000, 1};  // 4.74 / 380,000 > 1e-5
+    done[2] = {10, 5'000'000, 520'000, 2};
     layer = screening_of(policy(), ten_chunks(), done);
     EXPECT_EQ(layer.level, ScreenLevel::exact);
+    EXPECT_TRUE(std::isinf(layer.screen.kappa));
     EXPECT_FALSE(layer.complete);
 
-    done[2] = {10, 0, 0, 0};
+    done[3] = {10, 0, 0, 0};
     layer = screening_of(policy(), ten_chunks(), done);
     EXPECT_TRUE(layer.complete);
     ASSERT_EQ(layer.trials.size(), 3U);
@@ -129,13 +133,41 @@ TEST(Screening, AScreenBeyondTheBoundIsTightenedAndThenGivenUp)
     EXPECT_TRUE(layer.trials[2].kept);
 }
 
-TEST(Screening, ALayerThatScreensTooFewPairsForTheBoundIsEvaluatedExactly)
+TEST(Screening, WhereFewerPairsAreScreenedThanThereAreMoreOfThemAreAudited)
 {
     LevelTotals done{};
-    done[0] = {10, 6'000'000, 290'000, 0};  // 3.00 / 290,000 > 1e-5: a stricter screen audits fewer still
-    const LayerScreening layer = screening_of(policy(), ten_chunks(), done);
-    EXPECT_EQ(layer.level, ScreenLevel::exact);
-    EXPECT_EQ(layer.trials.size(), 1U);
+    done[0] = {10, 3'000'000, 142'000, 0};  // 3.00 / 142,000 > 1e-5, whatever was found
+    LayerScreening layer = screening_of(policy(), ten_chunks(), done);
+    EXPECT_EQ(layer.level, ScreenLevel::audited_more);
+    EXPECT_EQ(layer.screen.kappa, 8);
+    EXPECT_EQ(layer.screen.tau, 0.1);
+    EXPECT_NEAR(layer.screen.audit_share, 1.1 * 474'386.5 / 3'000'000, 1e-9);
+    // One in 142,000 is less than the bound allows: still worth a second audit. Two are more.
+    done[0].disagreements = 1;
+    EXPECT_EQ(screening_of(policy(), ten_chunks(), done).level, ScreenLevel::audited_more);
+    LevelTotals worse = done;
+    worse[0].disagreements = 2;
+    EXPECT_EQ(screening_of(policy(), ten_chunks(), worse).level, ScreenLevel::tightened);
+
+    done[1] = {10, 3'000'000, 521'000, 1};
+    layer = screening_of(policy(), ten_chunks(), done);
+    EXPECT_TRUE(layer.complete);
+    ASSERT_EQ(layer.trials.size(), 2U);
+    EXPECT_FALSE(layer.trials[0].kept);
+    EXPECT_TRUE(layer.trials[1].kept);
+    done[1].disagreements = 3;
+    EXPECT_EQ(screening_of(policy(), ten_chunks(), done).level, ScreenLevel::tightened);
+    done[1] = {10, 3'000'000, 250'000, 0};  // far fewer than were to be audited: no third audit
+    EXPECT_EQ(screening_of(policy(), ten_chunks(), done).level, ScreenLevel::exact);
+}
+
+TEST(Screening, WhereAllWouldHaveToBeAuditedALayerIsEvaluatedExactly)
+{
+    LevelTotals done{};
+    done[0] = {10, 520'000, 24'600, 0};
+    EXPECT_EQ(screening_of(policy(), ten_chunks(), done).level, ScreenLevel::exact);
+    done[0] = {10, 1'000'000, 47'000, 40};
+    EXPECT_EQ(screening_of(policy(), ten_chunks(), done).level, ScreenLevel::exact);
 }
 
 TEST(Screening, NothingScreenedLeavesNothingToDoubt)
@@ -151,7 +183,7 @@ TEST(Screening, AChunkLostAtAnEarlierLevelIsAskedForAgain)
 {
     LevelTotals done{};
     done[0] = {9, 9'000'000, 430'000, 50};
-    done[1] = {10, 8'000'000, 380'000, 0};
+    done[2] = {10, 8'000'000, 480'000, 0};
     const LayerScreening layer = screening_of(policy(), ten_chunks(), done);
     EXPECT_EQ(layer.level, ScreenLevel::as_asked);
     EXPECT_FALSE(layer.complete);
@@ -162,7 +194,7 @@ TEST(Screening, WithoutAScreenALayerIsDoneWithItsChunks)
     ScreenPolicy exact;
     LevelTotals done{};
     EXPECT_FALSE(screening_of(exact, ten_chunks(), done).complete);
-    done[2].chunks = 10;
+    done[3].chunks = 10;
     const LayerScreening layer = screening_of(exact, ten_chunks(), done);
     EXPECT_TRUE(layer.complete);
     EXPECT_EQ(layer.trials.size(), 1U);
@@ -178,8 +210,8 @@ TEST(Screening, RefusesTotalsThatCannotBe)
     EXPECT_THROW(static_cast<void>(screening_of(policy(), ten_chunks(), done)), Error);
     done = {};
     done[0] = {10, 9'900'000, 480'000, 480};
-    done[2] = {1, 1, 0, 0};  // screened, though exact
-    done[1] = {10, 9'000'000, 400'000, 400};
+    done[2] = {10, 9'000'000, 900'000, 400};
+    done[3] = {1, 1, 0, 0};  // screened, though exact
     EXPECT_THROW(static_cast<void>(screening_of(policy(), ten_chunks(), done)), Error);
 }
 

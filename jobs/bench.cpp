@@ -1,0 +1,221 @@
+#include "jobs/bench.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <iterator>
+
+#include "engine/base/permutation.hpp"
+#include "engine/base/tolerance.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+void add_to(WorkCount& total, const WorkCount& part)
+{
+    total.pairs += part.pairs;
+    total.stopped += part.stopped;
+    total.masked += part.masked;
+    total.screened += part.screened;
+    total.rescreened += part.rescreened;
+    total.finished += part.finished;
+    total.macs += part.macs;
+}
+
+std::uint64_t distance(std::uint32_t a, std::uint32_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+}  // namespace
+
+const char* to_string(EvaluationMode mode)
+{
+    constexpr std::array kNames = {"reference", "exact", "screened"};
+    return kNames.at(static_cast<std::size_t>(mode));
+}
+
+std::vector<FaultIndex> bench_faults(const Plan& plan, LayerId layer, std::uint64_t count, std::uint64_t seed)
+{
+    std::vector<const Chunk*> chunks;
+    std::vector<std::uint64_t> first{0};  // place of each chunk's first fault among those of the layer
+    for (const Chunk& chunk : plan.chunks())
+    {
+        if (chunk.layer != layer) continue;
+        chunks.push_back(&chunk);
+        first.push_back(first.back() + chunk.count);
+    }
+    std::vector<FaultIndex> faults;
+    if (first.back() == 0) return faults;
+    const KeyedPermutation order(seed, RandomPurpose::bench, static_cast<std::uint64_t>(layer.value()),
+                                 first.back());
+    for (std::uint64_t k = 0; k < std::min(count, first.back()); ++k)
+    {
+        const std::uint64_t place = order(k);
+        const auto chunk = static_cast<std::size_t>(
+            std::distance(first.begin(), std::upper_bound(first.begin(), first.end(), place)) - 1);
+        faults.emplace_back(chunks[chunk]->first.value() + place - first[chunk]);
+    }
+    return faults;
+}
+
+std::uint64_t chunk_faults(const Plan& plan, LayerId layer)
+{
+    std::uint64_t most = 0;
+    for (const Chunk& chunk : plan.chunks())
+    {
+        if (chunk.layer == layer) most = std::max(most, chunk.count);
+    }
+    return most;
+}
+
+std::uint64_t next_count(std::uint64_t count, double seconds, double budget, std::uint64_t most)
+{
+    if (count >= most || seconds >= budget / 4) return count;
+    const double factor = std::clamp(0.8 * budget / std::max(seconds, 1e-9), 2.0, 64.0);
+    return std::min(most, static_cast<std::uint64_t>(factor * static_cast<double>(count)));
+}
+
+std::uint64_t ModeBench::faults() const
+{
+    std::uint64_t sum = 0;
+    for (const LayerBench& layer : layers)
+        sum += layer.faults();
+    return sum;
+}
+
+double ModeBench::seconds() const
+{
+    double sum = 0;
+    for (const LayerBench& layer : layers)
+        sum += layer.seconds;
+    return sum;
+}
+
+double ModeBench::shared_seconds() const
+{
+    double sum = 0;
+    for (const LayerBench& layer : layers)
+        sum += layer.shared_seconds;
+    return sum;
+}
+
+WorkCount ModeBench::work() const
+{
+    WorkCount sum;
+    for (const LayerBench& layer : layers)
+        add_to(sum, layer.work);
+    return sum;
+}
+
+ScreenTotals LayerBench::screen() const
+{
+    ScreenTotals totals;
+    for (const Outcome& outcome : outcomes)
+    {
+        totals.screened += outcome.screen.screened;
+        totals.audited += outcome.screen.audited;
+        totals.disagreements += outcome.screen.disagreements;
+    }
+    return totals;
+}
+
+ScreenTotals ModeBench::screen() const
+{
+    ScreenTotals sum;
+    for (const LayerBench& layer : layers)
+    {
+        const ScreenTotals part = layer.screen();
+        sum.screened += part.screened;
+        sum.audited += part.audited;
+        sum.disagreements += part.disagreements;
+    }
+    return sum;
+}
+
+double faults_per_second(const ModeBench& mode)
+{
+    double sum = 0;
+    double layers = 0;
+    for (const LayerBench& layer : mode.layers)
+    {
+        if (layer.faults() == 0) continue;
+        sum += layer.seconds / static_cast<double>(layer.faults());
+        ++layers;
+    }
+    return layers / sum;
+}
+
+double seconds_for(const ModeBench& mode, const std::vector<std::uint64_t>& faults)
+{
+    double sum = 0;
+    for (std::size_t l = 0; l < mode.layers.size(); ++l)
+    {
+        const LayerBench& layer = mode.layers[l];
+        if (faults.at(l) == 0) continue;
+        if (layer.faults() == 0)
+        {
+            sum += static_cast<double>(faults[l]) / faults_per_second(mode);
+            continue;
+        }
+        sum += layer.shared_seconds + (layer.seconds - layer.shared_seconds) *
+                                          static_cast<double>(faults[l]) /
+                                          static_cast<double>(layer.faults());
+    }
+    return sum;
+}
+
+Agreement compare(const ModeBench& mode, const ModeBench& against, const std::vector<double>& tolerances)
+{
+    Agreement result;
+    result.mode = mode.mode;
+    result.against = against.mode;
+    for (std::size_t l = 0; l < std::min(mode.layers.size(), against.layers.size()); ++l)
+    {
+        const std::vector<Outcome>& mine = mode.layers[l].outcomes;
+        const std::vector<Outcome>& theirs = against.layers[l].outcomes;
+        for (std::size_t k = 0; k < std::min(mine.size(), theirs.size()); ++k)
+        {
+            const Outcome& a = mine[k];
+            const Outcome& b = theirs[k];
+            ++result.faults;
+            for (const double tolerance : tolerances)
+            {
+                ++result.labels;
+                if (exceeds(a.drop, tolerance) != exceeds(b.drop, tolerance)) ++result.labels_differ;
+            }
+            if (a.tally == b.tally && a.drop == b.drop)
+                ++result.equal;
+            else if (a.stopped != b.stopped &&
+                     !exceeds(a.stopped ? a.drop : b.drop, a.stopped ? b.drop : a.drop))
+                ++result.bounded;
+            else
+            {
+                result.differing.push_back({l, k});
+                result.moved_images += distance(a.tally.mismatches, b.tally.mismatches);
+            }
+        }
+    }
+    return result;
+}
+
+std::uint64_t count_near_ties(const std::vector<float>& logits, std::size_t classes)
+{
+    std::uint64_t ties = 0;
+    for (std::size_t row = 0; row + classes <= logits.size(); row += classes)
+    {
+        std::vector<float> z(logits.begin() + static_cast<std::ptrdiff_t>(row),
+                             logits.begin() + static_cast<std::ptrdiff_t>(row + classes));
+        if (classes < 2 || !std::all_of(z.begin(), z.end(), [](float v) { return std::isfinite(v); }))
+            continue;
+        std::sort(z.begin(), z.end());
+        const double margin = static_cast<double>(z[classes - 1]) - static_cast<double>(z[classes - 2]);
+        const double largest = std::max(std::abs(z.front()), std::abs(z.back()));
+        if (margin <= 1e-4 * largest) ++ties;
+    }
+    return ties;
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,359 @@
+#include "jobs/bench_print.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "engine/base/version.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+const ModeBench* find_mode(const std::vector<ModeBench>& modes, EvaluationMode mode)
+{
+    const auto found =
+        std::find_if(modes.begin(), modes.end(), [mode](const ModeBench& m) { return m.mode == mode; });
+    return found == modes.end() ? nullptr : &*found;
+}
+
+/// Floating-point operations per second; a multiply-accumulate is two.
+double flops_of(const ModeBench& mode)
+{
+    return 2 * mode.work().macs / mode.seconds();
+}
+
+double share(std::uint64_t part, std::uint64_t whole)
+{
+    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+double ratio(const ModeBench& mode, const std::vector<ModeBench>& modes)
+{
+    const ModeBench* reference = find_mode(modes, EvaluationMode::reference);
+    return reference == nullptr ? std::numeric_limits<double>::quiet_NaN()
+                                : faults_per_second(mode) / faults_per_second(*reference);
+}
+
+/// Three digits, without an exponent where that can be read.
+std::string rate_text(double value)
+{
+    if (std::isnan(value)) return "-";
+    return value >= 100 ? format_count(static_cast<std::uint64_t>(std::llround(value)))
+                        : fmt::format("{:.3g}", value);
+}
+
+std::string time_text(double seconds)
+{
+    if (std::isnan(seconds)) return "-";
+    if (seconds < 120) return fmt::format("{:.3g} s", seconds);
+    if (seconds < 7200) return fmt::format("{:.1f} min", seconds / 60);
+    return seconds < 172800 ? fmt::format("{:.1f} h", seconds / 3600)
+                            : fmt::format("{:.1f} d", seconds / 86400);
+}
+
+std::string mebibytes(std::uint64_t bytes)
+{
+    return bytes == 0 ? "-" : format_count((bytes + (1U << 19U)) >> 20U);
+}
+
+/// "15", "50 to 71", "1 (3 of 22 layers)"
+std::string faults_text(const BenchSetting& setting, const ModeBench& mode)
+{
+    std::uint64_t fewest = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t most = 0;
+    std::size_t measured = 0;
+    std::size_t planned = 0;
+    for (std::size_t l = 0; l < mode.layers.size(); ++l)
+    {
+        const std::uint64_t faults = mode.layers[l].faults();
+        if (setting.plan_faults[l] > 0) ++planned;
+        if (faults == 0) continue;
+        ++measured;
+        fewest = std::min(fewest, faults);
+        most = std::max(most, faults);
+    }
+    std::string text = fewest == most ? format_count(most)
+                                      : fmt::format("{} to {}", format_count(fewest), format_count(most));
+    return measured == planned ? text : text + fmt::format(" ({} of {} layers)", measured, planned);
+}
+
+ResultTable speed_table(const BenchSetting& setting, const std::vector<ModeBench>& modes)
+{
+    ResultTable table;
+    table.title = fmt::format("Speed: {}, {} images, {}, {} thread(s)", setting.model,
+                              format_count(setting.images), setting.device, setting.threads);
+    table.columns = {"mode",          "faults per layer", "time",           "of it shared",
+                     "faults/s",      "x reference",      "whole campaign", "GFLOP/s",
+                     "of the peak %", "working MiB",      "resident MiB"};
+    for (const ModeBench& mode : modes)
+    {
+        table.rows.push_back({to_string(mode.mode), faults_text(setting, mode), time_text(mode.seconds()),
+                              time_text(mode.shared_seconds()), rate_text(faults_per_second(mode)),
+                              rate_text(ratio(mode, modes)),
+                              time_text(seconds_for(mode, setting.plan_faults)),
+                              rate_text(flops_of(mode) / 1e9),
+                              fmt::format("{:.1f}", 100 * flops_of(mode) / setting.peak.flops),
+                              mebibytes(mode.peak_bytes), mebibytes(mode.resident_bytes)});
+    }
+    table.note = fmt::format(
+        "Faults of the job's own sample, as many in each layer: faults/s is what such a mix runs at, so "
+        "modes "
+        "compare although each had its own number of faults. Shared: golden and gradient passes, which all "
+        "faults of a layer use; the more faults, the less they weigh. Whole campaign: the job's {} faults on "
+        "one rank like this one. The peak is {:.1f} GFLOP/s, measured with {} on these threads; a "
+        "multiply-accumulate counts as two operations, and what a mode skips does not count. The memory "
+        "budget "
+        "(campaign.memory_budget) is {} MiB.",
+        format_count(
+            std::accumulate(setting.plan_faults.begin(), setting.plan_faults.end(), std::uint64_t{0})),
+        setting.peak.flops / 1e9, setting.peak.instruction, setting.memory_budget >> 20U);
+    return table;
+}
+
+ResultTable pairs_table(const BenchSetting& setting, const std::vector<ModeBench>& modes)
+{
+    ResultTable table;
+    table.title = "What became of the (fault, image) pairs, %";
+    table.columns = {"mode",           "pairs",         "stopped", "masked",    "screened",
+                     "screened later", "to the logits", "audited", "disagreed", "MAC per pair"};
+    for (const ModeBench& mode : modes)
+    {
+        const WorkCount work = mode.work();
+        const auto percent = [&](std::uint64_t part) { return format_percent(share(part, work.pairs), 3); };
+        table.rows.push_back(
+            {to_string(mode.mode), format_count(work.pairs), percent(work.stopped), percent(work.masked),
+             percent(work.screened), percent(work.rescreened), percent(work.finished),
+             percent(mode.screen().audited), format_count(mode.screen().disagreements),
+             rate_text(work.macs / static_cast<double>(std::max<std::uint64_t>(1, work.pairs)))});
+    }
+    table.note =
+        "Stopped: never looked at, the fault was beyond every tolerance before. Masked: the change came out "
+        "as exactly zero. Screened: to be taken as unchanged at the faulty layer, or later. To the logits: "
+        "computed to the end. Audited: screened pairs that were computed all the same, counted twice here; "
+        "disagreed: wrong ones among them, pairs. The layers before the faulty one are computed again in "
+        "reference only.";
+    if (!setting.too_small.empty())
+    {
+        table.note += fmt::format(
+            " The campaign itself evaluates {} exactly, because they have too few pairs to prove "
+            "campaign.screen_bound; here they are screened for comparison.",
+            fmt::join(setting.too_small, ", "));
+    }
+    return table;
+}
+
+ResultTable layers_table(const BenchSetting& setting, const std::vector<ModeBench>& modes)
+{
+    ResultTable table;
+    table.title = "By layer";
+    table.columns = {"layer", "chunk"};
+    for (const ModeBench& mode : modes)
+    {
+        const std::string name = to_string(mode.mode);
+        table.columns.push_back(name + "/s");
+        if (mode.mode == EvaluationMode::reference) continue;
+        table.columns.insert(table.columns.end(), {"x reference", "shared", "to the logits %"});
+    }
+    const ModeBench* reference = find_mode(modes, EvaluationMode::reference);
+    for (std::size_t l = 0; l < setting.layers.size(); ++l)
+    {
+        if (setting.plan_faults[l] == 0) continue;
+        std::vector<std::string> row{setting.layers[l], format_count(setting.chunk_faults[l])};
+        for (const ModeBench& mode : modes)
+        {
+            const LayerBench& layer = mode.layers[l];
+            const double rate = layer.faults() > 0 ? static_cast<double>(layer.faults()) / layer.seconds
+                                                   : std::numeric_limits<double>::quiet_NaN();
+            row.push_back(rate_text(rate));
+            if (mode.mode == EvaluationMode::reference) continue;
+            row.push_back(rate_text(reference == nullptr ? std::numeric_limits<double>::quiet_NaN()
+                                                         : rate / faults_per_second(*reference)));
+            row.push_back(time_text(layer.shared_seconds));
+            row.push_back(format_percent(share(layer.work.finished, layer.work.pairs)));
+        }
+        table.rows.push_back(std::move(row));
+    }
+    table.note =
+        "Faults per second. Chunk: faults that the campaign evaluates together, and so does this benchmark.";
+    return table;
+}
+
+ResultTable agreement_table(const std::vector<Agreement>& agreements)
+{
+    ResultTable table;
+    table.title = "Agreement on the same faults";
+    table.columns = {"mode",   "against",   "faults", "equal",  "within the bound",
+                     "differ", "near-ties", "images", "labels", "labels that differ"};
+    table.text_columns = 2;
+    for (const Agreement& a : agreements)
+    {
+        table.rows.push_back(
+            {to_string(a.mode), to_string(a.against), format_count(a.faults), format_count(a.equal),
+             format_count(a.bounded), format_count(a.differing.size()), format_count(a.near_ties),
+             format_count(a.moved_images), format_count(a.labels), format_count(a.labels_differ)});
+    }
+    table.note =
+        "Equal: the same images evaluated, correct, changed and not finite, the same drop. Within the bound: "
+        "one of the modes stopped early, and the other's drop is at least the bound. Near-ties: differing "
+        "faults with enough images whose two largest logits are within 1e-4 of each other, so that rounding "
+        "explains the difference. Images: by how many the changed ones differ. Labels: critical or "
+        "acceptable, "
+        "for each fault and tolerance.";
+    return table;
+}
+
+// JSON, written by hand: numbers are doubles or counts, texts are escaped.
+
+std::string json(const std::string& text)
+{
+    std::string out = "\"";
+    for (const char c : text)
+    {
+        if (c == '"' || c == '\\')
+            out += fmt::format("\\{}", c);
+        else if (static_cast<unsigned char>(c) < 0x20)
+            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        else
+            out += c;
+    }
+    return out + "\"";
+}
+
+std::string json(double value)
+{
+    return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
+std::string json(std::uint64_t value)
+{
+    return std::to_string(value);
+}
+
+template<class T>
+std::string json_list(const std::vector<T>& values)
+{
+    std::string out;
+    for (const T& value : values)
+        out += (out.empty() ? "" : ", ") + json(value);
+    return "[" + out + "]";
+}
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+std::string json_object(const Fields& fields)
+{
+    std::string out;
+    for (const auto& [name, value] : fields)
+        out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", json(name), value);
+    return "{" + out + "}";
+}
+
+std::string json_array(const std::vector<std::string>& values)
+{
+    return "[" + fmt::format("{}", fmt::join(values, ",\n  ")) + "]";
+}
+
+Fields work_fields(const WorkCount& work)
+{
+    return {{"pairs", json(work.pairs)},
+            {"stopped", json(work.stopped)},
+            {"masked", json(work.masked)},
+            {"screened", json(work.screened)},
+            {"rescreened", json(work.rescreened)},
+            {"finished", json(work.finished)},
+            {"macs", json(work.macs)}};
+}
+
+std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const std::vector<ModeBench>& modes)
+{
+    std::vector<std::string> layers;
+    for (std::size_t l = 0; l < mode.layers.size(); ++l)
+    {
+        const LayerBench& layer = mode.layers[l];
+        const ScreenTotals screen = layer.screen();
+        Fields fields{{"layer", json(setting.layers[l])}, {"faults", json(layer.faults())},
+                      {"seconds", json(layer.seconds)},   {"shared_seconds", json(layer.shared_seconds)},
+                      {"audited", json(screen.audited)},  {"disagreements", json(screen.disagreements)}};
+        const Fields work = work_fields(layer.work);
+        fields.insert(fields.end(), work.begin(), work.end());
+        layers.push_back(json_object(fields));
+    }
+    Fields fields{{"mode", json(std::string(to_string(mode.mode)))},
+                  {"faults", json(mode.faults())},
+                  {"setup_seconds", json(mode.setup_seconds)},
+                  {"seconds", json(mode.seconds())},
+                  {"shared_seconds", json(mode.shared_seconds())},
+                  {"faults_per_second", json(faults_per_second(mode))},
+                  {"ratio_to_reference", json(ratio(mode, modes))},
+                  {"campaign_seconds", json(seconds_for(mode, setting.plan_faults))},
+                  {"flops", json(flops_of(mode))},
+                  {"audited", json(mode.screen().audited)},
+                  {"disagreements", json(mode.screen().disagreements)},
+                  {"share_of_peak", json(flops_of(mode) / setting.peak.flops)},
+                  {"peak_bytes", json(mode.peak_bytes)},
+                  {"resident_bytes", json(mode.resident_bytes)}};
+    const Fields work = work_fields(mode.work());
+    fields.insert(fields.end(), work.begin(), work.end());
+    fields.emplace_back("layers", json_array(layers));
+    return json_object(fields);
+}
+
+}  // namespace
+
+std::vector<ResultTable> bench_tables(const BenchSetting& setting, const std::vector<ModeBench>& modes,
+                                      const std::vector<Agreement>& agreements)
+{
+    std::vector<ResultTable> tables{speed_table(setting, modes), pairs_table(setting, modes),
+                                    layers_table(setting, modes)};
+    if (!agreements.empty()) tables.push_back(agreement_table(agreements));
+    return tables;
+}
+
+std::string bench_json(const BenchSetting& setting, const std::vector<ModeBench>& modes,
+                       const std::vector<Agreement>& agreements)
+{
+    std::vector<std::string> mode_objects;
+    for (const ModeBench& mode : modes)
+        mode_objects.push_back(mode_json(setting, mode, modes));
+    std::vector<std::string> agreement_objects;
+    for (const Agreement& a : agreements)
+    {
+        agreement_objects.push_back(json_object({{"mode", json(std::string(to_string(a.mode)))},
+                                                 {"against", json(std::string(to_string(a.against)))},
+                                                 {"faults", json(a.faults)},
+                                                 {"equal", json(a.equal)},
+                                                 {"within_bound", json(a.bounded)},
+                                                 {"differ", json(std::uint64_t{a.differing.size()})},
+                                                 {"near_ties", json(a.near_ties)},
+                                                 {"moved_images", json(a.moved_images)},
+                                                 {"labels", json(a.labels)},
+                                                 {"labels_differ", json(a.labels_differ)}}));
+    }
+    return json_object({{"software_version", json(std::string(software_version()))},
+                        {"git_sha1", json(std::string(git_sha1()))},
+                        {"job", json(setting.job)},
+                        {"model", json(setting.model)},
+                        {"device", json(setting.device)},
+                        {"backend", json(setting.backend)},
+                        {"threads", json(static_cast<std::uint64_t>(setting.threads))},
+                        {"images", json(setting.images)},
+                        {"memory_budget", json(setting.memory_budget)},
+                        {"peak_flops", json(setting.peak.flops)},
+                        {"peak_instruction", json(setting.peak.instruction)},
+                        {"layers", json_list(setting.layers)},
+                        {"plan_faults", json_list(setting.plan_faults)},
+                        {"chunk_faults", json_list(setting.chunk_faults)},
+                        {"too_small", json_list(setting.too_small)},
+                        {"modes", json_array(mode_objects)},
+                        {"agreement", json_array(agreement_objects)}}) +
+           "\n";
+}
+
+}  // namespace flipstorm
