@@ -116,6 +116,8 @@ class Evaluator::Implementation
         golden_ = golden_of(golden_logits(executor_, network_, images_, tile_images_, options_.threads),
                             images_.labels);
         order_ = evaluation_order(golden_);
+        mean_margin_ = std::accumulate(golden_.margin.begin(), golden_.margin.end(), 0.0F) /
+                       static_cast<float>(golden_.margin.size());
         evaluator_ = make_evaluator();
         for (const InjectableLayer& layer : layers_)
             static_cast<void>(budget_of(layer));
@@ -316,6 +318,7 @@ class Evaluator::Implementation
         {
             tile.label.push_back(golden_.label[static_cast<std::size_t>(index)]);
             tile.top1.push_back(golden_.top1[static_cast<std::size_t>(index)]);
+            tile.certainty.push_back(golden_.margin[static_cast<std::size_t>(index)] / mean_margin_);
         }
         ready->prepared = evaluator_->prepare(layer, tile, screened);
         if (t < kept_.size()) kept_[t] = ready;
@@ -330,6 +333,7 @@ class Evaluator::Implementation
     Executor executor_;
     Golden golden_;
     std::vector<std::int64_t> order_;
+    float mean_margin_ = 0;
     std::unique_ptr<TileEvaluator> evaluator_;
     WorkCount work_;
     LayerId prepared_for_{-1};  ///< what the kept tiles were prepared for

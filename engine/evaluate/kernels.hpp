@@ -89,6 +89,16 @@ struct Kernels
                      const float* golden_out, float* out);
 
     /**
+     * The same for one map, [H·W]; kLanes floats behind the maps must be readable.
+     * \param rows  work space of `width` rounded up to whole vectors
+     */
+    void (*map_pool)(const PoolWindow& pool, const float* golden, const float* change,
+                     const float* golden_out, float* rows, float* out);
+
+    /// out = values · factor, whole vectors.
+    void (*multiply)(const float* values, float factor, float* out, std::int64_t count);
+
+    /**
      * products[k] = Σ_i change[i] · gradients[k·stride + i], k < rivals, in 16 interleaved partial sums.
      * count need not be a multiple of kLanes.
      */

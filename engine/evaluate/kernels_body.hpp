@@ -233,6 +233,41 @@ void max_pool(const PoolWindow& pool, const float* golden, const float* change, 
     }
 }
 
+void map_pool(const PoolWindow& pool, const float* golden, const float* change, const float* golden_out,
+              float* rows, float* out)
+{
+    for (std::int64_t h = 0; h < pool.out_height; ++h)
+    {
+        const std::int64_t top = h * pool.stride - pool.padding;
+        const std::int64_t h0 = top < 0 ? 0 : top;
+        const std::int64_t h1 = top + pool.kernel < pool.height ? top + pool.kernel : pool.height;
+        // Down the columns first, whole vectors at a time; what is read past a row's end is not used.
+        for (std::int64_t x = 0; x < pool.width; x += kWidth)
+        {
+            Vector most = all(-std::numeric_limits<float>::infinity());
+            for (std::int64_t y = h0; y < h1; ++y)
+                most = larger(load(golden + y * pool.width + x) + load(change + y * pool.width + x), most);
+            store(rows + x, most);
+        }
+        for (std::int64_t w = 0; w < pool.out_width; ++w)
+        {
+            const std::int64_t left = w * pool.stride - pool.padding;
+            const std::int64_t x0 = left < 0 ? 0 : left;
+            const std::int64_t x1 = left + pool.kernel < pool.width ? left + pool.kernel : pool.width;
+            float most = rows[x0];
+            for (std::int64_t x = x0 + 1; x < x1; ++x)
+                most = rows[x] > most || rows[x] != rows[x] ? rows[x] : most;
+            out[h * pool.out_width + w] = most - golden_out[h * pool.out_width + w];
+        }
+    }
+}
+
+void multiply(const float* values, float factor, float* out, std::int64_t count)
+{
+    for (std::int64_t i = 0; i < count; i += kWidth)
+        store(out + i, load(values + i) * factor);
+}
+
 template<int RIVALS>
 void dots_of(const float* change, const float* gradients, std::ptrdiff_t stride, std::int64_t count,
              float* products)
@@ -340,6 +375,8 @@ const Kernels FLIPSTORM_KERNELS = {FLIPSTORM_KERNELS_NAME,
                                    scale,
                                    add,
                                    max_pool,
+                                   map_pool,
+                                   multiply,
                                    dots,
                                    within,
                                    largest,

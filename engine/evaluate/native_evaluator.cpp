@@ -323,6 +323,12 @@ class GroupRun
         return golden_.slots[index(id)].data_ptr<float>() + image_ * form(id).slot();
     }
 
+    /// How many standard deviations a change may have on this image: in proportion to the image's margin.
+    [[nodiscard]] float tau() const
+    {
+        return static_cast<float>(screen_->tau) * tile_.certainty[static_cast<std::size_t>(image_)];
+    }
+
     /// Whether first-order moves of the margins, [rivals], are harmless.
     [[nodiscard]] bool harmless(const float* moves) const
     {
@@ -432,8 +438,7 @@ float GroupRun::small_change(std::int64_t channel, const float* gradient, std::p
     kernels_.dots(map, gradient, step, golden_.rivals, pixels, moves.data());
     const float* margin = golden_.margins.data() + image_ * golden_.rivals;
     float most = 0;
-    float limit = static_cast<float>(screen_->tau) *
-                  evaluator_.spread(layer_.node)[static_cast<std::size_t>(channel)] /
+    float limit = tau() * evaluator_.spread(layer_.node)[static_cast<std::size_t>(channel)] /
                   kernels_.largest(map, pixels);
     for (std::int64_t k = 0; k < golden_.rivals; ++k)
     {
@@ -576,11 +581,13 @@ void GroupRun::filters(const Conv2dOp& op)
         }
         start(f, channel, screened);
         float* map = at(plan_.first_buffer, space_.slots.size() - 1);
-        for (std::int64_t p = 0; p < pixels; ++p)
-            map[p] = delta * space_.map[static_cast<std::size_t>(p)];
+        kernels_.multiply(space_.map.data(), delta, map, out.map());
         // What lies in the padding is not multiplied at all, not even by infinity.
-        if (!finite) clear_padding(op, static_cast<std::int64_t>(parameter) % inputs, map);
-        std::fill(map + pixels, map + out.map(), 0.0F);
+        if (!finite)
+        {
+            clear_padding(op, static_cast<std::int64_t>(parameter) % inputs, map);
+            std::fill(map + pixels, map + out.map(), 0.0F);
+        }
         if (space_.slots.size() == static_cast<std::size_t>(plan_.batch)) flush();
     }
 }
@@ -835,8 +842,7 @@ void GroupRun::batch_norm(const NativeStep& step)
             continue;
         }
         const float factor = scale[static_cast<std::size_t>(channel_at(step.node, space_.slots[s]))];
-        for (std::int64_t p = 0; p < f.map(); ++p)
-            to[p] = from[p] * factor;
+        kernels_.multiply(from, factor, to, f.map());
     }
 }
 
@@ -860,6 +866,9 @@ void GroupRun::max_pool(const NativeStep& step, const MaxPool2dOp& op)
     const NodeId input = step.inputs[0].node;
     const ValueForm& in = form(input);
     const ValueForm& out = form(step.node);
+    const PoolWindow window{in.height,           in.width,  out.height, out.width,
+                            padded(in.channels), op.kernel, op.stride,  op.padding};
+    space_.block.resize(std::max(space_.block.size(), static_cast<std::size_t>(padded(in.width))));
     flags_.resize(space_.slots.size());
     for (std::size_t s = 0; s < space_.slots.size(); ++s)
     {
@@ -867,35 +876,13 @@ void GroupRun::max_pool(const NativeStep& step, const MaxPool2dOp& op)
         float* to = at(step.buffer, s);
         if (step.extent == Extent::everything)
         {
-            const PoolWindow window{in.height,           in.width,  out.height, out.width,
-                                    padded(in.channels), op.kernel, op.stride,  op.padding};
             kernels_.max_pool(window, golden_slot(input), from, golden_slot(step.node), to);
             flags_[s] = static_cast<char>(kernels_.any(to, out.slot()));
             continue;
         }
         const std::int64_t channel = channel_at(step.node, space_.slots[s]);
-        const float* golden = golden_map(input, channel);
-        const float* golden_out = golden_map(step.node, channel);
-        for (std::int64_t y = 0; y < out.height; ++y)
-        {
-            const std::int64_t top = y * op.stride - op.padding;
-            const std::int64_t y1 = std::min(top + op.kernel, in.height);
-            for (std::int64_t x = 0; x < out.width; ++x)
-            {
-                const std::int64_t left = x * op.stride - op.padding;
-                const std::int64_t x1 = std::min(left + op.kernel, in.width);
-                float most = -std::numeric_limits<float>::infinity();
-                for (std::int64_t i = std::max<std::int64_t>(top, 0); i < y1; ++i)
-                {
-                    for (std::int64_t j = std::max<std::int64_t>(left, 0); j < x1; ++j)
-                    {
-                        const float value = golden[i * in.width + j] + from[i * in.width + j];
-                        if (value > most || std::isnan(value)) most = value;
-                    }
-                }
-                to[y * out.width + x] = most - golden_out[y * out.width + x];
-            }
-        }
+        kernels_.map_pool(window, golden_map(input, channel), from, golden_map(step.node, channel),
+                          space_.block.data(), to);
         std::fill(to + out.pixels(), to + out.map(), 0.0F);
         flags_[s] = static_cast<char>(kernels_.any(to, out.pixels()));
     }
@@ -1082,13 +1069,13 @@ void GroupRun::check(const NativeStep& step)
     const ValueForm& f = form(step.node);
     const bool all = step.extent == Extent::everything;
     const std::vector<float>& spread = evaluator_.spread(step.node);
-    const auto tau = static_cast<float>(screen_->tau);
+    const float limit = tau();
     if (all)
     {
         space_.limit.assign(static_cast<std::size_t>(padded(f.channels)),
                             std::numeric_limits<float>::infinity());
         for (std::size_t c = 0; c < spread.size(); ++c)
-            space_.limit[c] = tau * spread[c];
+            space_.limit[c] = limit * spread[c];
     }
     flags_.assign(space_.slots.size(), 1);
     bool any = false;
@@ -1109,7 +1096,7 @@ void GroupRun::check(const NativeStep& step)
         else
         {
             const std::int64_t channel = channel_at(step.node, slot);
-            if (!(kernels_.largest(change, f.pixels()) < tau * spread[static_cast<std::size_t>(channel)]))
+            if (!(kernels_.largest(change, f.pixels()) < limit * spread[static_cast<std::size_t>(channel)]))
                 continue;
             kernels_.dots(change,
                           golden_.gradient_maps[index(step.node)].data_ptr<float>() +

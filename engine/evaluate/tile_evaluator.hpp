@@ -21,6 +21,7 @@ struct Tile
     torch::Tensor images;             ///< normalised, [tile, C, H, W]
     std::vector<std::int32_t> label;  ///< [tile]
     std::vector<std::int32_t> top1;   ///< golden, [tile]
+    std::vector<float> certainty;     ///< golden margin over the mean margin of all test images, [tile]
 
     [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(label.size()); }
 };
