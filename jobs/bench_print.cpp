@@ -189,8 +189,8 @@ ResultTable agreement_table(const std::vector<Agreement>& agreements)
 {
     ResultTable table;
     table.title = "Agreement on the same faults";
-    table.columns = {"mode",   "against",   "faults", "equal",  "within the bound",
-                     "differ", "near-ties", "images", "labels", "labels that differ"};
+    table.columns = {"mode",   "against",     "faults", "equal",  "within the bound",
+                     "differ", "by rounding", "images", "labels", "labels that differ"};
     table.text_columns = 2;
     for (const Agreement& a : agreements)
     {
@@ -201,11 +201,10 @@ ResultTable agreement_table(const std::vector<Agreement>& agreements)
     }
     table.note =
         "Equal: the same images evaluated, correct, changed and not finite, the same drop. Within the bound: "
-        "one of the modes stopped early, and the other's drop is at least the bound. Near-ties: differing "
-        "faults with enough images whose two largest logits are within 1e-4 of each other, so that rounding "
-        "explains the difference. Images: by how many the changed ones differ. Labels: critical or "
-        "acceptable, "
-        "for each fault and tolerance.";
+        "one of the modes stopped early, and the other's drop is at least the bound. By rounding: differing "
+        "faults that enough images explain whose two largest logits are within 1e-4 of each other, or so "
+        "large that the order of a sum decides whether it overflows. Images: by how many the changed ones "
+        "differ. Labels: critical or acceptable, for each fault and tolerance.";
     return table;
 }
 

@@ -181,8 +181,8 @@ CASES = [
     ("help", COMPLETE, [], "--help", nothing),
     ("help of a subcommand", COMPLETE, [], "inject --help", nothing),
     ("version", COMPLETE, [], "--version", nothing),
-    ("bench", USAGE, ["not built yet"], "bench {f}/job.toml", nothing),
-    ("import", USAGE, ["not built yet"], "import {f}/model.pt {f}/job.toml --to {f}/model.h5", nothing),
+    ("bench of an unknown mode", USAGE, ["--modes", "fast not in"], "bench {f}/job.toml --modes fast", nothing),
+    ("import of nothing", IO, ["model.pt", "No such file"], "import {f}/model.pt {f}/job.toml --to {f}/m.h5", nothing),
     # Job file.
     ("no job file", USAGE, ["{f}/none.toml", "No such file"], "inject {f}/none.toml", nothing),
     ("job file is a folder", USAGE, ["{f}/data", "folder"], "inject {f}/data", nothing),

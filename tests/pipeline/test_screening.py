@@ -37,7 +37,7 @@ class Screening(PipelineTest):
         model = cls.folder / "model"
         cls.complete("train", cls.job, "--out", model)
         cls.keys = set_keys(
-            model__file=model / "model.h5", campaign__limit=1920, campaign__screen_bound=BOUND,
+            model__file=model / "model.h5", campaign__limit=960, campaign__screen_bound=BOUND,
             campaign__journal_seconds=0.1, device__threads=1,
         )
         cls.files, cls.log = {}, {}
