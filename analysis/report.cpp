@@ -138,7 +138,9 @@ std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
             format_percent(static_cast<double>(screen.screened) / static_cast<double>(screen.pairs)),
             format_count(screen.audited), format_count(screen.disagreements), 100 * screen.bound95));
     }
-    const auto given_up = std::count(screen.trials.kept.begin(), screen.trials.kept.end(), 0);
+    int given_up = 0;
+    for (std::size_t row = 0; row < screen.trials.size(); ++row)
+        given_up += screen_verdict(screen.trials, row) == "given up" ? 1 : 0;
     if (given_up > 0)
     {
         notes.push_back(fmt::format(

@@ -125,27 +125,35 @@ ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance)
     return table;
 }
 
+std::string screen_verdict(const ScreenTable& trials, std::size_t row)
+{
+    constexpr std::uint8_t kAuditedMore = 1;
+    if (trials.kept.at(row) == 1) return "kept";
+    const bool again = row + 1 < trials.size() && trials.level[row + 1] == kAuditedMore;
+    return again ? "audit too small" : "given up";
+}
+
 ResultTable screen_table(const CampaignRecord& campaign)
 {
     constexpr std::array kLevels = {"as asked", "audited more", "tightened", "exact"};
     const ScreenTable& trials = campaign.header.screen.trials;
     ResultTable table;
     table.title = "Screened evaluation by layer";
-    table.columns = {"layer", "screen",     "outcomes", "kappa",     "tau",
-                     "pairs", "screened %", "audited",  "disagreed", "wrong at most %"};
+    table.columns = {"layer", "screen",     "verdict", "kappa",     "tau",
+                     "pairs", "screened %", "audited", "disagreed", "wrong at most %"};
     table.text_columns = 3;
     table.note = fmt::format(
         "Screened: (fault, image) pairs whose prediction was taken as unchanged to first order. A random "
         "share of them was evaluated all the same; wrong at most: one-sided 95 % Clopper-Pearson bound on "
         "the share of wrong pairs among the screened ones of the layer. A screen with a bound of more than "
-        "{} % is given up and the layer evaluated again more carefully.",
+        "{} % is audited more or given up, and the layer evaluated again.",
         percent_text(campaign.header.screen.screen_bound));
     for (std::size_t i = 0; i < trials.size(); ++i)
     {
         const bool exact = trials.kappa[i] == 0;
         const auto cell = [exact](const std::string& text) { return exact ? std::string("-") : text; };
         table.rows.push_back({campaign.header.layers.name.at(static_cast<std::size_t>(trials.layer[i])),
-                              kLevels.at(trials.level[i]), trials.kept[i] == 1 ? "kept" : "given up",
+                              kLevels.at(trials.level[i]), screen_verdict(trials, i),
                               cell(fmt::format("{:g}", trials.kappa[i])),
                               cell(fmt::format("{:g}", trials.tau[i])), format_count(trials.pairs[i]),
                               cell(format_percent(static_cast<double>(trials.screened[i]) /

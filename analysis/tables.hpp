@@ -28,6 +28,10 @@ ResultTable critical_share_table(const CampaignRecord& campaign);
 /// The same per layer, for one tolerance.
 ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance);
 
+/// Verdict on a trial of a screen: "kept", "audit too small" (the same screen was audited more) or "given
+/// up".
+std::string screen_verdict(const ScreenTable& trials, std::size_t row);
+
 /// The screens that were tried on the layers, and what their audits found.
 ResultTable screen_table(const CampaignRecord& campaign);
 

@@ -213,7 +213,7 @@ const FileSpec& campaign_spec()
              {"screen"},
              "1",
              "whether the layer's outcomes in this file are those of this row",
-             {{0, "given up, evaluated again more carefully"}, {1, "kept"}}},
+             {{0, "evaluated again more carefully"}, {1, "kept"}}},
             {"/faults/stratum", T::int32, {"fault"}, "1", "row of /strata"},
             {"/faults/layer", T::int32, {"fault"}, "1", "row of /layers"},
             {"/faults/parameter",

@@ -146,7 +146,7 @@ class Injection
         }
     }
 
-    /// Say on rank 0 that a screen was given up, and what follows.
+    /// Say on rank 0 that a screen did not pass, and what follows.
     void announce(std::size_t layer, std::size_t trial) const
     {
         const LayerScreening& now = layers_[layer];
@@ -156,12 +156,14 @@ class Injection
         const ScreenLevel next = last ? now.level : now.trials[trial + 1].level;
         const Screen& screen = last ? now.screen : now.trials[trial + 1].screen;
         log_warning(
-            "screen of layer '{}' given up: of {} screened pairs {} were audited and {} disagreed, so up to "
-            "{:.2g} may be wrong (95 %), more than campaign.screen_bound = {:g}; its {} chunks are computed "
-            "again, {}",
-            campaign_.layers[layer].name, format_count(failed.totals.screened),
-            format_count(failed.totals.audited), format_count(failed.totals.disagreements), failed.bound95,
-            campaign_.policy.bound, campaign_.work[layer].chunks,
+            "{} of layer '{}' {}: of {} screened pairs {} were audited and {} disagreed, so up to {:.2g} may "
+            "be "
+            "wrong (95 %), more than campaign.screen_bound = {:g}; its {} chunks are computed again, {}",
+            next == ScreenLevel::audited_more ? "audit" : "screen", campaign_.layers[layer].name,
+            next == ScreenLevel::audited_more ? "too small" : "given up",
+            format_count(failed.totals.screened), format_count(failed.totals.audited),
+            format_count(failed.totals.disagreements), failed.bound95, campaign_.policy.bound,
+            campaign_.work[layer].chunks,
             next == ScreenLevel::exact
                 ? std::string("exactly")
                 : fmt::format("with kappa = {:g}, tau = {:g} and {} % audited", screen.kappa, screen.tau,

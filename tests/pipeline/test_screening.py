@@ -102,10 +102,11 @@ class Screening(PipelineTest):
             disagreed = f"{row['audited']:,} were audited and {row['disagreements']:,} disagreed"
             lines = [
                 line for line in self.log["careless"].splitlines()
-                if f"screen of layer '{LAYERS[row['layer']]}' given up" in line and disagreed in line
+                if f" of layer '{LAYERS[row['layer']]}' " in line and disagreed in line
             ]
             self.assertEqual(len(lines), 1, self.log["careless"])
-        self.assertEqual(self.log["careful"].count("given up"), sum(not row["kept"] for row in self.screens("careful")))
+        again = [row for row in self.screens("careful") if row["level"] == AUDITED_MORE]
+        self.assertEqual(self.log["careful"].count("too small"), len(again), self.log["careful"])
         self.assertNotIn("given up", self.log["exact"])
 
     def test_what_was_given_up_has_the_outcomes_of_exact(self):

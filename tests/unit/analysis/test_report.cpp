@@ -104,6 +104,10 @@ TEST_F(Report, ShowsWhatTheAuditsOfTheScreenFound)
                                                        "78.12", "200,000", "3", "0.0039"}));
     EXPECT_EQ(table.rows[2],
               (std::vector<std::string>{"fc1", "exact", "kept", "-", "-", "320,000", "-", "-", "-", "-"}));
+    ScreenTable trials = campaign.header.screen.trials;
+    trials.level = {0, 0, 1};
+    EXPECT_EQ(screen_verdict(trials, 1), "audit too small");
+    EXPECT_EQ(screen_verdict(trials, 2), "kept");
     const auto has = [this](const std::string& part) {
         return render_report(campaign, forest, protection, {}).find(part) != std::string::npos;
     };
