@@ -6,6 +6,7 @@
 #include "engine/data/cifar.hpp"
 #include "engine/data/idx.hpp"
 #include "engine/data/synthetic.hpp"
+#include "engine/network/builders.hpp"
 
 namespace flipstorm
 {
@@ -67,6 +68,16 @@ ImageSet load_test_images(const Job& job)
     FS_CHECK(JobError, job.data.test_images <= images.size(),
              "data.test_images = {}, but the test set has {} images", job.data.test_images, images.size());
     return images.head(job.data.test_images);
+}
+
+Network fresh_network(const Job& job, const Dataset& dataset)
+{
+    const ImageSet& images = dataset.train;
+    return build_network(job.model.arch, number_format(job.model.format),
+                         {images.channels, images.height, images.width}, dataset.num_classes,
+                         dataset.normalisation, job.job.seed,
+                         {activation_from(job.model.activation), layer_order_from(job.model.order),
+                          shortcut_from(job.model.shortcut)});
 }
 
 ModelRecord to_record(const Network& network)

@@ -33,6 +33,10 @@ Dataset load_dataset(const Job& job);
 /// The first data.test_images test images of a job (0: all). \throws JobError, FileError, DataError
 ImageSet load_test_images(const Job& job);
 
+/// The network that a job trains, before it is trained. \throws JobError, DataError if the images do not fit
+/// it
+Network fresh_network(const Job& job, const Dataset& dataset);
+
 /// A network as a record; provenance and test accuracy are left to the caller.
 ModelRecord to_record(const Network& network);
 

@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "analysis/tables.hpp"
-#include "engine/network/builders.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/plan_of_job.hpp"
 #include "jobs/screening.hpp"
@@ -62,10 +61,7 @@ std::string describe_plan(const Context& context)
     std::string text;
     const auto network = [&] {
         if (std::filesystem::exists(context.model_file())) return load_network(context.model_file());
-        const Dataset dataset = load_dataset(job);
-        return build_network(job.model.arch, number_format(job.model.format),
-                             {dataset.train.channels, dataset.train.height, dataset.train.width},
-                             dataset.num_classes, dataset.normalisation, job.job.seed);
+        return fresh_network(job, load_dataset(job));
     }();
     const auto images = static_cast<std::uint64_t>(load_test_images(job).size());
     const std::vector<InjectableLayer> layers = injectable_layers(network);

@@ -3,7 +3,6 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
-#include "engine/network/builders.hpp"
 #include "engine/train/train.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/job_print.hpp"
@@ -25,11 +24,7 @@ StageEnd train_on_root(const Context& context)
     make_folder(context.out());
 
     const ImageSet& images = dataset.train;
-    const BuildOptions variant{activation_from(job.model.activation), layer_order_from(job.model.order),
-                               shortcut_from(job.model.shortcut)};
-    Network network = build_network(job.model.arch, number_format(job.model.format),
-                                    {images.channels, images.height, images.width}, dataset.num_classes,
-                                    dataset.normalisation, job.job.seed, variant);
+    Network network = fresh_network(job, dataset);
     TrainOptions options;
     options.epochs = job.train.epochs;
     options.batch = job.train.batch;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Check a campaign on LeNet-5 with PyTorch alone: rebuild the network, flip the bits, count.
+"""Check a campaign with PyTorch alone: rebuild the network, flip the bits, count.
 
     check_with_pytorch.py OUT_FOLDER DATA_FOLDER [--faults 50] [--seed 1] [--effect]
 
-OUT_FOLDER holds model.h5 and campaign.h5, DATA_FOLDER the IDX files of the data set. Nothing of flipstorm is
-used but its two files. Exit codes: 0 all agree, 1 not, 77 a Python module is missing.
+OUT_FOLDER holds model.h5 and campaign.h5, DATA_FOLDER the IDX files of the data set or the binary files of CIFAR-10 or
+CIFAR-100. The network is LeNet-5 or a residual network, in any variant. Nothing of flipstorm is used but its two files. Exit codes: 0 all agree, 1 not, 77 a Python module is missing.
 
 Without a fault: the label and the top-1 of every image have to be equal, and the margin (largest logit minus the
 second) within 1e-4; that is what campaign.h5 holds of the logits.
@@ -24,6 +24,8 @@ import pathlib
 import sys
 
 try:
+    import tomllib  # Python 3.11
+
     import h5py
     import numpy as np
     import torch
@@ -37,9 +39,20 @@ COUNTS = ("correct", "mismatches", "nonfinite")
 BATCH = 500
 
 
+# The stages of a residual network: channels of the first, blocks of each.
+RESNETS = {
+    "resnet18": (64, (2, 2, 2, 2)),
+    "resnet20": (16, (3, 3, 3)),
+    "resnet32": (16, (5, 5, 5)),
+    "resnet44": (16, (7, 7, 7)),
+    "resnet56": (16, (9, 9, 9)),
+}
+
+
 class LeNet5(torch.nn.Module):
-    def __init__(self, channels, classes, flat):
+    def __init__(self, channels, classes, flat, activation):
         super().__init__()
+        self.act = activation
         self.conv1 = torch.nn.Conv2d(channels, 6, 5, padding=2)
         self.conv2 = torch.nn.Conv2d(6, 16, 5)
         self.fc1 = torch.nn.Linear(flat, 120)
@@ -47,10 +60,78 @@ class LeNet5(torch.nn.Module):
         self.fc3 = torch.nn.Linear(84, classes)
 
     def forward(self, x):
-        x = torch.max_pool2d(torch.relu(self.conv1(x)), 2)
-        x = torch.max_pool2d(torch.relu(self.conv2(x)), 2)
-        x = torch.relu(self.fc1(torch.flatten(x, 1)))
-        return self.fc3(torch.relu(self.fc2(x)))
+        x = torch.max_pool2d(self.act(self.conv1(x)), 2)
+        x = torch.max_pool2d(self.act(self.conv2(x)), 2)
+        x = self.act(self.fc1(torch.flatten(x, 1)))
+        return self.fc3(self.act(self.fc2(x)))
+
+
+def conv3x3(inputs, outputs, stride):
+    return torch.nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+
+
+class ZeroPaddedShortcut(torch.nn.Module):
+    """Option A of He et al."""
+
+    def __init__(self, zeros):
+        super().__init__()
+        self.zeros = zeros
+
+    def forward(self, x):
+        return torch.nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.zeros, self.zeros))
+
+
+class BasicBlock(torch.nn.Module):
+    def __init__(self, inputs, planes, stride, activation, variant):
+        super().__init__()
+        self.act = activation
+        self.activation_first = variant["order"] == "conv-act-norm"
+        self.conv1 = conv3x3(inputs, planes, stride)
+        self.bn1 = torch.nn.BatchNorm2d(planes)
+        self.conv2 = conv3x3(planes, planes, 1)
+        self.bn2 = torch.nn.BatchNorm2d(planes)
+        self.shortcut = torch.nn.Sequential()
+        if stride != 1 or inputs != planes:
+            if variant["shortcut"] == "projection":
+                self.shortcut = torch.nn.Sequential(
+                    torch.nn.Conv2d(inputs, planes, 1, stride, bias=False), torch.nn.BatchNorm2d(planes))
+            else:
+                self.shortcut = ZeroPaddedShortcut(planes // 4)
+
+    def forward(self, x):
+        if self.activation_first:
+            out = self.bn1(self.act(self.conv1(x)))
+            return self.bn2(self.act(self.conv2(out))) + self.shortcut(x)
+        out = self.bn2(self.conv2(self.act(self.bn1(self.conv1(x)))))
+        return self.act(out + self.shortcut(x))
+
+
+class ResNet(torch.nn.Module):
+    def __init__(self, channels, classes, stages, activation, variant):
+        super().__init__()
+        self.act = activation
+        self.activation_first = variant["order"] == "conv-act-norm"
+        planes, blocks = stages
+        self.conv1 = conv3x3(channels, planes, 1)
+        self.bn1 = torch.nn.BatchNorm2d(planes)
+        self.stages = len(blocks)
+        inputs = planes
+        for stage, count in enumerate(blocks):
+            outputs = planes * 2**stage
+            layer = []
+            for block in range(count):
+                stride = 2 if stage > 0 and block == 0 else 1
+                layer.append(BasicBlock(inputs, outputs, stride, activation, variant))
+                inputs = outputs
+            self.add_module(f"layer{stage + 1}", torch.nn.Sequential(*layer))
+        self.linear = torch.nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = self.conv1(x)
+        x = self.bn1(self.act(x)) if self.activation_first else self.act(self.bn1(x))
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.linear(torch.nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
 class Mismatch(Exception):
@@ -73,6 +154,16 @@ def read_idx(folder, name):
     raise SystemExit(f"no '{name}' or '{name}.gz' in '{folder}'")
 
 
+def read_test_set(folder):
+    """Images [N, C, H, W] of bytes and labels of the test set in a folder, IDX or CIFAR."""
+    for name, label_bytes in (("test_batch.bin", 1), ("test.bin", 2)):
+        if (folder / name).exists():
+            records = np.fromfile(folder / name, np.uint8).reshape(-1, label_bytes + 3072)
+            return records[:, label_bytes:].reshape(-1, 3, 32, 32), records[:, label_bytes - 1].astype(np.int64)
+    images = read_idx(folder, "t10k-images-idx3-ubyte")[:, None]
+    return images, read_idx(folder, "t10k-labels-idx1-ubyte").astype(np.int64)
+
+
 def text(value):
     return value.decode() if isinstance(value, bytes) else str(value)
 
@@ -80,11 +171,16 @@ def text(value):
 def load_model(file):
     """The network as a plain PyTorch module, and the normalisation of its input."""
     with h5py.File(file, "r") as model:
-        expect(text(model.attrs["arch"]) == "lenet5", f"{file} is no lenet5")
         expect(text(model.attrs["format"]) == "fp32", f"{file} is not fp32")
-        parameters = {name: torch.from_numpy(value[:]) for name, value in model["parameters"].items()}
-        network = LeNet5(int(model.attrs["input_shape"][0]), int(model.attrs["num_classes"]),
-                         parameters["fc1.weight"].shape[1])
+        arch, variant = text(model.attrs["arch"]), tomllib.loads(text(model.attrs["job"]))["model"]
+        activation = {"relu": torch.relu, "relu6": torch.nn.functional.relu6}[variant["activation"]]
+        parameters = {name: torch.from_numpy(value[...]) for name, value in model["parameters"].items()}
+        channels, classes = int(model.attrs["input_shape"][0]), int(model.attrs["num_classes"])
+        if arch == "lenet5":
+            network = LeNet5(channels, classes, parameters["fc1.weight"].shape[1], activation)
+        else:
+            expect(arch in RESNETS, f"{file} holds a '{arch}', which this check does not know")
+            network = ResNet(channels, classes, RESNETS[arch], activation, variant)
         network.load_state_dict(parameters, strict=True)
         return network.eval(), model.attrs["mean"][:], model.attrs["std"][:], float(model.attrs["test_accuracy"])
 
@@ -198,8 +294,8 @@ def main():
     arguments = parser.parse_args()
 
     network, mean, std, accuracy = load_model(arguments.out_folder / "model.h5")
-    pixels = read_idx(arguments.data_folder, "t10k-images-idx3-ubyte").astype(np.float32)[:, None] / np.float32(255)
-    labels = read_idx(arguments.data_folder, "t10k-labels-idx1-ubyte").astype(np.int64)
+    pixels, labels = read_test_set(arguments.data_folder)
+    pixels = pixels.astype(np.float32) / np.float32(255)
     images = torch.from_numpy((pixels - mean.reshape(-1, 1, 1)) / std.reshape(-1, 1, 1))
 
     failures = 0

@@ -307,26 +307,52 @@ def write_idx(file, array):
     file.write_bytes(gzip.compress(content, mtime=0) if file.name.endswith(".gz") else content)
 
 
-def write_idx_dataset(folder, train=2000, test=400, size=28, seed=7):
-    """Noisy blobs of ten classes, in the four files of MNIST: two plain, two gzip."""
-    random = np.random.default_rng(seed)
+def blob_images(random, patterns, count):
+    """Moved and noisy images [count, H, W] of the patterns [classes, H, W], and their classes."""
+    labels = random.integers(0, len(patterns), count)
+    labels[: len(patterns)] = range(len(patterns))
+    images = patterns[labels]
+    for axis in (1, 2):
+        moves = random.integers(-2, 3, count)
+        images = np.stack([np.roll(image, move, axis - 1) for image, move in zip(images, moves)])
+    return 180 * np.minimum(images, 1) + 75 * random.random(images.shape), labels
+
+
+def blob_patterns(random, size, classes=10):
     row, column = np.mgrid[0:size, 0:size]
-    patterns = np.zeros((10, size, size))
+    patterns = np.zeros((classes, size, size))
     for pattern in patterns:
         for _ in range(4):
             i, j = random.uniform(0.2 * size, 0.8 * size, 2)
             pattern += np.exp(-((row - i) ** 2 + (column - j) ** 2) / (2 * (0.1 * size) ** 2))
+    return patterns
+
+
+def write_idx_dataset(folder, train=2000, test=400, size=28, seed=7):
+    """Noisy blobs of ten classes, in the four files of MNIST: two plain, two gzip."""
+    random = np.random.default_rng(seed)
+    patterns = blob_patterns(random, size)
     folder.mkdir(parents=True)
     for prefix, count, ending in (("train", train, ".gz"), ("t10k", test, "")):
-        labels = random.integers(0, 10, count)
-        labels[:10] = range(10)
-        images = patterns[labels]
-        for axis in (1, 2):
-            moves = random.integers(-2, 3, count)
-            images = np.stack([np.roll(image, move, axis - 1) for image, move in zip(images, moves)])
-        images = 180 * np.minimum(images, 1) + 75 * random.random(images.shape)
+        images, labels = blob_images(random, patterns, count)
         write_idx(folder / f"{prefix}-images-idx3-ubyte{ending}", images)
         write_idx(folder / f"{prefix}-labels-idx1-ubyte{'.gz' if not ending else ''}", labels)
+
+
+def write_cifar_dataset(folder, train=500, test=100, classes=10, seed=7):
+    """Noisy coloured blobs, in the files of CIFAR-10, or of CIFAR-100 for 100 classes."""
+    random = np.random.default_rng(seed)
+    patterns = blob_patterns(random, 32, classes)
+    folder.mkdir(parents=True)
+    files = [(f"data_batch_{k}.bin", train // 5) for k in range(1, 6)] + [("test_batch.bin", test)]
+    if classes == 100:
+        files = [("train.bin", train), ("test.bin", test)]
+    for name, count in files:
+        images, labels = blob_images(random, patterns, count)
+        colours = 0.4 + 0.2 * ((labels[:, None] // 3 ** np.arange(3)) % 3)  # by class: 0.4, 0.6 or 0.8
+        pixels = (images[:, None] * colours[:, :, None, None]).astype(np.uint8).reshape(count, -1)
+        label_bytes = np.stack([labels // 5, labels] if classes == 100 else [labels], axis=1).astype(np.uint8)
+        np.concatenate([label_bytes, pixels], axis=1).tofile(folder / name)
 
 
 def copy_folder(source, target):

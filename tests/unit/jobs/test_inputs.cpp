@@ -89,6 +89,33 @@ TEST(LoadTestImages, TakesTheFirstOnesAndNoMoreThanThereAre)
     EXPECT_THROW(load_test_images(job), JobError);
 }
 
+TEST(FreshNetwork, IsTheVariantOfTheJob)
+{
+    Job job;
+    job.data.kind = "synthetic";
+    const Dataset dataset = load_dataset(job);
+    const auto nodes_of = [&](const char* arch, const char* activation, const char* order,
+                              const char* shortcut) {
+        job.model.arch = arch;
+        job.model.activation = activation;
+        job.model.order = order;
+        job.model.shortcut = shortcut;
+        return fresh_network(job, dataset).graph.nodes();
+    };
+    const auto usual = nodes_of("resnet20", "relu", "conv-norm-act", "option-a");
+    EXPECT_EQ(usual[2].name, "bn1");
+    EXPECT_TRUE(std::holds_alternative<ReluOp>(usual[3].operation));
+    const auto other = nodes_of("resnet18", "relu6", "conv-act-norm", "projection");
+    EXPECT_EQ(other[3].name, "bn1");
+    EXPECT_TRUE(std::holds_alternative<Relu6Op>(other[2].operation));
+    const auto named = [](const std::vector<Node>& nodes, const std::string& name) {
+        return std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) { return node.name == name; });
+    };
+    EXPECT_TRUE(named(usual, "layer2.0.shortcut.pad"));
+    EXPECT_TRUE(named(other, "layer4.0.shortcut.0"));
+    EXPECT_EQ(fresh_network(job, dataset).arch, "resnet18");
+}
+
 TEST(LoadDataset, TakesTheJobsNormalisation)
 {
     Job job;
