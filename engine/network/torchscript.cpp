@@ -19,13 +19,6 @@ namespace
 
 constexpr const char* kHowToSave = "save one with torch.jit.script(model).save(FILE), or torch.jit.trace";
 
-std::string readable(const std::string& text)
-{
-    const std::size_t first = text.find_first_not_of(" \n");
-    if (first == std::string::npos) return "unknown error";
-    return text.substr(first, text.find('\n', first) - first);
-}
-
 /// Module of a file's content, on the CPU, set to evaluation.
 torch::jit::Module load_module(const std::string& content, const std::string& name)
 {
@@ -46,11 +39,11 @@ torch::jit::Module load_module(const std::string& content, const std::string& na
     }
     catch (const c10::Error& error)
     {
-        problem = readable(error.what_without_backtrace());
+        problem = torchscript::first_line(error.what_without_backtrace());
     }
     catch (const std::exception& error)
     {
-        problem = readable(error.what());
+        problem = torchscript::first_line(error.what());
     }
     FS_CHECK(DataError, problem.find("Unknown builtin op") == std::string::npos, "'{}': {}", name, problem);
     throw FileError("'{}' is corrupt, or from a PyTorch that this LibTorch does not understand: {}", name,
