@@ -4,11 +4,14 @@ agree with PyTorch, and what cannot be imported is refused with the reason."""
 
 import concurrent.futures
 import importlib.util
+import io
 import json
 import os
 import pathlib
+import struct
 import sys
 import warnings
+import zipfile
 from typing import List, Tuple
 
 import h5py
@@ -638,19 +641,42 @@ class Refusals(PipelineTest):
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
             torch.jit.trace(network, image, check_trace=False).save(str(file))
 
+    @staticmethod
+    def archive(members):
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        return content.getvalue()
+
     def test_files(self):
         file = self.folder / "file.pt"
         torch.jit.script(Net().eval()).save(str(file))
         whole = file.read_bytes()
-        damaged = bytearray(whole)
-        at = whole.index(b"/data.pkl") + 100
-        damaged[at:at + 40] = bytes(40)
+        with zipfile.ZipFile(file) as archive:
+            members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+
+        def flipped(member):
+            """The file with one bit of a member flipped."""
+            header = members[member].header_offset
+            name_size, extra_size = struct.unpack_from("<2H", whole, header + 26)
+            content = bytearray(whole)
+            content[header + 30 + name_size + extra_size + members[member].compress_size // 2] ^= 1
+            return bytes(content)
+
+        directory = whole.rindex(b"PK\1\2")
         for name, content, phrases in (
             ("empty", b"", ["no TorchScript file", "torch.jit.script"]),
             ("text", b"a text\n" * 1000, ["no TorchScript file"]),
             ("truncated", whole[: len(whole) // 2], ["truncated"]),
             ("cut at its end", whole[:-100], ["truncated"]),
-            ("damaged", bytes(damaged), ["corrupt"]),
+            ("damaged weight", flipped("data/0"), ["data/0", "checksum"]),
+            ("damaged code", flipped("code/__torch__.py"), ["code/__torch__.py", "checksum"]),
+            ("damaged directory", whole[:directory] + b"PK\1\3" + whole[directory + 4:], ["damaged", "directory"]),
+            ("position beyond the end", whole[:directory + 42] + b"\xf0" * 4 + whole[directory + 46:], ["damaged"]),
+            ("another archive", self.archive({"x.txt": b"a text"}), ["no TorchScript file"]),
+            ("code of no language", self.archive({"n/code/__torch__.py": b"((", "n/data.pkl": b"no pickle",
+                                                  "n/constants.pkl": b"", "n/version": b"3\n"}), ["corrupt"]),
         ):
             with self.subTest(name):
                 file.write_bytes(content)
