@@ -82,7 +82,7 @@ const FileSpec& model_spec()
         1,
         0,
         {
-            {"/", "arch", T::text, "", "architecture, e.g. `lenet5`"},
+            {"/", "arch", T::text, "", "architecture, e.g. `lenet5`; `torchscript` for an imported network"},
             {"/", "format", T::text, "", "number format of the stored parameters, e.g. `fp32`"},
             {"/", "input_shape", T::int32, "[3]", "channels, height, width of an image"},
             {"/", "num_classes", T::int32, "", "number of classes"},
