@@ -82,7 +82,7 @@ const FileSpec& model_spec()
         1,
         0,
         {
-            {"/", "arch", T::text, "", "architecture, e.g. `lenet5`"},
+            {"/", "arch", T::text, "", "architecture, e.g. `lenet5`; `torchscript` for an imported network"},
             {"/", "format", T::text, "", "number format of the stored parameters, e.g. `fp32`"},
             {"/", "input_shape", T::int32, "[3]", "channels, height, width of an image"},
             {"/", "num_classes", T::int32, "", "number of classes"},
@@ -128,8 +128,8 @@ const FileSpec& campaign_spec()
             {"/screen", "kappa", T::float64, "",
              "safety factor of the first-order screen, as the job asks; 0 without a screen"},
             {"/screen", "tau", T::float64, "",
-             "largest screened change of an output, in standard deviations of its channel, as the job asks; "
-             "0 without a screen"},
+             "largest screened change of an output, in standard deviations of its channel, on an image of "
+             "mean margin, else in proportion to the margin; as the job asks; 0 without a screen"},
             {"/screen", "screen_bound", T::float64, "",
              "largest bound95 with which a layer's screen is kept; 0 without a screen"},
             {"/screen", "pairs", T::uint64, "", "(fault, image) pairs of the campaign"},
@@ -184,7 +184,7 @@ const FileSpec& campaign_spec()
              T::float64,
              {"screen"},
              "1",
-             "largest screened change, in standard deviations; 0 where nothing was screened"},
+             "largest screened change, as the attribute; 0 where nothing was screened"},
             {"/screen/audit_share",
              T::float64,
              {"screen"},

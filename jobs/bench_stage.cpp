@@ -139,6 +139,7 @@ class Measurement
         bench.work.pairs = after.pairs - before.pairs;
         bench.work.stopped = after.stopped - before.stopped;
         bench.work.masked = after.masked - before.masked;
+        bench.work.proven = after.proven - before.proven;
         bench.work.screened = after.screened - before.screened;
         bench.work.rescreened = after.rescreened - before.rescreened;
         bench.work.finished = after.finished - before.finished;

@@ -35,6 +35,22 @@ void require_agreement(const std::filesystem::path& model, const LogitAgreement&
         agreement.images, images, agreement.largest_logit, agreement.max_difference, agreement.top1_changed);
 }
 
+/// Say which parameters are not called as in the state dict.
+void report_names(const std::vector<std::pair<std::string, std::string>>& renamed)
+{
+    std::vector<std::string> nameless;
+    for (const auto& [from, name] : renamed)
+    {
+        if (from.empty()) nameless.push_back(name);
+        if (!from.empty()) log_warning("the parameter '{}' is called '{}' in the graph", from, name);
+    }
+    if (nameless.empty()) return;
+    const std::size_t shown = std::min<std::size_t>(nameless.size(), 4);
+    log_info("{} parameter(s) that the state dict does not have: {}{}", nameless.size(),
+             fmt::join(nameless.begin(), nameless.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+             shown < nameless.size() ? ", …" : "");
+}
+
 StageEnd import_on_root(const Context& context, const std::filesystem::path& model,
                         const std::filesystem::path& to)
 {
@@ -51,17 +67,7 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
     const ImageSet& images = dataset.test;
     const auto [network, renamed] = script.to_network({images.channels, images.height, images.width},
                                                       dataset.num_classes, dataset.normalisation);
-    for (const auto& [from, name] : renamed)
-    {
-        if (from.empty())
-        {
-            log_info("'{}' has no name in the TorchScript", name);
-        }
-        else
-        {
-            log_warning("the parameter '{}' is called '{}' in the graph", from, name);
-        }
-    }
+    report_names(renamed);
     require_agreement(model, script.compare_on_noise(network, kNoiseImages, job.job.seed), "images of noise");
     require_agreement(model, script.compare(network, images.head(std::min(images.size(), kTestImages))),
                       "test images");

@@ -85,6 +85,7 @@ void add_to(WorkCount& total, const WorkCount& part)
     total.pairs += part.pairs;
     total.stopped += part.stopped;
     total.masked += part.masked;
+    total.proven += part.proven;
     total.screened += part.screened;
     total.rescreened += part.rescreened;
     total.finished += part.finished;

@@ -37,8 +37,9 @@ enum class Backend
 /// How the faults of a layer are screened.
 struct Screen
 {
-    double kappa = 8;  ///< safety factor on the first-order move of a margin; infinity: never screen
-    double tau = 0.1;  ///< largest change of a value, in standard deviations of its channel
+    double kappa = 2;  ///< safety factor on the first-order move of a margin; infinity: never screen
+    double tau = 3;    ///< largest change of a value, in standard deviations of its channel, if the image has
+                     ///< the mean margin; in proportion to the margin
     double audit_share = 0.005;  ///< of the screened pairs, followed to the logits all the same
 };
 
@@ -66,6 +67,7 @@ struct WorkCount
     std::uint64_t pairs = 0;       ///< faults × images asked for
     std::uint64_t stopped = 0;     ///< never looked at: the fault had stopped
     std::uint64_t masked = 0;      ///< the change came out as exactly zero
+    std::uint64_t proven = 0;      ///< the change is provably too small to matter
     std::uint64_t screened = 0;    ///< taken as unchanged at the faulty layer
     std::uint64_t rescreened = 0;  ///< taken as unchanged further on
     std::uint64_t finished = 0;    ///< followed to the logits

@@ -13,7 +13,7 @@ namespace flipstorm
 {
 
 /// Rivals whose margin's gradient is taken, at most: those nearest to the top class.
-constexpr std::int64_t kRivals = 4;
+constexpr std::int64_t kRivals = 2;
 
 /// What a golden pass is to keep.
 struct GoldenRequest

@@ -90,7 +90,7 @@ struct Kernels
 
     /**
      * The same for one map, [H·W]; kLanes floats behind the maps must be readable.
-     * \param rows  work space of `width` rounded up to whole vectors
+     * \param rows  work space: `width` rounded up to whole vectors, and two vectors more
      */
     void (*map_pool)(const PoolWindow& pool, const float* golden, const float* change,
                      const float* golden_out, float* rows, float* out);

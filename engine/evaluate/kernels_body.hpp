@@ -69,17 +69,14 @@ inline bool any_bit(Mask mask)
     return all_words != 0;
 }
 
-/// Sum of kLanes partial sums in a fixed order.
+/// Sum of kLanes partial sums in a fixed order: halves upon halves.
 inline float sum(const Vector* parts)
 {
-    float lanes[kLanes];
-    std::memcpy(lanes, parts, sizeof(lanes));
-    for (std::int64_t width = kLanes / 2; width > 0; width /= 2)
-    {
-        for (std::int64_t i = 0; i < width; ++i)
-            lanes[i] += lanes[i + width];
-    }
-    return lanes[0];
+    using Quad = float __attribute__((vector_size(16)));
+    Quad q[4];
+    std::memcpy(q, parts, sizeof(q));
+    const Quad half = (q[0] + q[2]) + (q[1] + q[3]);
+    return (half[0] + half[2]) + (half[1] + half[3]);
 }
 
 /// ROWS pixels × VECTORS registers of outputs.
@@ -168,7 +165,8 @@ void product(const ProductRow& row, std::int64_t vectors)
     product_of<kParts>(row);
 }
 
-bool relu(const float* golden, const float* change, float* out, std::int64_t count, float ceiling)
+template<bool CAPPED>
+bool relu_of(const float* golden, const float* change, float* out, std::int64_t count, float ceiling)
 {
     const Vector zero = {};
     const Vector top = all(ceiling);
@@ -176,13 +174,24 @@ bool relu(const float* golden, const float* change, float* out, std::int64_t cou
     for (std::int64_t i = 0; i < count; i += kWidth)
     {
         const Vector g = load(golden + i);
-        const Vector was = at_most(larger(zero, g), top);
-        const Vector is = at_most(larger(zero, g + load(change + i)), top);
+        Vector was = larger(zero, g);
+        Vector is = larger(zero, g + load(change + i));
+        if constexpr (CAPPED)
+        {
+            was = at_most(was, top);
+            is = at_most(is, top);
+        }
         const Vector now = is - was;
         left |= now != zero;
         store(out + i, now);
     }
     return any_bit(left);
+}
+
+bool relu(const float* golden, const float* change, float* out, std::int64_t count, float ceiling)
+{
+    return std::isinf(ceiling) ? relu_of<false>(golden, change, out, count, ceiling)
+                               : relu_of<true>(golden, change, out, count, ceiling);
 }
 
 void scale(const float* change, const float* factor, float* out, std::int64_t pixels, std::int64_t channels)
@@ -233,6 +242,25 @@ void max_pool(const PoolWindow& pool, const float* golden, const float* change, 
     }
 }
 
+/// out[w] = max(row[2w], row[2w + 1]) − golden[w]; two vectors are read, the last one's end is not used.
+void pair_maxima(const float* row, const float* golden, float* out, std::int64_t count)
+{
+    Mask even;
+    for (std::int64_t i = 0; i < kWidth; ++i)
+        even[i] = static_cast<std::int32_t>(2 * i);
+    const Mask odd = even + 1;
+    std::int64_t w = 0;
+    for (; w < count; w += kWidth)
+    {
+        const Vector a = load(row + 2 * w);
+        const Vector b = load(row + 2 * w + kWidth);
+        const Vector most = larger(__builtin_shuffle(a, b, even), __builtin_shuffle(a, b, odd));
+        const std::int64_t rest = count - w < kWidth ? count - w : kWidth;
+        const Vector change = most - (rest == kWidth ? load(golden + w) : load_part(golden + w, rest));
+        std::memcpy(out + w, &change, static_cast<std::size_t>(rest) * sizeof(float));
+    }
+}
+
 void map_pool(const PoolWindow& pool, const float* golden, const float* change, const float* golden_out,
               float* rows, float* out)
 {
@@ -248,6 +276,11 @@ void map_pool(const PoolWindow& pool, const float* golden, const float* change, 
             for (std::int64_t y = h0; y < h1; ++y)
                 most = larger(load(golden + y * pool.width + x) + load(change + y * pool.width + x), most);
             store(rows + x, most);
+        }
+        if (pool.kernel == 2 && pool.stride == 2 && pool.padding == 0)
+        {
+            pair_maxima(rows, golden_out + h * pool.out_width, out + h * pool.out_width, pool.out_width);
+            continue;
         }
         for (std::int64_t w = 0; w < pool.out_width; ++w)
         {

@@ -12,6 +12,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
+#include "engine/evaluate/certificate.hpp"
 #include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/native_program.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
@@ -29,7 +30,9 @@ std::size_t index(NodeId id)
 /// A tensor of floats with room to read a vector past its end.
 torch::Tensor with_slack(std::int64_t floats)
 {
-    return torch::zeros({floats + kLanes}, torch::kFloat32);
+    torch::Tensor tensor = torch::empty({floats + kLanes}, torch::kFloat32);
+    tensor.narrow(0, floats, kLanes).zero_();
+    return tensor;
 }
 
 /// Golden values and gradients in the kernels' layouts.
@@ -43,6 +46,7 @@ struct NativeTile : PreparedTile
     std::int64_t rivals = 0;
     std::vector<float> margins;
     std::vector<float> rest;
+    std::vector<float> certain;  ///< margin over the second largest logit, less the room for rounding. [tile]
     std::uint64_t size = 0;
 
     [[nodiscard]] std::uint64_t bytes() const override { return size; }
@@ -82,10 +86,13 @@ class NativeEvaluator : public TileEvaluator
           spread_(std::move(spread)),
           seed_(seed)
     {
+        const LogitGains gains(network);
         for (const InjectableLayer& layer : injectable_layers(network))
         {
             programs_.push_back(native_program(network_, layer.node));
             weights_.push_back(network.parameters[layer.weight].values);
+            gains_.push_back(spread_.empty() ? gains.of_layer(programs_.back().flow, layer.node)
+                                             : std::vector<double>{});
         }
     }
 
@@ -109,6 +116,12 @@ class NativeEvaluator : public TileEvaluator
         return weights_[static_cast<std::size_t>(layer.id.value())];
     }
 
+    /// By channel: see LogitGains.
+    [[nodiscard]] const std::vector<double>& gains(const InjectableLayer& layer) const
+    {
+        return gains_[static_cast<std::size_t>(layer.id.value())];
+    }
+
     [[nodiscard]] const NativeNetwork& network() const { return network_; }
     [[nodiscard]] const Kernels& kernels() const { return kernels_; }
     [[nodiscard]] const std::vector<float>& spread(NodeId id) const { return spread_[index(id)]; }
@@ -117,23 +130,36 @@ class NativeEvaluator : public TileEvaluator
   private:
     static constexpr std::size_t kGroup = 256;
 
-    [[nodiscard]] torch::Tensor as_maps(const torch::Tensor& value, NodeId id) const
+    /// Values [tile, …] as maps, [tile][values][C][pixels].
+    [[nodiscard]] torch::Tensor as_maps(const std::vector<torch::Tensor>& values) const
     {
-        const torch::Tensor flat = value.contiguous().view(-1);
-        torch::Tensor maps = with_slack(flat.numel());
-        maps.narrow(0, 0, flat.numel()).copy_(flat);
-        static_cast<void>(id);
+        const std::int64_t images = values[0].size(0);
+        const std::int64_t map = values[0].numel() / images;
+        const auto count = static_cast<std::int64_t>(values.size());
+        torch::Tensor maps = with_slack(images * count * map);
+        const torch::Tensor rows = maps.narrow(0, 0, images * count * map).view({images, count, map});
+        for (std::int64_t k = 0; k < count; ++k)
+            rows.select(1, k).copy_(values[static_cast<std::size_t>(k)].reshape({images, map}));
         return maps;
     }
 
-    [[nodiscard]] torch::Tensor as_slots(const torch::Tensor& value, NodeId id) const
+    /// Values [tile, …] as slots, [tile][values][pixels][padded C].
+    [[nodiscard]] torch::Tensor as_slots(const std::vector<torch::Tensor>& values, NodeId id) const
     {
         const ValueForm& form = network_.form[index(id)];
-        const torch::Tensor rows =
-            value.reshape({value.size(0), form.channels, form.pixels()}).permute({0, 2, 1});
-        torch::Tensor slots =
-            torch::zeros({value.size(0), form.pixels(), padded(form.channels)}, torch::kFloat32);
-        slots.narrow(2, 0, form.channels).copy_(rows);
+        const std::int64_t images = values[0].size(0);
+        const auto count = static_cast<std::int64_t>(values.size());
+        const std::vector<std::int64_t> shape{images, count, form.pixels(), padded(form.channels)};
+        torch::Tensor slots = form.channels == padded(form.channels) ? torch::empty(shape, torch::kFloat32)
+                                                                     : torch::zeros(shape, torch::kFloat32);
+        for (std::int64_t k = 0; k < count; ++k)
+        {
+            slots.select(1, k)
+                .narrow(2, 0, form.channels)
+                .copy_(values[static_cast<std::size_t>(k)]
+                           .reshape({images, form.channels, form.pixels()})
+                           .permute({0, 2, 1}));
+        }
         return slots;
     }
 
@@ -144,6 +170,7 @@ class NativeEvaluator : public TileEvaluator
     std::uint64_t seed_;
     std::vector<NativeProgram> programs_;      ///< by layer id
     std::vector<std::vector<float>> weights_;  ///< golden, by layer id
+    std::vector<std::vector<double>> gains_;   ///< by layer id; without a screen only
 };
 
 std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& layer, const Tile& tile,
@@ -180,28 +207,29 @@ std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& la
         return tensor;
     };
     for (const NodeId id : maps)
-        prepared->maps[index(id)] = hold(as_maps(pass.values[index(id)], id));
+        prepared->maps[index(id)] = hold(as_maps({pass.values[index(id)]}));
     for (const NodeId id : plan.golden_slots)
-        prepared->slots[index(id)] = hold(as_slots(pass.values[index(id)], id));
+        prepared->slots[index(id)] = hold(as_slots({pass.values[index(id)]}, id));
     pass.values.clear();
     prepared->logits = pass.logits;
     prepared->rivals = pass.rivals;
     prepared->margins = std::move(pass.margins);
     prepared->rest = std::move(pass.rest);
+    for (std::int64_t n = 0; n < pass.logits.size(0); ++n)
+    {
+        const float* z = pass.logits.data_ptr<float>() + n * pass.logits.size(1);
+        std::vector<float> sorted(z, z + pass.logits.size(1));
+        std::sort(sorted.begin(), sorted.end(), std::greater<>());
+        const float scale = std::max(std::fabs(sorted.front()), std::fabs(sorted.back()));
+        prepared->certain.push_back(sorted[0] - sorted[1] - kCertificateSlack * scale);
+    }
     for (const NodeId id : request.gradients)
     {
         std::vector<torch::Tensor>& gradients = pass.gradients[index(id)];
         if (plan.flow.extent[index(id)] == Extent::channel)
-        {
-            prepared->gradient_maps[index(id)] = hold(as_maps(torch::stack(gradients, 1), id));
-        }
+            prepared->gradient_maps[index(id)] = hold(as_maps(gradients));
         else
-        {
-            std::vector<torch::Tensor> slots;
-            for (const torch::Tensor& gradient : gradients)
-                slots.push_back(as_slots(gradient, id));
-            prepared->gradient_slots[index(id)] = hold(torch::stack(slots, 1));
-        }
+            prepared->gradient_slots[index(id)] = hold(as_slots(gradients, id));
         gradients.clear();
     }
     return prepared;
@@ -275,7 +303,7 @@ class GroupRun
     void shifted_input(const Conv2dOp& op, std::int64_t output, std::int64_t element);
     void clear_padding(const Conv2dOp& op, std::int64_t element, float* map) const;
     float small_change(std::int64_t channel, const float* gradient, std::ptrdiff_t step, const float* map,
-                       std::int64_t pixels) const;
+                       std::int64_t pixels, float largest) const;
     void start(std::size_t fault, std::int64_t channel, bool screened);
     void tally_golden(std::size_t fault);
     void flush();
@@ -321,6 +349,15 @@ class GroupRun
     [[nodiscard]] const float* golden_slot(NodeId id) const
     {
         return golden_.slots[index(id)].data_ptr<float>() + image_ * form(id).slot();
+    }
+
+    /// The Euclidean length below which a change of a channel cannot matter on this image; 0 if unknown.
+    [[nodiscard]] float harmless_length(std::int64_t channel) const
+    {
+        const std::vector<double>& gains = evaluator_.gains(layer_);
+        if (gains.empty()) return 0;
+        return golden_.certain[static_cast<std::size_t>(image_)] /
+               static_cast<float>(gains[static_cast<std::size_t>(channel)]);
     }
 
     /// How many standard deviations a change may have on this image: in proportion to the image's margin.
@@ -429,17 +466,17 @@ WorkCount GroupRun::run()
  * The size below which a weight's change is screened on this image: to first order, kappa times it moves no
  * margin past zero, and it changes no output by tau standard deviations.
  *
- * \param map  what a unit change of the weight adds to the outputs, [pixels]
+ * \param map      what a unit change of the weight adds to the outputs, [pixels]
+ * \param largest  its largest magnitude
  */
 float GroupRun::small_change(std::int64_t channel, const float* gradient, std::ptrdiff_t step,
-                             const float* map, std::int64_t pixels) const
+                             const float* map, std::int64_t pixels, float largest) const
 {
     std::array<float, kRivals> moves{};
     kernels_.dots(map, gradient, step, golden_.rivals, pixels, moves.data());
     const float* margin = golden_.margins.data() + image_ * golden_.rivals;
     float most = 0;
-    float limit = tau() * evaluator_.spread(layer_.node)[static_cast<std::size_t>(channel)] /
-                  kernels_.largest(map, pixels);
+    float limit = tau() * evaluator_.spread(layer_.node)[static_cast<std::size_t>(channel)] / largest;
     for (std::int64_t k = 0; k < golden_.rivals; ++k)
     {
         const float move = kappa_ * std::fabs(moves[static_cast<std::size_t>(k)]);
@@ -467,6 +504,11 @@ void GroupRun::neurons()
             ++work_.masked;
             continue;
         }
+        if (std::fabs(change) < harmless_length(neuron))
+        {
+            ++work_.proven;
+            continue;
+        }
         bool screened = false;
         if (screen_ != nullptr)
         {
@@ -477,7 +519,7 @@ void GroupRun::neurons()
                 limit = small_change(neuron,
                                      golden_.gradient_maps[index(layer_.node)].data_ptr<float>() +
                                          image_ * golden_.rivals * out.channels + neuron,
-                                     out.channels, &one, 1);
+                                     out.channels, &one, 1, 1);
             }
             screened = std::fabs(change) < limit;
         }
@@ -548,6 +590,7 @@ void GroupRun::filters(const Conv2dOp& op)
     std::uint64_t known = kNone;
     bool dead = false;
     float limit = 0;
+    float proven = 0;
     for (const std::size_t f : order_)
     {
         const std::uint64_t parameter = group_.changes[f].parameter;
@@ -555,14 +598,23 @@ void GroupRun::filters(const Conv2dOp& op)
         if (parameter != known)
         {
             known = parameter;
+            proven = 0;
             shifted_input(op, channel, static_cast<std::int64_t>(parameter) % inputs);
-            dead = !kernels_.any(space_.map.data(), pixels);
+            const float largest = kernels_.largest(space_.map.data(), pixels);
+            dead = !(largest > 0);
+            const float length = harmless_length(channel);
+            if (length > 0 && !dead)
+            {
+                float square = 0;
+                kernels_.dots(space_.map.data(), space_.map.data(), 0, 1, pixels, &square);
+                proven = length / std::sqrt(square);
+            }
             if (screen_ != nullptr && !dead)
             {
                 limit = small_change(channel,
                                      golden_.gradient_maps[index(layer_.node)].data_ptr<float>() +
                                          (image_ * golden_.rivals * out.channels + channel) * pixels,
-                                     out.channels * pixels, space_.map.data(), pixels);
+                                     out.channels * pixels, space_.map.data(), pixels, largest);
             }
         }
         const float delta = delta_[f];
@@ -570,6 +622,11 @@ void GroupRun::filters(const Conv2dOp& op)
         if (delta == 0 || (dead && finite))
         {
             ++work_.masked;
+            continue;
+        }
+        if (std::fabs(delta) < proven)
+        {
+            ++work_.proven;
             continue;
         }
         const bool screened = screen_ != nullptr && !dead && std::fabs(delta) < limit;
@@ -868,7 +925,8 @@ void GroupRun::max_pool(const NativeStep& step, const MaxPool2dOp& op)
     const ValueForm& out = form(step.node);
     const PoolWindow window{in.height,           in.width,  out.height, out.width,
                             padded(in.channels), op.kernel, op.stride,  op.padding};
-    space_.block.resize(std::max(space_.block.size(), static_cast<std::size_t>(padded(in.width))));
+    space_.block.resize(
+        std::max(space_.block.size(), static_cast<std::size_t>(padded(in.width) + 2 * kLanes)));
     flags_.resize(space_.slots.size());
     for (std::size_t s = 0; s < space_.slots.size(); ++s)
     {
@@ -1033,6 +1091,11 @@ void GroupRun::rearrange(const NativeStep& step)
                     if (!all)
                     {
                         *target = *source;
+                        continue;
+                    }
+                    if (whole && stride[0] == 1)
+                    {
+                        std::copy(source + first[0], source + end[0], target + dc);
                         continue;
                     }
                     for (std::int64_t c = first[0]; c < end[0]; c += stride[0])

@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "engine/base/durable_file.hpp"
@@ -11,6 +12,7 @@
 #include "engine/base/sha256.hpp"
 #include "engine/network/executor.hpp"
 #include "engine/network/torchscript_interpreter.hpp"
+#include "engine/network/zip_archive.hpp"
 
 namespace flipstorm
 {
@@ -19,21 +21,16 @@ namespace
 
 constexpr const char* kHowToSave = "save one with torch.jit.script(model).save(FILE), or torch.jit.trace";
 
-std::string readable(const std::string& text)
-{
-    const std::size_t first = text.find_first_not_of(" \n");
-    if (first == std::string::npos) return "unknown error";
-    return text.substr(first, text.find('\n', first) - first);
-}
-
 /// Module of a file's content, on the CPU, set to evaluation.
 torch::jit::Module load_module(const std::string& content, const std::string& name)
 {
-    // A zip archive begins with a record, and ends with a directory that a truncated one lacks.
     FS_CHECK(FileError, content.compare(0, 4, "PK\x03\x04") == 0, "'{}' is no TorchScript file; {}", name,
              kHowToSave);
-    FS_CHECK(FileError, content.rfind("PK\x05\x06") != std::string::npos, "'{}' is truncated", name);
-    FS_CHECK(FileError, content.find("constants.pkl") != std::string::npos,
+    const std::vector<std::string> members = check_zip_archive(content, name);
+    const bool has_code = std::any_of(members.begin(), members.end(), [](const std::string& member) {
+        return member.find("/code/") != std::string::npos;
+    });
+    FS_CHECK(FileError, has_code,
              "'{}' is no TorchScript file (torch.save of a state dict or a module does not make one); {}",
              name, kHowToSave);
     std::string problem;
@@ -46,11 +43,11 @@ torch::jit::Module load_module(const std::string& content, const std::string& na
     }
     catch (const c10::Error& error)
     {
-        problem = readable(error.what_without_backtrace());
+        problem = torchscript::first_line(error.what_without_backtrace());
     }
     catch (const std::exception& error)
     {
-        problem = readable(error.what());
+        problem = torchscript::first_line(error.what());
     }
     FS_CHECK(DataError, problem.find("Unknown builtin op") == std::string::npos, "'{}': {}", name, problem);
     throw FileError("'{}' is corrupt, or from a PyTorch that this LibTorch does not understand: {}", name,
@@ -168,6 +165,11 @@ ImportedNetwork TorchScript::to_network(const Shape& input_shape, std::int32_t n
         imported.network.normalisation = normalisation;
         check_network(imported.network, where);
         return imported;
+    }
+    catch (const c10::Error& error)
+    {
+        throw DataError("{}: TorchScript that flipstorm does not understand: {}", where,
+                        torchscript::first_line(error.what_without_backtrace()));
     }
     catch (const DataError& error)
     {

@@ -104,6 +104,12 @@ std::string python_source(const torch::jit::Node& node, const Frame& frame)
     return innermost ? innermost->show() : "the file does not say where in the Python source";
 }
 
+std::string first_line(const std::string& text)
+{
+    const std::string line = trimmed(text);
+    return line.empty() ? "unknown error" : trimmed(line.substr(0, line.find('\n')));
+}
+
 Call::Call(const torch::jit::Node& node, std::vector<Abstract> arguments, const Frame& frame)
     : node_(&node), arguments_(std::move(arguments)), frame_(&frame), kind_(node.kind().toQualString())
 {}

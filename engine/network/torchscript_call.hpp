@@ -72,4 +72,7 @@ class Call
 /// The Python source line that a node was made from, as TorchScript recorded it: "FILE:LINE: TEXT".
 std::string python_source(const torch::jit::Node& node, const Frame& frame);
 
+/// The first line of an error of LibTorch, which says what is wrong; a trace of its own code comes behind.
+std::string first_line(const std::string& text);
+
 }  // namespace flipstorm::torchscript

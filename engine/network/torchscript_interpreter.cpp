@@ -33,14 +33,6 @@ bool has_submodules(const c10::ivalue::Object& object)
     return false;
 }
 
-/// The only line of an error of LibTorch that is for people.
-std::string first_line(const std::string& text)
-{
-    const std::size_t first = text.find_first_not_of(" \n");
-    if (first == std::string::npos) return "unknown error";
-    return text.substr(first, text.find('\n', first) - first);
-}
-
 bool in(const std::string& kind, std::initializer_list<const char*> kinds)
 {
     return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
@@ -186,6 +178,19 @@ std::optional<Known> view_of_stored(const Call& call)
     return view;
 }
 
+/// Whether all that an operation writes to is a tensor that shares memory with nothing stored.
+bool writes_fresh_tensor(const Call& call)
+{
+    const std::vector<c10::Argument>& arguments = call.node().schema().arguments();
+    for (std::size_t i = 0; i < arguments.size(); ++i)
+    {
+        if (arguments[i].alias_info() == nullptr || !arguments[i].alias_info()->isWrite()) continue;
+        const auto* known = std::get_if<Known>(&call.arguments().at(i));
+        if (known == nullptr || !known->fresh) return false;
+    }
+    return true;
+}
+
 /// The only input that a method needs, beside the module and what has a default.
 std::vector<Abstract> arguments_of(const torch::jit::Method& method, Known module, TensorRef image)
 {
@@ -222,6 +227,9 @@ NodeId Interpreter::run(const torch::jit::Module& module)
 {
     const auto method = module.find_method("forward");
     FS_CHECK(DataError, method, "it has no method 'forward'");
+    FS_CHECK(DataError,
+             module.type()->getForwardHooks().empty() && module.type()->getForwardPreHooks().empty(),
+             "it has a forward hook, which LibTorch leaves out; put what the hook does into forward");
     Known object{module._ivalue()};
     const Frame frame{"", !has_submodules(*module._ivalue()), nullptr, nullptr};
     const std::vector<Abstract> results = run_function(
@@ -318,6 +326,9 @@ std::vector<Abstract> Interpreter::run_call(const Call& call)
         return run_function(method, std::move(arguments), frame, &call);
     }
     const auto type = node.inputs().front()->type()->expect<c10::FunctionType>();
+    // PyTorch's check that there are images enough for batch statistics. The norm itself says whether it has
+    // such.
+    if (type->function()->name() == "_verify_batch_size") return {Known{}};
     arguments.erase(arguments.begin());
     const Frame frame{call.frame().module, call.frame().leaf, &call.frame(), &node};
     return run_function(*type->function(), std::move(arguments), frame, &call);
@@ -342,9 +353,16 @@ std::vector<Abstract> Interpreter::run_known(const Call& call)
     {
         call.refuse("it fails: " + first_line(error.what()));
     }
+    const std::vector<c10::Argument>& returns = node.schema().returns();
     std::vector<Abstract> results;
-    for (c10::IValue& result : stack)
-        results.emplace_back(Known{std::move(result)});
+    for (std::size_t i = 0; i < stack.size(); ++i)
+    {
+        Known result{std::move(stack[i])};
+        // What is written to in place comes back.
+        result.fresh = node.schema().is_mutable() ||
+                       (i < returns.size() && returns[i].alias_info() == nullptr && result.value.isTensor());
+        results.emplace_back(std::move(result));
+    }
     return results;
 }
 
@@ -425,6 +443,12 @@ std::vector<Abstract> Interpreter::run_node(const torch::jit::Node& node, Values
     {
         return {first()};
     }
+    if (kind == "prim::SetAttr")
+    {
+        call.refuse(
+            fmt::format("it changes the attribute '{}' of {}, but forward must leave the module as it is",
+                        node.s(c10::attr::name), to_text(first())));
+    }
     if (kind == "prim::RaiseException") call.refuse("the module raises an exception: " + to_text(first()));
     if (in(kind, {"prim::Print", "aten::warn"})) return std::vector<Abstract>(node.outputs().size(), Known{});
     if (auto results = run_on_list(call)) return std::move(*results);
@@ -436,7 +460,13 @@ std::vector<Abstract> Interpreter::run_node(const torch::jit::Node& node, Values
                                    [](const Abstract& value) { return to_ivalue(value).has_value(); });
     if (schema != nullptr && known)
     {
-        if (schema->is_mutable()) call.refuse("it changes what the module stores or a list of its own");
+        if (schema->is_mutable() && !writes_fresh_tensor(call))
+        {
+            call.refuse(
+                "it changes " + to_text(first()) +
+                ", but forward must leave the module as it is; if it was traced in training mode, call "
+                "model.eval() first");
+        }
         if (node.isNondeterministic()) call.refuse("its result is random");
         return run_known(call);
     }
@@ -450,7 +480,9 @@ std::vector<Abstract> Interpreter::run_node(const torch::jit::Node& node, Values
         call.refuse(
             "it computes with the batch size; only shapes like x.view(x.size(0), -1) can be imported");
     }
-    call.refuse("an operation that the graph of a network does not have");
+    const bool softmax = kind.find("softmax") != std::string::npos;
+    call.refuse(softmax ? "leave it out: flipstorm wants the logits"
+                        : "an operation that the graph of a network does not have");
 }
 
 }  // namespace flipstorm::torchscript

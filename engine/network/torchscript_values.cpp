@@ -5,6 +5,13 @@
 namespace flipstorm::torchscript
 {
 
+void join_aliases(const TensorRef& one, const TensorRef& other)
+{
+    if (!one->aliases) one->aliases = std::make_shared<Aliases>(Aliases{one});
+    other->aliases = one->aliases;
+    other->aliases->push_back(other);
+}
+
 std::optional<c10::IValue> to_ivalue(const Abstract& value)
 {
     if (const auto* known = std::get_if<Known>(&value)) return known->value;
@@ -61,7 +68,7 @@ std::string to_text(const Abstract& value)
     const Known& known = std::get<Known>(value);
     if (known.value.isTensor())
     {
-        return known.name.empty() ? "a constant tensor" : "'" + known.name + "'";
+        return known.name.empty() ? "a tensor without a name" : "'" + known.name + "'";
     }
     if (known.value.isObject()) return "the module '" + known.name + "'";
     std::ostringstream text;

@@ -30,6 +30,7 @@ struct Known
     std::string name = {};  ///< of a module, parameter or buffer: its path, as in the state dict
     Origin origin = Origin::computed;
     bool transposed = false;  ///< a parameter whose two dimensions were swapped
+    bool fresh = false;       ///< a tensor that shares memory with nothing stored
 };
 
 /// How many images there are: the only number that is not known.
@@ -58,6 +59,15 @@ struct Tensor
     std::string overwritten = {};           ///< what changed it through an alias; empty: nothing
 };
 using TensorRef = std::shared_ptr<Tensor>;
+
+/// Dimensions of a tensor, with that of the batch.
+inline std::int64_t rank(const Tensor& tensor)
+{
+    return static_cast<std::int64_t>(tensor.shape.size()) + 1;
+}
+
+/// From now on the second shares the first's memory.
+void join_aliases(const TensorRef& one, const TensorRef& other);
 
 struct Sequence;
 /// Lists are shared, as in Python.

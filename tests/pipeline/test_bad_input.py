@@ -182,7 +182,8 @@ CASES = [
     ("help of a subcommand", COMPLETE, [], "inject --help", nothing),
     ("version", COMPLETE, [], "--version", nothing),
     ("bench of an unknown mode", USAGE, ["--modes", "fast not in"], "bench {f}/job.toml --modes fast", nothing),
-    ("import of nothing", IO, ["model.pt", "No such file"], "import {f}/model.pt {f}/job.toml --to {f}/m.h5", nothing),
+    ("import of nothing", IO, ["{f}/model.pt", "No such file"], "import {f}/model.pt {f}/job.toml --to {f}/model.h5", nothing),
+    ("import to nowhere", USAGE, ["--to is required"], "import {f}/model.pt {f}/job.toml", nothing),
     # Job file.
     ("no job file", USAGE, ["{f}/none.toml", "No such file"], "inject {f}/none.toml", nothing),
     ("job file is a folder", USAGE, ["{f}/data", "folder"], "inject {f}/data", nothing),

@@ -1,0 +1,49 @@
+#pragma once
+// A proof that a change is harmless: a bound on how far the logits can move, whatever the image. Every
+// operation of the graph but convolution, linear layer and batch norm shrinks distances or keeps them, and
+// those three stretch them at most by their spectral norm.
+
+#include <vector>
+
+#include "engine/evaluate/change_flow.hpp"
+#include "engine/network/network.hpp"
+
+namespace flipstorm
+{
+
+/**
+ * By channel of a layer's output: how far the difference of any two logits moves at most, per unit of
+ * Euclidean length of a change of that channel. In exact arithmetic; see kCertificateSlack.
+ *
+ *     |Δ(z_a − z_b)| ≤ gain[channel] · ‖Δy_channel‖₂
+ *
+ * The sum over all paths of the products of the operations' Lipschitz constants; the norm of a convolution is
+ * bounded by ⌈kernel / stride⌉ times that of its weights as a matrix [out, in·kernel²], because an input
+ * element is in at most ⌈kernel / stride⌉² windows; a spectral norm by the Frobenius norm of a power of the
+ * Gram matrix.
+ */
+class LogitGains
+{
+  public:
+    explicit LogitGains(const Network& network);
+
+    [[nodiscard]] std::vector<double> of_layer(const ChangeFlow& flow, NodeId layer) const;
+
+  private:
+    [[nodiscard]] double of_channel(NodeId consumer, const ChangeFlow& flow, NodeId changed,
+                                    std::int64_t channel,
+                                    const std::vector<std::vector<double>>& known) const;
+
+    Network network_;
+    std::vector<std::vector<NodeId>> consumers_;
+    std::vector<double> whole_;  ///< by node: gain of a change of all its channels
+};
+
+/// Room for rounding: a change counts as harmless only if it leaves this share of the largest logit of the
+/// margin.
+constexpr float kCertificateSlack = 1e-4F;
+
+/// An upper bound on the spectral norm of a matrix [rows, columns], within a few percent.
+double spectral_norm_bound(const std::vector<float>& values, std::int64_t rows, std::int64_t columns);
+
+}  // namespace flipstorm
