@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <iterator>
+#include <limits>
 
 #include "engine/base/permutation.hpp"
 #include "engine/base/tolerance.hpp"
@@ -136,14 +137,21 @@ ScreenTotals ModeBench::screen() const
     return sum;
 }
 
-double faults_per_second(const ModeBench& mode)
+double seconds_per_fault(const LayerBench& layer, std::uint64_t faults)
+{
+    if (layer.faults() == 0) return std::numeric_limits<double>::quiet_NaN();
+    return layer.shared_seconds / static_cast<double>(faults) +
+           (layer.seconds - layer.shared_seconds) / static_cast<double>(layer.faults());
+}
+
+double faults_per_second(const ModeBench& mode, const std::vector<std::uint64_t>& faults)
 {
     double sum = 0;
     double layers = 0;
-    for (const LayerBench& layer : mode.layers)
+    for (std::size_t l = 0; l < mode.layers.size(); ++l)
     {
-        if (layer.faults() == 0) continue;
-        sum += layer.seconds / static_cast<double>(layer.faults());
+        if (mode.layers[l].faults() == 0) continue;
+        sum += seconds_per_fault(mode.layers[l], faults.at(l));
         ++layers;
     }
     return layers / sum;
@@ -154,16 +162,10 @@ double seconds_for(const ModeBench& mode, const std::vector<std::uint64_t>& faul
     double sum = 0;
     for (std::size_t l = 0; l < mode.layers.size(); ++l)
     {
-        const LayerBench& layer = mode.layers[l];
         if (faults.at(l) == 0) continue;
-        if (layer.faults() == 0)
-        {
-            sum += static_cast<double>(faults[l]) / faults_per_second(mode);
-            continue;
-        }
-        sum += layer.shared_seconds + (layer.seconds - layer.shared_seconds) *
-                                          static_cast<double>(faults[l]) /
-                                          static_cast<double>(layer.faults());
+        const double each = mode.layers[l].faults() > 0 ? seconds_per_fault(mode.layers[l], faults[l])
+                                                        : 1 / faults_per_second(mode, faults);
+        sum += static_cast<double>(faults[l]) * each;
     }
     return sum;
 }

@@ -63,15 +63,21 @@ struct ModeBench
     [[nodiscard]] ScreenTotals screen() const;
 };
 
+/// Seconds that each of `faults` faults of a layer takes, its part of the shared passes included; NaN for a
+/// layer that was not measured.
+[[nodiscard]] double seconds_per_fault(const LayerBench& layer, std::uint64_t faults);
+
 /**
- * Faults per second where every layer has as many faults: 1 / mean over the layers of (seconds / faults).
+ * Faults per second of a mix of as many faults from every layer, while a campaign evaluates `faults[layer]`:
+ *
+ *     1 / mean over the measured layers of seconds_per_fault(layer, faults[layer])
  *
  * Comparable between modes that evaluated different numbers of faults.
  */
-[[nodiscard]] double faults_per_second(const ModeBench& mode);
+[[nodiscard]] double faults_per_second(const ModeBench& mode, const std::vector<std::uint64_t>& faults);
 
-/// Seconds that `faults[layer]` faults would take: per layer the shared passes once, and the rest by the
-/// fault.
+/// Seconds that a campaign of `faults[layer]` takes; a layer that was not measured is taken as the mean of
+/// the others.
 [[nodiscard]] double seconds_for(const ModeBench& mode, const std::vector<std::uint64_t>& faults);
 
 /// A fault of a benchmark: its layer and its place among the faults of the layer.

@@ -34,11 +34,12 @@ double share(std::uint64_t part, std::uint64_t whole)
     return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-double ratio(const ModeBench& mode, const std::vector<ModeBench>& modes)
+double ratio(const BenchSetting& setting, const ModeBench& mode, const std::vector<ModeBench>& modes)
 {
     const ModeBench* reference = find_mode(modes, EvaluationMode::reference);
     return reference == nullptr ? std::numeric_limits<double>::quiet_NaN()
-                                : faults_per_second(mode) / faults_per_second(*reference);
+                                : faults_per_second(mode, setting.plan_faults) /
+                                      faults_per_second(*reference, setting.plan_faults);
 }
 
 /// Three digits, without an exponent where that can be read.
@@ -94,23 +95,22 @@ ResultTable speed_table(const BenchSetting& setting, const std::vector<ModeBench
                      "of the peak %", "working MiB",      "resident MiB"};
     for (const ModeBench& mode : modes)
     {
-        table.rows.push_back({to_string(mode.mode), faults_text(setting, mode), time_text(mode.seconds()),
-                              time_text(mode.shared_seconds()), rate_text(faults_per_second(mode)),
-                              rate_text(ratio(mode, modes)),
-                              time_text(seconds_for(mode, setting.plan_faults)),
-                              rate_text(flops_of(mode) / 1e9),
-                              fmt::format("{:.1f}", 100 * flops_of(mode) / setting.peak.flops),
-                              mebibytes(mode.peak_bytes), mebibytes(mode.resident_bytes)});
+        table.rows.push_back(
+            {to_string(mode.mode), faults_text(setting, mode), time_text(mode.seconds()),
+             time_text(mode.shared_seconds()), rate_text(faults_per_second(mode, setting.plan_faults)),
+             rate_text(ratio(setting, mode, modes)), time_text(seconds_for(mode, setting.plan_faults)),
+             rate_text(flops_of(mode) / 1e9),
+             fmt::format("{:.1f}", 100 * flops_of(mode) / setting.peak.flops), mebibytes(mode.peak_bytes),
+             mebibytes(mode.resident_bytes)});
     }
     table.note = fmt::format(
-        "Faults of the job's own sample, as many in each layer: faults/s is what such a mix runs at, so "
-        "modes "
-        "compare although each had its own number of faults. Shared: golden and gradient passes, which all "
-        "faults of a layer use; the more faults, the less they weigh. Whole campaign: the job's {} faults on "
-        "one rank like this one. The peak is {:.1f} GFLOP/s, measured with {} on these threads; a "
-        "multiply-accumulate counts as two operations, and what a mode skips does not count. The memory "
-        "budget "
-        "(campaign.memory_budget) is {} MiB.",
+        "Faults of the job's own sample, as many in each layer. Time: of the measurement; shared: golden and "
+        "gradient passes, which all faults of a layer use. faults/s: of a mix of as many faults from each "
+        "layer, the shared passes spread over all the faults that the campaign has in a layer, so modes "
+        "compare although each had its own number of faults. Whole campaign: the job's {} faults on one rank "
+        "like this one. The peak is {:.1f} GFLOP/s, measured with {} on these threads; a multiply-accumulate "
+        "counts as two operations, and what a mode skips does not count. Working: golden values, gradients "
+        "and work space; campaign.memory_budget is {} MiB.",
         format_count(
             std::accumulate(setting.plan_faults.begin(), setting.plan_faults.end(), std::uint64_t{0})),
         setting.peak.flops / 1e9, setting.peak.instruction, setting.memory_budget >> 20U);
@@ -170,19 +170,21 @@ ResultTable layers_table(const BenchSetting& setting, const std::vector<ModeBenc
         for (const ModeBench& mode : modes)
         {
             const LayerBench& layer = mode.layers[l];
-            const double rate = layer.faults() > 0 ? static_cast<double>(layer.faults()) / layer.seconds
-                                                   : std::numeric_limits<double>::quiet_NaN();
+            const double rate = 1 / seconds_per_fault(layer, setting.plan_faults[l]);
             row.push_back(rate_text(rate));
             if (mode.mode == EvaluationMode::reference) continue;
-            row.push_back(rate_text(reference == nullptr ? std::numeric_limits<double>::quiet_NaN()
-                                                         : rate / faults_per_second(*reference)));
+            row.push_back(rate_text(reference == nullptr
+                                        ? std::numeric_limits<double>::quiet_NaN()
+                                        : rate / faults_per_second(*reference, setting.plan_faults)));
             row.push_back(time_text(layer.shared_seconds));
             row.push_back(format_percent(share(layer.work.finished, layer.work.pairs)));
         }
         table.rows.push_back(std::move(row));
     }
     table.note =
-        "Faults per second. Chunk: faults that the campaign evaluates together, and so does this benchmark.";
+        "Faults per second, the shared passes spread over the campaign's faults of the layer. Chunk: faults "
+        "that "
+        "the campaign evaluates together, and so does this benchmark.";
     return table;
 }
 
@@ -287,8 +289,8 @@ std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const 
                   {"setup_seconds", json(mode.setup_seconds)},
                   {"seconds", json(mode.seconds())},
                   {"shared_seconds", json(mode.shared_seconds())},
-                  {"faults_per_second", json(faults_per_second(mode))},
-                  {"ratio_to_reference", json(ratio(mode, modes))},
+                  {"faults_per_second", json(faults_per_second(mode, setting.plan_faults))},
+                  {"ratio_to_reference", json(ratio(setting, mode, modes))},
                   {"campaign_seconds", json(seconds_for(mode, setting.plan_faults))},
                   {"flops", json(flops_of(mode))},
                   {"audited", json(mode.screen().audited)},

@@ -99,15 +99,19 @@ TEST(FaultsPerSecond, WeighsLayersEqually)
 {
     ModeBench mode;
     mode.layers = {layer(10, 2, 100), layer(1, 0, 1000), LayerBench{}};
-    // 0.1 s and 0.001 s per fault.
-    EXPECT_NEAR(faults_per_second(mode), 2 / 0.101, 1e-9);
+    // 0.1 s and 0.001 s per fault as measured.
+    EXPECT_NEAR(faults_per_second(mode, {100, 1000, 0}), 2 / 0.101, 1e-9);
+    // In a campaign of 1,000 faults the 2 s that are shared weigh less.
+    EXPECT_NEAR(seconds_per_fault(mode.layers[0], 1000), 0.002 + 0.08, 1e-12);
+    EXPECT_NEAR(faults_per_second(mode, {1000, 1000, 0}), 2 / 0.083, 1e-9);
+    EXPECT_TRUE(std::isnan(seconds_per_fault(mode.layers[2], 1000)));
     // The same rates from other numbers of faults are the same speed.
     ModeBench other;
     other.layers = {layer(1, 0, 10), layer(0.01, 0, 10)};
-    EXPECT_NEAR(faults_per_second(other), faults_per_second(mode), 1e-9);
+    EXPECT_NEAR(faults_per_second(other, {7, 7}), faults_per_second(mode, {100, 1000, 0}), 1e-9);
     // 2 s once and 0.08 s a fault; 0.001 s a fault; and a layer that was not measured.
     EXPECT_NEAR(seconds_for(mode, {1000, 500, 0}), 2 + 80 + 0.5, 1e-9);
-    EXPECT_NEAR(seconds_for(mode, {0, 0, 2000}), 101, 1e-9);
+    EXPECT_NEAR(seconds_for(mode, {100, 1000, 2000}), 10 + 1 + 101, 1e-9);
     EXPECT_EQ(mode.faults(), 1100U);
     EXPECT_EQ(mode.seconds(), 11);
     EXPECT_EQ(mode.shared_seconds(), 2);
@@ -192,8 +196,9 @@ TEST(BenchPrint, TablesAndJsonHoldTheNumbers)
         for (const auto& row : table.rows)
             EXPECT_EQ(row.size(), table.columns.size()) << table.title;
     }
-    // 500 faults/s against 1; 2e9 operations in 4 s are 0.25 % of the peak; 1 + 4000 / 1000 s for each layer.
-    EXPECT_EQ(tables[0].rows[1], (std::vector<std::string>{"screened", "1,000", "4 s", "2 s", "500", "500",
+    // 1 s / 4,000 + 1 s / 1,000 a fault against 1 s; 2e9 operations in 4 s are 0.25 % of the peak; 1 + 4000 /
+    // 1000 s for each layer.
+    EXPECT_EQ(tables[0].rows[1], (std::vector<std::string>{"screened", "1,000", "4 s", "2 s", "800", "800",
                                                            "10 s", "0.5", "0.2", "3", "-"}));
     EXPECT_NE(render_text(tables[1]).find("evaluates fc1 exactly"), std::string::npos);
 
@@ -203,7 +208,7 @@ TEST(BenchPrint, TablesAndJsonHoldTheNumbers)
     EXPECT_EQ(json.get<std::string>("job"), setting.job);
     const boost::property_tree::ptree& mode = json.get_child("modes").back().second;
     EXPECT_EQ(mode.get<std::string>("mode"), "screened");
-    EXPECT_EQ(mode.get<double>("ratio_to_reference"), 500);
+    EXPECT_EQ(mode.get<double>("ratio_to_reference"), 800);
     EXPECT_EQ(mode.get<double>("share_of_peak"), 0.0025);
     EXPECT_EQ(mode.get<std::uint64_t>("disagreements"), 2U);
     EXPECT_EQ(mode.get_child("layers").front().second.get<std::uint64_t>("screened"), 90'000U);
