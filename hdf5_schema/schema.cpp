@@ -128,8 +128,8 @@ const FileSpec& campaign_spec()
             {"/screen", "kappa", T::float64, "",
              "safety factor of the first-order screen, as the job asks; 0 without a screen"},
             {"/screen", "tau", T::float64, "",
-             "largest screened change of an output, in standard deviations of its channel, as the job asks; "
-             "0 without a screen"},
+             "largest screened change of an output, in standard deviations of its channel, on an image of "
+             "mean margin, else in proportion to the margin; as the job asks; 0 without a screen"},
             {"/screen", "screen_bound", T::float64, "",
              "largest bound95 with which a layer's screen is kept; 0 without a screen"},
             {"/screen", "pairs", T::uint64, "", "(fault, image) pairs of the campaign"},
@@ -184,7 +184,7 @@ const FileSpec& campaign_spec()
              T::float64,
              {"screen"},
              "1",
-             "largest screened change, in standard deviations; 0 where nothing was screened"},
+             "largest screened change, as the attribute; 0 where nothing was screened"},
             {"/screen/audit_share",
              T::float64,
              {"screen"},

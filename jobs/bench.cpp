@@ -18,6 +18,7 @@ void add_to(WorkCount& total, const WorkCount& part)
     total.pairs += part.pairs;
     total.stopped += part.stopped;
     total.masked += part.masked;
+    total.proven += part.proven;
     total.screened += part.screened;
     total.rescreened += part.rescreened;
     total.finished += part.finished;
@@ -203,17 +204,21 @@ Agreement compare(const ModeBench& mode, const ModeBench& against, const std::ve
 
 std::uint64_t count_near_ties(const std::vector<float>& logits, std::size_t classes)
 {
+    constexpr double kTie = 1e-4;
+    constexpr double kNearOverflow = 1e35;
     std::uint64_t ties = 0;
     for (std::size_t row = 0; row + classes <= logits.size(); row += classes)
     {
-        std::vector<float> z(logits.begin() + static_cast<std::ptrdiff_t>(row),
-                             logits.begin() + static_cast<std::ptrdiff_t>(row + classes));
-        if (classes < 2 || !std::all_of(z.begin(), z.end(), [](float v) { return std::isfinite(v); }))
+        std::vector<double> z(logits.begin() + static_cast<std::ptrdiff_t>(row),
+                              logits.begin() + static_cast<std::ptrdiff_t>(row + classes));
+        if (!std::all_of(z.begin(), z.end(), [](double v) { return std::abs(v) < kNearOverflow; }))
+        {
+            ++ties;
             continue;
+        }
         std::sort(z.begin(), z.end());
-        const double margin = static_cast<double>(z[classes - 1]) - static_cast<double>(z[classes - 2]);
         const double largest = std::max(std::abs(z.front()), std::abs(z.back()));
-        if (margin <= 1e-4 * largest) ++ties;
+        if (classes > 1 && z[classes - 1] - z[classes - 2] <= kTie * largest) ++ties;
     }
     return ties;
 }

@@ -90,7 +90,7 @@ struct Agreement
     std::uint64_t equal = 0;    ///< correct, mismatches, nonfinite and drop
     std::uint64_t bounded = 0;  ///< one of the two stopped early, with a bound that the other's drop keeps
     std::vector<BenchFault> differing;
-    std::uint64_t near_ties = 0;     ///< of those, explained by near-ties; set by the caller
+    std::uint64_t near_ties = 0;     ///< of those, explained by rounding; set by the caller
     std::uint64_t moved_images = 0;  ///< Σ |difference of mismatches| over the differing faults
     std::uint64_t labels = 0;        ///< critical or acceptable, for each fault and tolerance
     std::uint64_t labels_differ = 0;
@@ -102,7 +102,8 @@ struct Agreement
 
 /**
  * Images whose prediction hangs on rounding: the largest and the second largest logit are closer than 1e-4 of
- * the largest magnitude. Images with a logit that is not finite are none.
+ * the largest magnitude; or a logit is beyond 1e35 or not finite, so that the order of a sum decides whether
+ * something overflows.
  * \param logits  [images, classes]
  */
 [[nodiscard]] std::uint64_t count_near_ties(const std::vector<float>& logits, std::size_t classes);

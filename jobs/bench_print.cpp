@@ -121,7 +121,7 @@ ResultTable pairs_table(const BenchSetting& setting, const std::vector<ModeBench
 {
     ResultTable table;
     table.title = "What became of the (fault, image) pairs, %";
-    table.columns = {"mode",           "pairs",         "stopped", "masked",    "screened",
+    table.columns = {"mode",           "pairs",         "stopped", "masked",    "proven",      "screened",
                      "screened later", "to the logits", "audited", "disagreed", "MAC per pair"};
     for (const ModeBench& mode : modes)
     {
@@ -129,13 +129,14 @@ ResultTable pairs_table(const BenchSetting& setting, const std::vector<ModeBench
         const auto percent = [&](std::uint64_t part) { return format_percent(share(part, work.pairs), 3); };
         table.rows.push_back(
             {to_string(mode.mode), format_count(work.pairs), percent(work.stopped), percent(work.masked),
-             percent(work.screened), percent(work.rescreened), percent(work.finished),
+             percent(work.proven), percent(work.screened), percent(work.rescreened), percent(work.finished),
              percent(mode.screen().audited), format_count(mode.screen().disagreements),
              rate_text(work.macs / static_cast<double>(std::max<std::uint64_t>(1, work.pairs)))});
     }
     table.note =
         "Stopped: never looked at, the fault was beyond every tolerance before. Masked: the change came out "
-        "as exactly zero. Screened: to be taken as unchanged at the faulty layer, or later. To the logits: "
+        "as exactly zero. Proven: too small, by a bound, to change the prediction. Screened: to be taken as "
+        "unchanged at the faulty layer, or later. To the logits: "
         "computed to the end. Audited: screened pairs that were computed all the same, counted twice here; "
         "disagreed: wrong ones among them, pairs. The layers before the faulty one are computed again in "
         "reference only.";
@@ -189,8 +190,8 @@ ResultTable agreement_table(const std::vector<Agreement>& agreements)
 {
     ResultTable table;
     table.title = "Agreement on the same faults";
-    table.columns = {"mode",   "against",   "faults", "equal",  "within the bound",
-                     "differ", "near-ties", "images", "labels", "labels that differ"};
+    table.columns = {"mode",   "against",     "faults", "equal",  "within the bound",
+                     "differ", "by rounding", "images", "labels", "labels that differ"};
     table.text_columns = 2;
     for (const Agreement& a : agreements)
     {
@@ -201,11 +202,10 @@ ResultTable agreement_table(const std::vector<Agreement>& agreements)
     }
     table.note =
         "Equal: the same images evaluated, correct, changed and not finite, the same drop. Within the bound: "
-        "one of the modes stopped early, and the other's drop is at least the bound. Near-ties: differing "
-        "faults with enough images whose two largest logits are within 1e-4 of each other, so that rounding "
-        "explains the difference. Images: by how many the changed ones differ. Labels: critical or "
-        "acceptable, "
-        "for each fault and tolerance.";
+        "one of the modes stopped early, and the other's drop is at least the bound. By rounding: differing "
+        "faults that enough images explain whose two largest logits are within 1e-4 of each other, or so "
+        "large that the order of a sum decides whether it overflows. Images: by how many the changed ones "
+        "differ. Labels: critical or acceptable, for each fault and tolerance.";
     return table;
 }
 
@@ -262,13 +262,10 @@ std::string json_array(const std::vector<std::string>& values)
 
 Fields work_fields(const WorkCount& work)
 {
-    return {{"pairs", json(work.pairs)},
-            {"stopped", json(work.stopped)},
-            {"masked", json(work.masked)},
-            {"screened", json(work.screened)},
-            {"rescreened", json(work.rescreened)},
-            {"finished", json(work.finished)},
-            {"macs", json(work.macs)}};
+    return {{"pairs", json(work.pairs)},       {"stopped", json(work.stopped)},
+            {"masked", json(work.masked)},     {"proven", json(work.proven)},
+            {"screened", json(work.screened)}, {"rescreened", json(work.rescreened)},
+            {"finished", json(work.finished)}, {"macs", json(work.macs)}};
 }
 
 std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const std::vector<ModeBench>& modes)

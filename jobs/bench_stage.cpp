@@ -139,6 +139,7 @@ class Measurement
         bench.work.pairs = after.pairs - before.pairs;
         bench.work.stopped = after.stopped - before.stopped;
         bench.work.masked = after.masked - before.masked;
+        bench.work.proven = after.proven - before.proven;
         bench.work.screened = after.screened - before.screened;
         bench.work.rescreened = after.rescreened - before.rescreened;
         bench.work.finished = after.finished - before.finished;
@@ -185,7 +186,9 @@ ModeBench bench_mode(const Context& context, const Campaign& campaign, Evaluatio
         // One fault per layer in reference may be more than the time allows: its cost is that of any layer.
         const bool pressed = mode == EvaluationMode::reference && count == 1;
         ModeBench bench = measurement.run(count, pressed ? options.seconds : kUnlimited);
-        const std::uint64_t next = next_count(count, bench.seconds(), options.seconds, options.faults);
+        // What the faults take beside the shared passes decides how many there are time for.
+        const std::uint64_t next =
+            next_count(count, bench.seconds() - bench.shared_seconds(), options.seconds, options.faults);
         log_info("{}: {} fault(s) per layer, {:.2f} s{}", to_string(mode), count, bench.seconds(),
                  next > count ? "; more fit the time" : "");
         if (next == count) return bench;
@@ -193,7 +196,7 @@ ModeBench bench_mode(const Context& context, const Campaign& campaign, Evaluatio
     }
 }
 
-/// The differing faults that near-ties of the faulty network's logits explain.
+/// How many of the differing faults are explained by the rounding of the faulty network's logits.
 std::uint64_t near_ties_of(const Context& context, const Campaign& campaign, const Agreement& agreement,
                            const ModeBench& mode, const ModeBench& against)
 {

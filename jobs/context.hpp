@@ -28,7 +28,7 @@ enum class StageEnd
 struct BenchOptions
 {
     std::uint64_t faults = 1024;  ///< per layer and mode, at most
-    double seconds = 30;          ///< per mode, about
+    double seconds = 30;          ///< per mode, about, beside the passes that all faults of a layer share
     std::vector<std::string> modes = {"reference", "exact", "screened"};
     std::string json;  ///< file to write; empty: none
 };

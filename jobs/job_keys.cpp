@@ -176,8 +176,8 @@ std::vector<KeySpec> make_keys()
             .above(0, 1e6),
         key<&Job::campaign, &CampaignTable::tau>(
             "campaign", "tau",
-            "screened: largest change of an output for which the estimate is trusted; smaller is more "
-            "careful")
+            "screened: largest change of an output for which the estimate is trusted, on an image of mean "
+            "margin, else in proportion to the margin; smaller is more careful")
             .above(0, 1e6)
             .unit("standard deviations of its channel"),
         key<&Job::campaign, &CampaignTable::audit_share>(

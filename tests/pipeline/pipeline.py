@@ -44,13 +44,14 @@ CAMPAIGN_DATASETS = {
     for column in columns.split()
 }
 
-# A job on made-up images. Every layer and bit is struck, so that outcomes of all kinds are among few faults.
+# A job on made-up images, more than are evaluated before a fault may stop. Every layer and bit is struck, so that
+# outcomes of all kinds are among few faults.
 SYNTHETIC_JOB = """
 [job]
 name = "pipeline-test"
 [data]
 kind = "synthetic"
-test_images = 300
+test_images = 600
 [train]
 epochs = 1
 [campaign]
@@ -328,7 +329,7 @@ def blob_patterns(random, size, classes=10):
     return patterns
 
 
-def write_idx_dataset(folder, train=2000, test=400, size=28, seed=7):
+def write_idx_dataset(folder, train=2000, test=700, size=28, seed=7):
     """Noisy blobs of ten classes, in the four files of MNIST: two plain, two gzip."""
     random = np.random.default_rng(seed)
     patterns = blob_patterns(random, size)

@@ -45,7 +45,7 @@ class Bench(PipelineTest):
 
     def test_pairs_add_up(self):
         for mode in self.numbers["modes"]:
-            steps = ("stopped", "masked", "screened", "rescreened", "finished")
+            steps = ("stopped", "masked", "proven", "screened", "rescreened", "finished")
             self.assertEqual(mode["pairs"], mode["faults"] * self.numbers["images"], mode["mode"])
             self.assertEqual(mode["pairs"] + mode["audited"], sum(mode[step] for step in steps), mode["mode"])
             self.assertGreater(mode["macs"], 0)

@@ -37,7 +37,7 @@ class Screening(PipelineTest):
         model = cls.folder / "model"
         cls.complete("train", cls.job, "--out", model)
         cls.keys = set_keys(
-            model__file=model / "model.h5", campaign__limit=1920, campaign__screen_bound=BOUND,
+            model__file=model / "model.h5", campaign__limit=960, campaign__screen_bound=BOUND,
             campaign__journal_seconds=0.1, device__threads=1,
         )
         cls.files, cls.log = {}, {}
@@ -129,7 +129,7 @@ class Screening(PipelineTest):
         self.assertGreaterEqual(len(kept), 3, rows)
         self.assertIn(AUDITED_MORE, [row["level"] for row in rows], "no layer was masked so much")
         totals = attributes(self.files["careful"])
-        self.assertEqual((totals["kappa"], totals["tau"], totals["screen_bound"]), (8, 0.1, BOUND))
+        self.assertEqual((totals["kappa"], totals["tau"], totals["screen_bound"]), (2, 3, BOUND))
         for name in ("pairs", "screened", "audited", "disagreements"):
             self.assertEqual(totals[name], sum(row[name] for row in rows if row["kept"]), name)
         self.assertEqual(totals["bound95"], max(row["bound95"] for row in rows if row["kept"]))

@@ -86,7 +86,7 @@ TEST_F(Train, LearnsTheSyntheticImages)
 TEST_F(Train, LogitsAreThoseThatAccuracyJudges)
 {
     ASSERT_TRUE(run(network_));
-    const ImageSet images = data_.test.head(501);  // batches of unequal size
+    const ImageSet images = data_.train.head(501);  // batches of unequal size
     const std::vector<float> logits = logits_of(network_, images, {});
     ASSERT_EQ(logits.size(), 501U * 10U);
     int correct = 0;

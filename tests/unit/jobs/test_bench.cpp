@@ -152,7 +152,8 @@ TEST(CountNearTies, ComparesTheMarginWithTheSizeOfTheLogits)
     EXPECT_EQ(count_near_ties({1, 2, 3, 3.0001F}, 4), 1U);
     EXPECT_EQ(count_near_ties({1, 2, 3, 3.01F}, 4), 0U);
     EXPECT_EQ(count_near_ties({-1000, 2, 3, 3.01F}, 4), 1U);
-    EXPECT_EQ(count_near_ties({1, inf, 3, 3, std::nanf(""), 0}, 2), 1U);
+    EXPECT_EQ(count_near_ties({1, inf, 3, 3, std::nanf(""), 0, 1, 0}, 2), 3U);
+    EXPECT_EQ(count_near_ties({2e35F, 1, 9e34F, 1}, 2), 1U);
     EXPECT_EQ(count_near_ties({}, 4), 0U);
 }
 
