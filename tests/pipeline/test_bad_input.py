@@ -181,7 +181,6 @@ CASES = [
     ("help", COMPLETE, [], "--help", nothing),
     ("help of a subcommand", COMPLETE, [], "inject --help", nothing),
     ("version", COMPLETE, [], "--version", nothing),
-    ("bench", USAGE, ["not built yet"], "bench {f}/job.toml", nothing),
     ("import of nothing", IO, ["{f}/model.pt", "No such file"], "import {f}/model.pt {f}/job.toml --to {f}/model.h5", nothing),
     ("import to nowhere", USAGE, ["--to is required"], "import {f}/model.pt {f}/job.toml", nothing),
     # Job file.
