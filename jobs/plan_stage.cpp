@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "analysis/tables.hpp"
+#include "engine/evaluate/evaluator.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/plan_of_job.hpp"
 #include "jobs/screening.hpp"
@@ -21,6 +22,19 @@ PlanOptions plan_options(const Job& job, std::uint64_t images)
     options.limit = static_cast<std::uint64_t>(job.campaign.limit);
     options.seed = job.job.seed;
     options.images = images;
+    switch (evaluation_mode(job.campaign.evaluation))
+    {
+        case EvaluationMode::reference:
+            break;
+        case EvaluationMode::exact:
+            options.shared_passes = 1;
+            break;
+        case EvaluationMode::screened:
+            // A golden pass and the backward passes of the nearest rivals; few pairs in a hundred go on.
+            options.shared_passes = 3;
+            options.followed_share = 1.0 / 32;
+            break;
+    }
     return options;
 }
 

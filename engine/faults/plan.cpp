@@ -118,7 +118,7 @@ Plan::Plan(const std::vector<InjectableLayer>& layers, const PlanOptions& option
     for (std::size_t i = 0; i < strata_.size(); ++i)
         strata_[i].drawn = drawn[i];
     add_draws(layers, options);
-    add_chunks(layers, options.images);
+    add_chunks(layers, options);
 }
 
 void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
@@ -148,13 +148,21 @@ void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptio
     }
 }
 
-void Plan::add_chunks(const std::vector<InjectableLayer>& layers, std::uint64_t images)
+void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
-    // A chunk is what a kill can cost: some seconds on a core. Small campaigns still get several per layer.
+    // A chunk is what a kill can cost: some seconds on a core, unless what its faults share, golden and
+    // gradient passes, would then outweigh the faults themselves. Small campaigns still get several per
+    // layer.
     constexpr double kChunkMacs = 1.0e11;
+    constexpr double kSharedShare = 0.25;
     constexpr double kSmallest = 1;
-    constexpr double kLargest = 1024;
+    constexpr double kLargest = 2048;
     constexpr std::uint64_t kChunksPerLayer = 8;
+    const auto images = static_cast<double>(std::max<std::uint64_t>(options.images, 1));
+    std::int64_t network_macs = 0;  // nearly: what lies behind the first layers' channels
+    for (const InjectableLayer& layer : layers)
+        network_macs = std::max(network_macs, layer.suffix_macs);
+    const double shared_macs = options.shared_passes * static_cast<double>(network_macs) * images;
     // Draws that follow each other on one layer (the bits of a data-unaware scheme) share chunks.
     for (std::size_t d = 0; d < draws_.size();)
     {
@@ -164,16 +172,20 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, std::uint64_t 
         for (; d < draws_.size() && draws_[d].layer == layer; ++d)
             count += draws_[d].count;
         const double fault_macs =
-            static_cast<double>(layers.at(static_cast<std::size_t>(layer.value())).suffix_macs) *
-            static_cast<double>(std::max<std::uint64_t>(images, 1));
-        const double affordable = std::min(
-            kChunkMacs / fault_macs, static_cast<double>((count + kChunksPerLayer - 1) / kChunksPerLayer));
-        const auto size = static_cast<std::uint64_t>(std::clamp(affordable, kSmallest, kLargest));
+            static_cast<double>(layers.at(static_cast<std::size_t>(layer.value())).suffix_macs) * images *
+            options.followed_share;
+        const auto part = [count](std::uint64_t parts) {
+            return static_cast<double>((count + parts - 1) / parts);
+        };
+        const double affordable = std::min(kChunkMacs / fault_macs, part(kChunksPerLayer));
+        const double worthwhile = std::min(shared_macs / kSharedShare / fault_macs, part(2));
+        const auto size =
+            static_cast<std::uint64_t>(std::clamp(std::max(affordable, worthwhile), kSmallest, kLargest));
         for (std::uint64_t done = 0; done < count; done += size)
         {
             const std::uint64_t here = std::min(size, count - done);
-            chunks_.push_back(
-                {layer, FaultIndex(first + done), here, fault_macs * static_cast<double>(here)});
+            chunks_.push_back({layer, FaultIndex(first + done), here,
+                               shared_macs + fault_macs * static_cast<double>(here)});
         }
     }
 }

@@ -50,7 +50,7 @@ struct Chunk
     LayerId layer;
     FaultIndex first;
     std::uint64_t count = 0;
-    double macs = 0;  ///< upper bound of the MACs to evaluate it: what "dearest first" sorts by
+    double macs = 0;  ///< about what it takes to evaluate it: what "dearest first" sorts by
 };
 
 /// What decides a plan beside the layers.
@@ -61,6 +61,11 @@ struct PlanOptions
     std::uint64_t limit = 0;  ///< at most so many faults, spread evenly over the strata; 0: no limit
     std::uint64_t seed = 0;
     std::uint64_t images = 0;  ///< test images per fault; for the cost of a chunk
+
+    /// Share of the (fault, image) pairs that are followed through the network, and passes over all images that
+    /// the faults of a chunk share; they decide how large a chunk is.
+    double followed_share = 1;
+    double shared_passes = 0;
 };
 
 /**
@@ -102,7 +107,7 @@ class Plan
 
   private:
     void add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
-    void add_chunks(const std::vector<InjectableLayer>& layers, std::uint64_t images);
+    void add_chunks(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
 
     std::vector<Stratum> strata_;
     std::vector<Draw> draws_;
