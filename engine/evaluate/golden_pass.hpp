@@ -15,6 +15,9 @@ namespace flipstorm
 /// Rivals whose margin's gradient is taken, at most: those nearest to the top class.
 constexpr std::int64_t kRivals = 2;
 
+/// The rivals without a gradient are taken to move at most so many times as far as those with one.
+constexpr float kOtherRivals = 2;
+
 /// What a golden pass is to keep.
 struct GoldenRequest
 {

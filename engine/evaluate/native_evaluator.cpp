@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "engine/base/error.hpp"
-#include "engine/base/philox.hpp"
+#include "engine/evaluate/audit.hpp"
 #include "engine/evaluate/certificate.hpp"
 #include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/native_program.hpp"
@@ -297,7 +297,6 @@ class GroupRun
     WorkCount run();
 
   private:
-    void choose_audits();
     void neurons();
     void filters(const Conv2dOp& op);
     void shifted_input(const Conv2dOp& op, std::int64_t output, std::int64_t element);
@@ -380,9 +379,6 @@ class GroupRun
         return kOtherRivals * most < golden_.rest[static_cast<std::size_t>(image_)];
     }
 
-    /// The rivals without a gradient are taken to move at most so many times as far as those with one.
-    static constexpr float kOtherRivals = 2;
-
     const NativeNetwork& network_;
     const Graph& graph_;
     const Kernels& kernels_;
@@ -403,34 +399,11 @@ class GroupRun
     std::vector<char> flags_;         ///< by slot
 };
 
-void GroupRun::choose_audits()
-{
-    audited_.assign(static_cast<std::size_t>(tile_.size()) * group_.count, 0);
-    if (screen_ == nullptr || screen_->audit_share <= 0) return;
-    if (screen_->audit_share >= 1)
-    {
-        std::fill(audited_.begin(), audited_.end(), 1);
-        return;
-    }
-    // Gaps between audited images are geometric: as if each image were drawn on its own.
-    const double log_of_miss = std::log1p(-screen_->audit_share);
-    for (std::size_t f = 0; f < group_.count; ++f)
-    {
-        RandomStream random(evaluator_.seed(), RandomPurpose::audit,
-                            (group_.changes[f].fault << 20U) ^ static_cast<std::uint64_t>(tile_.first));
-        double position = std::floor(std::log1p(-random.uniform()) / log_of_miss);
-        while (position < static_cast<double>(tile_.size()))
-        {
-            audited_[static_cast<std::size_t>(position) * group_.count + f] = 1;
-            position += 1 + std::floor(std::log1p(-random.uniform()) / log_of_miss);
-        }
-    }
-}
-
 WorkCount GroupRun::run()
 {
-    choose_audits();
     if (screen_ != nullptr) kappa_ = static_cast<float>(screen_->kappa);
+    audited_ = choose_audits(evaluator_.seed(), screen_ != nullptr ? screen_->audit_share : 0, group_.changes,
+                             group_.count, tile_.first, tile_.size());
     const std::vector<float>& weights = evaluator_.weights(layer_);
     delta_.resize(group_.count);
     order_.resize(group_.count);
