@@ -184,7 +184,14 @@ double LogitGains::of_channel(NodeId consumer, const ChangeFlow& flow, NodeId ch
         behind = known[index(consumer)][static_cast<std::size_t>(at)];
     }
     if (const auto* norm = std::get_if<BatchNormOp>(&node.operation))
-        return norm_factor(network_, node, *norm, channel) * behind;
+    {
+        // Of a flattened map, each pixel has a factor of its own.
+        const std::int64_t factors = node.shape.size() == 1 ? forms[index(changed)].pixels() : 1;
+        double largest = 0;
+        for (std::int64_t c = channel * factors; c < (channel + 1) * factors; ++c)
+            largest = std::max(largest, norm_factor(network_, node, *norm, c));
+        return largest * behind;
+    }
     return plain_gain(node.operation, forms[index(changed)].pixels()) * behind;
 }
 
@@ -196,8 +203,10 @@ std::vector<double> LogitGains::of_layer(const ChangeFlow& flow, NodeId layer) c
     {
         if (flow.extent[i] != Extent::channel) continue;
         const NodeId id(static_cast<std::int32_t>(i));
-        // One logit alone moves.
-        gain[i].assign(static_cast<std::size_t>(forms[i].channels), id == network_.graph.output() ? 1 : 0);
+        // One logit alone moves, unless the logits are a flattened map.
+        const double of_output = forms[i].pixels() == 1 ? 1 : std::sqrt(2.0);
+        gain[i].assign(static_cast<std::size_t>(forms[i].channels),
+                       id == network_.graph.output() ? of_output : 0);
         const std::int64_t first = flow.shift[i];
         const std::int64_t end = first + forms[index(layer)].channels;
         for (std::int64_t c = first; c < end; ++c)
