@@ -193,7 +193,8 @@ std::vector<KeySpec> make_keys()
         key<&Job::campaign, &CampaignTable::backend>(
             "campaign", "backend",
             "what computes the outcomes: kernels for the CPU (native) or libtorch; auto: native on a CPU, "
-            "libtorch on a GPU")
+            "libtorch on a GPU and for networks that native cannot evaluate (batch norms or sums of "
+            "flattened maps)")
             .one_of({"auto", "native", "libtorch"}),
         key<&Job::campaign, &CampaignTable::tolerances>(
             "campaign", "tolerances",

@@ -9,6 +9,7 @@
 #include "engine/base/parallel.hpp"
 #include "engine/base/tolerance.hpp"
 #include "engine/evaluate/golden_pass.hpp"
+#include "engine/evaluate/native_network.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 
 namespace flipstorm
@@ -18,6 +19,9 @@ namespace
 
 /// Images after which a fault may stop.
 constexpr std::int64_t kWaveImages = 400;
+
+/// Threads that feed a GPU: while one waits for its counts, the other one's work is queued.
+constexpr int kCudaThreads = 2;
 
 /// Images whose values set the scale of a channel.
 constexpr std::int64_t kSpreadImages = 1000;
@@ -34,6 +38,21 @@ std::int64_t tile_images(const Graph& graph)
         if (images * all <= kTileElements) return images;
     }
     return 1;
+}
+
+/// Whether the native backend computes. \throws JobError if it is asked for where it cannot.
+bool is_native(const Graph& graph, const EvaluationOptions& options)
+{
+    if (options.mode == EvaluationMode::reference || options.backend == Backend::libtorch) return false;
+    const std::string obstacle = options.device.cuda
+                                     ? fmt::format("the device is {}", to_string(options.device))
+                                     : native_obstacle(graph);
+    FS_CHECK(
+        JobError, obstacle.empty() || options.backend == Backend::automatic,
+        "campaign.backend = \"native\" computes on the CPU, and not every network: {}; use \"libtorch\" or "
+        "\"auto\"",
+        obstacle);
+    return obstacle.empty();
 }
 
 /// Logits of the fault-free network, in data-set order. [images, classes]
@@ -105,6 +124,7 @@ class Evaluator::Implementation
           options_(options),
           layers_(injectable_layers(network)),
           tile_images_(tile_images(network.graph)),
+          native_(is_native(network.graph, options)),
           executor_(network, torch_device(options.device))
     {
         FS_CHECK(DataError, images.size() > 0, "no test images");
@@ -113,7 +133,14 @@ class Evaluator::Implementation
                  "the network takes {}x{}x{} images (C×H×W), the test images are {}x{}x{}",
                  network.graph.input_shape()[0], network.graph.input_shape()[1],
                  network.graph.input_shape()[2], images.channels, images.height, images.width);
+        FS_CHECK(DataError, network.num_classes > 1, "a network with {} class cannot mispredict",
+                 network.num_classes);
         FS_REQUIRE(!options.tolerances.empty(), "an evaluator needs a tolerance");
+        if (options_.device.cuda)
+        {
+            set_reproducible_arithmetic();
+            options_.threads = std::min(options_.threads, kCudaThreads);
+        }
         golden_ = golden_of(golden_logits(executor_, network_, images_, tile_images_, options_.threads),
                             images_.labels);
         order_ = evaluation_order(golden_);
@@ -209,7 +236,10 @@ class Evaluator::Implementation
                 channel_spread(executor_, network_.graph,
                                image_batch(images_, indices, network_.normalisation, executor_.device()));
         }
-        return make_native_evaluator(network_, executor_, std::move(spread), options_.seed);
+        if (native_) return make_native_evaluator(network_, executor_, std::move(spread), options_.seed);
+        return make_libtorch_evaluator(
+            network_, executor_, spread, options_.seed,
+            options_.memory_budget / (2 * static_cast<std::uint64_t>(options_.threads)));
     }
 
     [[nodiscard]] std::size_t tile_count() const
@@ -332,6 +362,7 @@ class Evaluator::Implementation
     EvaluationOptions options_;
     std::vector<InjectableLayer> layers_;
     std::int64_t tile_images_;
+    bool native_;  ///< backend
     Executor executor_;
     Golden golden_;
     std::vector<std::int64_t> order_;

@@ -29,7 +29,7 @@ enum class EvaluationMode
 /// What computes the outcomes.
 enum class Backend
 {
-    automatic,  ///< native on a CPU, LibTorch on a GPU
+    automatic,  ///< native on a CPU, LibTorch on a GPU and where native has an obstacle
     native,     ///< kernels of our own on the CPU
     libtorch,   ///< batched LibTorch operations on the evaluator's device
 };
@@ -98,8 +98,9 @@ class Evaluator
   public:
     /**
      * Runs the fault-free network once over all images.
-     * \throws DataError if images and network do not fit or a golden logit is not finite; JobError if the
-     * memory budget does not hold one tile.
+     * \throws DataError if images and network do not fit, there are fewer than two classes or a golden logit is
+     * not finite; JobError if the memory budget does not hold one tile, or if the native backend is asked for
+     * on a GPU or for a network that it cannot evaluate.
      */
     Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options);
     ~Evaluator();

@@ -85,6 +85,10 @@ std::unique_ptr<TileEvaluator> make_reference_evaluator(const Network& network, 
 std::unique_ptr<TileEvaluator> make_native_evaluator(const Network& network, const Executor& executor,
                                                      std::vector<std::vector<float>> spread,
                                                      std::uint64_t seed);
+/// `work_bytes`: of the memory budget, for the work space of one thread; more is not made use of than helps.
+std::unique_ptr<TileEvaluator> make_libtorch_evaluator(const Network& network, const Executor& executor,
+                                                       const std::vector<std::vector<float>>& spread,
+                                                       std::uint64_t seed, std::uint64_t work_bytes);
 
 /**
  * Tally one image's logits.

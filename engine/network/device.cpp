@@ -24,6 +24,15 @@ std::string libtorch_version()
     return fmt::format("LibTorch {}", TORCH_VERSION);
 }
 
+void set_reproducible_arithmetic()
+{
+    at::Context& context = at::globalContext();
+    context.setAllowTF32CuBLAS(false);
+    context.setAllowTF32CuDNN(false);
+    context.setDeterministicCuDNN(true);
+    context.setBenchmarkCuDNN(false);
+}
+
 void set_compute_threads(int threads)
 {
     FS_REQUIRE(threads > 0, "{} compute threads", threads);

@@ -22,6 +22,10 @@ struct Device
 /// "LibTorch 1.13.1"
 [[nodiscard]] std::string libtorch_version();
 
+/// Convolutions and products on GPUs in full single precision, without TF32, and with algorithms that give
+/// the same result every time; from now on, in this process.
+void set_reproducible_arithmetic();
+
 /// Threads LibTorch and OpenMP use inside one operation, from now on, in this process.
 void set_compute_threads(int threads);
 

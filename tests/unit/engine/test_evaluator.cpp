@@ -11,63 +11,20 @@
 #include "engine/faults/fault_model.hpp"
 #include "engine/network/builders.hpp"
 #include "engine/train/train.hpp"
+#include "sample_networks.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-EvaluationOptions options(EvaluationMode mode, int threads = 1)
-{
-    EvaluationOptions o;
-    o.mode = mode;
-    for (int k = 1; k <= 20; ++k)
-        o.tolerances.push_back(k / 200.0);
-    o.threads = threads;
-    return o;
-}
-
-Network with_parameters(Graph graph, std::int32_t classes, std::uint64_t seed)
-{
-    Network network{"test", NumberFormat::fp32, std::move(graph), classes, {}, {}};
-    network.normalisation.mean.assign(static_cast<std::size_t>(network.graph.input_shape()[0]), 0.3F);
-    network.normalisation.std_dev.assign(network.normalisation.mean.size(), 0.3F);
-    for (const ParameterSpec& spec : network.graph.parameters())
-    {
-        RandomStream random(seed, RandomPurpose::test, network.parameters.size());
-        Parameter parameter{spec.name, spec.shape,
-                            std::vector<float>(static_cast<std::size_t>(elements(spec.shape)))};
-        const double scale =
-            std::sqrt(2.0 * static_cast<double>(spec.shape[0]) / static_cast<double>(elements(spec.shape)));
-        for (float& value : parameter.values)
-            value = static_cast<float>(scale * random.normal());
-        network.parameters.push_back(std::move(parameter));
-    }
-    return network;
-}
-
-/// Random single-bit faults of a layer.
-std::vector<WeightChange> random_flips(const Network& network, const InjectableLayer& layer, int count)
-{
-    RandomStream random(11, RandomPurpose::test, static_cast<std::uint64_t>(layer.id.value()));
-    std::vector<WeightChange> changes;
-    for (int i = 0; i < count; ++i)
-    {
-        const std::uint64_t parameter = random.below(layer.weights);
-        const auto bit = static_cast<std::int32_t>(random.below(32));
-        changes.push_back(
-            {parameter, flip_bit(network.format, network.parameters[layer.weight].values[parameter], bit)});
-    }
-    return changes;
-}
-
 /// `exact` must give what `reference` gives, and for stopped faults a bound that `reference` keeps.
 void expect_exact_equals_reference(const Network& network, const ImageSet& images, int faults_per_layer)
 {
     set_compute_threads(1);
-    Evaluator reference(network, images, options(EvaluationMode::reference));
-    Evaluator exact(network, images, options(EvaluationMode::exact));
-    Evaluator threaded(network, images, options(EvaluationMode::exact, 3));
+    Evaluator reference(network, images, evaluation_options(EvaluationMode::reference));
+    Evaluator exact(network, images, evaluation_options(EvaluationMode::exact));
+    Evaluator threaded(network, images, evaluation_options(EvaluationMode::exact, 3));
     int stopped = 0;
     for (const InjectableLayer& layer : injectable_layers(network))
     {
@@ -131,14 +88,7 @@ TEST(Evaluator, ExactEqualsReferenceOnABranchedGraph)
     graph.add("fc", LinearOp{72, 6, false}, {at});
     const Network network = with_parameters(std::move(graph), 6, 5);
     check_network(network, "test");
-    const Dataset data = make_synthetic_dataset(4, {6, 430, 2, 12, 12, 6});
-    // Labels as the network sees them, so that most images are right and faults can do harm.
-    set_compute_threads(1);
-    ImageSet images = data.test;
-    images.labels = Evaluator(network, images, options(EvaluationMode::exact)).golden().top1;
-    for (std::size_t i = 0; i < images.labels.size(); i += 9)
-        images.labels[i] = (images.labels[i] + 1) % 6;
-    expect_exact_equals_reference(network, images, 60);
+    expect_exact_equals_reference(network, images_for(network, 430), 60);
 }
 
 /// A network of one linear layer on a 1×1×2 image, small enough to reckon by hand.
@@ -159,7 +109,7 @@ class TinyNetwork : public ::testing::Test
 
     Outcome one(EvaluationMode mode, WeightChange change)
     {
-        return Evaluator(network_, images_, options(mode)).evaluate(LayerId(0), {change}).front();
+        return Evaluator(network_, images_, evaluation_options(mode)).evaluate(LayerId(0), {change}).front();
     }
 
     Network network_{{}, NumberFormat::fp32, Graph({1}), 0, {}, {}};
@@ -168,7 +118,7 @@ class TinyNetwork : public ::testing::Test
 
 TEST_F(TinyNetwork, GoldenIsWhatTheHandReckons)
 {
-    const Evaluator evaluator(network_, images_, options(EvaluationMode::exact));
+    const Evaluator evaluator(network_, images_, evaluation_options(EvaluationMode::exact));
     EXPECT_EQ(evaluator.golden().top1, (std::vector<std::int32_t>{0, 1, 0, 1}));
     EXPECT_EQ(evaluator.golden().correct, 3U);
     EXPECT_NEAR(evaluator.golden().margin[3], 0.2F, 1e-6);
@@ -203,7 +153,7 @@ TEST_F(TinyNetwork, OutcomesAreWhatTheHandReckons)
 TEST_F(TinyNetwork, TiesGoToTheFirstClass)
 {
     network_.parameters[0].values = {1, 0, 1, 0};  // z0 = z1 = x0
-    const Evaluator evaluator(network_, images_, options(EvaluationMode::exact));
+    const Evaluator evaluator(network_, images_, evaluation_options(EvaluationMode::exact));
     EXPECT_EQ(evaluator.golden().top1, (std::vector<std::int32_t>{0, 0, 0, 0}));
 }
 
@@ -212,14 +162,14 @@ TEST_F(TinyNetwork, RefusesWhatDoesNotFit)
     ImageSet wide = images_;
     wide.width = 1;
     wide.height = 2;
-    EXPECT_THROW(Evaluator(network_, wide, options(EvaluationMode::exact)), DataError);
-    EvaluationOptions small = options(EvaluationMode::exact);
+    EXPECT_THROW(Evaluator(network_, wide, evaluation_options(EvaluationMode::exact)), DataError);
+    EvaluationOptions small = evaluation_options(EvaluationMode::exact);
     small.memory_budget = 100;
     EXPECT_THROW(Evaluator(network_, images_, small), JobError);
     network_.parameters[1].values[0] = std::numeric_limits<float>::infinity();
-    EXPECT_THROW(Evaluator(network_, images_, options(EvaluationMode::exact)), DataError);
+    EXPECT_THROW(Evaluator(network_, images_, evaluation_options(EvaluationMode::exact)), DataError);
     network_.parameters[1].values[0] = 0;
-    Evaluator evaluator(network_, images_, options(EvaluationMode::exact));
+    Evaluator evaluator(network_, images_, evaluation_options(EvaluationMode::exact));
     EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(1), {})), Error);
     EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(0), {{4, 0.0F}})), Error);
 }
@@ -232,7 +182,7 @@ TEST(Evaluator, OutcomesDoNotDependOnTheMemoryBudget)
     const Dataset data = make_synthetic_dataset(3, {10, 900, 1, 28, 28, 10});
     const Network network =
         build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
-    EvaluationOptions tight = options(EvaluationMode::exact);
+    EvaluationOptions tight = evaluation_options(EvaluationMode::exact);
     std::unique_ptr<Evaluator> small;
     for (tight.memory_budget = 1U << 20U; !small; tight.memory_budget += 1U << 18U)
     {
@@ -245,7 +195,7 @@ TEST(Evaluator, OutcomesDoNotDependOnTheMemoryBudget)
             ASSERT_LT(tight.memory_budget, 1U << 30U);
         }
     }
-    Evaluator large(network, data.test, options(EvaluationMode::exact));
+    Evaluator large(network, data.test, evaluation_options(EvaluationMode::exact));
     const std::vector<InjectableLayer> layers = injectable_layers(network);
     for (const std::size_t l : {1U, 3U, 1U})
     {
@@ -265,7 +215,7 @@ TEST(Evaluator, AbandonsABatchWhenAsked)
     const Dataset data = make_synthetic_dataset(3, {10, 900, 1, 28, 28, 10});
     const Network network =
         build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
-    Evaluator evaluator(network, data.test, options(EvaluationMode::exact));
+    Evaluator evaluator(network, data.test, evaluation_options(EvaluationMode::exact));
     const InjectableLayer layer = injectable_layers(network)[4];
     const std::vector<WeightChange> changes = random_flips(network, layer, 3);
     int asked = 0;

@@ -1,0 +1,85 @@
+#pragma once
+// Networks, images and faults for the tests of the evaluators.
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/philox.hpp"
+#include "engine/data/synthetic.hpp"
+#include "engine/evaluate/evaluator.hpp"
+#include "engine/faults/fault_model.hpp"
+#include "engine/network/network.hpp"
+
+namespace flipstorm
+{
+
+inline EvaluationOptions evaluation_options(EvaluationMode mode, int threads = 1)
+{
+    EvaluationOptions options;
+    options.mode = mode;
+    for (int k = 1; k <= 20; ++k)
+        options.tolerances.push_back(k / 200.0);
+    options.threads = threads;
+    return options;
+}
+
+/// A network with random parameters: weights as He et al. initialise them, variances between 0.5 and 1.5.
+inline Network with_parameters(Graph graph, std::int32_t classes, std::uint64_t seed)
+{
+    Network network{"test", NumberFormat::fp32, std::move(graph), classes, {}, {}};
+    network.normalisation.mean.assign(static_cast<std::size_t>(network.graph.input_shape()[0]), 0.3F);
+    network.normalisation.std_dev.assign(network.normalisation.mean.size(), 0.3F);
+    const auto ends_with = [](const std::string& name, const std::string& end) {
+        return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+    };
+    for (const ParameterSpec& spec : network.graph.parameters())
+    {
+        RandomStream random(seed, RandomPurpose::test, network.parameters.size());
+        Parameter parameter{spec.name, spec.shape,
+                            std::vector<float>(static_cast<std::size_t>(elements(spec.shape)))};
+        const double scale =
+            std::sqrt(2.0 * static_cast<double>(spec.shape[0]) / static_cast<double>(elements(spec.shape)));
+        for (float& value : parameter.values)
+        {
+            value = ends_with(spec.name, ".running_var") ? static_cast<float>(0.5 + random.uniform())
+                                                         : static_cast<float>(scale * random.normal());
+        }
+        network.parameters.push_back(std::move(parameter));
+    }
+    return network;
+}
+
+/// Images for a network, labelled as it sees them except for every ninth: most are right, and faults can do
+/// harm.
+inline ImageSet images_for(const Network& network, std::int64_t count)
+{
+    const Shape& shape = network.graph.input_shape();
+    ImageSet images =
+        make_synthetic_test_images(4, {6, count, shape[0], shape[1], shape[2], network.num_classes});
+    set_compute_threads(1);
+    images.labels = Evaluator(network, images, evaluation_options(EvaluationMode::exact)).golden().top1;
+    for (std::size_t i = 0; i < images.labels.size(); i += 9)
+        images.labels[i] = (images.labels[i] + 1) % network.num_classes;
+    return images;
+}
+
+/// Random single-bit faults of a layer.
+inline std::vector<WeightChange> random_flips(const Network& network, const InjectableLayer& layer, int count)
+{
+    RandomStream random(11, RandomPurpose::test, static_cast<std::uint64_t>(layer.id.value()));
+    std::vector<WeightChange> changes;
+    for (int i = 0; i < count; ++i)
+    {
+        const std::uint64_t parameter = random.below(layer.weights);
+        const auto bit = static_cast<std::int32_t>(random.below(32));
+        changes.push_back({parameter,
+                           flip_bit(network.format, network.parameters[layer.weight].values[parameter], bit),
+                           static_cast<std::uint64_t>(i)});
+    }
+    return changes;
+}
+
+}  // namespace flipstorm
