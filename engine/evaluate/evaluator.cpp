@@ -314,7 +314,8 @@ class Evaluator::Implementation
         const std::int64_t count = std::min(tile_images_, images_.size() - tile.first);
         const std::vector<std::int64_t> indices(order_.begin() + tile.first,
                                                 order_.begin() + tile.first + count);
-        tile.images = image_batch(images_, indices, network_.normalisation, executor_.device());
+        tile.images = image_batch(images_, indices, network_.normalisation, executor_.device())
+                          .contiguous(torch::MemoryFormat::ChannelsLast);
         for (const std::int64_t index : indices)
         {
             tile.label.push_back(golden_.label[static_cast<std::size_t>(index)]);

@@ -37,9 +37,9 @@ enum class Backend
 /// How the faults of a layer are screened.
 struct Screen
 {
-    double kappa = 2;  ///< safety factor on the first-order move of a margin; infinity: never screen
-    double tau = 3;    ///< largest change of a value, in standard deviations of its channel, if the image has
-                     ///< the mean margin; in proportion to the margin
+    double kappa = 3;  ///< safety factor on the first-order move of a margin; infinity: never screen
+    double tau = 2;    ///< largest change of a value, in standard deviations of its channel, if the image has
+                       ///< the mean margin; in proportion to the margin
     double audit_share = 0.005;  ///< of the screened pairs, followed to the logits all the same
 };
 

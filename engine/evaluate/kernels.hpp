@@ -89,7 +89,7 @@ struct Kernels
                      const float* golden_out, float* out);
 
     /**
-     * The same for one map, [H·W]; kLanes floats behind the maps must be readable.
+     * The same for one map, [H·W]; kLanes floats behind the maps must be readable, and behind `out` writable.
      * \param rows  work space: `width` rounded up to whole vectors, and two vectors more
      */
     void (*map_pool)(const PoolWindow& pool, const float* golden, const float* change,
@@ -99,8 +99,8 @@ struct Kernels
     void (*multiply)(const float* values, float factor, float* out, std::int64_t count);
 
     /**
-     * products[k] = Σ_i change[i] · gradients[k·stride + i], k < rivals, in 16 interleaved partial sums.
-     * count need not be a multiple of kLanes.
+     * products[k] = Σ_i change[i] · gradients[k·stride + i], k < rivals, in 16 interleaved partial sums, over
+     * count rounded up to whole vectors: there `change` is zero and `gradients` readable.
      */
     void (*dots)(const float* change, const float* gradients, std::ptrdiff_t stride, std::int64_t rivals,
                  std::int64_t count, float* products);

@@ -33,14 +33,6 @@ inline void store(float* to, Vector v)
     std::memcpy(to, &v, sizeof(v));
 }
 
-/// The first `count` floats, zeros behind.
-inline Vector load_part(const float* from, std::int64_t count)
-{
-    Vector v = {};
-    std::memcpy(&v, from, static_cast<std::size_t>(count) * sizeof(float));
-    return v;
-}
-
 inline Vector all(float x)
 {
     return x - Vector{};  // exact, also for −0
@@ -242,7 +234,7 @@ void max_pool(const PoolWindow& pool, const float* golden, const float* change, 
     }
 }
 
-/// out[w] = max(row[2w], row[2w + 1]) − golden[w]; two vectors are read, the last one's end is not used.
+/// out[w] = max(row[2w], row[2w + 1]) − golden[w], in whole vectors.
 void pair_maxima(const float* row, const float* golden, float* out, std::int64_t count)
 {
     Mask even;
@@ -255,9 +247,7 @@ void pair_maxima(const float* row, const float* golden, float* out, std::int64_t
         const Vector a = load(row + 2 * w);
         const Vector b = load(row + 2 * w + kWidth);
         const Vector most = larger(__builtin_shuffle(a, b, even), __builtin_shuffle(a, b, odd));
-        const std::int64_t rest = count - w < kWidth ? count - w : kWidth;
-        const Vector change = most - (rest == kWidth ? load(golden + w) : load_part(golden + w, rest));
-        std::memcpy(out + w, &change, static_cast<std::size_t>(rest) * sizeof(float));
+        store(out + w, most - load(golden + w));
     }
 }
 
@@ -311,8 +301,7 @@ void dots_of(const float* change, const float* gradients, std::ptrdiff_t stride,
         for (int v = 0; v < kParts; ++v)
             sums[k][v] = Vector{};
     }
-    std::int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes)
+    for (std::int64_t i = 0; i < count; i += kLanes)
     {
         for (int v = 0; v < kParts; ++v)
         {
@@ -320,13 +309,6 @@ void dots_of(const float* change, const float* gradients, std::ptrdiff_t stride,
             for (int k = 0; k < RIVALS; ++k)
                 sums[k][v] += x * load(gradients + k * stride + i + v * kWidth);
         }
-    }
-    for (int v = 0; v < kParts && i < count; ++v, i += kWidth)
-    {
-        const std::int64_t rest = count - i < kWidth ? count - i : kWidth;
-        const Vector x = load_part(change + i, rest);
-        for (int k = 0; k < RIVALS; ++k)
-            sums[k][v] += x * load_part(gradients + k * stride + i, rest);
     }
     for (int k = 0; k < RIVALS; ++k)
         products[k] = sum(sums[k]);

@@ -515,11 +515,11 @@ void GroupRun::neurons()
             float& limit = space_.neuron_limit[static_cast<std::size_t>(neuron)];
             if (limit < 0)
             {
-                const float one = 1;
+                const std::array<float, kLanes> one{1};
                 limit = small_change(neuron,
                                      golden_.gradient_maps[index(layer_.node)].data_ptr<float>() +
                                          image_ * golden_.rivals * out.channels + neuron,
-                                     out.channels, &one, 1, 1);
+                                     out.channels, one.data(), 1, 1);
             }
             screened = std::fabs(change) < limit;
         }
@@ -548,10 +548,20 @@ void GroupRun::shifted_input(const Conv2dOp& op, std::int64_t output, std::int64
     const float* from = golden_map(input, channel);
     const std::int64_t dy = element / op.kernel % op.kernel - op.padding;
     const std::int64_t dx = element % op.kernel - op.padding;
-    space_.map.assign(static_cast<std::size_t>(out.map()), 0.0F);
+    space_.map.resize(static_cast<std::size_t>(out.map() + kLanes));
     // Columns whose input lies within the map: 0 ≤ x·stride + dx < width.
     const std::int64_t x0 = dx >= 0 ? 0 : (-dx + op.stride - 1) / op.stride;
     const std::int64_t x1 = std::min(out.width, (in.width - dx + op.stride - 1) / op.stride);
+    if (op.padding == 0 && op.stride == 1 && out.width <= kLanes)
+    {
+        // Whole vectors: what is written past a row's end is written again by the next one.
+        for (std::int64_t y = 0; y < out.height; ++y)
+            std::memcpy(space_.map.data() + y * out.width, from + (y + dy) * in.width + dx,
+                        kLanes * sizeof(float));
+        std::fill_n(space_.map.data() + out.pixels(), kLanes, 0.0F);
+        return;
+    }
+    std::fill(space_.map.begin(), space_.map.end(), 0.0F);
     for (std::int64_t y = 0; y < out.height; ++y)
     {
         const std::int64_t row = y * op.stride + dy;
