@@ -49,10 +49,13 @@ class Injection
         Harvest harvest;
         judge_layers();
         std::vector<ChunkId> order = missing_chunks();
-        if (order.size() < plan_.chunks().size())
+        const std::size_t chunks = plan_.chunks().size();
+        const auto found = static_cast<std::size_t>(std::count(done_.begin(), done_.end(), 1));
+        if (found > 0)
         {
-            log_info("journal: {} of {} chunks are done already", plan_.chunks().size() - order.size(),
-                     plan_.chunks().size());
+            const std::size_t earlier = found - std::min(found, chunks - order.size());
+            log_info("journal: {} of {} chunks are done already{}", chunks - order.size(), chunks,
+                     earlier > 0 ? fmt::format(", beside {} with other screens", earlier) : "");
         }
         while (!order.empty())
         {

@@ -21,7 +21,7 @@ class WholeChain(PipelineTest):
         self.assertEqual([str(p) for p in self.out.rglob("*.tmp")], [])
 
     def test_tables_are_printed(self):
-        for text in ("Table I:", "Table II:", "Table III:", "480 faults on 300 test images", str(self.out / "report.html")):
+        for text in ("Table I:", "Table II:", "Table III:", "480 faults on 600 test images", str(self.out / "report.html")):
             self.assertIn(text, self.first.out)
 
     def test_nothing_is_lost_on_stderr(self):
