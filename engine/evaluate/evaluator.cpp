@@ -166,7 +166,9 @@ class Evaluator::Implementation
             FS_REQUIRE(change.parameter < layer.weights, "parameter {} of layer '{}' with {}",
                        change.parameter, layer.name, layer.weights);
         }
-        const bool screened = options_.mode == EvaluationMode::screened && std::isfinite(screen.kappa);
+        // A neuron of the last layer moves one logit: a sum says by how much, no estimate is needed.
+        const bool screened = options_.mode == EvaluationMode::screened && std::isfinite(screen.kappa) &&
+                              layer.node != network_.graph.output();
         make_room(layer, screened);
         const auto images = static_cast<std::uint64_t>(images_.size());
         std::vector<Outcome> outcomes(changes.size());

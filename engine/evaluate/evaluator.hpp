@@ -98,9 +98,9 @@ class Evaluator
   public:
     /**
      * Runs the fault-free network once over all images.
-     * \throws DataError if images and network do not fit, there are fewer than two classes or a golden logit is
-     * not finite; JobError if the memory budget does not hold one tile, or if the native backend is asked for
-     * on a GPU or for a network that it cannot evaluate.
+     * \throws DataError if images and network do not fit, there are fewer than two classes or a golden logit
+     * is not finite; JobError if the memory budget does not hold one tile, or if the native backend is asked
+     * for on a GPU or for a network that it cannot evaluate.
      */
     Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options);
     ~Evaluator();

@@ -21,7 +21,6 @@ void rank_rivals(GoldenPass& pass, std::vector<std::int64_t>& top, std::vector<s
 {
     const std::int64_t images = pass.logits.size(0);
     const std::int64_t classes = pass.logits.size(1);
-    pass.rivals = std::min(kRivals, classes - 1);
     std::vector<std::int64_t> order(static_cast<std::size_t>(classes));
     for (std::int64_t n = 0; n < images; ++n)
     {
@@ -42,6 +41,12 @@ void rank_rivals(GoldenPass& pass, std::vector<std::int64_t>& top, std::vector<s
 }
 
 }  // namespace
+
+std::int64_t rivals_of(const Graph& graph, NodeId layer)
+{
+    const bool neuron = std::holds_alternative<LinearOp>(graph.node(layer).operation);
+    return std::min(neuron ? kNeuronRivals : kRivals, elements(graph.node(graph.output()).shape) - 1);
+}
 
 GoldenPass golden_pass(const Executor& executor, const torch::Tensor& images, const GoldenRequest& request)
 {
@@ -84,6 +89,7 @@ GoldenPass golden_pass(const Executor& executor, const torch::Tensor& images, co
     {
         std::vector<std::int64_t> top;
         std::vector<std::int64_t> rival;
+        pass.rivals = rivals_of(graph, request.layer);
         rank_rivals(pass, top, rival);
         std::vector<torch::Tensor> inputs;
         for (const NodeId id : request.gradients)

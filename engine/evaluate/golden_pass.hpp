@@ -12,8 +12,14 @@
 namespace flipstorm
 {
 
-/// Rivals whose margin's gradient is taken, at most: those nearest to the top class.
+/// Rivals of the top class whose margin's gradient is taken, the nearest ones, at most: few for a
+/// convolution, where gradients are large and rivals move together; as good as all for a neuron, which may
+/// move one logit alone.
 constexpr std::int64_t kRivals = 2;
+constexpr std::int64_t kNeuronRivals = 16;
+
+/// Number of rivals whose gradient a golden pass takes for a faulty layer.
+std::int64_t rivals_of(const Graph& graph, NodeId layer);
 
 /// The rivals without a gradient are taken to move at most so many times as far as those with one.
 constexpr float kOtherRivals = 2;

@@ -119,16 +119,16 @@ class LibtorchEvaluator : public TileEvaluator
     {
         for (const std::vector<float>& of_node : spread)
             spread_.push_back(on_device(torch::tensor(of_node, torch::kFloat32)));
-        std::optional<LogitGains> gains;
-        if (spread_.empty()) gains.emplace(network);
+        const LogitGains gains(network);
         for (const InjectableLayer& layer : injectable_layers(network))
         {
             programs_.push_back(operations_.program(layer.node));
             weights_.push_back(network.parameters[layer.weight].values);
             gains_.emplace_back();
-            if (!gains) continue;
+            // The last layer is never screened.
+            if (!spread_.empty() && layer.node != graph_.output()) continue;
             gains_.back() = on_device(
-                torch::tensor(gains->of_layer(programs_.back().flow, layer.node)).to(torch::kFloat32));
+                torch::tensor(gains.of_layer(programs_.back().flow, layer.node)).to(torch::kFloat32));
         }
     }
 
@@ -354,15 +354,16 @@ TileMemory LibtorchEvaluator::memory(const InjectableLayer& layer, std::int64_t 
         std::int64_t gradients = of(layer.node);
         for (const NodeId id : plan.flow.checkpoints)
             gradients += of(id);
-        floats += kRivals * (gradients - of(layer.node));
+        const std::int64_t rivals = rivals_of(graph_, layer.node);
+        floats += rivals * (gradients - of(layer.node));
         if (!geometry.conv)
             floats += geometry.outputs;
         else if (geometry.reach_of_all())
             floats += geometry.outputs * geometry.filter;
         else
-            floats += kRivals * of(layer.node);
+            floats += rivals * of(layer.node);
         // What automatic differentiation keeps of every node, the gradients in two layouts, and the moves.
-        transient += 2 * kRivals * of(layer.node) + geometry.outputs * geometry.filter;
+        transient += 2 * rivals * of(layer.node) + geometry.outputs * geometry.filter;
         for (const NodeId id : plan.flow.nodes)
             transient += of(id);
         moves = geometry.reach_of_all() ? 0 : move_floats(geometry) * tile_images;

@@ -91,8 +91,9 @@ class NativeEvaluator : public TileEvaluator
         {
             programs_.push_back(native_program(network_, layer.node));
             weights_.push_back(network.parameters[layer.weight].values);
-            gains_.push_back(spread_.empty() ? gains.of_layer(programs_.back().flow, layer.node)
-                                             : std::vector<double>{});
+            gains_.push_back(spread_.empty() || layer.node == network.graph.output()
+                                 ? gains.of_layer(programs_.back().flow, layer.node)
+                                 : std::vector<double>{});
         }
     }
 
@@ -170,7 +171,7 @@ class NativeEvaluator : public TileEvaluator
     std::uint64_t seed_;
     std::vector<NativeProgram> programs_;      ///< by layer id
     std::vector<std::vector<float>> weights_;  ///< golden, by layer id
-    std::vector<std::vector<double>> gains_;   ///< by layer id; without a screen only
+    std::vector<std::vector<double>> gains_;   ///< by layer id; empty where there is a screen
 };
 
 std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& layer, const Tile& tile,
@@ -257,10 +258,10 @@ TileMemory NativeEvaluator::memory(const InjectableLayer& layer, std::int64_t ti
             if (step.checkpoint)
                 gradients += step.extent == Extent::channel ? map_of(step.node) : slot_of(step.node);
         }
-        floats += kRivals * gradients;
+        floats += rivals_of(network_.graph, layer.node) * gradients;
         // What automatic differentiation keeps of every node, and the gradients before they are laid out
         // anew.
-        transient += kRivals * gradients;
+        transient += rivals_of(network_.graph, layer.node) * gradients;
         for (const NodeId id : plan.flow.nodes)
             transient += map_of(id);
     }
@@ -445,7 +446,7 @@ WorkCount GroupRun::run()
 float GroupRun::small_change(std::int64_t channel, const float* gradient, std::ptrdiff_t step,
                              const float* map, std::int64_t pixels, float largest) const
 {
-    std::array<float, kRivals> moves{};
+    std::array<float, kNeuronRivals> moves{};
     kernels_.dots(map, gradient, step, golden_.rivals, pixels, moves.data());
     const float* margin = golden_.margins.data() + image_ * golden_.rivals;
     float most = 0;
@@ -1130,7 +1131,7 @@ void GroupRun::check(const NativeStep& step)
         Slot& slot = space_.slots[s];
         if (slot.screened) continue;
         const float* change = at(step.buffer, s);
-        std::array<float, kRivals> moves{};
+        std::array<float, kNeuronRivals> moves{};
         if (all)
         {
             if (!kernels_.within(change, space_.limit.data(), f.pixels(), padded(f.channels))) continue;
