@@ -359,7 +359,9 @@ void expect_backends_screen_alike(const Network& network, const ImageSet& images
 {
     set_compute_threads(1);
     Evaluator native(network, images, options_for(Backend::native, EvaluationMode::screened));
-    Evaluator libtorch(network, images, options_for(Backend::libtorch, EvaluationMode::screened));
+    EvaluationOptions threaded = options_for(Backend::libtorch, EvaluationMode::screened);
+    threaded.threads = 2;
+    Evaluator libtorch(network, images, threaded);
     const std::vector<double> tolerances = options_for(Backend::native).tolerances;
     std::uint64_t audited = 0;
     for (const InjectableLayer& layer : injectable_layers(network))
