@@ -56,7 +56,7 @@ struct CampaignTable
     double t = 0;                         ///< quantile of the normal distribution; 0: from `confidence`
     std::string evaluation = "screened";  ///< "screened", "exact", "reference"
     double kappa = 3;                     ///< of the screen: safety factor on the move of a margin
-    double tau = 2;                  ///< of the screen: largest change, in standard deviations of its channel
+    double tau = 3;                  ///< of the screen: largest change, in standard deviations of its channel
     double audit_share = 0.005;      ///< of the screened pairs, evaluated all the same; at least
     double screen_bound = 1e-5;      ///< largest share of wrong screened pairs of a layer, at 95 % confidence
     std::string backend = "auto";    ///< "auto", "native", "libtorch"

@@ -38,7 +38,7 @@ enum class Backend
 struct Screen
 {
     double kappa = 3;  ///< safety factor on the first-order move of a margin; infinity: never screen
-    double tau = 2;    ///< largest change of a value, in standard deviations of its channel, if the image has
+    double tau = 3;    ///< largest change of a value, in standard deviations of its channel, if the image has
                        ///< the mean margin; in proportion to the margin
     double audit_share = 0.005;  ///< of the screened pairs, followed to the logits all the same
 };

@@ -3,9 +3,11 @@
 // FLIPSTORM_VECTOR_BYTES is the size of its registers, FLIPSTORM_ACCUMULATORS how many of them a product may
 // keep its sums in, and FLIPSTORM_MOST_VECTORS how many times kLanes outputs it computes side by side.
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "engine/evaluate/kernels.hpp"
 
@@ -116,16 +118,13 @@ void product_block(const ProductRow& row, std::int64_t first)
     }
 }
 
-template<int VECTORS, int ROWS>
-void product_rows(const ProductRow& row, std::int64_t first, std::int64_t rows)
+using Block = void (*)(const ProductRow&, std::int64_t);
+
+/// product_block for 1, 2, … rows.
+template<int VECTORS, int... ROWS>
+constexpr std::array<Block, sizeof...(ROWS)> blocks_of(std::integer_sequence<int, ROWS...> /*rows*/)
 {
-    if constexpr (ROWS > 0)
-    {
-        if (rows == ROWS)
-            product_block<ROWS, VECTORS>(row, first);
-        else
-            product_rows<VECTORS, ROWS - 1>(row, first, rows);
-    }
+    return {product_block<ROWS + 1, VECTORS>...};
 }
 
 template<int VECTORS>
@@ -133,6 +132,7 @@ void product_of(const ProductRow& row)
 {
     constexpr int kRows = FLIPSTORM_ACCUMULATORS / VECTORS;
     constexpr int kQuads = kRows / 4;
+    static constexpr auto kBlocks = blocks_of<VECTORS>(std::make_integer_sequence<int, 4 * kQuads>{});
     // Blocks of nearly equal size: a block of few pixels would wait for its own sums.
     const std::int64_t quads = (row.pixels + 3) / 4;
     const std::int64_t blocks = (quads + kQuads - 1) / kQuads;
@@ -140,7 +140,8 @@ void product_of(const ProductRow& row)
     {
         const std::int64_t first = b * quads / blocks * 4;
         const std::int64_t end = (b + 1) * quads / blocks * 4;
-        product_rows<VECTORS, 4 * kQuads>(row, first, (end < row.pixels ? end : row.pixels) - first);
+        const std::int64_t rows = (end < row.pixels ? end : row.pixels) - first;
+        kBlocks[static_cast<std::size_t>(rows - 1)](row, first);
     }
 }
 

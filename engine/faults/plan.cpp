@@ -155,6 +155,7 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOpti
     // layer.
     constexpr double kChunkMacs = 1.0e11;
     constexpr double kSharedShare = 0.25;
+    constexpr double kFaultsPerWeight = 8;
     constexpr double kSmallest = 1;
     constexpr double kLargest = 2048;
     constexpr std::uint64_t kChunksPerLayer = 8;
@@ -178,7 +179,14 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOpti
             return static_cast<double>((count + parts - 1) / parts);
         };
         const double affordable = std::min(kChunkMacs / fault_macs, part(kChunksPerLayer));
-        const double worthwhile = std::min(shared_macs / kSharedShare / fault_macs, part(2));
+        // The faults of a weight share the direction of their change: where there are many, they stay
+        // together.
+        const double of_weights =
+            kFaultsPerWeight * static_cast<double>(layers[static_cast<std::size_t>(layer.value())].weights);
+        double worthwhile = shared_macs / kSharedShare / fault_macs;
+        if (shared_macs > 0 && of_weights < static_cast<double>(count))
+            worthwhile = std::max(worthwhile, of_weights);
+        worthwhile = std::min(worthwhile, part(2));
         const auto size =
             static_cast<std::uint64_t>(std::clamp(std::max(affordable, worthwhile), kSmallest, kLargest));
         for (std::uint64_t done = 0; done < count; done += size)

@@ -47,7 +47,7 @@ Job unusual_job()
     job.campaign.error_margin = 5e-324;
     job.campaign.confidence = 0.95;
     job.campaign.evaluation = "reference";
-    job.campaign.kappa = 3;
+    job.campaign.kappa = 5;
     job.campaign.tau = 0.3;
     job.campaign.audit_share = 1;
     job.campaign.screen_bound = 1e-7;
