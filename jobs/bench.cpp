@@ -14,18 +14,6 @@ namespace flipstorm
 namespace
 {
 
-void add_to(WorkCount& total, const WorkCount& part)
-{
-    total.pairs += part.pairs;
-    total.stopped += part.stopped;
-    total.masked += part.masked;
-    total.proven += part.proven;
-    total.screened += part.screened;
-    total.rescreened += part.rescreened;
-    total.finished += part.finished;
-    total.macs += part.macs;
-}
-
 std::uint64_t distance(std::uint32_t a, std::uint32_t b)
 {
     return a > b ? a - b : b - a;
@@ -108,7 +96,7 @@ WorkCount ModeBench::work() const
 {
     WorkCount sum;
     for (const LayerBench& layer : layers)
-        add_to(sum, layer.work);
+        sum += layer.work;
     return sum;
 }
 

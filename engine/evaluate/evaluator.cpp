@@ -99,19 +99,6 @@ Golden golden_of(const torch::Tensor& logits, const std::vector<std::int32_t>& l
     return golden;
 }
 
-void add_to(WorkCount& total, const WorkCount& part)
-{
-    total.pairs += part.pairs;
-    total.stopped += part.stopped;
-    total.masked += part.masked;
-    total.proven += part.proven;
-    total.screened += part.screened;
-    total.rescreened += part.rescreened;
-    total.finished += part.finished;
-    total.audited += part.audited;
-    total.macs += part.macs;
-}
-
 }  // namespace
 
 /// Images in evaluation order, cut into waves of tiles; prepared tiles kept for as many as the budget holds.
@@ -319,7 +306,7 @@ class Evaluator::Implementation
                                      ready[tile]->tile, ready[tile]->prepared.get());
         });
         for (const WorkCount& count : work)
-            add_to(work_, count);
+            work_ += count;
         for (std::size_t tile = 0; tile < tiles; ++tile)
         {
             for (std::size_t f = 0; f < changes.size(); ++f)

@@ -74,6 +74,21 @@ struct WorkCount
     std::uint64_t audited = 0;     ///< of those, the screened ones
     double macs = 0;  ///< multiply-accumulate operations done, golden and gradient passes included
     std::uint64_t peak_bytes = 0;  ///< golden values, gradients and work space at their largest
+
+    WorkCount& operator+=(const WorkCount& other)
+    {
+        pairs += other.pairs;
+        stopped += other.stopped;
+        masked += other.masked;
+        proven += other.proven;
+        screened += other.screened;
+        rescreened += other.rescreened;
+        finished += other.finished;
+        audited += other.audited;
+        macs += other.macs;
+        peak_bytes = peak_bytes > other.peak_bytes ? peak_bytes : other.peak_bytes;
+        return *this;
+    }
 };
 
 /// What beside the options decides where a fault stops: part of a campaign's digest.
