@@ -235,19 +235,22 @@ void max_pool(const PoolWindow& pool, const float* golden, const float* change, 
     }
 }
 
+/// Elements 2I + OFFSET of two vectors, one behind the other.
+template<int OFFSET, int... I>
+Vector every_other(Vector a, Vector b, std::integer_sequence<int, I...> /*lanes*/)
+{
+    return __builtin_shufflevector(a, b, (2 * I + OFFSET)...);
+}
+
 /// out[w] = max(row[2w], row[2w + 1]) − golden[w], in whole vectors.
 void pair_maxima(const float* row, const float* golden, float* out, std::int64_t count)
 {
-    Mask even;
-    for (std::int64_t i = 0; i < kWidth; ++i)
-        even[i] = static_cast<std::int32_t>(2 * i);
-    const Mask odd = even + 1;
-    std::int64_t w = 0;
-    for (; w < count; w += kWidth)
+    constexpr std::make_integer_sequence<int, static_cast<int>(kWidth)> kLaneNumbers;
+    for (std::int64_t w = 0; w < count; w += kWidth)
     {
         const Vector a = load(row + 2 * w);
         const Vector b = load(row + 2 * w + kWidth);
-        const Vector most = larger(__builtin_shuffle(a, b, even), __builtin_shuffle(a, b, odd));
+        const Vector most = larger(every_other<0>(a, b, kLaneNumbers), every_other<1>(a, b, kLaneNumbers));
         store(out + w, most - load(golden + w));
     }
 }
