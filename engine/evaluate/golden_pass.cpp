@@ -1,9 +1,12 @@
 #include "engine/evaluate/golden_pass.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 
+#include "engine/evaluate/certificate.hpp"
 #include "engine/evaluate/native_network.hpp"
 
 namespace flipstorm
@@ -14,6 +17,21 @@ namespace
 std::size_t index(NodeId id)
 {
     return static_cast<std::size_t>(id.value());
+}
+
+/// Margins that are left when rounding has had its room. [tile]
+std::vector<float> certain_margins(const torch::Tensor& logits)
+{
+    std::vector<float> certain;
+    for (std::int64_t n = 0; n < logits.size(0); ++n)
+    {
+        const float* z = logits.data_ptr<float>() + n * logits.size(1);
+        std::vector<float> sorted(z, z + logits.size(1));
+        std::sort(sorted.begin(), sorted.end(), std::greater<>());
+        const float scale = std::max(std::fabs(sorted.front()), std::fabs(sorted.back()));
+        certain.push_back(sorted[0] - sorted[1] - kCertificateSlack * scale);
+    }
+    return certain;
 }
 
 /// The nearest rivals of each image's top class.
@@ -85,6 +103,7 @@ GoldenPass golden_pass(const Executor& executor, const torch::Tensor& images, co
         logits = pass.values[index(graph.output())];
     }
     pass.logits = logits.detach().to(torch::kCPU).contiguous();
+    pass.certain = certain_margins(pass.logits);
     if (differentiate)
     {
         std::vector<std::int64_t> top;

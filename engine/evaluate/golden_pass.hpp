@@ -37,6 +37,7 @@ struct GoldenPass
 {
     std::vector<torch::Tensor> values;  ///< [tile, …]
     torch::Tensor logits;               ///< on the CPU, contiguous, [tile, classes]
+    std::vector<float> certain;  ///< margin over the second largest logit, less the room for rounding. [tile]
 
     /// ∂(z_top − z_rival)/∂value for the nearest rivals, [rivals][tile, …].
     std::vector<std::vector<torch::Tensor>> gradients;

@@ -95,7 +95,7 @@ struct LibtorchTile : PreparedTile
     torch::Tensor margins;                              ///< [tile, rivals]
     torch::Tensor rest;                                 ///< [tile]
     torch::Tensor certainty;                            ///< [tile]
-    torch::Tensor certain;  ///< margin over the second largest logit, less the room for rounding; [tile]
+    torch::Tensor certain;  ///< [tile]
     torch::Tensor logits;   ///< [tile, classes]
     torch::Tensor label;    ///< [tile]
     torch::Tensor top1;     ///< [tile]
@@ -290,9 +290,7 @@ std::unique_ptr<PreparedTile> LibtorchEvaluator::prepare(const InjectableLayer& 
     const torch::NoGradGuard no_gradients;
     auto prepared = std::make_unique<LibtorchTile>();
     prepared->logits = on_device(pass.logits);
-    const torch::Tensor top = std::get<0>(prepared->logits.topk(2, 1));
-    prepared->certain =
-        top.select(1, 0) - top.select(1, 1) - kCertificateSlack * prepared->logits.abs().amax(1);
+    prepared->certain = on_device(torch::tensor(pass.certain, torch::kFloat32));
     prepared->label = on_device(torch::tensor(tile.label, torch::kInt64));
     prepared->top1 = on_device(torch::tensor(tile.top1, torch::kInt64));
     std::vector<torch::Tensor> layer_gradients;

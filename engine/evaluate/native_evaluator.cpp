@@ -46,7 +46,7 @@ struct NativeTile : PreparedTile
     std::int64_t rivals = 0;
     std::vector<float> margins;
     std::vector<float> rest;
-    std::vector<float> certain;  ///< margin over the second largest logit, less the room for rounding. [tile]
+    std::vector<float> certain;
     std::uint64_t size = 0;
 
     [[nodiscard]] std::uint64_t bytes() const override { return size; }
@@ -216,14 +216,7 @@ std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& la
     prepared->rivals = pass.rivals;
     prepared->margins = std::move(pass.margins);
     prepared->rest = std::move(pass.rest);
-    for (std::int64_t n = 0; n < pass.logits.size(0); ++n)
-    {
-        const float* z = pass.logits.data_ptr<float>() + n * pass.logits.size(1);
-        std::vector<float> sorted(z, z + pass.logits.size(1));
-        std::sort(sorted.begin(), sorted.end(), std::greater<>());
-        const float scale = std::max(std::fabs(sorted.front()), std::fabs(sorted.back()));
-        prepared->certain.push_back(sorted[0] - sorted[1] - kCertificateSlack * scale);
-    }
+    prepared->certain = std::move(pass.certain);
     for (const NodeId id : request.gradients)
     {
         std::vector<torch::Tensor>& gradients = pass.gradients[index(id)];
@@ -305,7 +298,6 @@ class GroupRun
     float small_change(std::int64_t channel, const float* gradient, std::ptrdiff_t step, const float* map,
                        std::int64_t pixels, float largest) const;
     void start(std::size_t fault, std::int64_t channel, bool screened);
-    void tally_golden(std::size_t fault);
     void flush();
     void compute(const NativeStep& step);
     void product(const NativeStep& step);
