@@ -5,17 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/evaluate/native_network.hpp"
-
 namespace flipstorm
 {
 namespace
 {
-
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
 
 std::int64_t overlap(std::int64_t kernel, std::int64_t stride)
 {
@@ -57,15 +50,6 @@ std::vector<float> columns_of(const std::vector<float>& values, std::int64_t row
     return part;
 }
 
-/// Factor of a batch norm on one channel.
-double norm_factor(const Network& network, const Node& node, const BatchNormOp& op, std::int64_t channel)
-{
-    const auto c = static_cast<std::size_t>(channel);
-    return std::fabs(static_cast<double>(network.parameter(node.name + ".weight").values[c])) /
-           std::sqrt(static_cast<double>(network.parameter(node.name + ".running_var").values[c]) +
-                     op.epsilon);
-}
-
 /// Lipschitz constant of an operation on a change of any kind, products and batch norms aside.
 double plain_gain(const Operation& operation, std::int64_t pixels)
 {
@@ -104,16 +88,36 @@ double spectral_norm_bound(const std::vector<float>& values, std::int64_t rows, 
     return std::exp(log_bound / 2) * (1 + 1e-9);
 }
 
-LogitGains::LogitGains(const Network& network) : network_(network), consumers_(consumers_of(network.graph))
+LogitGains::LogitGains(const Network& network)
+    : network_(network),
+      consumers_(consumers_of(network.graph)),
+      forms_(value_forms(network.graph)),
+      norm_factors_(network.graph.nodes().size())
+{
+    for (std::size_t i = 0; i < norm_factors_.size(); ++i)
+    {
+        const Node& node = network_.graph.nodes()[i];
+        if (!std::holds_alternative<BatchNormOp>(node.operation)) continue;
+        for (const double scale : batch_norm_scale(network_, node))
+            norm_factors_[i].push_back(std::fabs(scale));
+    }
+}
+
+double LogitGains::of_whole(NodeId id)
+{
+    if (whole_.empty()) reckon_whole();
+    return whole_[index(id)];
+}
+
+void LogitGains::reckon_whole()
 {
     const Graph& graph = network_.graph;
-    const std::vector<ValueForm> forms = value_forms(graph);
     whole_.assign(graph.nodes().size(), 0);
     whole_[index(graph.output())] = std::sqrt(2.0);
     for (std::size_t i = graph.nodes().size() - 1; i > 0; --i)
     {
         const Node& node = graph.nodes()[i];
-        double gain = plain_gain(node.operation, forms[index(node.inputs[0])].pixels()) * whole_[i];
+        double gain = plain_gain(node.operation, forms_[index(node.inputs[0])].pixels()) * whole_[i];
         if (std::holds_alternative<Conv2dOp>(node.operation) ||
             std::holds_alternative<LinearOp>(node.operation))
         {
@@ -138,12 +142,9 @@ LogitGains::LogitGains(const Network& network) : network_(network), consumers_(c
                        static_cast<double>(conv != nullptr ? overlap(conv->kernel, conv->stride) : 1);
             }
         }
-        else if (const auto* norm = std::get_if<BatchNormOp>(&node.operation))
+        else if (std::holds_alternative<BatchNormOp>(node.operation))
         {
-            double largest = 0;
-            for (std::int64_t c = 0; c < norm->channels; ++c)
-                largest = std::max(largest, norm_factor(network_, node, *norm, c));
-            gain = largest * whole_[i];
+            gain = *std::max_element(norm_factors_[i].begin(), norm_factors_[i].end()) * whole_[i];
         }
         for (const NodeId input : node.inputs)
             whole_[index(input)] += gain;
@@ -152,10 +153,9 @@ LogitGains::LogitGains(const Network& network) : network_(network), consumers_(c
 
 /// What a consumer makes of a unit change of one channel of `changed`, at the logits.
 double LogitGains::of_channel(NodeId consumer, const ChangeFlow& flow, NodeId changed, std::int64_t channel,
-                              const std::vector<std::vector<double>>& known) const
+                              const std::vector<std::vector<double>>& known)
 {
     const Node& node = network_.graph.node(consumer);
-    const std::vector<ValueForm> forms = value_forms(network_.graph);
     if (const auto* conv = std::get_if<Conv2dOp>(&node.operation))
     {
         const Parameter& weight = network_.parameter(node.name + ".weight");
@@ -165,50 +165,44 @@ double LogitGains::of_channel(NodeId consumer, const ChangeFlow& flow, NodeId ch
         return spectral_norm_bound(columns_of(weight.values, channel / inputs * rows, rows, inputs * window,
                                               channel % inputs * window, window),
                                    rows, window) *
-               static_cast<double>(overlap(conv->kernel, conv->stride)) * whole_[index(consumer)];
+               static_cast<double>(overlap(conv->kernel, conv->stride)) * of_whole(consumer);
     }
     if (std::holds_alternative<LinearOp>(node.operation))
     {
         const Parameter& weight = network_.parameter(node.name + ".weight");
-        const std::int64_t pixels = forms[index(changed)].pixels();
+        const std::int64_t pixels = forms_[index(changed)].pixels();
         const std::vector<float> part =
             columns_of(weight.values, 0, weight.shape[0], weight.shape[1], channel * pixels, pixels);
         if (consumer == network_.graph.output() && pixels == 1)
             return largest_difference(part, weight.shape[0], 1);
-        return spectral_norm_bound(part, weight.shape[0], pixels) * whole_[index(consumer)];
+        return spectral_norm_bound(part, weight.shape[0], pixels) * of_whole(consumer);
     }
-    double behind = whole_[index(consumer)];
-    if (flow.extent[index(consumer)] == Extent::channel)
-    {
-        const std::int64_t at = channel + flow.shift[index(consumer)] - flow.shift[index(changed)];
-        behind = known[index(consumer)][static_cast<std::size_t>(at)];
-    }
-    if (const auto* norm = std::get_if<BatchNormOp>(&node.operation))
+    const bool alone = flow.extent[index(consumer)] == Extent::channel;
+    const std::int64_t at = channel + flow.shift[index(consumer)] - flow.shift[index(changed)];
+    const double behind = alone ? known[index(consumer)][static_cast<std::size_t>(at)] : of_whole(consumer);
+    if (std::holds_alternative<BatchNormOp>(node.operation))
     {
         // Of a flattened map, each pixel has a factor of its own.
-        const std::int64_t factors = node.shape.size() == 1 ? forms[index(changed)].pixels() : 1;
-        double largest = 0;
-        for (std::int64_t c = channel * factors; c < (channel + 1) * factors; ++c)
-            largest = std::max(largest, norm_factor(network_, node, *norm, c));
-        return largest * behind;
+        const std::int64_t factors = node.shape.size() == 1 ? forms_[index(changed)].pixels() : 1;
+        const auto first = norm_factors_[index(consumer)].begin() + channel * factors;
+        return *std::max_element(first, first + factors) * behind;
     }
-    return plain_gain(node.operation, forms[index(changed)].pixels()) * behind;
+    return plain_gain(node.operation, forms_[index(changed)].pixels()) * behind;
 }
 
-std::vector<double> LogitGains::of_layer(const ChangeFlow& flow, NodeId layer) const
+std::vector<double> LogitGains::of_layer(const ChangeFlow& flow, NodeId layer)
 {
-    const std::vector<ValueForm> forms = value_forms(network_.graph);
     std::vector<std::vector<double>> gain(flow.extent.size());
     for (std::size_t i = flow.extent.size(); i-- > index(layer);)
     {
         if (flow.extent[i] != Extent::channel) continue;
         const NodeId id(static_cast<std::int32_t>(i));
         // One logit alone moves, unless the logits are a flattened map.
-        const double of_output = forms[i].pixels() == 1 ? 1 : std::sqrt(2.0);
-        gain[i].assign(static_cast<std::size_t>(forms[i].channels),
+        const double of_output = forms_[i].pixels() == 1 ? 1 : std::sqrt(2.0);
+        gain[i].assign(static_cast<std::size_t>(forms_[i].channels),
                        id == network_.graph.output() ? of_output : 0);
         const std::int64_t first = flow.shift[i];
-        const std::int64_t end = first + forms[index(layer)].channels;
+        const std::int64_t end = first + forms_[index(layer)].channels;
         for (std::int64_t c = first; c < end; ++c)
         {
             for (const NodeId consumer : consumers_[i])

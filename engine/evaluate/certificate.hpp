@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/evaluate/change_flow.hpp"
+#include "engine/evaluate/native_network.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm
@@ -27,16 +28,19 @@ class LogitGains
   public:
     explicit LogitGains(const Network& network);
 
-    [[nodiscard]] std::vector<double> of_layer(const ChangeFlow& flow, NodeId layer) const;
+    [[nodiscard]] std::vector<double> of_layer(const ChangeFlow& flow, NodeId layer);
 
   private:
     [[nodiscard]] double of_channel(NodeId consumer, const ChangeFlow& flow, NodeId changed,
-                                    std::int64_t channel,
-                                    const std::vector<std::vector<double>>& known) const;
+                                    std::int64_t channel, const std::vector<std::vector<double>>& known);
+    [[nodiscard]] double of_whole(NodeId id);
+    void reckon_whole();
 
     Network network_;
     std::vector<std::vector<NodeId>> consumers_;
-    std::vector<double> whole_;  ///< by node: gain of a change of all its channels
+    std::vector<ValueForm> forms_;
+    std::vector<std::vector<double>> norm_factors_;  ///< by node and channel; empty but for batch norms
+    std::vector<double> whole_;  ///< by node: gain of a change of all its channels; empty until needed
 };
 
 /// Room for rounding: a change counts as harmless only if it leaves this share of the largest logit of the

@@ -8,22 +8,6 @@ namespace flipstorm
 namespace
 {
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
-bool mixes_channels(const Operation& operation)
-{
-    return std::holds_alternative<Conv2dOp>(operation) || std::holds_alternative<LinearOp>(operation);
-}
-
-bool is_nonlinear(const Operation& operation)
-{
-    return std::holds_alternative<ReluOp>(operation) || std::holds_alternative<Relu6Op>(operation) ||
-           std::holds_alternative<MaxPool2dOp>(operation);
-}
-
 /// A change, as a node sees it on its inputs.
 struct Spread
 {
@@ -113,10 +97,21 @@ bool spreads(const Graph& graph, const std::vector<std::vector<NodeId>>& consume
     if (readers.size() != 1) return true;
     const Operation& operation = graph.node(readers[0]).operation;
     if (std::holds_alternative<FlattenOp>(operation)) return spreads(graph, consumers, readers[0]);
-    return mixes_channels(operation);
+    return is_product(operation);
 }
 
 }  // namespace
+
+bool is_product(const Operation& operation)
+{
+    return std::holds_alternative<Conv2dOp>(operation) || std::holds_alternative<LinearOp>(operation);
+}
+
+bool is_nonlinear(const Operation& operation)
+{
+    return std::holds_alternative<ReluOp>(operation) || std::holds_alternative<Relu6Op>(operation) ||
+           std::holds_alternative<MaxPool2dOp>(operation);
+}
 
 std::vector<std::vector<NodeId>> consumers_of(const Graph& graph)
 {

@@ -31,6 +31,12 @@ struct ChangeFlow
     std::vector<NodeId> checkpoints;
 };
 
+/// Whether it is a matrix product with weights, which mixes channels: a convolution or linear layer.
+bool is_product(const Operation& operation);
+
+/// Whether a first-order estimate in front of it may be far off behind it: ReLU, ReLU6, max-pool.
+bool is_nonlinear(const Operation& operation);
+
 /// Flow of a change of one output channel of a convolution or linear layer.
 ChangeFlow change_flow(const Graph& graph, NodeId layer);
 

@@ -1,5 +1,7 @@
 #include "engine/evaluate/evaluator.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -8,6 +10,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/parallel.hpp"
 #include "engine/base/tolerance.hpp"
+#include "engine/evaluate/change_flow.hpp"
 #include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/native_network.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
@@ -25,6 +28,15 @@ constexpr int kCudaThreads = 2;
 
 /// Images whose values set the scale of a channel.
 constexpr std::int64_t kSpreadImages = 1000;
+
+/// Let the system have what the allocator keeps of freed memory: the tiles of the next layer have other
+/// sizes, and would come on top of it.
+void give_back_memory()
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
 
 /// Images per tile: as many as keep the values of all nodes within some hundred MiB; divides a wave.
 std::int64_t tile_images(const Graph& graph)
@@ -221,9 +233,17 @@ class Evaluator::Implementation
             std::vector<std::int64_t> indices(
                 static_cast<std::size_t>(std::min(kSpreadImages, images_.size())));
             std::iota(indices.begin(), indices.end(), std::int64_t{0});
-            spread =
-                channel_spread(executor_, network_.graph,
-                               image_batch(images_, indices, network_.normalisation, executor_.device()));
+            std::vector<NodeId> judged;  // where the screen compares changes with the spread
+            for (const InjectableLayer& layer : layers_)
+            {
+                const ChangeFlow flow = change_flow(network_.graph, layer.node);
+                judged.push_back(layer.node);
+                judged.insert(judged.end(), flow.checkpoints.begin(), flow.checkpoints.end());
+            }
+            std::sort(judged.begin(), judged.end());
+            judged.erase(std::unique(judged.begin(), judged.end()), judged.end());
+            spread = channel_spread(
+                executor_, judged, image_batch(images_, indices, network_.normalisation, executor_.device()));
         }
         if (native_) return make_native_evaluator(network_, executor_, std::move(spread), options_.seed);
         return make_libtorch_evaluator(
@@ -265,7 +285,11 @@ class Evaluator::Implementation
     void make_room(const InjectableLayer& layer, bool screened)
     {
         if (prepared_for_ == layer.id && prepared_screened_ == screened) return;
-        kept_.clear();
+        if (!kept_.empty())
+        {
+            kept_.clear();
+            give_back_memory();
+        }
         budget_ = budget_of(layer);
         kept_.resize(budget_.kept);
         prepared_for_ = layer.id;

@@ -14,11 +14,6 @@ namespace flipstorm
 namespace
 {
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
 /// Margins that are left when rounding has had its room. [tile]
 std::vector<float> certain_margins(const torch::Tensor& logits)
 {
@@ -141,44 +136,48 @@ GoldenPass golden_pass(const Executor& executor, const torch::Tensor& images, co
     return pass;
 }
 
-std::vector<std::vector<float>> channel_spread(const Executor& executor, const Graph& graph,
+std::vector<std::vector<float>> channel_spread(const Executor& executor, const std::vector<NodeId>& nodes,
                                                const torch::Tensor& images)
 {
     const torch::NoGradGuard no_gradients;
-    std::vector<NodeId> all;
-    for (std::int32_t i = 0; i <= graph.output().value(); ++i)
-        all.emplace_back(i);
-    const std::vector<ValueForm> forms = value_forms(graph);
+    const std::vector<ValueForm> forms = value_forms(executor.graph());
     constexpr std::int64_t kBatch = 50;
-    std::vector<torch::Tensor> sum(all.size());
-    std::vector<torch::Tensor> squares(all.size());
-    std::vector<double> count(all.size(), 0);
+    struct Moments
+    {
+        torch::Tensor sum;
+        torch::Tensor squares;
+        double count = 0;
+    };
+    std::vector<Moments> moments(nodes.size());
     for (std::int64_t first = 0; first < images.size(0); first += kBatch)
     {
         const torch::Tensor batch = images.narrow(0, first, std::min(kBatch, images.size(0) - first));
-        const std::vector<torch::Tensor> values = executor.forward_to(batch, all);
-        for (std::size_t i = 1; i < values.size(); ++i)
+        const std::vector<torch::Tensor> values = executor.forward_to(batch, nodes);
+        for (std::size_t k = 0; k < nodes.size(); ++k)
         {
-            const torch::Tensor value =
-                values[i].reshape({values[i].size(0), forms[i].channels, -1}).to(torch::kFloat64);
-            const torch::Tensor total = value.sum(torch::IntArrayRef({0, 2}));
-            const torch::Tensor square = (value * value).sum(torch::IntArrayRef({0, 2}));
-            sum[i] = sum[i].defined() ? sum[i] + total : total;
-            squares[i] = squares[i].defined() ? squares[i] + square : square;
-            count[i] += static_cast<double>(value.size(0) * value.size(2));
+            Moments& m = moments[k];
+            const torch::Tensor value = values[index(nodes[k])]
+                                            .reshape({batch.size(0), forms[index(nodes[k])].channels, -1})
+                                            .to(torch::kFloat64);
+            const torch::Tensor sum = value.sum(torch::IntArrayRef({0, 2}));
+            const torch::Tensor squares = (value * value).sum(torch::IntArrayRef({0, 2}));
+            m.sum = m.sum.defined() ? m.sum + sum : sum;
+            m.squares = m.squares.defined() ? m.squares + squares : squares;
+            m.count += static_cast<double>(value.size(0) * value.size(2));
         }
     }
-    std::vector<std::vector<float>> spread(all.size());
-    for (std::size_t i = 1; i < all.size(); ++i)
+    std::vector<std::vector<float>> spread(forms.size());
+    for (std::size_t k = 0; k < nodes.size(); ++k)
     {
-        const torch::Tensor mean = sum[i] / count[i];
-        const torch::Tensor deviation = (squares[i] / count[i] - mean * mean)
+        const torch::Tensor mean = moments[k].sum / moments[k].count;
+        const torch::Tensor deviation = (moments[k].squares / moments[k].count - mean * mean)
                                             .clamp_min(0)
                                             .sqrt()
                                             .to(torch::kFloat32)
                                             .to(torch::kCPU)
                                             .contiguous();
-        spread[i].assign(deviation.data_ptr<float>(), deviation.data_ptr<float>() + deviation.numel());
+        spread[index(nodes[k])].assign(deviation.data_ptr<float>(),
+                                       deviation.data_ptr<float>() + deviation.numel());
     }
     return spread;
 }

@@ -50,10 +50,10 @@ struct GoldenPass
 GoldenPass golden_pass(const Executor& executor, const torch::Tensor& images, const GoldenRequest& request);
 
 /**
- * Standard deviation of each channel of each node's value over some images, by node id: the scale on which
- * the screen calls a change small.
+ * Standard deviation of each channel of some nodes' values over some images, by node id: the scale on which
+ * the screen calls a change small. Empty for the other nodes.
  */
-std::vector<std::vector<float>> channel_spread(const Executor& executor, const Graph& graph,
+std::vector<std::vector<float>> channel_spread(const Executor& executor, const std::vector<NodeId>& nodes,
                                                const torch::Tensor& images);
 
 }  // namespace flipstorm

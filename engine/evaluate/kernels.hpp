@@ -66,7 +66,7 @@ struct Kernels
     const char* name;
     std::int64_t most_vectors;  ///< times kLanes outputs that `product` computes side by side, at most
 
-    /// ProductRow for 1, 2 or 4 vectors of outputs, at most `most_vectors`.
+    /// ProductRow for 1 or 2 vectors of outputs, at most `most_vectors`.
     void (*product)(const ProductRow& row, std::int64_t vectors);
 
     /**

@@ -147,10 +147,6 @@ void product_of(const ProductRow& row)
 
 void product(const ProductRow& row, std::int64_t vectors)
 {
-    if constexpr (FLIPSTORM_MOST_VECTORS >= 4)
-    {
-        if (vectors == 4) return product_of<4 * kParts>(row);
-    }
     if constexpr (FLIPSTORM_MOST_VECTORS >= 2)
     {
         if (vectors == 2) return product_of<2 * kParts>(row);

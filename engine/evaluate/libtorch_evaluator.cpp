@@ -21,11 +21,6 @@ namespace flipstorm
 namespace
 {
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
 /// What is counted of each fault's pairs.
 enum Column : std::size_t
 {
@@ -95,10 +90,10 @@ struct LibtorchTile : PreparedTile
     torch::Tensor margins;                              ///< [tile, rivals]
     torch::Tensor rest;                                 ///< [tile]
     torch::Tensor certainty;                            ///< [tile]
-    torch::Tensor certain;  ///< [tile]
-    torch::Tensor logits;   ///< [tile, classes]
-    torch::Tensor label;    ///< [tile]
-    torch::Tensor top1;     ///< [tile]
+    torch::Tensor certain;                              ///< [tile]
+    torch::Tensor logits;                               ///< [tile, classes]
+    torch::Tensor label;                                ///< [tile]
+    torch::Tensor top1;                                 ///< [tile]
     std::uint64_t size = 0;
 
     [[nodiscard]] std::uint64_t bytes() const override { return size; }
@@ -119,7 +114,7 @@ class LibtorchEvaluator : public TileEvaluator
     {
         for (const std::vector<float>& of_node : spread)
             spread_.push_back(on_device(torch::tensor(of_node, torch::kFloat32)));
-        const LogitGains gains(network);
+        LogitGains gains(network);
         for (const InjectableLayer& layer : injectable_layers(network))
         {
             programs_.push_back(operations_.program(layer.node));

@@ -10,16 +10,6 @@ namespace flipstorm
 namespace
 {
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
-bool is_product(const Operation& operation)
-{
-    return std::holds_alternative<Conv2dOp>(operation) || std::holds_alternative<LinearOp>(operation);
-}
-
 bool is_activation(const Operation& operation)
 {
     return std::holds_alternative<ReluOp>(operation) || std::holds_alternative<Relu6Op>(operation);
@@ -41,20 +31,6 @@ torch::Tensor weights_by_channel(const torch::Tensor& weight, std::int64_t group
         .permute({0, 2, 1, 3})
         .reshape({groups * inputs, weight.size(0) / groups, weight.size(2)})
         .contiguous();
-}
-
-/// Scale of a batch norm per channel, reckoned in double precision.
-torch::Tensor norm_scale(const Network& network, const Node& node, const BatchNormOp& op)
-{
-    const Parameter& weight = network.parameter(node.name + ".weight");
-    const Parameter& variance = network.parameter(node.name + ".running_var");
-    std::vector<float> scale;
-    for (std::size_t c = 0; c < weight.values.size(); ++c)
-    {
-        scale.push_back(static_cast<float>(static_cast<double>(weight.values[c]) /
-                                           std::sqrt(static_cast<double>(variance.values[c]) + op.epsilon)));
-    }
-    return torch::tensor(scale, torch::kFloat32);
 }
 
 }  // namespace
@@ -97,8 +73,9 @@ ChangeOperations::ChangeOperations(const Network& network, const Executor& execu
             const std::int64_t pixels = forms_[index(node.inputs[0])].pixels();
             by_channel_[i] = weights_by_channel(weight_[i].view({linear->out_features, -1, pixels}), 1);
         }
-        else if (const auto* norm = std::get_if<BatchNormOp>(&node.operation))
-            scale_[i] = norm_scale(network, node, *norm).to(executor.device());
+        else if (std::holds_alternative<BatchNormOp>(node.operation))
+            scale_[i] =
+                torch::tensor(batch_norm_scale(network, node)).to(torch::kFloat32).to(executor.device());
     }
 }
 

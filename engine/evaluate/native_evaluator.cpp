@@ -22,11 +22,6 @@ namespace flipstorm
 namespace
 {
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
 /// A tensor of floats with room to read a vector past its end.
 torch::Tensor with_slack(std::int64_t floats)
 {
@@ -86,7 +81,7 @@ class NativeEvaluator : public TileEvaluator
           spread_(std::move(spread)),
           seed_(seed)
     {
-        const LogitGains gains(network);
+        LogitGains gains(network);
         for (const InjectableLayer& layer : injectable_layers(network))
         {
             programs_.push_back(native_program(network_, layer.node));
@@ -251,10 +246,11 @@ TileMemory NativeEvaluator::memory(const InjectableLayer& layer, std::int64_t ti
             if (step.checkpoint)
                 gradients += step.extent == Extent::channel ? map_of(step.node) : slot_of(step.node);
         }
-        floats += rivals_of(network_.graph, layer.node) * gradients;
+        gradients *= rivals_of(network_.graph, layer.node);
+        floats += gradients;
         // What automatic differentiation keeps of every node, and the gradients before they are laid out
         // anew.
-        transient += rivals_of(network_.graph, layer.node) * gradients;
+        transient += gradients;
         for (const NodeId id : plan.flow.nodes)
             transient += map_of(id);
     }

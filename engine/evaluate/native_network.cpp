@@ -10,11 +10,6 @@ namespace flipstorm
 namespace
 {
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
 /**
  * Pack weights [outputs][inputs per group][taps] for the kernels.
  *
@@ -174,16 +169,11 @@ NativeNetwork native_network(const Network& network, const Kernels& kernels)
         }
         else if (const auto* norm = std::get_if<BatchNormOp>(&node.operation))
         {
-            const Parameter& weight = network.parameter(node.name + ".weight");
-            const Parameter& variance = network.parameter(node.name + ".running_var");
+            const std::vector<double> exact = batch_norm_scale(network, node);
             std::vector<float>& scale = native.scale[i];
             scale.assign(static_cast<std::size_t>(padded(norm->channels)), 0.0F);
-            for (std::size_t c = 0; c < static_cast<std::size_t>(norm->channels); ++c)
-            {
-                scale[c] =
-                    static_cast<float>(static_cast<double>(weight.values[c]) /
-                                       std::sqrt(static_cast<double>(variance.values[c]) + norm->epsilon));
-            }
+            for (std::size_t c = 0; c < exact.size(); ++c)
+                scale[c] = static_cast<float>(exact[c]);
         }
     }
     return native;

@@ -7,11 +7,6 @@ namespace flipstorm
 namespace
 {
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
 /// Whether the step only gives the change of an input another name.
 bool renames(const Node& node, const NativeStep& step)
 {
@@ -28,12 +23,6 @@ bool works_in_place(const Operation& operation)
 {
     return std::holds_alternative<BatchNormOp>(operation) || std::holds_alternative<ReluOp>(operation) ||
            std::holds_alternative<Relu6Op>(operation) || std::holds_alternative<AddOp>(operation);
-}
-
-bool is_nonlinear(const Operation& operation)
-{
-    return std::holds_alternative<ReluOp>(operation) || std::holds_alternative<Relu6Op>(operation) ||
-           std::holds_alternative<MaxPool2dOp>(operation);
 }
 
 /// Gives buffers to values and takes them back when the last reader is done.

@@ -80,7 +80,7 @@ class TileEvaluator
                                const Tile& tile, const PreparedTile* prepared) const = 0;
 };
 
-/// The evaluators. `spread`: see ChannelSpread; empty unless screened.
+/// The evaluators. `spread`: see channel_spread; empty unless screened.
 std::unique_ptr<TileEvaluator> make_reference_evaluator(const Network& network, const Executor& executor);
 std::unique_ptr<TileEvaluator> make_native_evaluator(const Network& network, const Executor& executor,
                                                      std::vector<std::vector<float>> spread,

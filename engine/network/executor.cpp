@@ -81,11 +81,6 @@ struct Apply
     torch::Tensor operator()(const FlattenOp& /*op*/) const { return inputs[0].flatten(1); }
 };
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
 std::vector<NodeId> all_but_input(const Graph& graph)
 {
     std::vector<NodeId> nodes;

@@ -2,6 +2,7 @@
 // The network graph: a static, acyclic graph of layers. One representation serves training, injection,
 // files and import. No LibTorch here; executor.hpp evaluates it.
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -14,6 +15,12 @@ namespace flipstorm
 
 /// Position of a node in its graph; inputs always come before their consumers.
 using NodeId = StrongId<struct NodeTag, std::int32_t>;
+
+/// Place of what a node has in an array by node id.
+constexpr std::size_t index(NodeId id)
+{
+    return static_cast<std::size_t>(id.value());
+}
 
 /// Shape of a value for one image: [C, H, W] or [features].
 using Shape = std::vector<std::int64_t>;
@@ -154,7 +161,7 @@ class Graph
     [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
     [[nodiscard]] const Node& node(NodeId id) const
     {
-        return nodes_.at(static_cast<std::size_t>(id.value()));
+        return nodes_.at(index(id));
     }
     [[nodiscard]] NodeId output() const { return NodeId(static_cast<std::int32_t>(nodes_.size()) - 1); }
     [[nodiscard]] const Shape& input_shape() const { return nodes_.front().shape; }

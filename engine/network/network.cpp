@@ -117,6 +117,20 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
     return layers;
 }
 
+std::vector<double> batch_norm_scale(const Network& network, const Node& node)
+{
+    const std::vector<float>& weight = network.parameter(node.name + ".weight").values;
+    const std::vector<float>& variance = network.parameter(node.name + ".running_var").values;
+    const double epsilon = std::get<BatchNormOp>(node.operation).epsilon;
+    std::vector<double> scale;
+    for (std::size_t c = 0; c < weight.size(); ++c)
+    {
+        scale.push_back(static_cast<double>(weight[c]) /
+                        std::sqrt(static_cast<double>(variance[c]) + epsilon));
+    }
+    return scale;
+}
+
 std::string digest(const Network& network)
 {
     Sha256 hash;

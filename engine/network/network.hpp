@@ -57,6 +57,10 @@ struct InjectableLayer
 /// Injectable layers in graph order; the position is the layer id.
 [[nodiscard]] std::vector<InjectableLayer> injectable_layers(const Network& network);
 
+/// What a batch norm multiplies each channel by when its statistics are fixed: weight / sqrt(running_var +
+/// epsilon). [channels]
+[[nodiscard]] std::vector<double> batch_norm_scale(const Network& network, const Node& node);
+
 /// SHA-256 of arch, format, graph, classes, normalisation and all parameter values.
 [[nodiscard]] std::string digest(const Network& network);
 
