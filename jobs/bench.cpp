@@ -128,8 +128,14 @@ ScreenTotals ModeBench::screen() const
 double seconds_per_fault(const LayerBench& layer, std::uint64_t faults)
 {
     if (layer.faults() == 0) return std::numeric_limits<double>::quiet_NaN();
-    return layer.shared_seconds / static_cast<double>(faults) +
-           (layer.seconds - layer.shared_seconds) / static_cast<double>(layer.faults());
+    const auto chunks_of = [&](std::uint64_t count) {
+        return static_cast<double>((count + layer.chunk - 1) / layer.chunk);
+    };
+    const double own = std::max(
+        0.0, layer.seconds - layer.shared_seconds - chunks_of(layer.faults()) * layer.repeated_seconds);
+    const double shared =
+        layer.shared_seconds + std::max(0.0, chunks_of(faults) - 1) * layer.repeated_seconds;
+    return shared / static_cast<double>(faults) + own / static_cast<double>(layer.faults());
 }
 
 double faults_per_second(const ModeBench& mode, const std::vector<std::uint64_t>& faults)

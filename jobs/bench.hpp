@@ -37,9 +37,11 @@ namespace flipstorm
 /// A mode on the faults of one layer.
 struct LayerBench
 {
-    double seconds = 0;         ///< all that was spent, shared passes included
-    double shared_seconds = 0;  ///< golden and gradient passes that all faults of the layer share
-    WorkCount work;             ///< of the faults; multiply-accumulates with the shared passes
+    double seconds = 0;           ///< of the first shared passes and of all chunks measured
+    double shared_seconds = 0;    ///< golden and gradient passes, the first time
+    double repeated_seconds = 0;  ///< of them, what every chunk pays again: what the memory did not hold
+    std::uint64_t chunk = 1;      ///< faults of a chunk, of the measurement and of the campaign
+    WorkCount work;               ///< of the faults; multiply-accumulates with the shared passes
     std::vector<Outcome> outcomes;
 
     [[nodiscard]] std::uint64_t faults() const { return outcomes.size(); }
@@ -63,8 +65,8 @@ struct ModeBench
     [[nodiscard]] ScreenTotals screen() const;
 };
 
-/// Seconds that each of `faults` faults of a layer takes, its part of the shared passes included; NaN for a
-/// layer that was not measured.
+/// Seconds that each of `faults` faults of a layer takes, its part of the shared passes of ⌈faults / chunk⌉
+/// chunks included; NaN for a layer that was not measured.
 [[nodiscard]] double seconds_per_fault(const LayerBench& layer, std::uint64_t faults);
 
 /**

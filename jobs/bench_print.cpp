@@ -106,8 +106,8 @@ ResultTable speed_table(const BenchSetting& setting, const std::vector<ModeBench
     table.note = fmt::format(
         "Faults of the job's own sample, as many in each layer. Time: of the measurement; shared: golden and "
         "gradient passes, which all faults of a layer use. faults/s: of a mix of as many faults from each "
-        "layer, the shared passes spread over all the faults that the campaign has in a layer, so modes "
-        "compare although each had its own number of faults. Whole campaign: the job's {} faults on one rank "
+        "layer, with the shared passes that the campaign's chunks of the layer take, so modes compare "
+        "although each had its own number of faults. Whole campaign: the job's {} faults on one rank "
         "like this one. The peak is {:.1f} GFLOP/s, measured with {} on these threads; a multiply-accumulate "
         "counts as two operations, and what a mode skips does not count. Working: golden values, gradients "
         "and work space; campaign.memory_budget is {} MiB.",
@@ -182,9 +182,10 @@ ResultTable layers_table(const BenchSetting& setting, const std::vector<ModeBenc
         table.rows.push_back(std::move(row));
     }
     table.note =
-        "Faults per second, the shared passes spread over the campaign's faults of the layer. Chunk: faults "
-        "that "
-        "the campaign evaluates together, and so does this benchmark.";
+        "Faults per second, with the shared passes of the campaign's chunks of the layer: the first one's, "
+        "and "
+        "again of what the memory does not hold. Chunk: faults that the campaign evaluates together, and so "
+        "does this benchmark. Shared: the first passes.";
     return table;
 }
 
@@ -277,9 +278,14 @@ std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const 
     {
         const LayerBench& layer = mode.layers[l];
         const ScreenTotals screen = layer.screen();
-        Fields fields{{"layer", json(setting.layers[l])}, {"faults", json(layer.faults())},
-                      {"seconds", json(layer.seconds)},   {"shared_seconds", json(layer.shared_seconds)},
-                      {"audited", json(screen.audited)},  {"disagreements", json(screen.disagreements)}};
+        Fields fields{{"layer", json(setting.layers[l])},
+                      {"faults", json(layer.faults())},
+                      {"seconds", json(layer.seconds)},
+                      {"shared_seconds", json(layer.shared_seconds)},
+                      {"repeated_seconds", json(layer.repeated_seconds)},
+                      {"chunk", json(layer.chunk)},
+                      {"audited", json(screen.audited)},
+                      {"disagreements", json(screen.disagreements)}};
         const Fields work = work_fields(layer.work);
         fields.insert(fields.end(), work.begin(), work.end());
         layers.push_back(json_object(fields));

@@ -79,7 +79,7 @@ TEST(LogitGains, OfALinearNetwork)
     set("bn.weight", {-3, 1});
     set("bn.running_var", {4, 25});
     set("fc2.weight", {1, 0, -1, 2, 4, 2});
-    const LogitGains gains(network);
+    LogitGains gains(network);
     // Neuron 0 is scaled by 3/2, and its logit weights 1, −1, 4 differ by 5 at most; neuron 1 by 1/5 and 2.
     const std::vector<double> of_fc1 = gains.of_layer(change_flow(graph, fc1), fc1);
     ASSERT_EQ(of_fc1.size(), 2U);
