@@ -8,6 +8,8 @@
 #     one_machine_slurm_start FOLDER CPUS           # returns when the node is idle; others must be able to
 #                                                   # pass through the folder's parents (chmod 711)
 #
+# Slurm counts two GPUs on the node. They are /dev/null and /dev/zero: enough to see which one is given to whom.
+#
 # Afterwards SLURM_CONF makes sbatch, srun, squeue … talk to it. The daemons also end when this shell dies.
 
 one_machine_slurm_pids=()
@@ -76,6 +78,7 @@ one_machine_slurm_start() {
   (umask 077 && head -c 1024 /dev/urandom >"$folder/munge/key")
   export SLURM_CONF=$folder/slurm.conf
   # cred_expire and sched_interval also decide how long a requeued job waits: minutes by default.
+  printf '%s\n' 'Name=gpu File=/dev/null' 'Name=gpu File=/dev/zero' >"$folder/gres.conf"
   cat >"$SLURM_CONF" <<CONF
 ClusterName=onemachine
 SlurmctldHost=$host(127.0.0.1)
@@ -104,7 +107,8 @@ MailProg=/bin/true
 ReturnToService=2
 KillWait=5
 SlurmdParameters=config_overrides
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus State=UNKNOWN
+GresTypes=gpu
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus Gres=gpu:2 State=UNKNOWN
 PartitionName=test Nodes=$host Default=YES MaxTime=INFINITE State=UP
 CONF
 
