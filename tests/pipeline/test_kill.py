@@ -14,6 +14,10 @@ KILLS = 12  # of each mode
 VICTIMS = ["a rank", "the last rank", "rank 0", "all ranks", "the launcher", "launcher and ranks"]
 
 
+def saved_segments(out):
+    return {name: digest for name, digest in digests(out / "journal").items() if name.endswith(".segment")}
+
+
 class Kill(PipelineTest):
     @classmethod
     def setUpClass(cls):
@@ -29,7 +33,7 @@ class Kill(PipelineTest):
         return [*set_keys(model__file=self.model, campaign__evaluation=mode, **keys)]
 
     def calibrated(self, mode):
-        """A campaign that nothing interrupts: its options, its file, and how long it takes, start and end included."""
+        """A campaign that nothing interrupts: its options, its file, and how long it takes to start and end, and to inject."""
         limit = 2000
         while True:
             whole = self.folder / f"{mode}-{limit}"
@@ -37,15 +41,15 @@ class Kill(PipelineTest):
             result = self.complete("inject", self.job, "--out", whole, *self.options(mode, limit), ranks=2)
             seconds = time.monotonic() - begin
             injecting = float(pipeline.re_group(r"now in ([\d.]+) s", result.err))
-            if injecting > 1.5:
-                return self.options(mode, limit), whole / "campaign.h5", seconds
-            limit *= 2 if injecting > 0.5 else 4
+            if injecting > 2:
+                return self.options(mode, limit), whole / "campaign.h5", seconds - injecting, injecting
+            limit *= 2 if injecting > 1 else 4
 
     def victims(self, run, kind):
-        """Process ids to kill, and what they are called; the launcher while it has not started any rank."""
+        """Process ids to kill, and what they are called; the launcher while it has no rank."""
         launcher, ranks = run.process.pid, sorted(run.ranks())
         if not ranks:
-            return [launcher], "the launcher, before the ranks"
+            return [launcher], "the launcher, which has no rank"
         return {
             "a rank": [self.random.choice(ranks)],
             "the last rank": ranks[-1:],
@@ -58,10 +62,13 @@ class Kill(PipelineTest):
     def kill_once(self, out, options, whole, seconds, kind):
         """Start, kill at a random moment, and look at what stays. Returns whether anything was killed."""
         ranks = self.random.randint(1, 4)
-        moment = self.random.uniform(0, seconds)
-        saved = digests(out / "journal")
+        in_the_middle = self.random.random() < 0.6
+        moment = self.random.uniform(0, seconds[in_the_middle])
+        saved = saved_segments(out)
         locked = (out / "lock").exists()
         run = self.start("inject", self.job, "--out", out, *options, ranks=ranks)
+        if in_the_middle:
+            run.wait_for(lambda: run.says("rank(s), cpu"))
         begin = time.monotonic()
         while time.monotonic() < begin + moment and run.process.poll() is None:
             time.sleep(0.01)
@@ -76,8 +83,11 @@ class Kill(PipelineTest):
         self.assertNotIn("[test] killed", result.err, f"{said} was killed and the rest went on for ever\n{result}")
         self.assertTrue(pipeline.ended(pids), f"ranks outlive {said}\n{result}")
         after = segments(out)
-        print(f"{ranks} rank(s), {moment:.2f} s, {said or 'ended before'}: exit code {result.code}, {len(after)} segments")
-        self.assertLessEqual(saved.items(), digests(out / "journal").items(), f"a segment was lost or changed\n{result}")
+        since = "of injecting" if in_the_middle else "after the start"
+        what = said or "ended before"
+        print(f"{ranks} rank(s), {moment:.2f} s {since}, {what}: exit code {result.code}, {len(after)} segments")
+        self.assertLessEqual(saved.items(), saved_segments(out).items(), f"a segment was lost or changed\n{result}")
+        self.with_progress += running and len(after) > len(saved)
         if locked and "rank(s), cpu" in result.err:
             self.assertIn("took over the out folder", result.err, str(result))
             self.takeovers += 1
@@ -92,8 +102,8 @@ class Kill(PipelineTest):
 
     def kill_over_and_over(self, mode):
         self.random = random.Random(f"{self.seed} {mode}")
-        self.takeovers = self.complete_ones = 0
-        options, whole, seconds = self.calibrated(mode)
+        self.takeovers = self.complete_ones = self.with_progress = 0
+        options, whole, *seconds = self.calibrated(mode)
         out = self.folder / f"killed-{mode}"
         kinds = VICTIMS * (KILLS // len(VICTIMS))
         self.random.shuffle(kinds)
@@ -105,7 +115,11 @@ class Kill(PipelineTest):
         self.assertEqual([str(file) for file in (out / "journal").rglob("*.tmp")], [], "half-written segments stay")
         self.assertFalse((out / "lock").exists())
         self.assertGreater(self.takeovers, 0, "no start ever found the lock of a killed one")
-        print(f"{mode}: {KILLS} kills, {self.takeovers} locks taken over, {self.complete_ones} campaigns completed")
+        self.assertGreater(self.with_progress, 0, "no killed start had saved anything")
+        print(
+            f"{mode}: {KILLS} kills, {self.with_progress} of them after something new was saved, {self.takeovers} locks "
+            f"taken over, {self.complete_ones} campaigns completed"
+        )
 
     def test_exact(self):
         self.kill_over_and_over("exact")

@@ -3,7 +3,6 @@
 rank that fails alone leaves: a message, the right exit code, the last error, and a journal to go on with."""
 
 import getpass
-import os
 import pathlib
 import re
 import signal
@@ -13,7 +12,7 @@ import time
 import unittest
 
 import pipeline
-from pipeline import COMPLETE, IO, STOPPED, USAGE, PipelineTest, digests, segments, set_keys
+from pipeline import IO, STOPPED, USAGE, PipelineTest, digests, segments, set_keys
 
 LOCK = """flipstorm lock 1
 token: {token}
@@ -45,11 +44,12 @@ class Lock(PipelineTest):
         super().setUpClass()
         cls.complete("train", cls.job, "--out", cls.folder)
         cls.options = set_keys(model__file=cls.folder / "model.h5")
-        keys = {"campaign__limit": 20000, "campaign__journal_seconds": 0.05, "device__threads": 1}
-        cls.long = [*cls.options, *set_keys(**keys)]
+        keys = {"campaign__evaluation": "reference", "data__test_images": 50, "campaign__limit": 1000000}
+        cls.long = [*cls.options, *set_keys(campaign__journal_seconds=0.05, device__threads=1, **keys)]
 
     def start_long(self, out, **options):
         run = self.start("inject", self.job, "--out", out, *self.long, **options)
+        self.addCleanup(lambda: run.process.poll() is None and run.kill())
         self.assertTrue(run.wait_for(lambda: segments(out)), "it ended before it saved anything")
         return run
 
@@ -100,6 +100,7 @@ class Lock(PipelineTest):
         self.assertEqual(digests(out), before)
         (out / "lock").unlink()
         self.complete(*inject)
+        self.assertFalse((out / "lock").exists())
 
     def test_slurm_starts_a_job_again(self):
         """The first node of the job is lost, and Slurm starts it on another one."""

@@ -182,7 +182,8 @@ TEST_F(OutLockTest, ASilentHolderThatGivesASignOfLifeIsRespected)
     });
     testing::internal::CaptureStderr();
     EXPECT_NE(refused().find("in use by"), std::string::npos);
-    EXPECT_NE(testing::internal::GetCapturedStderr().find("no sign of life for 60 minutes"), std::string::npos);
+    EXPECT_NE(testing::internal::GetCapturedStderr().find("no sign of life for 60 minutes"),
+              std::string::npos);
     holder_elsewhere.join();
     EXPECT_TRUE(is_of(read_lock(lock()), holder.token));
 }
