@@ -310,6 +310,17 @@ std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const 
     return json_object(fields);
 }
 
+std::string journal_json(const std::optional<JournalCost>& cost)
+{
+    if (!cost) return "null";
+    return json_object({{"mode", json(std::string(to_string(cost->mode)))},
+                        {"faults", json(cost->faults)},
+                        {"bytes", json(cost->bytes)},
+                        {"work_seconds", json(cost->work_seconds)},
+                        {"seconds", json(cost->seconds)},
+                        {"share", json(cost->share())}});
+}
+
 }  // namespace
 
 std::vector<ResultTable> bench_tables(const BenchSetting& setting, const std::vector<ModeBench>& modes,
@@ -357,6 +368,7 @@ std::string bench_json(const BenchSetting& setting, const std::vector<ModeBench>
                         {"chunk_faults", json_list(setting.chunk_faults)},
                         {"too_small", json_list(setting.too_small)},
                         {"modes", json_array(mode_objects)},
+                        {"journal", journal_json(setting.journal)},
                         {"agreement", json_array(agreement_objects)}}) +
            "\n";
 }

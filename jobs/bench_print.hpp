@@ -2,12 +2,14 @@
 // A benchmark as tables for the terminal and as JSON for scripts. Pure functions.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/tables.hpp"
 #include "engine/base/peak_flops.hpp"
 #include "jobs/bench.hpp"
+#include "jobs/bench_journal.hpp"
 
 namespace flipstorm
 {
@@ -28,6 +30,7 @@ struct BenchSetting
     std::vector<std::uint64_t> chunk_faults;  ///< by layer
     std::vector<std::string>
         too_small;  ///< layers that the campaign evaluates exactly: too few pairs to audit
+    std::optional<JournalCost> journal;  ///< of the fastest mode; none: it could not be written
 };
 
 /// Speed, pairs by what became of them, layers, and agreement, for the terminal.

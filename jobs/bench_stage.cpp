@@ -256,6 +256,26 @@ BenchSetting setting_of(const Context& context, const Campaign& campaign)
     return setting;
 }
 
+/// What the journal costs the fastest mode on the file system of the out folder, or of where it would be
+/// made.
+std::optional<JournalCost> journal_cost(const Context& context, const BenchSetting& setting,
+                                        const std::vector<ModeBench>& modes)
+{
+    std::filesystem::path folder = std::filesystem::absolute(context.out());
+    while (!std::filesystem::exists(folder))
+        folder = folder.parent_path();
+    try
+    {
+        return measure_journal_cost(folder, modes.back(), setting.plan_faults, setting.chunk_faults,
+                                    context.job.campaign.journal_seconds);
+    }
+    catch (const FileError& error)
+    {
+        log_warning("the cost of the journal is not measured: {}", error.what());
+        return std::nullopt;
+    }
+}
+
 /// Modes in the order of their names, slowest first. \throws JobError for an unknown one.
 std::vector<EvaluationMode> modes_of(const std::vector<std::string>& names)
 {
@@ -279,7 +299,7 @@ StageEnd run_bench(const Context& context)
     const std::vector<EvaluationMode> kinds = modes_of(options.modes);
     const std::unique_ptr<Campaign> campaign = load_campaign(context);
     set_compute_threads(1);  // the evaluators run groups of faults on their threads, as in a campaign
-    const BenchSetting setting = setting_of(context, *campaign);
+    BenchSetting setting = setting_of(context, *campaign);
     log_info(
         "benchmark of {} on {} images, {} of {} layers with faults, {}, {} thread(s); peak {:.1f} GFLOP/s",
         setting.model, setting.images,
@@ -312,8 +332,10 @@ StageEnd run_bench(const Context& context)
             agreements.push_back(std::move(agreement));
         }
     }
+    setting.journal = journal_cost(context, setting, modes);
     for (const ResultTable& table : bench_tables(setting, modes, agreements))
         fmt::print("{}\n", render_text(table));
+    if (setting.journal) fmt::print("{}\n", describe(*setting.journal));
     std::fflush(stdout);
     if (!options.json.empty()) write_file_durably(options.json, bench_json(setting, modes, agreements));
     return StageEnd::complete;

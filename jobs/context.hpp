@@ -17,6 +17,8 @@
 namespace flipstorm
 {
 
+class OutLock;
+
 /// How a stage ended.
 enum class StageEnd
 {
@@ -45,6 +47,7 @@ struct Context
     bool quiet = false;
     std::optional<std::time_t> deadline;  ///< seconds since 1970
     StopConditions* stop = nullptr;
+    OutLock* lock = nullptr;  ///< of the out folder, on rank 0 of a stage that writes there
     BenchOptions bench;
 
     /// The out folder.

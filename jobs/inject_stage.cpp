@@ -12,6 +12,7 @@
 #include "jobs/injection.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/stages.hpp"
+#include "mpi/out_lock.hpp"
 
 namespace flipstorm
 {
@@ -217,6 +218,10 @@ StageEnd run_inject(const Context& context)
             remove_journal(context.file("journal"));
             std::filesystem::remove(file);
         }
+        else if (context.lock != nullptr && context.lock->held())
+        {
+            remove_unfinished_segments(context.file("journal"));
+        }
         return StageEnd::complete;
     });
     JournalContent journal;
@@ -241,6 +246,10 @@ StageEnd run_inject(const Context& context)
         }
         return StageEnd::stopped;
     }
+    on_root(context, [&] {
+        if (context.lock != nullptr) context.lock->require_held();
+        return StageEnd::complete;
+    });
     write_outcomes(context, campaign, golden, harvest);
     log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(),
              campaign.plan->size(), harvest.faults, harvest.seconds,

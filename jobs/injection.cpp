@@ -216,8 +216,7 @@ class Injection
                 now.macs_left = macs_before.back() - macs_before[finished];
                 now.seconds = round.seconds();
                 now.segment_age = writer_.seconds_since_segment();
-                if (context_.deadline)
-                    now.seconds_to_deadline = static_cast<double>(*context_.deadline - epoch_seconds());
+                now.seconds_to_deadline = context_.stop->seconds_left();
                 now.critical = critical_->estimate();
                 return now;
             };

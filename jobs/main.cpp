@@ -1,6 +1,7 @@
 // The flipstorm program: reads the command line, runs stages, and turns errors into messages and exit codes.
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -13,7 +14,9 @@
 #include "jobs/context.hpp"
 #include "jobs/job_file.hpp"
 #include "jobs/job_print.hpp"
+#include "jobs/locked_stage.hpp"
 #include "jobs/stages.hpp"
+#include "mpi/lock_holder.hpp"
 #include "mpi/placement.hpp"
 #include "mpi/session.hpp"
 
@@ -183,6 +186,12 @@ Device pick_device(const Job& job, const NodePlace& place)
     return index < 0 ? Device{} : Device{true, index};
 }
 
+/// Does the command write into the out folder?
+bool writes_out(const std::string& command)
+{
+    return command != "plan" && command != "bench" && command != "import";
+}
+
 /// Runs the command of the command line. \return the exit code
 ExitCode execute(const Arguments& arguments, const std::string& command_line, const Communicator& world)
 {
@@ -239,7 +248,8 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     const ScopedSignalHandler signals;
     StopConditions stop(signals, context.deadline, context.out());
     context.stop = &stop;
-    return stage(context) == StageEnd::stopped ? ExitCode::stopped : ExitCode::complete;
+    const StageEnd end = writes_out(arguments.command) ? run_locked(context, stage) : stage(context);
+    return end == StageEnd::stopped ? ExitCode::stopped : ExitCode::complete;
 }
 
 /// Print an error. What only this rank knows of ends the others too.
@@ -249,7 +259,8 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
     if (!agreed || world.is_root())
     {
         std::fflush(stdout);
-        const std::string where = world.size() > 1 && !agreed ? fmt::format(" (rank {})", world.rank()) : "";
+        const std::string where =
+            world.size() > 1 && !agreed ? fmt::format(" (rank {} on {})", world.rank(), host_name()) : "";
         fmt::print(stderr, "flipstorm{}: {}\n", where, message);
         std::fflush(stderr);
     }
@@ -271,6 +282,8 @@ int run_program(int argc, char** argv)
     add_commands(app, arguments);
     try
     {
+        // A limit of the file size is then an error of the write, with a message, and not a silent death.
+        std::signal(SIGXFSZ, SIG_IGN);
         const MpiSession session(argc, argv);
         const bool root = session.world().is_root();
         try

@@ -343,6 +343,13 @@ std::vector<std::uint8_t> agree_on_done(const Communicator& communicator, Journa
     return done;
 }
 
+void remove_unfinished_segments(const fs::path& folder)
+{
+    std::error_code ignored;
+    for (const fs::path& name : list_folder(folder, is_unfinished_segment))
+        fs::remove(name, ignored);
+}
+
 void remove_journal(const fs::path& folder)
 {
     std::error_code error;

@@ -117,6 +117,10 @@ struct JournalContent
                                                       JournalContent& content, std::uint64_t chunks,
                                                       std::uint64_t levels = 1);
 
+/// Remove what killed writers left unfinished. One rank calls it, while nobody writes. A file that cannot be
+/// removed stays: it is ignored anyway.
+void remove_unfinished_segments(const std::filesystem::path& folder);
+
 /// Remove all segments, finished or not, and the folder if nothing else is in it. Nothing to remove is no
 /// error. One rank calls it, before any other reads. \throws FileError, naming the file and the system's
 /// reason.

@@ -1,5 +1,6 @@
 #include "mpi/stop.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -70,9 +71,22 @@ int ScopedSignalHandler::caught() const
 }
 
 StopConditions::StopConditions(const ScopedSignalHandler& signals, std::optional<std::time_t> deadline,
-                               const std::filesystem::path& out_folder, std::function<std::time_t()> now)
-    : signals_(signals), deadline_(deadline), stop_file_(out_folder / kStopFile), now_(std::move(now))
-{}
+                               const std::filesystem::path& out_folder, std::function<std::time_t()> now,
+                               std::function<double()> steady)
+    : signals_(signals),
+      deadline_(deadline),
+      stop_file_(out_folder / kStopFile),
+      now_(std::move(now)),
+      steady_(std::move(steady))
+{
+    if (deadline_) steady_deadline_ = steady_() + std::difftime(*deadline_, now_());
+}
+
+std::optional<double> StopConditions::seconds_left() const
+{
+    if (!deadline_) return std::nullopt;
+    return std::min(std::difftime(*deadline_, now_()), steady_deadline_ - steady_());
+}
 
 std::optional<StopReason> StopConditions::check()
 {
@@ -86,14 +100,14 @@ std::optional<StopReason> StopConditions::look()
     {
         return StopReason{StopKind::signal, fmt::format("signal {}", signal_name(number))};
     }
-    const std::time_t now = now_();
-    if (deadline_ && now >= *deadline_)
+    if (const auto left = seconds_left(); left && *left <= 0)
     {
         return StopReason{StopKind::deadline, fmt::format("deadline {} reached", utc_timestamp(*deadline_))};
     }
-    if (file_looked_for_ != now)
+    const double steady = steady_();
+    if (!file_looked_for_ || steady >= *file_looked_for_ + 1)
     {
-        file_looked_for_ = now;
+        file_looked_for_ = steady;
         std::error_code error;
         if (std::filesystem::exists(stop_file_, error))
         {

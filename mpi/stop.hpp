@@ -58,13 +58,23 @@ inline constexpr const char* kStopFile = "STOP";
 class StopConditions
 {
   public:
-    /// `signals` must outlive this. `now` gives seconds since 1970-01-01 UTC; without a deadline, time never
-    /// runs out.
+    /**
+     * The deadline is reached when either clock says so: `now`, which may be set, or `steady`, by which the
+     * time left now runs out. So a clock that is set back does not prolong it.
+     *
+     * \param signals  must outlive this
+     * \param now      seconds since 1970-01-01 UTC
+     * \param steady   seconds, never going back
+     */
     StopConditions(const ScopedSignalHandler& signals, std::optional<std::time_t> deadline,
-                   const std::filesystem::path& out_folder, std::function<std::time_t()> now = epoch_seconds);
+                   const std::filesystem::path& out_folder, std::function<std::time_t()> now = epoch_seconds,
+                   std::function<double()> steady = steady_seconds);
 
     /// The first reason found, ever since; none: go on. Looks for the file at most once a second.
     [[nodiscard]] std::optional<StopReason> check();
+
+    /// Until the deadline, by the clock that reaches it first; negative once it is past, none without one.
+    [[nodiscard]] std::optional<double> seconds_left() const;
 
   private:
     [[nodiscard]] std::optional<StopReason> look();
@@ -73,7 +83,9 @@ class StopConditions
     std::optional<std::time_t> deadline_;
     std::filesystem::path stop_file_;
     std::function<std::time_t()> now_;
-    std::optional<std::time_t> file_looked_for_;
+    std::function<double()> steady_;
+    double steady_deadline_ = 0;
+    std::optional<double> file_looked_for_;  ///< by the steady clock
     std::optional<StopReason> reason_;
 };
 

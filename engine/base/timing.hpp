@@ -21,6 +21,9 @@ class Stopwatch
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// Seconds since some instant, from a clock that never jumps.
+[[nodiscard]] double steady_seconds();
+
 /// Now, as seconds since 1970-01-01 UTC.
 [[nodiscard]] std::time_t epoch_seconds();
 

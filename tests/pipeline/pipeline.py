@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import struct
@@ -263,6 +264,14 @@ class PipelineTest(unittest.TestCase):
 def segments(out):
     """Files of the journal in an out folder."""
     return sorted((out / "journal").glob("*.segment"))
+
+
+def re_group(pattern, text):
+    """The first group of the only place where the pattern is found."""
+    found = re.findall(pattern, text)
+    if len(found) != 1:
+        raise AssertionError(f"{len(found)} times '{pattern}' in:\n{text}")
+    return found[0]
 
 
 def check_with_pytorch(out, data, faults, *options, seconds=300):

@@ -76,6 +76,23 @@ class Bench(PipelineTest):
     def test_the_out_folder_stays_as_it_is(self):
         self.assertEqual(pipeline.digests(self.out), self.before)
 
+    def test_the_journal_costs_little(self):
+        """Of a campaign that lasts for more than one segment; on a file system that others may be busy with."""
+        limit = ["--set", "campaign.limit=1000000"]
+        result = self.bench("journal", "--modes", "screened", "--faults", 60, *limit)
+        journal = json.loads((self.folder / "journal.json").read_text())["journal"]
+        self.assertEqual(journal["mode"], "screened")
+        self.assertGreaterEqual(journal["work_seconds"], 5)  # campaign.journal_seconds
+        self.assertGreater(journal["faults"], 1000)
+        self.assertGreater(journal["bytes"], journal["faults"])
+        self.assertGreater(journal["seconds"], 0)
+        self.assertAlmostEqual(journal["share"], journal["seconds"] / (journal["work_seconds"] + journal["seconds"]))
+        self.assertLess(journal["share"], 0.02)
+        self.assertRegex(result.out, r"Journal \(screened\): a segment of [\d,]+ faults, .* % of the run time")
+        small = self.numbers["journal"]  # all in one segment, at the end
+        self.assertEqual((small["faults"], small["mode"]), (480, "screened"))
+        self.assertEqual(pipeline.digests(self.out), self.before)
+
     def test_some_modes_only(self):
         self.bench("two", "--modes", "screened,exact", "--faults", 5)
         numbers = json.loads((self.folder / "two.json").read_text())

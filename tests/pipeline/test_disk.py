@@ -60,13 +60,21 @@ class Disk(PipelineTest):
         self.assertEqual([str(path) for path in out.rglob("*.tmp")], [])
         return result
 
+    def test_full_at_the_lock(self):
+        self.small_disk("size=1m")
+        result = self.full_then_free(0, "cannot lock the out folder", ranks=2)
+        self.assertNotIn("took over", result.err)
+
+    def room_for_the_lock(self):
+        return os.statvfs(self.disk).f_frsize
+
     def test_full_at_the_journal(self):
         self.small_disk("size=1m")
-        self.full_then_free(0, "No space left", ranks=0)
+        self.full_then_free(self.room_for_the_lock(), ".segment': No space left", ranks=0)
 
     def test_full_at_the_journal_of_two_ranks(self):
         self.small_disk("size=1m")
-        self.full_then_free(0, "No space left", ranks=2)
+        self.full_then_free(self.room_for_the_lock(), ".segment': No space left", ranks=2)
 
     def room_for_the_journal(self):
         return 4096 * 8 + sum(size for name, size in self.sizes.items() if name.endswith(".segment"))
@@ -115,6 +123,29 @@ class Disk(PipelineTest):
         self.assert_code(result, IO)
         self.assertIn(str(self.disk / "out"), result.err)
         self.assertFalse((self.disk / "out" / "model.h5").exists())
+
+    def test_read_only_after_it_was_written(self):
+        """What is complete is found so; what is not ends with the name of the file that cannot be written."""
+        self.small_disk("size=8m")
+        out = self.disk / "out"
+        inject = ["inject", *self.options, "--out", out]
+        self.complete(*inject)
+        subprocess.run(["mount", "-o", "remount,ro", self.disk], check=True)
+        self.assertIn("is there and up to date", self.complete(*inject).err)
+        subprocess.run(["mount", "-o", "remount,rw", self.disk], check=True)
+        (out / "campaign.h5").unlink()
+        kept, lost = sorted((out / "journal").iterdir())[0], digests(out)
+        lost = {name: digest for name, digest in lost.items() if name != f"journal/{kept.name}"}
+        kept.write_bytes(b"")
+        subprocess.run(["mount", "-o", "remount,ro", self.disk], check=True)
+        for ranks in (0, 2):
+            result = self.run_flipstorm(*inject, ranks=ranks)
+            self.assert_code(result, IO)
+            self.assertRegex(result.err, f"{out}/.*Read-only file system")
+        subprocess.run(["mount", "-o", "remount,rw", self.disk], check=True)
+        self.assertLessEqual(lost.items(), digests(out).items())
+        self.complete(*inject, ranks=2)
+        self.assert_same_datasets(out / "campaign.h5", self.folder / "whole" / "campaign.h5")
 
     def test_read_only(self):
         self.small_disk("ro,size=1m")

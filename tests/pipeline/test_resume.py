@@ -91,7 +91,8 @@ class Resume(PipelineTest):
         self.assertEqual(list(out.glob("*.h5")), [])
 
     def test_damaged_segments_are_computed_again(self):
-        """A torn, an empty and a flipped segment cost their chunks, and a warning each."""
+        """Torn, empty, flipped, and of other versions: segments that cost their chunks, and a warning each. One that is
+        there twice counts once."""
         out = self.folder / "damaged"
         options = ["inject", self.job, "--out", out, *self.model]
         self.complete(*options, ranks=2)
@@ -106,11 +107,18 @@ class Resume(PipelineTest):
         flipped[len(content) // 2] ^= 1
         (journal / "y-r00000-00000000.segment").write_bytes(flipped)
         (journal / ".z-r00000-00000000.segment.tmp").write_bytes(content[:100])
+        for name, version in (("earlier", 1), ("later", 99)):
+            other = bytearray(content)
+            other[8] = version
+            (journal / f"{name}-r00000-00000000.segment").write_bytes(other)
         before = good.read_bytes()
+        (journal / "the same again.segment").write_bytes(before)
         result = self.complete(*options)
-        for reason in ("is torn", "is empty", "is damaged", r"chunks are done already"):
+        for reason in ("is torn", "is empty", "is damaged", "format version 1", "format version 99",
+                       "chunks are done already"):
             self.assertIn(reason, result.err)
         self.assertEqual(good.read_bytes(), before)
+        self.assertEqual([file.name for file in journal.glob(".*")], [], "half-written segments stay")
         self.assert_same_datasets(out / "campaign.h5", whole)
 
 

@@ -260,6 +260,9 @@ TEST_F(Journal, ForeignAndOtherVersions)
     other[8] = 1;
     std::ofstream(segment, std::ios::binary) << other;
     expect_dropped(segment, "format version 1, this program reads 2");
+    other[8] = 3;
+    std::ofstream(segment, std::ios::binary) << other;
+    expect_dropped(segment, "format version 3, this program reads 2");
 }
 
 TEST_F(Journal, AnArchiveThatLiesBehindAValidCrcIsDropped)
@@ -295,6 +298,19 @@ TEST_F(Journal, LeftoversAndOtherFilesAreIgnored)
     std::ofstream(folder() / "notes.txt") << "mine";
     EXPECT_EQ(read().entries, kEntries);
     EXPECT_EQ(warnings_, "");
+}
+
+TEST_F(Journal, UnfinishedSegmentsAreRemoved)
+{
+    EXPECT_NO_THROW(remove_unfinished_segments(folder()));
+    write("start", kEntries);
+    std::ofstream(temporary_name(files()[0])) << "half";
+    std::ofstream(folder() / "notes.tmp") << "mine";
+    ASSERT_EQ(files().size(), 3U);
+    remove_unfinished_segments(folder());
+    EXPECT_EQ(files().size(), 2U);
+    EXPECT_TRUE(fs::exists(folder() / "notes.tmp"));
+    EXPECT_EQ(read().entries, kEntries);
 }
 
 TEST_F(Journal, RemoveTakesSegmentsAndLeftoversOnly)

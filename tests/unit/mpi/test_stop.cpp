@@ -110,16 +110,49 @@ TEST(StopConditions, DeadlineIsReachedAtItsSecond)
     EXPECT_EQ(reason->text, "deadline 2023-04-17T09:30:00Z reached");
 }
 
-TEST(StopConditions, FileIsLookedForOnceASecondAndTheReasonStays)
+TEST(StopConditions, AClockThatIsSetBackDoesNotProlongTheDeadline)
 {
     const test::TemporaryFolder out;
     const ScopedSignalHandler signals;
     std::time_t now = kNow;
-    StopConditions stop(signals, std::nullopt, out.path(), [&] { return now; });
+    double steady = 1000;
+    StopConditions stop(
+        signals, kNow + 60, out.path(), [&] { return now; }, [&] { return steady; });
+    EXPECT_EQ(stop.seconds_left(), 60);
+    now -= 3600;
+    steady += 59;
+    EXPECT_EQ(stop.seconds_left(), 1);
+    EXPECT_FALSE(stop.check());
+    steady += 1;
+    ASSERT_TRUE(stop.check());
+    EXPECT_EQ(stop.check()->kind, StopKind::deadline);
+}
+
+TEST(StopConditions, AClockThatIsSetForwardReachesTheDeadline)
+{
+    const test::TemporaryFolder out;
+    const ScopedSignalHandler signals;
+    std::time_t now = kNow;
+    StopConditions stop(
+        signals, kNow + 60, out.path(), [&] { return now; }, [] { return 1000.0; });
+    EXPECT_FALSE(stop.check());
+    now += 3600;
+    EXPECT_EQ(stop.seconds_left(), 60 - 3600);
+    EXPECT_TRUE(stop.check());
+    EXPECT_FALSE(StopConditions(signals, std::nullopt, out.path()).seconds_left());
+}
+
+TEST(StopConditions, FileIsLookedForOnceASecondWhateverTheClockSays)
+{
+    const test::TemporaryFolder out;
+    const ScopedSignalHandler signals;
+    double now = 1000;
+    StopConditions stop(signals, std::nullopt, out.path(), frozen_clock, [&] { return now; });
     EXPECT_FALSE(stop.check());
     std::ofstream(out.path() / kStopFile).put('\n');
+    now += 0.9;
     EXPECT_FALSE(stop.check());
-    ++now;
+    now += 0.1;
     auto reason = stop.check();
     ASSERT_TRUE(reason);
     EXPECT_EQ(reason->kind, StopKind::file);
