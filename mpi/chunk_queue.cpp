@@ -1,11 +1,10 @@
 #include "mpi/chunk_queue.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "engine/base/error.hpp"
-#include "mpi/mpi_check.hpp"
+#include "engine/base/timing.hpp"
 
 namespace flipstorm
 {
@@ -25,78 +24,52 @@ std::uint64_t fingerprint(const std::vector<ChunkId>& order)
     return hash ^ order.size();
 }
 
+/// The order, which is the same on all ranks. \throws Error if not, before anything is made that would have
+/// to be undone by all.
+std::vector<ChunkId> agreed(const Communicator& communicator, std::vector<ChunkId> order)
+{
+    FS_REQUIRE(order.size() < kStop / 2, "a queue of {} chunks is too long", order.size());
+    const std::uint64_t mine = fingerprint(order);
+    FS_REQUIRE(communicator.all_reduce(mine, Reduce::min) == communicator.all_reduce(mine, Reduce::max),
+               "the ranks disagree about the chunks to do (rank {} has {})", communicator.rank(),
+               order.size());
+    return order;
+}
+
 }  // namespace
 
-ChunkQueue::ChunkQueue(const Communicator& communicator, std::vector<ChunkId> order)
-    : communicator_(communicator), order_(std::move(order)), unwinding_at_start_(std::uncaught_exceptions())
-{
-    FS_REQUIRE(order_.size() < kStop / 2, "a queue of {} chunks is too long", order_.size());
-    if (communicator_.is_null()) return;
-
-    const std::uint64_t mine = fingerprint(order_);
-    FS_REQUIRE(communicator_.all_reduce(mine, Reduce::min) == communicator_.all_reduce(mine, Reduce::max),
-               "the ranks disagree about the chunks to do (rank {} has {})", communicator_.rank(),
-               order_.size());
-
-    MPI_Info info = MPI_INFO_NULL;
-    FS_MPI(MPI_Info_create(&info));
-    FS_MPI(MPI_Info_set(info, "accumulate_ops", "same_op"));
-    void* memory = nullptr;
-    const MPI_Aint bytes = communicator_.is_root() ? sizeof(std::uint64_t) : 0;
-    FS_MPI(MPI_Win_allocate(bytes, sizeof(std::uint64_t), info, communicator_.handle(), &memory, &window_));
-    FS_MPI(MPI_Info_free(&info));
-    FS_MPI(MPI_Win_set_errhandler(window_, MPI_ERRORS_RETURN));
-    FS_MPI(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_));
-    if (communicator_.is_root())
-    {
-        *static_cast<std::uint64_t*>(memory) = 0;
-        FS_MPI(MPI_Win_sync(window_));
-    }
-    communicator_.barrier();
-}
-
-ChunkQueue::~ChunkQueue()
-{
-    if (window_ == MPI_WIN_NULL || std::uncaught_exceptions() > unwinding_at_start_) return;
-    try
-    {
-        communicator_.patient_barrier();
-        FS_MPI(MPI_Win_unlock_all(window_));
-        FS_MPI(MPI_Win_free(&window_));
-    }
-    catch (const MpiError&)
-    {
-        // The next collective reports it; a destructor must not.
-    }
-}
-
-std::uint64_t ChunkQueue::fetch_and_add(std::uint64_t increment)
-{
-    if (window_ == MPI_WIN_NULL) return std::exchange(local_counter_, local_counter_ + increment);
-    std::uint64_t before = 0;
-    FS_MPI(MPI_Fetch_and_op(&increment, &before, MPI_UINT64_T, 0, 0, MPI_SUM, window_));
-    FS_MPI(MPI_Win_flush(0, window_));
-    return before;
-}
+ChunkQueue::ChunkQueue(const Communicator& communicator, std::vector<ChunkId> order, CounterAccess access)
+    : order_(agreed(communicator, std::move(order))),
+      counter_(communicator, access),
+      ranks_(static_cast<std::uint64_t>(communicator.size()))
+{}
 
 std::optional<ChunkId> ChunkQueue::next()
 {
     if (ended_here_) return std::nullopt;
-    const std::uint64_t position = fetch_and_add(1);
+    const Stopwatch watch;
+    const std::uint64_t position = counter_.is_started() ? counter_.finish() : counter_.fetch_and_add(1);
+    waited_ += watch.seconds();
+    last_ = position;
     if (position < order_.size()) return order_[position];
     ended_here_ = true;
     return std::nullopt;
 }
 
+void ChunkQueue::take_ahead()
+{
+    if (!ended_here_ && !counter_.is_started() && is_ahead(last_)) counter_.start(1);
+}
+
 void ChunkQueue::stop()
 {
-    if (!ended_here_) fetch_and_add(kStop);
+    if (!ended_here_) counter_.fetch_and_add(kStop);
     ended_here_ = true;
 }
 
 std::uint64_t ChunkQueue::taken()
 {
-    return std::min<std::uint64_t>(fetch_and_add(0) % kStop, order_.size());
+    return std::min<std::uint64_t>(counter_.fetch_and_add(0) % kStop, order_.size());
 }
 
 }  // namespace flipstorm

@@ -15,8 +15,9 @@
 namespace flipstorm
 {
 
-int choose_device(int local_rank, int visible_devices)
+int choose_device(int local_rank, int visible_devices, int ranks_per_device)
 {
+    if (ranks_per_device > 0 && local_rank / ranks_per_device >= visible_devices) return -1;
     return visible_devices > 0 ? local_rank % visible_devices : -1;
 }
 

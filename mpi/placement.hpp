@@ -11,9 +11,14 @@ namespace flipstorm
 /// Logical processors by the operating system's numbers, ascending.
 using CpuSet = std::vector<int>;
 
-/// Accelerator of a rank: its node-local rank modulo the devices *visible* to it (Slurm may show each rank
-/// its own only); −1, the CPU, when none is visible. Pure.
-[[nodiscard]] int choose_device(int local_rank, int visible_devices);
+/**
+ * Accelerator of a rank: its node-local rank modulo the devices *visible* to it (Slurm may show each rank its
+ * own only); −1, the CPU, when none is visible. Pure.
+ *
+ * \param ranks_per_device  so many ranks of a node share a device at most, and those with higher node-local
+ *                          ranks are left with the CPU; 0: all ranks share the devices
+ */
+[[nodiscard]] int choose_device(int local_rank, int visible_devices, int ranks_per_device = 0);
 
 /**
  * Threads of a rank, at least 1. Pure.

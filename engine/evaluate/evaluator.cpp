@@ -1,8 +1,10 @@
 #include "engine/evaluate/evaluator.hpp"
 
 #include <malloc.h>
+#include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -189,8 +191,10 @@ class Evaluator::Implementation
             for (std::size_t first = t; first < end; first += budget_.together)
             {
                 if (should_stop && should_stop()) return std::nullopt;
-                evaluate_tiles(layer, screened ? &screen : nullptr, batch, first,
-                               std::min(first + budget_.together, end), tallies, screens);
+                const bool whole =
+                    evaluate_tiles(layer, screened ? &screen : nullptr, batch, first,
+                                   std::min(first + budget_.together, end), tallies, screens, should_stop);
+                if (!whole) return std::nullopt;
             }
             std::vector<std::size_t> survivors;
             for (std::size_t k = 0; k < alive.size(); ++k)
@@ -303,9 +307,11 @@ class Evaluator::Implementation
         std::shared_ptr<const PreparedTile> prepared;
     };
 
-    void evaluate_tiles(const InjectableLayer& layer, const Screen* screen,
+    /// The tiles [first, end), added to the tallies; false, and nothing added, once `should_stop` says yes.
+    bool evaluate_tiles(const InjectableLayer& layer, const Screen* screen,
                         const std::vector<WeightChange>& changes, std::size_t first, std::size_t end,
-                        std::vector<Tally>& tallies, std::vector<ScreenTally>& screens)
+                        std::vector<Tally>& tallies, std::vector<ScreenTally>& screens,
+                        const std::function<bool()>& should_stop)
     {
         const std::size_t tiles = end - first;
         std::vector<std::shared_ptr<const Ready>> ready(tiles);
@@ -318,7 +324,10 @@ class Evaluator::Implementation
         std::vector<Tally> part(tiles * changes.size());
         std::vector<ScreenTally> screen_part(tiles * changes.size());
         std::vector<WorkCount> work(tiles * groups);
+        std::atomic<bool> stopped{false};
         parallel_for(static_cast<std::int64_t>(tiles * groups), options_.threads, [&](std::int64_t item) {
+            if (!stopped && should_stop && omp_get_thread_num() == 0 && should_stop()) stopped = true;
+            if (stopped) return;
             const c10::InferenceMode no_gradients;
             const std::size_t tile = static_cast<std::size_t>(item) / groups;
             const std::size_t from = static_cast<std::size_t>(item) % groups * group;
@@ -329,6 +338,7 @@ class Evaluator::Implementation
                                       std::min(group, changes.size() - from)},
                                      ready[tile]->tile, ready[tile]->prepared.get());
         });
+        if (stopped) return false;
         for (const WorkCount& count : work)
             work_ += count;
         for (std::size_t tile = 0; tile < tiles; ++tile)
@@ -345,6 +355,7 @@ class Evaluator::Implementation
         for (std::size_t k = 0; k < tiles; ++k)
             bytes += (first + k >= kept_.size() ? budget_.tile.prepared : 0) + budget_.tile.preparing;
         work_.peak_bytes = std::max(work_.peak_bytes, bytes);
+        return true;
     }
 
     /// A tile, prepared, from memory if it is among those kept: the first ones, which every fault sees.

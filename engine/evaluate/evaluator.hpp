@@ -133,7 +133,7 @@ class Evaluator
     [[nodiscard]] std::vector<Outcome> evaluate(LayerId layer, const std::vector<WeightChange>& changes,
                                                 const Screen& screen = {});
 
-    /// The same, asking `should_stop` before every tile of images; nothing once it says yes.
+    /// The same, asking `should_stop` here before every group of faults on a tile; nothing once it says yes.
     [[nodiscard]] std::optional<std::vector<Outcome>> evaluate(LayerId layer,
                                                                const std::vector<WeightChange>& changes,
                                                                const Screen& screen,

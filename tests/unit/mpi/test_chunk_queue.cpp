@@ -23,6 +23,22 @@ TEST(ChunkQueueOfOne, GivesEveryChunkInOrder)
     EXPECT_EQ(queue.taken(), 3U);
 }
 
+TEST(ChunkQueueOfOne, GivesWhatWasTakenAhead)
+{
+    ChunkQueue queue(Communicator(), {ChunkId(5), ChunkId(2), ChunkId(9), ChunkId(4)});
+    EXPECT_EQ(queue.next(), ChunkId(5));
+    queue.take_ahead();
+    EXPECT_EQ(queue.taken(), 2U);
+    EXPECT_EQ(queue.next(), ChunkId(2));
+    queue.take_ahead();
+    EXPECT_EQ(queue.next(), ChunkId(9));
+    EXPECT_EQ(queue.taken(), 3U);
+    queue.take_ahead();  // not in the last two
+    EXPECT_EQ(queue.taken(), 3U);
+    EXPECT_EQ(queue.next(), ChunkId(4));
+    EXPECT_FALSE(queue.next());
+}
+
 TEST(ChunkQueueOfOne, EmptyQueueGivesNothing)
 {
     ChunkQueue queue(Communicator(), {});

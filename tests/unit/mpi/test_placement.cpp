@@ -20,6 +20,17 @@ TEST(Placement, DeviceIsLocalRankModuloVisibleDevices)
     EXPECT_EQ(choose_device(2, 0), -1);
 }
 
+TEST(Placement, RanksBeyondTheDevicesUseTheProcessor)
+{
+    // Two GPUs, three ranks each, eight ranks.
+    const std::vector<int> expected{0, 1, 0, 1, 0, 1, -1, -1};
+    for (int rank = 0; rank < 8; ++rank)
+        EXPECT_EQ(choose_device(rank, 2, 3), expected[static_cast<std::size_t>(rank)]) << rank;
+    EXPECT_EQ(choose_device(0, 1, 1), 0);
+    EXPECT_EQ(choose_device(1, 1, 1), -1);
+    EXPECT_EQ(choose_device(0, 0, 1), -1);
+}
+
 TEST(Placement, RanksBoundToTheirOwnProcessorsUseThemAll)
 {
     const std::vector<CpuSet> cpus{{0, 1, 2, 3}, {4, 5}, {6}};
