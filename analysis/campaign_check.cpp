@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "analysis/estimates.hpp"
+#include "analysis/fault_population.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
 
@@ -29,17 +30,18 @@ void check_lengths(const CampaignRecord& campaign)
     const StrataTable& strata = campaign.header.strata;
     const FaultTable& faults = campaign.faults;
     check_lengths("/layers", {layers.name.size(), layers.weights.size(), layers.out_channels.size(),
-                              layers.in_channels.size(), layers.word_bits.size()});
+                              layers.in_channels.size(), layers.word_bits.size(), layers.injected.size()});
     check_lengths("/strata", {strata.layer.size(), strata.bit.size(), strata.population.size()});
     const ScreenTable& trials = campaign.header.screen.trials;
     check_lengths("/screen", {trials.layer.size(), trials.level.size(), trials.kappa.size(),
                               trials.tau.size(), trials.audit_share.size(), trials.pairs.size(),
                               trials.screened.size(), trials.audited.size(), trials.disagreements.size(),
                               trials.bound95.size(), trials.kept.size()});
-    check_lengths("/faults and /outcomes",
-                  {faults.stratum.size(), faults.layer.size(), faults.parameter.size(),
-                   faults.out_channel.size(), faults.in_channel.size(), faults.bit.size(), faults.sign.size(),
-                   campaign.outcomes.drop.size(), campaign.outcomes.stopped.size()});
+    check_lengths(
+        "/faults and /outcomes",
+        {faults.stratum.size(), faults.layer.size(), faults.parameter.size(), faults.out_channel.size(),
+         faults.in_channel.size(), faults.bit.size(), faults.sign.size(), faults.mask.size(),
+         faults.effect.size(), campaign.outcomes.drop.size(), campaign.outcomes.stopped.size()});
     FS_CHECK(DataError, faults.size() > 0, "campaign: no faults; nothing can be learnt from it");
     FS_CHECK(DataError, faults.size() < std::numeric_limits<std::uint32_t>::max(),
              "campaign: {} faults; at most 2^32 - 2 can be analysed", faults.size());
@@ -65,6 +67,19 @@ void check_header(const LayerTable& layers, const StrataTable& strata)
             DataError, strata.layer[i] >= -1 && strata.layer[i] < static_cast<std::int32_t>(layers.size()),
             "campaign: stratum {} is of layer {}; there are {} layers", i, strata.layer[i], layers.size());
     }
+}
+
+/// The bits that a fault hits, against the campaign's fault model.
+void check_word(UpsetModel upset, int word_bits, const FaultTable& faults, std::size_t row)
+{
+    const WordFault word{faults.mask[row], static_cast<BitEffect>(faults.effect[row])};
+    FS_CHECK(DataError, faults.effect[row] <= 2, "campaign: fault {} has effect {}; 0, 1 or 2 are possible",
+             row, faults.effect[row]);
+    FS_CHECK(
+        DataError,
+        belongs_to(upset, word_bits, word) && highest_bit(word.mask) == static_cast<int>(faults.bit[row]),
+        "campaign: fault {} (mask {:#x}, effect {}, bit {}) is none of '{}' with {} bit(s) in words of {}",
+        row, word.mask, faults.effect[row], faults.bit[row], to_string(upset.model), upset.bits, word_bits);
 }
 
 void check_fault(const CampaignHeader& header, const FaultTable& faults, std::size_t row)
@@ -105,10 +120,12 @@ void check_trial(const ScreenRecord& screen, std::size_t row, std::uint64_t pair
     const std::uint64_t screened = trials.screened[row];
     const std::uint64_t audited = trials.audited[row];
     const std::uint64_t disagreements = trials.disagreements[row];
+    // A screen that was given up may have been tried on fewer faults than an iterative campaign asked for
+    // later.
     FS_CHECK(DataError,
-             trials.pairs[row] == pairs && screened <= pairs && audited <= screened &&
-                 disagreements <= audited && trials.level[row] <= kExact &&
-                 (trials.level[row] < kExact || screened == 0),
+             (trials.pairs[row] == pairs || (trials.kept[row] == 0 && trials.pairs[row] < pairs)) &&
+                 screened <= trials.pairs[row] && audited <= screened && disagreements <= audited &&
+                 trials.level[row] <= kExact && (trials.level[row] < kExact || screened == 0),
              "campaign: row {} of /screen (level {}) says that of {} pairs {} were screened, {} audited, {} "
              "wrong; the layer has {} pairs",
              row, trials.level[row], trials.pairs[row], screened, audited, disagreements, pairs);
@@ -180,11 +197,17 @@ void check_campaign(const CampaignRecord& campaign)
     const CampaignHeader& header = campaign.header;
     check_lengths(campaign);
     check_header(header.layers, header.strata);
+    const UpsetModel upset = upset_of(header);
     std::vector<std::uint64_t> faults(header.strata.size(), 0);
     std::vector<std::uint64_t> layer_faults(header.layers.size(), 0);
     for (std::size_t row = 0; row < campaign.faults.size(); ++row)
     {
         check_fault(header, campaign.faults, row);
+        const auto layer = static_cast<std::size_t>(campaign.faults.layer[row]);
+        check_word(upset, header.layers.word_bits[layer], campaign.faults, row);
+        FS_CHECK(DataError, header.layers.injected[layer] != 0,
+                 "campaign: fault {} strikes layer '{}', which the job left out", row,
+                 header.layers.name[layer]);
         ++faults[static_cast<std::size_t>(campaign.faults.stratum[row])];
         ++layer_faults[static_cast<std::size_t>(campaign.faults.layer[row])];
         const double drop = campaign.outcomes.drop[row];

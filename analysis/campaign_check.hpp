@@ -12,11 +12,12 @@ namespace flipstorm
  *
  * There are faults; the columns of each table are equally long; weights = out_channels × in_channels × kernel
  * elements; every fault names a stratum and a layer that exist, a layer and bit of its stratum, a parameter
- * of its layer, the channels that this parameter belongs to, and a finite drop; no stratum has more faults
- * than its population; a drop that is only a lower bound (stopped = 1) exceeds every tolerance of the
- * campaign. The trials of the screen (none in files of version 1.0) follow each other as a campaign makes
- * them: per layer with faults, at rising levels, each with the bound that its audit gives, the last and only
- * the last within the campaign's bound and kept; the totals are those of the kept ones.
+ * of its layer, the channels that this parameter belongs to, bits of the word that the fault model hits, and
+ * a finite drop; no stratum has more faults than its population; a drop that is only a lower bound (stopped =
+ * 1) exceeds every tolerance of the campaign. The trials of the screen (none in files of version 1.0) follow
+ * each other as a campaign makes them: per layer with faults, at rising levels, each with the bound that its
+ * audit gives, the last and only the last within the campaign's bound and kept; the totals are those of the
+ * kept ones.
  *
  * \throws DataError naming the first row that is wrong. Thread-safe.
  */

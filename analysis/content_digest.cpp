@@ -65,11 +65,12 @@ std::string content_digest(const CampaignRecord& campaign)
     const FaultTable& faults = campaign.faults;
     const OutcomeTable& outcomes = campaign.outcomes;
     Content content("flipstorm campaign");
-    add_all(content, layers.name, layers.weights, layers.out_channels, layers.in_channels, layers.word_bits);
+    add_all(content, layers.name, layers.weights, layers.out_channels, layers.in_channels, layers.word_bits,
+            layers.injected, header.fault_model, header.upset_bits);
     add_all(content, strata.layer, strata.bit, strata.population, strata.planned, strata.evaluated);
     add_all(content, header.golden.label, header.golden.top1, header.golden.margin, header.tolerances);
     add_all(content, faults.stratum, faults.layer, faults.parameter, faults.out_channel, faults.in_channel,
-            faults.bit, faults.sign, faults.value_before, faults.value_after);
+            faults.bit, faults.sign, faults.value_before, faults.value_after, faults.mask, faults.effect);
     add_all(content, outcomes.evaluated, outcomes.correct, outcomes.mismatches, outcomes.nonfinite,
             outcomes.stopped, outcomes.drop);
     return content.hex();

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <boost/math/distributions/beta.hpp>
+#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <limits>
 
+#include "analysis/fault_population.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
 
@@ -29,6 +31,27 @@ ShareInterval wilson_interval(double share, double size, double quantile)
     const double half = std::sqrt(z2 * (p * (1 - p) + z2 / 4)) / (1 + z2);
     return {p, p > 0 ? std::clamp(centre - half, 0.0, p) : 0.0,
             p < 1 ? std::clamp(centre + half, p, 1.0) : 1.0};
+}
+
+ShareInterval clopper_pearson_interval(double share, double size, double quantile)
+{
+    if (size <= 0) return {share, 0.0, 1.0};
+    if (std::isinf(size)) return {share, share, share};
+    const double tail =
+        boost::math::cdf(boost::math::complement(boost::math::normal_distribution<double>(), quantile));
+    const double hits = std::clamp(share * size, 0.0, size);
+    ShareInterval interval{share, 0.0, 1.0};
+    if (share > 0)
+    {
+        const boost::math::beta_distribution<double> below(hits, size - hits + 1);
+        interval.low = std::min(share, boost::math::quantile(below, tail));
+    }
+    if (share < 1 && size > hits)
+    {
+        const boost::math::beta_distribution<double> above(hits + 1, size - hits);
+        interval.high = std::max(share, boost::math::quantile(boost::math::complement(above, tail)));
+    }
+    return interval;
 }
 
 double clopper_pearson_upper(std::uint64_t hits, std::uint64_t size, double confidence)
@@ -109,47 +132,78 @@ ShareEstimate estimate_share(const std::vector<StratumCount>& strata, double qua
         const double variance = (own + spread * lent) / (1 - lent);  // V, solved for
         size = spread / variance + 1;
     }
-    static_cast<ShareInterval&>(estimate) = wilson_interval(share, size, quantile);
+    const bool few = std::min(estimate.hits, estimate.faults - estimate.hits) < kFewFaults;
+    static_cast<ShareInterval&>(estimate) =
+        few ? clopper_pearson_interval(share, size, quantile) : wilson_interval(share, size, quantile);
     return estimate;
 }
 
 CriticalShare estimate_critical_share(const CampaignRecord& campaign, double tolerance)
 {
-    const LayerTable& layers = campaign.header.layers;
-    const StrataTable& strata = campaign.header.strata;
-    // Counts of each (stratum, layer), strata in the outer index.
-    std::vector<StratumCount> parts(strata.size() * layers.size());
+    const CampaignHeader& header = campaign.header;
+    const LayerTable& layers = header.layers;
+    const StrataTable& strata = header.strata;
+    const UpsetModel upset = upset_of(header);
+    const std::int32_t most_bits =
+        layers.size() == 0 ? 0 : *std::max_element(layers.word_bits.begin(), layers.word_bits.end());
+    const auto bits = static_cast<std::size_t>(most_bits);
+    // Counts of each (stratum, layer, bit), the bit in the innermost index.
+    std::vector<StratumCount> parts(strata.size() * layers.size() * bits);
+    const auto part = [&](std::size_t s, std::size_t l, std::size_t b) -> StratumCount& {
+        return parts.at((s * layers.size() + l) * bits + b);
+    };
     for (std::size_t row = 0; row < campaign.faults.size(); ++row)
     {
-        StratumCount& part = parts[as_index(campaign.faults.stratum[row]) * layers.size() +
-                                   as_index(campaign.faults.layer[row])];
-        ++part.faults;
-        if (exceeds(campaign.outcomes.drop[row], tolerance)) ++part.hits;
+        StratumCount& of_row = part(as_index(campaign.faults.stratum[row]),
+                                    as_index(campaign.faults.layer[row]), campaign.faults.bit[row]);
+        ++of_row.faults;
+        if (exceeds(campaign.outcomes.drop[row], tolerance)) ++of_row.hits;
     }
 
-    CriticalShare result;
-    result.tolerance = tolerance;
     std::vector<StratumCount> whole;
     std::vector<std::vector<StratumCount>> of_layer(layers.size());
+    std::vector<std::vector<StratumCount>> of_bit(bits);
+    std::vector<std::vector<StratumCount>> of_cell(layers.size() * bits);
     for (std::size_t s = 0; s < strata.size(); ++s)
     {
-        StratumCount sum{strata.population[s], 0, 0};
+        StratumCount of_stratum{strata.population[s], 0, 0};
+        std::vector<StratumCount> bit_parts(bits);
         for (std::size_t l = 0; l < layers.size(); ++l)
         {
-            StratumCount& part = parts[s * layers.size() + l];
-            sum.faults += part.faults;
-            sum.hits += part.hits;
-            if (strata.layer[s] >= 0 && as_index(strata.layer[s]) != l) continue;
-            const std::uint64_t bits =
-                strata.bit[s] < 0 ? static_cast<std::uint64_t>(layers.word_bits[l]) : 1;
-            part.population = strata.layer[s] >= 0 ? strata.population[s] : layers.weights[l] * bits;
-            of_layer[l].push_back(part);
+            StratumCount layer_part{part_population(header, upset, s, l), 0, 0};
+            for (std::size_t b = 0; b < bits; ++b)
+            {
+                StratumCount& cell = part(s, l, b);
+                cell.population = part_population(header, upset, s, l, static_cast<std::int32_t>(b));
+                if (cell.population > 0) of_cell[l * bits + b].push_back(cell);
+                for (StratumCount* sum : {&layer_part, &bit_parts[b], &of_stratum})
+                {
+                    sum->faults += cell.faults;
+                    sum->hits += cell.hits;
+                }
+                bit_parts[b].population += cell.population;
+            }
+            if (layer_part.population > 0) of_layer[l].push_back(layer_part);
         }
-        whole.push_back(sum);
+        for (std::size_t b = 0; b < bits; ++b)
+        {
+            if (bit_parts[b].population > 0) of_bit[b].push_back(bit_parts[b]);
+        }
+        whole.push_back(of_stratum);
     }
+    CriticalShare result;
+    result.tolerance = tolerance;
     result.network = estimate_share(whole);
     for (const auto& counts : of_layer)
         result.layers.push_back(estimate_share(counts));
+    for (const auto& counts : of_bit)
+        result.bits.push_back(estimate_share(counts));
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        auto& cells = result.cells.emplace_back();
+        for (std::size_t b = 0; b < as_index(layers.word_bits[l]); ++b)
+            cells.push_back(estimate_share(of_cell[l * bits + b]));
+    }
     return result;
 }
 

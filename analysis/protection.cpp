@@ -9,6 +9,7 @@
 #include "analysis/campaign_check.hpp"
 #include "analysis/codes.hpp"
 #include "analysis/estimates.hpp"
+#include "analysis/fault_population.hpp"
 #include "analysis/residual.hpp"
 #include "engine/base/error.hpp"
 
@@ -221,6 +222,8 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
                                    const HardenOptions& options)
 {
     check_campaign(campaign);
+    const std::string obstacle = why_not_learnt(campaign.header);
+    FS_CHECK(DataError, obstacle.empty(), "campaign: {}", obstacle);
     const std::vector<const LayerCriticality*> maps = maps_of_layers(campaign, forest);
     FS_CHECK(JobError, !options.options.empty(), "harden.options is empty; give at least one scheme");
     const std::vector<double> thresholds = sorted_thresholds(options);

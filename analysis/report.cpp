@@ -9,6 +9,7 @@
 
 #include "analysis/campaign_check.hpp"
 #include "analysis/estimates.hpp"
+#include "analysis/fault_population.hpp"
 #include "analysis/metrics.hpp"
 #include "analysis/tables.hpp"
 
@@ -40,6 +41,8 @@ th { font-weight: 600; border-bottom: 2px solid var(--soft); vertical-align: bot
 th.text, td.text { text-align: left; }
 tbody tr:hover { background: var(--ground); }
 tr.marked td { background: #e4f0fa; font-weight: 600; }
+details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; }
+details th, details td { white-space: nowrap; }
 .note { color: var(--soft); font-size: .86rem; margin: .5rem 0 0; }
 ul.notes { border-left: 4px solid #d9a400; background: #fff9e6; margin: 1.4rem 0; padding: .7rem 1rem .7rem 2rem; }
 img { max-width: 100%; max-height: 36rem; height: auto; }
@@ -72,20 +75,24 @@ const ToleranceRecord* record_of(const ForestRecord& forest, double tolerance)
     return found == forest.tolerances.end() ? nullptr : &*found;
 }
 
-std::string key_figures(const CampaignRecord& campaign, const ForestRecord& forest,
-                        const ProtectionRecord& protection)
+/// The cards of a campaign alone.
+std::string campaign_figures(const CampaignRecord& campaign, double tolerance)
 {
     const CampaignHeader& header = campaign.header;
-    const ShareEstimate share = estimate_critical_share(campaign, forest.tolerance).network;
+    const ShareEstimate share = estimate_critical_share(campaign, tolerance).network;
     const double golden = static_cast<double>(header.golden_correct) / static_cast<double>(header.images);
-    std::string html = "<div class=\"cards\">\n";
-    html +=
+    std::string html =
         card(format_percent(golden) + " %", "golden accuracy", format_count(header.images) + " test images");
     html += card(format_count(campaign.faults.size()), "faults injected",
                  fmt::format("{:.0f} per second, {}", header.faults_per_second, header.evaluation));
-    html +=
-        card(format_percent(share.share, 3) + " %",
-             fmt::format("critical at a drop of {} %", format_percent(forest.tolerance)), interval(share));
+    return html + card(format_percent(share.share, 3) + " %",
+                       fmt::format("critical at a drop of {} %", format_percent(tolerance)), interval(share));
+}
+
+std::string key_figures(const CampaignRecord& campaign, const ForestRecord& forest,
+                        const ProtectionRecord& protection)
+{
+    std::string html = "<div class=\"cards\">\n" + campaign_figures(campaign, forest.tolerance);
     const ToleranceRecord* judged = record_of(forest, forest.tolerance);
     if (judged != nullptr && judged->trained)
     {
@@ -107,21 +114,27 @@ std::string key_figures(const CampaignRecord& campaign, const ForestRecord& fore
     return html + "</div>\n";
 }
 
-/// What a reader must know before trusting the numbers.
-std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
+/// What a reader must know before trusting the numbers of a campaign.
+std::vector<std::string> campaign_limits(const CampaignRecord& campaign, double tolerance)
 {
     const CampaignHeader& header = campaign.header;
     std::vector<std::string> notes;
     const std::uint64_t planned =
         std::accumulate(header.strata.planned.begin(), header.strata.planned.end(), std::uint64_t{0});
-    if (planned > campaign.faults.size())
+    std::uint64_t short_of = 0;
+    for (std::size_t s = 0; s < header.strata.size(); ++s)
+    {
+        const std::uint64_t wanted = header.strata.planned[s];
+        short_of += wanted - std::min(wanted, header.strata.evaluated[s]);
+    }
+    if (short_of > 0)
     {
         notes.push_back(fmt::format(
             "Limited to {} of {} planned faults, on {} images: the intervals are wider than the "
             "error margin of the plan.",
             format_count(campaign.faults.size()), format_count(planned), format_count(header.images)));
     }
-    const ShareEstimate share = estimate_critical_share(campaign, forest.tolerance).network;
+    const ShareEstimate share = estimate_critical_share(campaign, tolerance).network;
     if (share.covered < 1.0)
     {
         notes.push_back(
@@ -149,6 +162,29 @@ std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
             given_up == 1 ? "The screen of one layer" : fmt::format("{} screens of layers", given_up),
             100 * screen.screen_bound, given_up == 1 ? "was" : "were"));
     }
+    const auto left_out =
+        std::count(header.layers.injected.begin(), header.layers.injected.end(), std::uint8_t{0});
+    if (left_out > 0)
+    {
+        notes.push_back(fmt::format("{} of {} layers were not injected; the shares are those of the others.",
+                                    left_out, header.layers.size()));
+    }
+    return notes;
+}
+
+std::string as_list(const std::vector<std::string>& notes)
+{
+    if (notes.empty()) return "";
+    std::string html = "<ul class=\"notes\">\n";
+    for (const std::string& note : notes)
+        html += fmt::format("<li>{}</li>\n", escape_html(note));
+    return html + "</ul>\n";
+}
+
+/// The same for a whole job.
+std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
+{
+    std::vector<std::string> notes = campaign_limits(campaign, forest.tolerance);
     for (const ToleranceRecord& t : forest.tolerances)
     {
         if (t.trained) continue;
@@ -156,11 +192,7 @@ std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
                                     format_percent(t.tolerance), format_count(t.critical),
                                     format_count(t.rows)));
     }
-    if (notes.empty()) return "";
-    std::string html = "<ul class=\"notes\">\n";
-    for (const std::string& note : notes)
-        html += fmt::format("<li>{}</li>\n", escape_html(note));
-    return html + "</ul>\n";
+    return as_list(notes);
 }
 
 std::string figure(const ReportOptions& options, const std::string& name, const std::string& caption)
@@ -209,25 +241,25 @@ std::string expected_upsets(const ProtectionRecord& protection, const CampaignRe
         protection.ber * bits * critical, protection.ber * bits * left);
 }
 
-std::string provenance(const CampaignRecord& campaign, const ForestRecord& forest,
-                       const ProtectionRecord& protection)
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+Entries campaign_provenance(const CampaignRecord& campaign)
 {
     const Provenance& p = campaign.header.provenance;
-    const std::vector<std::pair<std::string, std::string>> entries{
-        {"flipstorm", fmt::format("{} ({})", p.software_version, p.git_sha1)},
-        {"libraries", p.libraries},
-        {"command line", p.command_line},
-        {"campaign written", p.date},
-        {"forest written", forest.provenance.date},
-        {"protection written", protection.provenance.date},
-        {"seed", std::to_string(p.seed)},
-        {"job SHA-256", p.job_sha256},
-        {"model SHA-256", p.model_sha256},
-        {"data set SHA-256", p.dataset_sha256},
-        {"campaign digest", p.stage_sha256},
-        {"forest digest", forest.provenance.stage_sha256},
-        {"protection digest", protection.provenance.stage_sha256},
-    };
+    return {{"flipstorm", fmt::format("{} ({})", p.software_version, p.git_sha1)},
+            {"libraries", p.libraries},
+            {"command line", p.command_line},
+            {"campaign written", p.date},
+            {"seed", std::to_string(p.seed)},
+            {"job SHA-256", p.job_sha256},
+            {"model SHA-256", p.model_sha256},
+            {"data set SHA-256", p.dataset_sha256},
+            {"campaign digest", p.stage_sha256}};
+}
+
+std::string provenance(const CampaignRecord& campaign, const Entries& entries)
+{
+    const Provenance& p = campaign.header.provenance;
     std::string html = "<dl>\n";
     for (const auto& [name, value] : entries)
     {
@@ -243,35 +275,56 @@ std::string provenance(const CampaignRecord& campaign, const ForestRecord& fores
     return html;
 }
 
-}  // namespace
-
-std::string render_report(const CampaignRecord& campaign, const ForestRecord& forest,
-                          const ProtectionRecord& protection, const ReportOptions& options)
+std::string page_head(const CampaignRecord& campaign, const ReportOptions& options, const std::string& stages)
 {
-    check_campaign(campaign);
     const CampaignHeader& header = campaign.header;
     const std::string title = escape_html(options.title.empty() ? "flipstorm" : options.title);
+    const auto injected =
+        std::count(header.layers.injected.begin(), header.layers.injected.end(), std::uint8_t{1});
     std::string html =
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
     html +=
         fmt::format("<title>{}: soft-error reliability</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
                     title, kStyle);
-    html += fmt::format(
-        "<h1>{}</h1>\n<p class=\"lead\">Soft-error reliability: statistical injection of single bit "
-        "flips into the {} of {} layers, prediction of criticality, selective protection.</p>\n",
-        title, escape_html(header.target), header.layers.size());
+    return html +
+           fmt::format(
+               "<h1>{}</h1>\n<p class=\"lead\">Soft-error reliability: statistical injection of {} into "
+               "the {} of {} layers{}.</p>\n",
+               title, describe_upset(header), escape_html(header.target), injected, stages);
+}
+
+std::string folded(const ResultTable& table)
+{
+    return fmt::format("<details><summary>{}</summary>\n{}</details>\n", escape_html(table.title),
+                       render_html(table));
+}
+
+std::string what_is_critical(const CampaignRecord& campaign, double tolerance, const ReportOptions& options)
+{
+    std::string html = "<h2>What is critical</h2>\n";
+    html += render_html(critical_share_table(campaign));
+    html += render_html(layer_share_table(campaign, tolerance));
+    html += figure(options, "criticality", "Critical share by layer and bit position");
+    html += folded(bit_share_table(campaign, tolerance));
+    html += folded(layer_bit_table(campaign, tolerance));
+    html += folded(layers_by_tolerance_table(campaign));
+    html += folded(bits_by_tolerance_table(campaign));
+    if (campaign.header.evaluation == "screened" && campaign.header.screen.trials.size() > 0)
+        html += render_html(screen_table(campaign));
+    return html;
+}
+
+}  // namespace
+
+std::string render_report(const CampaignRecord& campaign, const ForestRecord& forest,
+                          const ProtectionRecord& protection, const ReportOptions& options)
+{
+    check_campaign(campaign);
+    std::string html = page_head(campaign, options, ", prediction of criticality, selective protection");
     html += key_figures(campaign, forest, protection);
     html += limits(campaign, forest);
-
-    html += "<h2>What is critical</h2>\n";
-    html += render_html(critical_share_table(campaign));
-    html += render_html(layer_share_table(campaign, forest.tolerance));
-    html += figure(options, "criticality", "Critical share by layer and bit position");
-    if (header.evaluation == "screened" && header.screen.trials.size() > 0)
-    {
-        html += render_html(screen_table(campaign));
-    }
+    html += what_is_critical(campaign, forest.tolerance, options);
 
     html += "<h2>How well it is predicted</h2>\n";
     html += render_html(forest_table(forest));
@@ -285,7 +338,28 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     html += expected_upsets(protection, campaign);
 
     html += "<h2>Where this comes from</h2>\n";
-    html += provenance(campaign, forest, protection);
+    Entries entries = campaign_provenance(campaign);
+    entries.insert(entries.end(), {{"forest written", forest.provenance.date},
+                                   {"forest digest", forest.provenance.stage_sha256},
+                                   {"protection written", protection.provenance.date},
+                                   {"protection digest", protection.provenance.stage_sha256}});
+    html += provenance(campaign, entries);
+    return html + "</main>\n</body>\n</html>\n";
+}
+
+std::string render_campaign_report(const CampaignRecord& campaign, const ReportOptions& options)
+{
+    check_campaign(campaign);
+    const double tolerance = campaign.header.tolerances.front();
+    std::string html = page_head(campaign, options, "");
+    html += "<div class=\"cards\">\n" + campaign_figures(campaign, tolerance) + "</div>\n";
+    std::vector<std::string> notes = campaign_limits(campaign, tolerance);
+    const std::string obstacle = why_not_learnt(campaign.header);
+    if (!obstacle.empty()) notes.push_back("No forest and no protection: " + obstacle + ".");
+    html += as_list(notes);
+    html += what_is_critical(campaign, tolerance, options);
+    html += "<h2>Where this comes from</h2>\n";
+    html += provenance(campaign, campaign_provenance(campaign));
     return html + "</main>\n</body>\n</html>\n";
 }
 

@@ -30,4 +30,12 @@ struct ReportOptions
 std::string render_report(const CampaignRecord& campaign, const ForestRecord& forest,
                           const ProtectionRecord& protection, const ReportOptions& options);
 
+/**
+ * The page of a campaign alone, for faults that no forest can speak of (why_not_learnt): key figures, what
+ * limits them, critical shares, screens, provenance.
+ *
+ * \throws DataError if the campaign cannot be (check_campaign). Thread-safe.
+ */
+std::string render_campaign_report(const CampaignRecord& campaign, const ReportOptions& options);
+
 }  // namespace flipstorm

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <sstream>
+#include <utility>
 
 #include "analysis/estimates.hpp"
 #include "analysis/metrics.hpp"
@@ -30,6 +31,45 @@ std::vector<std::string> share_cells(const ShareEstimate& estimate)
 {
     return {format_percent(estimate.share, 3), format_percent(estimate.low, 3),
             format_percent(estimate.high, 3), format_count(estimate.hits), format_count(estimate.faults)};
+}
+
+/// "1.771 [1.652, 1.899]", percent; "-" for NaN.
+std::string share_with_interval(const ShareEstimate& estimate)
+{
+    if (std::isnan(estimate.share)) return "-";
+    return fmt::format("{} [{}, {}]", format_percent(estimate.share, 3), format_percent(estimate.low, 3),
+                       format_percent(estimate.high, 3));
+}
+
+std::string highest_of(const CampaignRecord& campaign)
+{
+    return campaign.header.upset_bits > 1 ? " (highest of a fault)" : "";
+}
+
+/// Whether any fault of the campaign's population has this bit as its highest.
+bool has_faults(const ShareEstimate& of_bit)
+{
+    return of_bit.covered > 0 || of_bit.faults > 0;
+}
+
+/// One row per part, one column per tolerance; parts in `order`.
+ResultTable by_tolerance(const CampaignRecord& campaign, const std::string& head,
+                         const std::vector<std::pair<std::string, std::size_t>>& parts,
+                         const std::vector<ShareEstimate> CriticalShare::*shares)
+{
+    ResultTable table;
+    table.title = fmt::format("Critical faults by {} and tolerated drop, % [95 % interval]", head);
+    table.columns = {head};
+    for (const auto& [name, index] : parts)
+        table.rows.push_back({name});
+    for (const double tolerance : campaign.header.tolerances)
+    {
+        table.columns.push_back(format_percent(tolerance) + " %");
+        const CriticalShare share = estimate_critical_share(campaign, tolerance);
+        for (std::size_t row = 0; row < parts.size(); ++row)
+            table.rows[row].push_back(share_with_interval((share.*shares)[parts[row].second]));
+    }
+    return table;
 }
 
 std::vector<std::string> joined(std::vector<std::string> first, const std::vector<std::string>& second)
@@ -96,8 +136,7 @@ ResultTable critical_share_table(const CampaignRecord& campaign)
                      "95 % high",        "critical faults", "faults"};
     table.note =
         "Share of all faults of the network that are critical, strata reweighted by population; Wilson "
-        "interval "
-        "with the fault as sampling unit.";
+        "interval with the fault as sampling unit, Clopper and Pearson's for fewer than 5 faults of a kind.";
     table.text_columns = 0;
     for (const double tolerance : campaign.header.tolerances)
     {
@@ -118,10 +157,77 @@ ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance)
                      "95 % low", "95 % high", "critical faults", "faults"};
     for (std::size_t l = 0; l < layers.size(); ++l)
     {
+        if (layers.injected[l] == 0) continue;
         table.rows.push_back(
             joined({layers.name[l], format_count(layers.weights[l]), std::to_string(layers.word_bits[l])},
                    share_cells(share.layers[l])));
     }
+    return table;
+}
+
+ResultTable bit_share_table(const CampaignRecord& campaign, double tolerance)
+{
+    const CriticalShare share = estimate_critical_share(campaign, tolerance);
+    ResultTable table;
+    table.title = fmt::format("Critical faults by bit position{}, tolerated drop {} %", highest_of(campaign),
+                              format_percent(tolerance));
+    table.columns = {"bit", "critical %", "95 % low", "95 % high", "critical faults", "faults"};
+    table.text_columns = 0;
+    for (std::size_t b = share.bits.size(); b-- > 0;)
+    {
+        if (has_faults(share.bits[b]))
+            table.rows.push_back(joined({std::to_string(b)}, share_cells(share.bits[b])));
+    }
+    return table;
+}
+
+ResultTable layers_by_tolerance_table(const CampaignRecord& campaign)
+{
+    const LayerTable& layers = campaign.header.layers;
+    std::vector<std::pair<std::string, std::size_t>> parts;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        if (layers.injected[l] != 0) parts.emplace_back(layers.name[l], l);
+    }
+    return by_tolerance(campaign, "layer", parts, &CriticalShare::layers);
+}
+
+ResultTable bits_by_tolerance_table(const CampaignRecord& campaign)
+{
+    const CriticalShare share = estimate_critical_share(campaign, campaign.header.tolerances.front());
+    std::vector<std::pair<std::string, std::size_t>> parts;
+    for (std::size_t b = share.bits.size(); b-- > 0;)
+    {
+        if (has_faults(share.bits[b])) parts.emplace_back(std::to_string(b), b);
+    }
+    return by_tolerance(campaign, "bit", parts, &CriticalShare::bits);
+}
+
+ResultTable layer_bit_table(const CampaignRecord& campaign, double tolerance)
+{
+    const LayerTable& layers = campaign.header.layers;
+    const CriticalShare share = estimate_critical_share(campaign, tolerance);
+    ResultTable table;
+    table.title = fmt::format("Critical faults by bit position{} and layer, %, tolerated drop {} %",
+                              highest_of(campaign), format_percent(tolerance));
+    table.columns = {"bit"};
+    table.text_columns = 0;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        if (layers.injected[l] != 0) table.columns.push_back(layers.name[l]);
+    }
+    for (std::size_t b = share.bits.size(); b-- > 0;)
+    {
+        if (!has_faults(share.bits[b])) continue;
+        auto& row = table.rows.emplace_back(1, std::to_string(b));
+        for (std::size_t l = 0; l < layers.size(); ++l)
+        {
+            if (layers.injected[l] == 0) continue;
+            const auto& cells = share.cells[l];
+            row.push_back(b < cells.size() ? format_percent(cells[b].share) : "-");
+        }
+    }
+    table.note = "'-': no fault of the sample fell there.";
     return table;
 }
 

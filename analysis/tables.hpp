@@ -28,6 +28,19 @@ ResultTable critical_share_table(const CampaignRecord& campaign);
 /// The same per layer, for one tolerance.
 ResultTable layer_share_table(const CampaignRecord& campaign, double tolerance);
 
+/// The same per bit position, the highest first, for one tolerance. Bits that are the highest of no fault are
+/// left out.
+ResultTable bit_share_table(const CampaignRecord& campaign, double tolerance);
+
+/// Critical share and interval of each layer, in columns per tolerance.
+ResultTable layers_by_tolerance_table(const CampaignRecord& campaign);
+
+/// Critical share and interval of each bit position, in columns per tolerance.
+ResultTable bits_by_tolerance_table(const CampaignRecord& campaign);
+
+/// Critical share of each bit position (rows) of each layer (columns), for one tolerance.
+ResultTable layer_bit_table(const CampaignRecord& campaign, double tolerance);
+
 /// Verdict on a trial of a screen: "kept", "audit too small" (the same screen was audited more) or "given
 /// up".
 std::string screen_verdict(const ScreenTable& trials, std::size_t row);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "analysis/campaign_check.hpp"
+#include "analysis/fault_population.hpp"
 #include "analysis/metrics.hpp"
 #include "analysis/split.hpp"
 #include "engine/base/error.hpp"
@@ -216,6 +217,8 @@ ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<
                               const ForestOptions& options)
 {
     check_campaign(campaign);
+    const std::string obstacle = why_not_learnt(campaign.header);
+    FS_CHECK(DataError, obstacle.empty(), "campaign: {}", obstacle);
     check_options(campaign, options);
     const LayerTable& layers = campaign.header.layers;
     FS_CHECK(DataError, weights.size() == layers.size(),

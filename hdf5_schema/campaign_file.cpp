@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <initializer_list>
+#include <string_view>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
@@ -32,6 +33,8 @@ void for_each_column(Faults& faults, Outcomes& outcomes, Visit&& visit)
     visit("/faults/sign", faults.sign);
     visit("/faults/value_before", faults.value_before);
     visit("/faults/value_after", faults.value_after);
+    visit("/faults/mask", faults.mask);
+    visit("/faults/effect", faults.effect);
     visit("/outcomes/evaluated", outcomes.evaluated);
     visit("/outcomes/correct", outcomes.correct);
     visit("/outcomes/mismatches", outcomes.mismatches);
@@ -74,6 +77,8 @@ void write_header(H5Writer& out, const CampaignHeader& header)
 {
     out.attribute("/", "target", header.target);
     out.attribute("/", "evaluation", header.evaluation);
+    out.attribute("/", "fault_model", header.fault_model);
+    out.attribute("/", "upset_bits", header.upset_bits);
     out.attribute("/", "tolerances", header.tolerances);
     out.attribute("/", "images", header.images);
     out.attribute("/", "golden_correct", header.golden_correct);
@@ -84,6 +89,7 @@ void write_header(H5Writer& out, const CampaignHeader& header)
     out.dataset("/layers/out_channels", header.layers.out_channels);
     out.dataset("/layers/in_channels", header.layers.in_channels);
     out.dataset("/layers/word_bits", header.layers.word_bits);
+    out.dataset("/layers/injected", header.layers.injected);
     out.dataset("/strata/layer", header.strata.layer);
     out.dataset("/strata/bit", header.strata.bit);
     out.dataset("/strata/population", header.strata.population);
@@ -135,13 +141,27 @@ CampaignHeader read_header(const H5Reader& in)
     header.screen.audited = in.attribute<std::uint64_t>("/screen", "audited");
     header.screen.disagreements = in.attribute<std::uint64_t>("/screen", "disagreements");
     header.screen.bound95 = in.attribute<double>("/screen", "bound95");
+    header.layers.injected.assign(header.layers.size(), 1);
     if (in.minor_version() < 1) return header;
     header.screen.screen_bound = in.attribute<double>("/screen", "screen_bound");
     for_each_screen_column(header.screen.trials, [&](const char* path, auto& column) {
         using Value = typename std::decay_t<decltype(column)>::value_type;
         column = in.dataset<Value>(path);
     });
+    if (in.minor_version() < 2) return header;
+    header.fault_model = in.text_attribute("/", "fault_model");
+    header.upset_bits = in.attribute<std::int32_t>("/", "upset_bits");
+    header.layers.injected = in.dataset<std::uint8_t>("/layers/injected");
     return header;
+}
+
+/// What files before version 1.2 leave unsaid: one bit of each word flipped.
+void fill_masks(FaultTable& faults)
+{
+    faults.effect.assign(faults.bit.size(), 0);
+    faults.mask.clear();
+    for (const std::uint8_t bit : faults.bit)
+        faults.mask.push_back(bit < 32 ? std::uint32_t{1} << bit : 0);
 }
 
 void check(const H5Reader& in, const CampaignRecord& campaign)
@@ -156,7 +176,7 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
         }
     };
     alike("/layers", {layers.name.size(), layers.weights.size(), layers.out_channels.size(),
-                      layers.in_channels.size(), layers.word_bits.size()});
+                      layers.in_channels.size(), layers.word_bits.size(), layers.injected.size()});
     alike("/strata", {strata.layer.size(), strata.bit.size(), strata.population.size(), strata.planned.size(),
                       strata.evaluated.size()});
     alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(),
@@ -265,8 +285,11 @@ CampaignRecord read_campaign(const std::filesystem::path& file)
     campaign.header = read_header(in);
     for_each_column(campaign.faults, campaign.outcomes, [&](const char* path, auto& column) {
         using Value = typename std::decay_t<decltype(column)>::value_type;
+        const std::string_view name = path;
+        if (in.minor_version() < 2 && (name == "/faults/mask" || name == "/faults/effect")) return;
         column = in.dataset<Value>(path);
     });
+    if (in.minor_version() < 2) fill_masks(campaign.faults);
     check(in, campaign);
     return campaign;
 }

@@ -21,6 +21,7 @@ struct LayerTable
     std::vector<std::int32_t> out_channels;
     std::vector<std::int32_t> in_channels;  ///< second dimension of the weight tensor
     std::vector<std::int32_t> word_bits;    ///< bits of a stored word
+    std::vector<std::uint8_t> injected{};   ///< 1: faults may strike it; all, in files before version 1.2
 
     [[nodiscard]] std::size_t size() const { return name.size(); }
 };
@@ -29,7 +30,7 @@ struct LayerTable
 struct StrataTable
 {
     std::vector<std::int32_t> layer;  ///< layer id; −1: all layers
-    std::vector<std::int32_t> bit;    ///< bit position; −1: all bits
+    std::vector<std::int32_t> bit;  ///< bit position, of a fault of several bits the highest; −1: all bits
     std::vector<std::uint64_t> population;
     std::vector<std::uint64_t> planned;
     std::vector<std::uint64_t> evaluated;
@@ -54,10 +55,12 @@ struct FaultTable
     std::vector<std::int32_t>
         out_channel;  ///< output channel of a convolution, output neuron of a linear layer
     std::vector<std::int32_t> in_channel;  ///< input channel (within the group) or input neuron
-    std::vector<std::uint8_t> bit;         ///< 0 = least significant
+    std::vector<std::uint8_t> bit;         ///< highest bit that is hit; 0 = least significant
     std::vector<std::uint8_t> sign;        ///< of the golden value: 0 positive, 1 negative
     std::vector<float> value_before;
     std::vector<float> value_after;
+    std::vector<std::uint32_t> mask{};   ///< the bits that are hit
+    std::vector<std::uint8_t> effect{};  ///< 0: they flip, 1: they are stuck at 0, 2: at 1
 
     [[nodiscard]] std::size_t size() const { return stratum.size(); }
     void resize(std::size_t faults);
@@ -125,6 +128,8 @@ struct CampaignHeader
     StrataTable strata;
     GoldenTable golden;
     ScreenRecord screen;
+    std::string fault_model = "bit_flip";  ///< a name of fault_model_from
+    std::int32_t upset_bits = 1;           ///< bits that a fault hits
 };
 
 /// Content of campaign.h5.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/content_digest.hpp"
+#include "analysis/fault_population.hpp"
 #include "analysis/protection.hpp"
 #include "analysis/train_forest.hpp"
 #include "engine/base/durable_file.hpp"
@@ -10,6 +11,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
+#include "engine/base/word_fault.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/stages.hpp"
@@ -95,6 +97,20 @@ StageEnd harden_on_root(const Context& context)
     return StageEnd::complete;
 }
 
+/// Whether a forest can speak for the network from the job's campaign; if not, the report says why.
+/// \collective
+bool is_learnable(const Context& context)
+{
+    const CampaignTable& table = context.job.campaign;
+    if (table.layers.empty() && upset_model(table.fault_model, table.upset_bits).single_bit()) return true;
+    bool learnable = false;
+    on_root(context, [&] {
+        learnable = why_not_learnt(read_campaign(context.campaign_file()).header).empty();
+        return StageEnd::complete;
+    });
+    return context.world.broadcast(learnable ? 1U : 0U) != 0;
+}
+
 }  // namespace
 
 void require_same_campaign(const Context& context, const CampaignRecord& campaign, const ForestRecord& forest)
@@ -136,6 +152,8 @@ StageEnd run_all(const Context& context)
             if (context.world.is_root()) log_warning("stopped by {}; run the same command to go on", text);
             return StageEnd::stopped;
         }
+        const bool learns = stage == run_forest || stage == run_harden;
+        if (learns && !campaign_given && !forest_given && !is_learnable(context)) continue;
         if (stage(context) == StageEnd::stopped) return StageEnd::stopped;
     }
     return StageEnd::complete;

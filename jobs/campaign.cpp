@@ -1,5 +1,7 @@
 #include "jobs/campaign.hpp"
 
+#include <cstring>
+
 #include "engine/base/sha256.hpp"
 #include "engine/faults/fault_model.hpp"
 #include "jobs/inputs.hpp"
@@ -20,6 +22,7 @@ std::unique_ptr<Campaign> load_campaign(const Context& context)
                                                         {},
                                                         nullptr,
                                                         screen_policy(context.job),
+                                                        evaluation_mode(context.job.campaign.evaluation),
                                                         {}});
     check_images(campaign->images, campaign->network.num_classes,
                  "test set for " + context.model_file().string());
@@ -27,7 +30,8 @@ std::unique_ptr<Campaign> load_campaign(const Context& context)
     campaign->dataset_sha256 = digest(campaign->images);
     campaign->layers = injectable_layers(campaign->network);
     const auto images = static_cast<std::uint64_t>(campaign->images.size());
-    campaign->plan = std::make_unique<Plan>(campaign->layers, plan_options(context.job, images));
+    campaign->plan = std::make_unique<Plan>(
+        campaign->layers, plan_options(context.job, campaign->network, campaign->layers, images));
     campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), images);
     campaign->stage_sha256 =
         campaign_digest(context.job, *campaign->plan, campaign->model_sha256, campaign->dataset_sha256);
@@ -39,7 +43,36 @@ WeightChange change_of(const Campaign& campaign, FaultIndex index)
     const WeightFault fault = campaign.plan->fault(index);
     const InjectableLayer& layer = campaign.layers[static_cast<std::size_t>(fault.layer.value())];
     const float value = campaign.network.parameters[layer.weight].values[fault.parameter];
-    return {fault.parameter, flip_bit(campaign.network.format, value, fault.bit), index.value()};
+    return {fault.parameter, faulty_value(campaign.network.format, value, fault.word), index.value()};
+}
+
+std::optional<std::vector<Outcome>> evaluate_changes(const Campaign& campaign, Evaluator& evaluator,
+                                                     LayerId layer, const std::vector<WeightChange>& changes,
+                                                     const Screen& screen,
+                                                     const std::function<bool()>& should_stop)
+{
+    const std::size_t weight = campaign.layers.at(static_cast<std::size_t>(layer.value())).weight;
+    const std::vector<float>& golden = campaign.network.parameters[weight].values;
+    std::vector<WeightChange> real;
+    std::vector<std::size_t> place;
+    for (std::size_t i = 0; i < changes.size(); ++i)
+    {
+        const float before = golden.at(changes[i].parameter);
+        const bool same = std::memcmp(&before, &changes[i].value, sizeof before) == 0;
+        if (same && campaign.mode != EvaluationMode::reference) continue;
+        real.push_back(changes[i]);
+        place.push_back(i);
+    }
+    Outcome masked;
+    masked.tally.evaluated = static_cast<std::uint32_t>(evaluator.golden().images());
+    masked.tally.correct = static_cast<std::uint32_t>(evaluator.golden().correct);
+    std::vector<Outcome> outcomes(changes.size(), masked);
+    if (real.empty()) return outcomes;
+    const auto evaluated = evaluator.evaluate(layer, real, screen, should_stop);
+    if (!evaluated) return std::nullopt;
+    for (std::size_t i = 0; i < place.size(); ++i)
+        outcomes[place[i]] = (*evaluated)[i];
+    return outcomes;
 }
 
 EvaluationOptions evaluation_options(const Context& context, EvaluationMode mode)
@@ -61,16 +94,19 @@ std::string campaign_digest(const Job& job, const Plan& plan, const std::string&
 {
     Job relevant = job;
     relevant.campaign.confidence = 0.99;  // only t, which comes from it, is used
+    const CampaignTable defaults;
+    if (upset_model(job.campaign.fault_model, job.campaign.upset_bits).single_bit())
+        relevant.campaign.upset_bits = defaults.upset_bits;
+    if (job.campaign.scheme != "iterative") relevant.campaign.pilot = defaults.pilot;
     if (job.campaign.evaluation != "screened")
     {
-        const CampaignTable defaults;
         relevant.campaign.kappa = defaults.kappa;
         relevant.campaign.tau = defaults.tau;
         relevant.campaign.audit_share = defaults.audit_share;
         relevant.campaign.screen_bound = defaults.screen_bound;
     }
     Sha256 hash;
-    hash.update("flipstorm campaign 2\n").update(canonical_tables(relevant, {"campaign"}));
+    hash.update("flipstorm campaign 3\n").update(canonical_tables(relevant, {"campaign"}));
     hash.update(model_sha256).update(dataset_sha256);
     // A journal is only good for the chunks it was written for.
     hash.update(evaluation_layout());

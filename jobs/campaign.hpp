@@ -2,7 +2,9 @@
 // A job's campaign, ready to be evaluated: network, test images, plan and screen. Shared by `inject` and
 // `bench`.
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,7 @@ struct Campaign
     std::vector<InjectableLayer> layers;
     std::unique_ptr<Plan> plan;
     ScreenPolicy policy;
+    EvaluationMode mode = EvaluationMode::screened;
     std::vector<LayerWork> work;  ///< by layer id
 };
 
@@ -35,6 +38,18 @@ struct Campaign
 
 /// The change that a fault of the plan makes to a weight, with the fault's number.
 [[nodiscard]] WeightChange change_of(const Campaign& campaign, FaultIndex fault);
+
+/**
+ * Outcomes of changes of one layer's weights, as Evaluator::evaluate; nothing if `should_stop` said yes.
+ *
+ * A change to the value that is stored already (a bit stuck at what it is) is masked on every image and is
+ * not evaluated, except in mode `reference`.
+ */
+[[nodiscard]] std::optional<std::vector<Outcome>> evaluate_changes(const Campaign& campaign,
+                                                                   Evaluator& evaluator, LayerId layer,
+                                                                   const std::vector<WeightChange>& changes,
+                                                                   const Screen& screen,
+                                                                   const std::function<bool()>& should_stop);
 
 /// What the evaluator of a job is asked for, in a mode. Its threads are the context's.
 [[nodiscard]] EvaluationOptions evaluation_options(const Context& context, EvaluationMode mode);

@@ -45,6 +45,7 @@ struct Context
     int threads = 1;
     bool fresh = false;  ///< discard what an earlier run left
     bool quiet = false;
+    bool all_strata = false;              ///< `plan` prints each stratum, however many there are
     std::optional<std::time_t> deadline;  ///< seconds since 1970
     StopConditions* stop = nullptr;
     OutLock* lock = nullptr;  ///< of the out folder, on rank 0 of a stage that writes there

@@ -9,6 +9,7 @@
 #include "engine/base/log.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "jobs/campaign.hpp"
+#include "jobs/campaign_rows.hpp"
 #include "jobs/injection.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/stages.hpp"
@@ -27,20 +28,20 @@ std::uint64_t first_row_of(std::uint64_t rows, int rank, int size)
 }
 
 /// Send each chunk to the ranks whose rows it holds. \collective
-std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan,
+std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan, const CampaignRows& rows,
                                         const std::vector<JournalEntry>& entries)
 {
     const int size = context.world.size();
     std::vector<std::string> per_rank;
     for (int rank = 0; rank < size; ++rank)
     {
-        const std::uint64_t begin = first_row_of(plan.size(), rank, size);
-        const std::uint64_t end = first_row_of(plan.size(), rank + 1, size);
+        const std::uint64_t begin = first_row_of(rows.size(), rank, size);
+        const std::uint64_t end = first_row_of(rows.size(), rank + 1, size);
         std::vector<JournalEntry> wanted;
         for (const JournalEntry& entry : entries)
         {
-            const Chunk& chunk = plan.chunks()[entry.chunk.value()];
-            if (chunk.first.value() < end && chunk.first.value() + chunk.count > begin)
+            const std::uint64_t first = rows.first_row(entry.chunk);
+            if (first < end && first + plan.chunks()[entry.chunk.value()].count > begin)
                 wanted.push_back(entry);
         }
         per_rank.push_back(encode_entries(wanted));
@@ -68,7 +69,6 @@ ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScre
     ScreenTable& table = record.trials;
     for (std::size_t l = 0; l < layers.size(); ++l)
     {
-        const std::uint64_t pairs = campaign.work[l].pairs;
         for (const ScreenTrial& trial : layers[l].trials)
         {
             const bool exact = trial.level == ScreenLevel::exact;
@@ -77,14 +77,14 @@ ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScre
             table.kappa.push_back(exact ? 0 : trial.screen.kappa);
             table.tau.push_back(trial.screen.tau);
             table.audit_share.push_back(trial.screen.audit_share);
-            table.pairs.push_back(pairs);
+            table.pairs.push_back(trial.pairs);
             table.screened.push_back(trial.totals.screened);
             table.audited.push_back(trial.totals.audited);
             table.disagreements.push_back(trial.totals.disagreements);
             table.bound95.push_back(trial.bound95);
             table.kept.push_back(trial.kept ? 1 : 0);
             if (!trial.kept) continue;
-            record.pairs += pairs;
+            record.pairs += trial.pairs;
             record.screened += trial.totals.screened;
             record.audited += trial.totals.audited;
             record.disagreements += trial.totals.disagreements;
@@ -102,26 +102,34 @@ CampaignHeader make_header(const Context& context, const Campaign& campaign, con
         make_provenance(context, campaign.stage_sha256, campaign.model_sha256, campaign.dataset_sha256);
     header.target = context.job.campaign.target;
     header.evaluation = context.job.campaign.evaluation;
+    const UpsetModel upset = upset_model(context.job.campaign.fault_model, context.job.campaign.upset_bits);
+    header.fault_model = to_string(upset.model);
+    header.upset_bits = upset.bits;
     header.tolerances = context.job.campaign.tolerances;
     header.images = golden.images();
     header.golden_correct = golden.correct;
     header.faults_per_second = harvest.faults > 0 ? static_cast<double>(harvest.faults) / harvest.seconds : 0;
     header.wall_seconds = harvest.seconds;
+    const std::vector<std::string>& chosen = context.job.campaign.layers;
     for (const InjectableLayer& layer : campaign.layers)
     {
+        const bool injected =
+            chosen.empty() || std::find(chosen.begin(), chosen.end(), layer.name) != chosen.end();
+        header.layers.injected.push_back(injected ? 1 : 0);
         header.layers.name.push_back(layer.name);
         header.layers.weights.push_back(layer.weights);
         header.layers.out_channels.push_back(layer.out_channels);
         header.layers.in_channels.push_back(layer.in_channels);
         header.layers.word_bits.push_back(layer.word_bits);
     }
-    for (const Stratum& stratum : campaign.plan->strata())
+    for (std::size_t s = 0; s < campaign.plan->strata().size(); ++s)
     {
+        const Stratum& stratum = campaign.plan->strata()[s];
         header.strata.layer.push_back(stratum.layer);
         header.strata.bit.push_back(stratum.bit);
         header.strata.population.push_back(stratum.population);
-        header.strata.planned.push_back(stratum.planned);
-        header.strata.evaluated.push_back(stratum.drawn);
+        header.strata.planned.push_back(harvest.planned[s]);
+        header.strata.evaluated.push_back(harvest.evaluated[s]);
     }
     header.golden.label = golden.label;
     header.golden.top1 = golden.top1;
@@ -131,13 +139,15 @@ CampaignHeader make_header(const Context& context, const Campaign& campaign, con
 }
 
 /// The rows [first, first + count) of /faults, from the plan alone.
-FaultTable fault_rows(const Campaign& campaign, std::uint64_t first, std::uint64_t count)
+FaultTable fault_rows(const Campaign& campaign, const CampaignRows& rows, std::uint64_t first,
+                      std::uint64_t count)
 {
     FaultTable table;
     table.resize(count);
     for (std::uint64_t i = 0; i < count; ++i)
     {
-        const WeightFault fault = campaign.plan->fault(FaultIndex(first + i));
+        const FaultIndex index = rows.fault(first + i);
+        const WeightFault fault = campaign.plan->fault(index);
         const InjectableLayer& layer = campaign.layers[static_cast<std::size_t>(fault.layer.value())];
         const float value = campaign.network.parameters[layer.weight].values[fault.parameter];
         const auto channel = static_cast<std::int64_t>(fault.parameter) / layer.kernel_elements;
@@ -147,29 +157,39 @@ FaultTable fault_rows(const Campaign& campaign, std::uint64_t first, std::uint64
         table.out_channel[i] = static_cast<std::int32_t>(channel / layer.in_channels);
         table.in_channel[i] = static_cast<std::int32_t>(channel % layer.in_channels);
         table.bit[i] = static_cast<std::uint8_t>(fault.bit);
+        table.mask[i] = fault.word.mask;
+        table.effect[i] = static_cast<std::uint8_t>(fault.word.effect);
         table.sign[i] = std::signbit(value) ? 1 : 0;
         table.value_before[i] = value;
-        table.value_after[i] = change_of(campaign, FaultIndex(first + i)).value;
+        table.value_after[i] = change_of(campaign, index).value;
     }
     return table;
+}
+
+/// Number of layers that faults strike.
+std::size_t injected_layers(const Context& context, const Campaign& campaign)
+{
+    const std::size_t chosen = context.job.campaign.layers.size();
+    return chosen > 0 ? chosen : campaign.layers.size();
 }
 
 void write_outcomes(const Context& context, const Campaign& campaign, const Golden& golden,
                     const Harvest& harvest)
 {
     const Plan& plan = *campaign.plan;
-    const std::uint64_t begin = first_row_of(plan.size(), context.world.rank(), context.world.size());
-    const std::uint64_t end = first_row_of(plan.size(), context.world.rank() + 1, context.world.size());
+    const CampaignRows rows(plan, harvest.chunks);
+    const std::uint64_t begin = first_row_of(rows.size(), context.world.rank(), context.world.size());
+    const std::uint64_t end = first_row_of(rows.size(), context.world.rank() + 1, context.world.size());
     OutcomeTable outcomes;
     outcomes.resize(end - begin);
-    for (const JournalEntry& entry : to_row_owners(context, plan, harvest.entries))
+    for (const JournalEntry& entry : to_row_owners(context, plan, rows, harvest.entries))
     {
         const Chunk& chunk = plan.chunks()[entry.chunk.value()];
         const std::vector<Outcome> decoded =
             decode_outcomes(entry.bytes, chunk.count, golden.images()).outcomes;
         for (std::uint64_t i = 0; i < chunk.count; ++i)
         {
-            const std::uint64_t row = chunk.first.value() + i;
+            const std::uint64_t row = rows.first_row(entry.chunk) + i;
             if (row < begin || row >= end) continue;
             const Outcome& outcome = decoded[i];
             outcomes.evaluated[row - begin] = outcome.tally.evaluated;
@@ -181,7 +201,7 @@ void write_outcomes(const Context& context, const Campaign& campaign, const Gold
         }
     }
     write_campaign(context.file("campaign.h5"), make_header(context, campaign, golden, harvest),
-                   fault_rows(campaign, begin, end - begin), outcomes, begin, plan.size(),
+                   fault_rows(campaign, rows, begin, end - begin), outcomes, begin, rows.size(),
                    context.world.handle());
 }
 
@@ -230,9 +250,10 @@ StageEnd run_inject(const Context& context)
     });
     const Golden& golden = evaluator->golden();
     log_info(
-        "injecting {} faults into {} layers on {} images ({:.2f} % correct): {} rank(s), {}, {} thread(s) "
+        "injecting {}{} faults into {} layers on {} images ({:.2f} % correct): {} rank(s), {}, {} thread(s) "
         "each",
-        campaign.plan->size(), campaign.layers.size(), golden.images(),
+        campaign.plan->iterative() ? "at most " : "", campaign.plan->size(),
+        injected_layers(context, campaign), golden.images(),
         100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), world.size(),
         to_string(context.device), context.threads);
     const Harvest harvest = inject_missing(context, campaign, *evaluator, std::move(journal));
@@ -241,7 +262,7 @@ StageEnd run_inject(const Context& context)
         if (world.is_root())
         {
             log_warning("stopped by {}: {} of {} chunks are left; run the same command{} to go on",
-                        harvest.stop_reason, harvest.missing, campaign.plan->chunks().size(),
+                        harvest.stop_reason, harvest.missing, harvest.chunks.size(),
                         context.fresh ? " without --fresh" : "");
         }
         return StageEnd::stopped;
@@ -252,7 +273,7 @@ StageEnd run_inject(const Context& context)
     });
     write_outcomes(context, campaign, golden, harvest);
     log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(),
-             campaign.plan->size(), harvest.faults, harvest.seconds,
+             CampaignRows(*campaign.plan, harvest.chunks).size(), harvest.faults, harvest.seconds,
              static_cast<double>(harvest.faults) / harvest.seconds);
     const ScreenRecord screen = screen_record(campaign, harvest.layers);
     if (screen.screened > 0)

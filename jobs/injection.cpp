@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "analysis/tables.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
+#include "engine/base/tolerance.hpp"
+#include "jobs/course.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/progress.hpp"
 #include "mpi/chunk_queue.hpp"
@@ -32,9 +35,13 @@ class Injection
           plan_(*campaign.plan),
           world_(context.world),
           evaluator_(evaluator),
-          done_(agree_on_done(context.world, journal, campaign.plan->chunks().size(), kScreenLevels)),
+          done_{agree_on_done(context.world, journal, campaign.plan->chunks().size(), kScreenLevels), {}, {}},
+          course_(plan_, campaign.layers.size(), evaluator.golden().images(), campaign.policy,
+                  {context.job.campaign.error_margin, context.job.campaign.t, 0.5},
+                  context.job.campaign.tolerances.size()),
           entries_(std::move(journal.entries)),
           totals_(campaign.layers.size()),
+          hits_(plan_.iterative() ? done_.chunks.size() * context.job.campaign.tolerances.size() : 0, 0),
           layers_(campaign.layers.size()),
           computed_(campaign.layers.size()),
           writer_(context.file("journal"), campaign.stage_sha256, new_start_id(world_), world_.rank(),
@@ -47,24 +54,31 @@ class Injection
     Harvest run()
     {
         Harvest harvest;
-        judge_layers();
-        std::vector<ChunkId> order = missing_chunks();
-        const std::size_t chunks = plan_.chunks().size();
-        const auto found = static_cast<std::size_t>(std::count(done_.begin(), done_.end(), 1));
+        follow_course();
+        std::vector<Batch> batches = course_.missing(done_);
+        const std::size_t chunks = course_.wanted().size();
+        const auto found = static_cast<std::size_t>(std::count(done_.chunks.begin(), done_.chunks.end(), 1));
         if (found > 0)
         {
-            const std::size_t earlier = found - std::min(found, chunks - order.size());
-            log_info("journal: {} of {} chunks are done already{}", chunks - order.size(), chunks,
+            const std::size_t here = chunks - missing_chunks(batches);
+            const std::size_t earlier = found - std::min(found, here);
+            log_info("journal: {} of {} chunks are done already{}", here, chunks,
                      earlier > 0 ? fmt::format(", beside {} with other screens", earlier) : "");
         }
-        while (!order.empty())
+        for (int round = 1; !batches.empty(); ++round)
         {
-            harvest.missing = order.size() - run_round(order, harvest.stop_reason);
+            if (plan_.iterative())
+                log_info("round {}: {} of at most {} faults are asked for", round, wanted_faults(),
+                         plan_.size());
+            harvest.missing = missing_chunks(batches) - run_round(batches, harvest.stop_reason);
             if (harvest.missing > 0) break;
-            for (const ChunkId id : order)
-                done_[place(level_of(id), id)] = 1;
-            judge_layers();
-            order = missing_chunks();
+            for (const Batch& batch : batches)
+            {
+                for (const ChunkId id : batch.chunks)
+                    done_.chunks[place(level_of(id), id)] = 1;
+            }
+            follow_course();
+            batches = course_.missing(done_);
         }
         // Only the rank that stopped the queue knows why.
         for (const std::string& reason : world_.all_gather(harvest.stop_reason))
@@ -76,6 +90,9 @@ class Injection
         for (std::size_t l = 0; l < layers_.size(); ++l)
             faults += computed_[l][static_cast<std::size_t>(layers_[l].level)];
         harvest.faults = world_.all_reduce(faults, Reduce::sum);
+        harvest.chunks = course_.wanted();
+        harvest.planned = course_.planned();
+        harvest.evaluated = course_.evaluated();
         harvest.entries = std::move(entries_);
         harvest.layers = std::move(layers_);
         return harvest;
@@ -101,6 +118,16 @@ class Injection
         totals.screened += record.screened;
         totals.audited += record.audited;
         totals.disagreements += record.disagreements;
+        if (!plan_.iterative()) return;
+        const std::vector<double>& tolerances = context_.job.campaign.tolerances;
+        const std::size_t first =
+            place(static_cast<ScreenLevel>(entry.level), entry.chunk) * tolerances.size();
+        for (std::size_t t = 0; t < tolerances.size(); ++t)
+        {
+            hits_[first + t] = static_cast<std::uint64_t>(
+                std::count_if(record.outcomes.begin(), record.outcomes.end(),
+                              [&](const Outcome& o) { return exceeds(o.drop, tolerances[t]); }));
+        }
     }
 
     /// What all ranks have done, by layer. \collective
@@ -126,14 +153,41 @@ class Injection
         return all;
     }
 
-    /// Find the level of every layer, and let go of what lower levels found. \collective
-    void judge_layers()
+    [[nodiscard]] std::uint64_t wanted_faults() const
     {
-        const std::vector<LevelTotals> totals = totals_of_all();
+        std::uint64_t faults = 0;
+        for (std::size_t l = 0; l < layers_.size(); ++l)
+            faults += course_.work(l).faults;
+        return faults;
+    }
+
+    [[nodiscard]] bool is_missing(ChunkId id) const { return done_.chunks[place(level_of(id), id)] == 0; }
+
+    [[nodiscard]] std::size_t missing_chunks(const std::vector<Batch>& batches) const
+    {
+        std::size_t missing = 0;
+        for (const Batch& batch : batches)
+        {
+            missing += static_cast<std::size_t>(std::count_if(batch.chunks.begin(), batch.chunks.end(),
+                                                              [this](ChunkId id) { return is_missing(id); }));
+        }
+        return missing;
+    }
+
+    /// See what is wanted next and at which level, and let go of what lower levels found. \collective
+    void follow_course()
+    {
+        done_.screens = totals_of_all();
+        if (plan_.iterative())
+        {
+            done_.hits = hits_;
+            world_.all_reduce(done_.hits, Reduce::sum);
+        }
+        course_.advance(done_);
         for (std::size_t l = 0; l < layers_.size(); ++l)
         {
             const std::size_t known = layers_[l].trials.size();
-            layers_[l] = screening_of(campaign_.policy, campaign_.work[l], totals[l]);
+            layers_[l] = course_.screens()[l];
             for (std::size_t t = known; t < layers_[l].trials.size(); ++t)
                 announce(l, t);
         }
@@ -166,51 +220,49 @@ class Injection
             next == ScreenLevel::audited_more ? "too small" : "given up",
             format_count(failed.totals.screened), format_count(failed.totals.audited),
             format_count(failed.totals.disagreements), failed.bound95, campaign_.policy.bound,
-            campaign_.work[layer].chunks,
+            failed.totals.chunks,
             next == ScreenLevel::exact
                 ? std::string("exactly")
                 : fmt::format("with kappa = {:g}, tau = {:g} and {} % audited", screen.kappa, screen.tau,
                               format_percent(screen.audit_share)));
     }
 
-    /// Chunks to compute, each at its layer's level, dearest first.
-    [[nodiscard]] std::vector<ChunkId> missing_chunks() const
-    {
-        std::vector<ChunkId> order;
-        for (const ChunkId id : dearest_first(plan_))
-        {
-            if (done_[place(level_of(id), id)] == 0) order.push_back(id);
-        }
-        return order;
-    }
-
-    /// Take chunks from the queue until there are none, or until it is time to stop.
-    /// \return chunks that the ranks have computed. \collective
-    std::uint64_t run_round(const std::vector<ChunkId>& order, std::string& stop_reason)
+    /// Take batches from the queue until there are none, or until it is time to stop.
+    /// \return missing chunks that the ranks have computed. \collective
+    std::uint64_t run_round(const std::vector<Batch>& batches, std::string& stop_reason)
     {
         std::vector<double> macs_before{0};
         std::uint64_t faults_left = 0;
-        for (const ChunkId id : order)
+        std::vector<std::uint64_t> faults;
+        std::vector<ChunkId> order;  // a batch goes by the name of its first chunk
+        std::map<ChunkId, const Batch*> by_chunk;
+        for (const Batch& batch : batches)
         {
-            macs_before.push_back(macs_before.back() + chunk(id).macs);
-            faults_left += chunk(id).count;
+            order.push_back(batch.chunks.front());
+            by_chunk[order.back()] = &batch;
+            macs_before.push_back(macs_before.back() + batch.macs);
+            faults.push_back(0);
+            for (const ChunkId id : batch.chunks)
+                faults.back() += is_missing(id) ? chunk(id).count : 0;
+            faults_left += faults.back();
         }
+        const std::uint64_t faults_total = wanted_faults();
         std::uint64_t computed = 0;
         {
             const Stopwatch round;
             ProgressLine progress(context_.quiet || !world_.is_root());
             ChunkQueue queue(world_, order);
             const auto state = [&] {
-                // The queue gives chunks out in order: what was taken last is still being computed.
+                // The queue gives batches out in order: what was taken last is still being computed.
                 const std::uint64_t ranks = static_cast<std::uint64_t>(world_.size());
                 const std::uint64_t taken = std::min<std::uint64_t>(queue.taken(), order.size());
                 const std::uint64_t finished = taken >= ranks ? taken - ranks + 1 : 1;
                 std::uint64_t finished_faults = 0;
                 for (std::uint64_t k = 0; k < finished; ++k)
-                    finished_faults += chunk(order[k]).count;
+                    finished_faults += faults[k];
                 ProgressState now;
-                now.faults_total = plan_.size();
-                now.faults_done = plan_.size() - faults_left + finished_faults;
+                now.faults_total = faults_total;
+                now.faults_done = faults_total - faults_left + finished_faults;
                 now.faults_this_run = finished_faults;
                 now.macs_done = macs_before[finished];
                 now.macs_left = macs_before.back() - macs_before[finished];
@@ -224,8 +276,10 @@ class Injection
             while (!should_stop())
             {
                 const std::optional<ChunkId> id = queue.next();
-                if (!id || !compute(*id, should_stop)) break;
-                ++computed;
+                if (!id) break;
+                const std::uint64_t done = compute(*by_chunk.at(*id), should_stop);
+                if (done == 0) break;
+                computed += done;
                 progress.show(watch_.seconds(), state);
             }
             if (const auto reason = context_.stop->check())
@@ -240,23 +294,38 @@ class Injection
         return world_.all_reduce(computed, Reduce::sum);
     }
 
-    /// Compute a chunk at its layer's level into the journal; false if it was stopped.
-    bool compute(ChunkId id, const std::function<bool()>& should_stop)
+    /// Compute the missing chunks of a batch at their layer's level into the journal.
+    /// \return their number; 0 if it was stopped.
+    std::uint64_t compute(const Batch& batch, const std::function<bool()>& should_stop)
     {
-        const Chunk& work = chunk(id);
-        const std::size_t layer = index_of(work.layer);
+        const std::size_t layer = index_of(batch.layer);
         std::vector<WeightChange> changes;
-        for (std::uint64_t i = 0; i < work.count; ++i)
-            changes.push_back(change_of(campaign_, FaultIndex(work.first.value() + i)));
-        const auto outcomes = evaluator_.evaluate(work.layer, changes, layers_[layer].screen, should_stop);
-        if (!outcomes) return false;
-        JournalEntry entry{id, encode_outcomes(*outcomes), static_cast<std::uint8_t>(layers_[layer].level)};
-        writer_.append(entry);
-        count(entry, decode(entry));
-        entries_.push_back(std::move(entry));
-        critical_->add(work, *outcomes);
-        computed_[layer].at(static_cast<std::size_t>(layers_[layer].level)) += work.count;
-        return true;
+        for (const ChunkId id : batch.chunks)
+        {
+            for (std::uint64_t i = 0; i < chunk(id).count; ++i)
+                changes.push_back(change_of(campaign_, FaultIndex(chunk(id).first.value() + i)));
+        }
+        const auto outcomes =
+            evaluate_changes(campaign_, evaluator_, batch.layer, changes, layers_[layer].screen, should_stop);
+        if (!outcomes) return 0;
+        std::uint64_t computed = 0;
+        auto next = outcomes->begin();
+        for (const ChunkId id : batch.chunks)
+        {
+            const auto first = next;
+            next += static_cast<std::ptrdiff_t>(chunk(id).count);
+            if (!is_missing(id)) continue;
+            const std::vector<Outcome> of_chunk(first, next);
+            JournalEntry entry{id, encode_outcomes(of_chunk),
+                               static_cast<std::uint8_t>(layers_[layer].level)};
+            writer_.append(entry);
+            count(entry, decode(entry));
+            entries_.push_back(std::move(entry));
+            critical_->add(chunk(id), of_chunk);
+            computed_[layer].at(static_cast<std::size_t>(layers_[layer].level)) += of_chunk.size();
+            ++computed;
+        }
+        return computed;
     }
 
     const Context& context_;
@@ -265,9 +334,11 @@ class Injection
     const Communicator& world_;
     Evaluator& evaluator_;
     Stopwatch watch_;
-    std::vector<std::uint8_t> done_;  ///< [levels][chunks], by any rank
+    DoneWork done_;  ///< by all ranks
+    Course course_;
     std::vector<JournalEntry> entries_;
     std::vector<LevelTotals> totals_;  ///< of this rank's chunks, by layer
+    std::vector<std::uint64_t> hits_;  ///< of this rank's chunks, as DoneWork's
     std::vector<LayerScreening> layers_;
     std::vector<std::array<std::uint64_t, kScreenLevels>> computed_;  ///< faults, by layer and level
     std::optional<CriticalCount> critical_;                           ///< among the entries that count

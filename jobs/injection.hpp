@@ -18,7 +18,10 @@ struct Harvest
 {
     std::vector<JournalEntry> entries;   ///< this rank's chunks, of the levels that count
     std::vector<LayerScreening> layers;  ///< by layer id; the same on all ranks
-    std::uint64_t missing = 0;           ///< chunks left to compute when the loop was stopped, on all ranks
+    std::vector<ChunkId> chunks;  ///< that the campaign wants, in plan order; all but for an iterative one
+    std::vector<std::uint64_t> planned;    ///< by stratum: faults that the precision asks for
+    std::vector<std::uint64_t> evaluated;  ///< by stratum: faults of `chunks`
+    std::uint64_t missing = 0;             ///< chunks left to compute when the loop was stopped, on all ranks
     std::uint64_t faults = 0;  ///< whose outcomes that count were computed by this run, on all ranks
     double seconds = 0;
     std::string stop_reason;
@@ -27,10 +30,11 @@ struct Harvest
 /**
  * Compute what the journal lacks.
  *
- * A round takes the chunks that are missing at their layers' levels from a queue, dearest first, and ends
- * with all of them in the journal. Then all ranks judge the layers (screening_of): a screen whose audit does
- * not prove the bound is given up, rank 0 says so, and the layer's chunks are missing again at its next
- * level. The loop ends when every layer is complete, or early for a stop condition.
+ * A round takes the batches with chunks that are missing at their layers' levels from a queue, dearest first,
+ * and ends with all of them in the journal. Then all ranks see how the campaign goes on (Course): an
+ * iterative one may ask for more chunks, and a screen whose audit does not prove the bound is given up, rank
+ * 0 says so, and the layer's chunks are missing again at its next level. The loop ends when every layer is
+ * complete, or early for a stop condition.
  *
  * \throws FileError if the journal cannot be written or holds what cannot be. \collective
  */

@@ -51,6 +51,11 @@ struct CampaignTable
 {
     std::string target = "weights";
     std::string scheme = "layer_wise";
+    std::string fault_model = "bit_flip";
+    std::int64_t upset_bits = 2;      ///< bits that adjacent_bits and random_bits hit
+    std::vector<std::string> layers;  ///< to inject; empty: all
+    bool exhaustive = false;          ///< every fault of them
+    std::int64_t pilot = 0;  ///< faults per stratum an iterative campaign starts with; 0: the fewest possible
     double error_margin = 0.01;
     double confidence = 0.99;
     double t = 0;                         ///< quantile of the normal distribution; 0: from `confidence`

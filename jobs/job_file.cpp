@@ -89,6 +89,10 @@ std::optional<T> convert(const TomlValue& value)
         if (value.is_floating()) return value.as_floating();
         if (value.is_integer()) return static_cast<double>(value.as_integer());
     }
+    else if constexpr (std::is_same_v<T, bool>)
+    {
+        if (value.is_boolean()) return value.as_boolean();
+    }
     else if constexpr (std::is_integral_v<T>)
     {
         if (value.is_integer()) return static_cast<T>(value.as_integer());

@@ -152,8 +152,29 @@ std::vector<KeySpec> make_keys()
             .one_of({"weights"}, {"feature_maps", "instructions"}),
         key<&Job::campaign, &CampaignTable::scheme>("campaign", "scheme",
                                                     "what is sampled together: the network, each layer, or "
-                                                    "each bit position of each layer (data_unaware)")
-            .one_of({"network_wise", "layer_wise", "data_unaware"}, {"data_aware"}),
+                                                    "each bit position of each layer; the latter as if half "
+                                                    "of the faults were critical (data_unaware), with a "
+                                                    "share guessed from the weights (data_aware), or until "
+                                                    "the share seen is within the margin (iterative)")
+            .one_of({"network_wise", "layer_wise", "data_unaware", "data_aware", "iterative"}),
+        key<&Job::campaign, &CampaignTable::fault_model>("campaign", "fault_model",
+                                                         "what a fault does to a stored word: one bit flips "
+                                                         "or is stuck (stuck_at: at 0 and at 1, two faults), "
+                                                         "or upset_bits bits flip, side by side or anywhere")
+            .one_of({"bit_flip", "stuck_at", "stuck_at_0", "stuck_at_1", "adjacent_bits", "random_bits"}),
+        key<&Job::campaign, &CampaignTable::upset_bits>(
+            "campaign", "upset_bits", "bits of a word that adjacent_bits and random_bits flip")
+            .between(2, 32),
+        key<&Job::campaign, &CampaignTable::layers>("campaign", "layers", "names of the layers to inject")
+            .by_default("all")
+            .may_be_empty(),
+        key<&Job::campaign, &CampaignTable::exhaustive>(
+            "campaign", "exhaustive",
+            "inject every fault of these layers, whatever the error margin asks for"),
+        key<&Job::campaign, &CampaignTable::pilot>(
+            "campaign", "pilot",
+            "iterative: faults per stratum to start with; 0: the fewest that can be within the margin")
+            .between(0, 1e15),
         key<&Job::campaign, &CampaignTable::error_margin>(
             "campaign", "error_margin", "half-width of the interval around each estimated critical share")
             .inside(0, 1),
@@ -313,7 +334,8 @@ bool is_planned_table(std::string_view name)
 std::string type_name(const KeyRef& value)
 {
     constexpr std::array<const char*, std::variant_size_v<KeyRef>> kNames = {
-        "a string", "an integer", "an integer", "a number", "a list of numbers", "a list of strings"};
+        "a boolean", "a string",          "an integer",       "an integer",
+        "a number",  "a list of numbers", "a list of strings"};
     return kNames.at(value.index());
 }
 

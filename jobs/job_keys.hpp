@@ -15,7 +15,7 @@ namespace flipstorm
 {
 
 /// Where the value of a key lives in a Job; the alternative is the key's type.
-using KeyRef = std::variant<std::string*, std::uint64_t*, std::int64_t*, double*, std::vector<double>*,
+using KeyRef = std::variant<bool*, std::string*, std::uint64_t*, std::int64_t*, double*, std::vector<double>*,
                             std::vector<std::string>*>;
 
 /// What the numbers of a key may be. NaN and infinity are never allowed.

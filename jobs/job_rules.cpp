@@ -154,6 +154,14 @@ std::vector<RuleProblem> rule_problems(const Job& job)
                          "the last of campaign.tolerances, {}",
                          job.forest.tolerances.back(), largest)});
     }
+    const CampaignTable& campaign = job.campaign;
+    if (campaign.exhaustive && campaign.scheme == "iterative")
+    {
+        problems.push_back(
+            {{"campaign.exhaustive", "campaign.scheme"},
+             "campaign.exhaustive injects every fault, but campaign.scheme = \"iterative\" stops "
+             "at the error margin; take another scheme"});
+    }
     if (job.campaign.backend == "native" && job.device.kind == "cuda")
     {
         problems.push_back({{"campaign.backend", "device.kind"},

@@ -39,6 +39,7 @@ struct Arguments
     bool dry_run = false;
     bool print_config = false;
     bool quiet = false;
+    bool all_strata = false;
     BenchOptions bench;
     std::string backend;  ///< of bench; empty: the job's
 };
@@ -134,6 +135,8 @@ void add_commands(CLI::App& app, Arguments& arguments)
         sub->add_flag("--quiet", arguments.quiet, "only warnings and results");
         sub->callback([&arguments, name = command.name] { arguments.command = name; });
         if (std::string(command.name) == "bench") add_bench_options(*sub, arguments);
+        if (std::string(command.name) == "plan")
+            sub->add_flag("--strata", arguments.all_strata, "print each stratum, however many there are");
     }
     CLI::App* importer = app.add_subcommand("import", "make a model file of a PyTorch network (TorchScript)");
     importer->add_option("MODEL.pt", arguments.model, "TorchScript file")->required();
@@ -219,6 +222,7 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     context.world = world;
     context.fresh = arguments.fresh;
     context.quiet = arguments.quiet;
+    context.all_strata = arguments.all_strata;
     context.deadline = arguments.deadline;
     context.bench = arguments.bench;
     std::vector<std::string> overrides = arguments.overrides;

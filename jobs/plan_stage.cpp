@@ -8,35 +8,12 @@
 #include "engine/evaluate/evaluator.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/plan_of_job.hpp"
+#include "jobs/plan_tables.hpp"
 #include "jobs/screening.hpp"
 #include "jobs/stages.hpp"
 
 namespace flipstorm
 {
-
-PlanOptions plan_options(const Job& job, std::uint64_t images)
-{
-    PlanOptions options;
-    options.scheme = scheme_from(job.campaign.scheme);
-    options.precision = {job.campaign.error_margin, job.campaign.t, 0.5};
-    options.limit = static_cast<std::uint64_t>(job.campaign.limit);
-    options.seed = job.job.seed;
-    options.images = images;
-    switch (evaluation_mode(job.campaign.evaluation))
-    {
-        case EvaluationMode::reference:
-            break;
-        case EvaluationMode::exact:
-            options.shared_passes = 1;
-            break;
-        case EvaluationMode::screened:
-            // A golden pass and the backward passes of the nearest rivals; few pairs in a hundred go on.
-            options.shared_passes = 3;
-            options.followed_share = 1.0 / 32;
-            break;
-    }
-    return options;
-}
 
 namespace
 {
@@ -80,30 +57,12 @@ std::string describe_plan(const Context& context)
     }();
     const auto images = static_cast<std::uint64_t>(load_test_images(job).size());
     const std::vector<InjectableLayer> layers = injectable_layers(network);
-    const Plan plan(layers, plan_options(job, images));
-
-    ResultTable table;
-    table.title = fmt::format("Plan of '{}': {}, {} on {} test images", job.job.name, job.campaign.scheme,
-                              job.campaign.target, format_count(images));
-    table.columns = {"layer", "bit", "population", "planned", "injected"};
-    table.text_columns = 2;
-    std::uint64_t population = 0;
-    std::uint64_t planned = 0;
-    for (const Stratum& stratum : plan.strata())
-    {
-        population += stratum.population;
-        planned += stratum.planned;
-        table.rows.push_back(
-            {stratum.layer < 0 ? "all" : layers[static_cast<std::size_t>(stratum.layer)].name,
-             stratum.bit < 0 ? "all" : std::to_string(stratum.bit), format_count(stratum.population),
-             format_count(stratum.planned), format_count(stratum.drawn)});
-    }
-    table.rows.push_back(
-        {"total", "", format_count(population), format_count(planned), format_count(plan.size())});
-    table.note =
-        fmt::format("Sample sizes for an error margin of {} at t = {:.4f}, p = 0.5, without replacement.",
-                    job.campaign.error_margin, job.campaign.t);
-    text += render_text(table);
+    PlanOptions options = plan_options(job, network, layers, images);
+    const Plan plan(layers, options);
+    options.priors = layer_priors(network, layers);
+    const bool trained = std::filesystem::exists(context.model_file());
+    text += render_text(strata_table(job, layers, plan, images, context.all_strata)) + "\n" +
+            render_text(totals_table(layers, options, trained));
 
     const double macs = std::accumulate(plan.chunks().begin(), plan.chunks().end(), 0.0,
                                         [](double sum, const Chunk& chunk) { return sum + chunk.macs; });
@@ -116,11 +75,12 @@ std::string describe_plan(const Context& context)
     }
     constexpr double kFaultBytes = 80;  // of a row in campaign.h5 before compression
     text += fmt::format(
-        "\n{} chunks. At most {} inferences, {:.3g} MAC ({:.1f} % of re-running the network for each "
+        "\n{}{} chunks. At most {} inferences, {:.3g} MAC ({:.1f} % of re-running the network for each "
         "fault).\n"
         "Memory per rank for golden activations: up to {:.0f} MiB (budget {} MiB). campaign.h5: about {:.1f} "
         "MB.\n",
-        format_count(plan.chunks().size()), format_count(plan.size() * images), macs,
+        plan.iterative() ? "Up to " : "", format_count(plan.chunks().size()),
+        format_count(plan.size() * images), macs,
         100.0 * macs /
             (static_cast<double>(network_macs) * static_cast<double>(images) *
              static_cast<double>(plan.size())),

@@ -5,9 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
+#include "analysis/fault_population.hpp"
 #include "analysis/figures_script.hpp"
 #include "analysis/report.hpp"
 #include "analysis/tables.hpp"
@@ -15,6 +17,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
+#include "jobs/inputs.hpp"
 #include "jobs/stages.hpp"
 
 extern char** environ;
@@ -98,12 +101,58 @@ std::vector<std::string> draw_figures(const Context& context)
     return drawn;
 }
 
+/// Faults, images, and what was left undone, in a line.
+void print_size(const CampaignRecord& campaign)
+{
+    const StrataTable& strata = campaign.header.strata;
+    std::uint64_t planned = 0;
+    std::uint64_t missing = 0;
+    for (std::size_t s = 0; s < strata.size(); ++s)
+    {
+        planned += strata.planned[s];
+        missing += strata.planned[s] - std::min(strata.planned[s], strata.evaluated[s]);
+    }
+    fmt::print("{} faults on {} test images", format_count(campaign.faults.size()),
+               format_count(campaign.header.images));
+    if (missing > 0)
+    {
+        fmt::print(" (limited: the error margin of the job asks for {} faults)", format_count(planned));
+    }
+    fmt::print(".\n");
+}
+
+/// The report of faults that no forest can speak of.
+StageEnd report_campaign(const Context& context, const CampaignRecord& campaign, const std::string& obstacle)
+{
+    const std::filesystem::path file = context.file("report.html");
+    const std::string stamp = fmt::format("<!-- flipstorm report 1 {} -->",
+                                          sha256_hex(campaign.header.provenance.stage_sha256 + "alone"));
+    std::error_code unreadable;
+    const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
+                         read_file(file).find(stamp) != std::string::npos;
+    if (!current)
+        write_file_durably(file, render_campaign_report(campaign, {context.job.job.name, {}}) + stamp + "\n");
+    const double tolerance = campaign.header.tolerances.front();
+    for (const ResultTable& table : {critical_share_table(campaign), layer_share_table(campaign, tolerance),
+                                     bit_share_table(campaign, tolerance)})
+    {
+        fmt::print("{}\n", render_text(table));
+    }
+    print_size(campaign);
+    fmt::print("No forest and no protection: {}.\nReport: {}\n", obstacle, file.string());
+    std::fflush(stdout);
+    return StageEnd::complete;
+}
+
 StageEnd report_on_root(const Context& context)
 {
     need_input(context.campaign_file(), "inject");
+    const CampaignRecord campaign = read_campaign(context.campaign_file());
+    const std::string obstacle =
+        naming(context.campaign_file(), [&] { return why_not_learnt(campaign.header); });
+    if (!obstacle.empty()) return report_campaign(context, campaign, obstacle);
     need_input(context.forest_file(), "forest");
     need_input(context.file("protection.h5"), "harden");
-    const CampaignRecord campaign = read_campaign(context.campaign_file());
     const ForestRecord forest = read_forest(context.forest_file());
     const ProtectionRecord protection = read_protection(context.file("protection.h5"));
     require_same_campaign(context, campaign, forest);
@@ -130,19 +179,8 @@ StageEnd report_on_root(const Context& context)
     {
         fmt::print("{}\n", render_text(table));
     }
-    const std::uint64_t planned = [&] {
-        std::uint64_t sum = 0;
-        for (const std::uint64_t size : campaign.header.strata.planned)
-            sum += size;
-        return sum;
-    }();
-    fmt::print("{} faults on {} test images", format_count(campaign.faults.size()),
-               format_count(campaign.header.images));
-    if (campaign.faults.size() < planned)
-    {
-        fmt::print(" (limited: the error margin of the job asks for {} faults)", format_count(planned));
-    }
-    fmt::print(".\nReport: {}\n", file.string());
+    print_size(campaign);
+    fmt::print("Report: {}\n", file.string());
     std::fflush(stdout);
     return StageEnd::complete;
 }

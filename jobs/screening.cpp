@@ -82,32 +82,43 @@ double first_audit_share(const ScreenPolicy& policy, std::uint64_t pairs)
     return std::min(1.0, std::max(policy.audit_share, needed_share(policy, pairs)));
 }
 
-LayerScreening screening_of(const ScreenPolicy& policy, const LayerWork& work, const LevelTotals& done)
+LayerScreening first_screening(const ScreenPolicy& policy, std::uint64_t pairs)
 {
     LayerScreening layer;
     layer.screen = kExactScreen;
-    const double share = first_audit_share(policy, work.pairs);
+    const double share = first_audit_share(policy, pairs);
     if (policy.screened && share < 1)
     {
         layer.level = ScreenLevel::as_asked;
         layer.screen = {policy.kappa, policy.tau, share};
     }
-    while (true)
+    return layer;
+}
+
+void judge_screen(LayerScreening& layer, const ScreenPolicy& policy, const LayerWork& work,
+                  const ScreenTotals& totals)
+{
+    const bool exact = layer.level == ScreenLevel::exact;
+    FS_REQUIRE(totals.chunks == work.chunks, "{} chunks done of a layer with {}", totals.chunks, work.chunks);
+    const double bound = screen_bound95(totals.screened, totals.audited, totals.disagreements);
+    layer.complete = exact || bound <= policy.bound;
+    if (work.chunks > 0)
+        layer.trials.push_back({layer.level, layer.screen, totals, bound, layer.complete, work.pairs});
+    if (!layer.complete) move_on(layer, policy, totals);
+}
+
+LayerScreening screening_of(const ScreenPolicy& policy, const LayerWork& work, const LevelTotals& done)
+{
+    LayerScreening layer = first_screening(policy, work.pairs);
+    while (!layer.complete)
     {
         const ScreenTotals& totals = done.at(static_cast<std::size_t>(layer.level));
-        const bool exact = layer.level == ScreenLevel::exact;
-        FS_REQUIRE(totals.chunks <= work.chunks, "{} chunks done of a layer with {}", totals.chunks,
-                   work.chunks);
-        FS_REQUIRE(!exact || totals.screened == 0, "{} pairs screened of a layer that is evaluated exactly",
-                   totals.screened);
-        if (totals.chunks < work.chunks) return layer;
-        const double bound = screen_bound95(totals.screened, totals.audited, totals.disagreements);
-        layer.complete = exact || bound <= policy.bound;
-        if (work.chunks > 0)
-            layer.trials.push_back({layer.level, layer.screen, totals, bound, layer.complete});
-        if (layer.complete) return layer;
-        move_on(layer, policy, totals);
+        FS_REQUIRE(layer.level != ScreenLevel::exact || totals.screened == 0,
+                   "{} pairs screened of a layer that is evaluated exactly", totals.screened);
+        if (totals.chunks < work.chunks) break;
+        judge_screen(layer, policy, work, totals);
     }
+    return layer;
 }
 
 }  // namespace flipstorm

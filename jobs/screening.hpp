@@ -81,8 +81,9 @@ struct ScreenTrial
     ScreenLevel level = ScreenLevel::exact;
     Screen screen;
     ScreenTotals totals;
-    double bound95 = 0;  ///< on the share of wrong pairs among the screened ones
-    bool kept = true;    ///< false: above the policy's bound, to be evaluated more carefully
+    double bound95 = 0;       ///< on the share of wrong pairs among the screened ones
+    bool kept = true;         ///< false: above the policy's bound, to be evaluated more carefully
+    std::uint64_t pairs = 0;  ///< of the chunks it was tried on
 };
 
 /// Where a layer stands.
@@ -93,6 +94,14 @@ struct LayerScreening
     bool complete = false;                   ///< and they are, with a screen that may be kept
     std::vector<ScreenTrial> trials;         ///< finished ones in order; the last is `level` if complete
 };
+
+/// A layer with at least so many pairs, before anything is done: as the job asks, or at `exact` where nothing
+/// is to be screened or all would be audited.
+[[nodiscard]] LayerScreening first_screening(const ScreenPolicy& policy, std::uint64_t pairs);
+
+/// Judge a layer all of whose chunks are done at its level: it is complete, or moves on as screening_of says.
+void judge_screen(LayerScreening& layer, const ScreenPolicy& policy, const LayerWork& work,
+                  const ScreenTotals& totals);
 
 /**
  * Where a layer stands after what has been done.

@@ -1,13 +1,20 @@
 #pragma once
-// Fault models: what an upset does to a stored word. Each is a function of the word alone, so that a campaign
-// needs no state; another model is another function here.
+// What a fault makes of a parameter: the word under the fault, read as a number again.
 
 #include <cstdint>
 
+#include "engine/base/word_fault.hpp"
 #include "engine/network/number_format.hpp"
 
 namespace flipstorm
 {
+
+/**
+ * Value of a parameter whose stored word has a fault. Never clamped: NaN and infinities come through.
+ *
+ * \throws Error if the fault hits a bit that the format's words do not have. Thread-safe.
+ */
+float faulty_value(NumberFormat format, float value, WordFault fault);
 
 /**
  * Value of a parameter after a single event upset flipped one bit of its stored word.

@@ -5,37 +5,67 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
+#include "engine/faults/iterative.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-std::uint64_t bits_of(const InjectableLayer& layer)
+constexpr std::uint64_t kSmallestStep = 16;
+constexpr std::uint64_t kStepShare = 8;
+constexpr std::uint64_t kLargestChunk = 2048;
+
+/// Faults of a layer: all, or those of one bit.
+std::uint64_t faults_of(const InjectableLayer& layer, UpsetModel upset, std::int32_t bit)
 {
-    return layer.weights * static_cast<std::uint64_t>(layer.word_bits);
+    return layer.weights * (bit < 0 ? faults_of_word(upset, layer.word_bits) : faults_of_bit(upset, bit));
 }
 
-std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, Scheme scheme)
+/// The layers that are to be injected.
+std::vector<InjectableLayer> chosen_layers(const std::vector<InjectableLayer>& layers,
+                                           const std::vector<std::string>& names)
+{
+    if (names.empty()) return layers;
+    std::vector<InjectableLayer> chosen;
+    for (const InjectableLayer& layer : layers)
+    {
+        if (std::find(names.begin(), names.end(), layer.name) != names.end()) chosen.push_back(layer);
+    }
+    for (const std::string& name : names)
+    {
+        const bool known = std::any_of(layers.begin(), layers.end(),
+                                       [&name](const InjectableLayer& layer) { return layer.name == name; });
+        if (known) continue;
+        std::string all;
+        for (const InjectableLayer& layer : layers)
+            all += (all.empty() ? "" : ", ") + layer.name;
+        throw JobError("campaign.layers: the network has no layer '{}' to inject; it has: {}", name, all);
+    }
+    return chosen;
+}
+
+std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
     std::vector<Stratum> strata;
-    if (scheme == Scheme::network_wise)
+    if (options.scheme == Scheme::network_wise)
     {
         Stratum all;
         for (const InjectableLayer& layer : layers)
-            all.population += bits_of(layer);
+            all.population += faults_of(layer, options.upset, -1);
         return {all};
     }
     for (const InjectableLayer& layer : layers)
     {
-        if (scheme == Scheme::layer_wise)
+        if (options.scheme == Scheme::layer_wise)
         {
-            strata.push_back({layer.id.value(), -1, bits_of(layer), 0, 0});
+            strata.push_back({layer.id.value(), -1, faults_of(layer, options.upset, -1), 0, 0});
             continue;
         }
         for (std::int32_t bit = 0; bit < layer.word_bits; ++bit)
         {
-            strata.push_back({layer.id.value(), bit, layer.weights, 0, 0});
+            const std::uint64_t population = faults_of(layer, options.upset, bit);
+            if (population > 0) strata.push_back({layer.id.value(), bit, population, 0, 0});
         }
     }
     return strata;
@@ -52,6 +82,7 @@ std::vector<std::uint64_t> allocate(std::vector<std::uint64_t> parts, std::uint6
         return counts;
     }
     std::uint64_t left = std::accumulate(parts.begin(), parts.end(), std::uint64_t{0});
+    if (draws == left) return parts;
     RandomStream random(seed, RandomPurpose::allocation, static_cast<std::uint64_t>(stratum.value()));
     for (std::uint64_t draw = 0; draw < draws; ++draw, --left)
     {
@@ -72,8 +103,37 @@ Scheme scheme_from(std::string_view name)
     if (name == "network_wise") return Scheme::network_wise;
     if (name == "layer_wise") return Scheme::layer_wise;
     if (name == "data_unaware") return Scheme::data_unaware;
+    if (name == "data_aware") return Scheme::data_aware;
+    if (name == "iterative") return Scheme::iterative;
     throw JobError(
-        "campaign.scheme: '{}' is not known; this build has: network_wise, layer_wise, data_unaware", name);
+        "campaign.scheme: '{}' is not known; it is one of: network_wise, layer_wise, data_unaware, "
+        "data_aware, iterative",
+        name);
+}
+
+std::vector<Stratum> planned_strata(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
+{
+    FS_CHECK(DataError, !layers.empty(), "the network has no convolution or linear layer to inject");
+    const std::vector<InjectableLayer> chosen = chosen_layers(layers, options.layers);
+    for (const InjectableLayer& layer : chosen)
+    {
+        FS_CHECK(JobError, faults_of_word(options.upset, layer.word_bits) > 0,
+                 "campaign.upset_bits is {}, but the words of layer '{}' have {} bits", options.upset.bits,
+                 layer.name, layer.word_bits);
+    }
+    std::vector<Stratum> strata = make_strata(chosen, options);
+    for (Stratum& stratum : strata)
+    {
+        Precision precision = options.precision;
+        if (options.scheme == Scheme::data_aware)
+        {
+            precision.proportion = options.priors.at(static_cast<std::size_t>(stratum.layer))
+                                       .at(static_cast<std::size_t>(stratum.bit));
+        }
+        stratum.planned =
+            options.exhaustive ? stratum.population : sample_size(stratum.population, precision);
+    }
+    return strata;
 }
 
 std::vector<std::uint64_t> spread_limit(const std::vector<std::uint64_t>& wanted, std::uint64_t limit)
@@ -102,38 +162,52 @@ std::vector<std::uint64_t> spread_limit(const std::vector<std::uint64_t>& wanted
 }
 
 Plan::Plan(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
-    : strata_(make_strata(layers, options.scheme))
+    : upset_(options.upset),
+      in_order_(options.exhaustive && options.limit == 0),
+      iterative_(options.scheme == Scheme::iterative),
+      strata_(planned_strata(layers, options)),
+      batches_(layers.size(), 1)
 {
-    FS_CHECK(DataError, !layers.empty(), "the network has no convolution or linear layer to inject");
     std::vector<std::uint64_t> wanted;
-    for (Stratum& stratum : strata_)
-    {
-        stratum.planned = sample_size(stratum.population, options.precision);
+    for (const Stratum& stratum : strata_)
         wanted.push_back(stratum.planned);
-    }
     FS_CHECK(JobError, options.limit == 0 || options.limit >= strata_.size(),
              "campaign.limit = {} is less than the {} strata of this scheme; each needs a fault",
              options.limit, strata_.size());
     const std::vector<std::uint64_t> drawn = options.limit > 0 ? spread_limit(wanted, options.limit) : wanted;
     for (std::size_t i = 0; i < strata_.size(); ++i)
-        strata_[i].drawn = drawn[i];
+    {
+        Stratum& stratum = strata_[i];
+        stratum.drawn = drawn[i];
+        if (!iterative_) continue;
+        const std::uint64_t pilot =
+            options.pilot > 0 ? options.pilot : smallest_sample(stratum.population, options.precision);
+        pilots_.push_back(std::min(pilot, stratum.drawn));
+    }
     add_draws(layers, options);
     add_chunks(layers, options);
 }
 
+std::uint64_t Plan::pilot(StratumId stratum) const
+{
+    FS_REQUIRE(iterative_, "a plan that is not iterative has no pilot");
+    return pilots_.at(static_cast<std::size_t>(stratum.value()));
+}
+
 void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
+    const std::vector<InjectableLayer> chosen = chosen_layers(layers, options.layers);
     for (std::size_t i = 0; i < strata_.size(); ++i)
     {
         const Stratum& stratum = strata_[i];
         const StratumId stratum_id(static_cast<std::int32_t>(i));
-        std::vector<const InjectableLayer*> members;
+        std::vector<InjectableLayer> members;
         std::vector<std::uint64_t> parts;
-        for (const InjectableLayer& layer : layers)
+        for (const InjectableLayer& layer : chosen)
         {
             if (stratum.layer >= 0 && stratum.layer != layer.id.value()) continue;
-            members.push_back(&layer);
-            parts.push_back(stratum.bit < 0 ? bits_of(layer) : layer.weights);
+            members.push_back(layer);
+            parts.push_back(faults_of(layer, upset_, stratum.bit));
         }
         const std::vector<std::uint64_t> counts = allocate(parts, stratum.drawn, options.seed, stratum_id);
         for (std::size_t m = 0; m < members.size(); ++m)
@@ -141,7 +215,8 @@ void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptio
             if (counts[m] == 0) continue;
             const std::uint64_t stream =
                 (static_cast<std::uint64_t>(i) << 32U) | static_cast<std::uint64_t>(m);
-            draws_.push_back({stratum_id, members[m]->id, size_, counts[m], members[m]->word_bits,
+            draws_.push_back({stratum_id, members[m].id, size_, counts[m], members[m].word_bits,
+                              parts[m] / members[m].weights,
                               KeyedPermutation(options.seed, RandomPurpose::sample, stream, parts[m])});
             size_ += counts[m];
         }
@@ -157,7 +232,7 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOpti
     constexpr double kSharedShare = 0.25;
     constexpr double kFaultsPerWeight = 8;
     constexpr double kSmallest = 1;
-    constexpr double kLargest = 2048;
+    constexpr auto kLargest = static_cast<double>(kLargestChunk);
     constexpr std::uint64_t kChunksPerLayer = 8;
     const auto images = static_cast<double>(std::max<std::uint64_t>(options.images, 1));
     std::int64_t network_macs = 0;  // nearly: what lies behind the first layers' channels
@@ -167,6 +242,7 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOpti
     // Draws that follow each other on one layer (the bits of a data-unaware scheme) share chunks.
     for (std::size_t d = 0; d < draws_.size();)
     {
+        const std::size_t first_draw = d;
         const LayerId layer = draws_[d].layer;
         const std::uint64_t first = draws_[d].first;
         std::uint64_t count = 0;
@@ -189,12 +265,34 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOpti
         worthwhile = std::min(worthwhile, part(2));
         const auto size =
             static_cast<std::uint64_t>(std::clamp(std::max(affordable, worthwhile), kSmallest, kLargest));
+        batches_[static_cast<std::size_t>(layer.value())] = size;
+        if (iterative_)
+        {
+            for (std::size_t k = first_draw; k < d; ++k)
+                add_steps(draws_[k], shared_macs, fault_macs, size);
+            continue;
+        }
         for (std::uint64_t done = 0; done < count; done += size)
         {
             const std::uint64_t here = std::min(size, count - done);
             chunks_.push_back({layer, FaultIndex(first + done), here,
                                shared_macs + fault_macs * static_cast<double>(here)});
         }
+    }
+}
+
+void Plan::add_steps(const Draw& draw, double shared_macs, double fault_macs, std::uint64_t batch)
+{
+    const double macs = fault_macs + shared_macs / static_cast<double>(batch);
+    std::uint64_t size = pilot(draw.stratum);
+    for (std::uint64_t done = 0; done < draw.count;)
+    {
+        const std::uint64_t here = std::min({size, draw.count - done, kLargestChunk});
+        chunks_.push_back(
+            {draw.layer, FaultIndex(draw.first + done), here, macs * static_cast<double>(here)});
+        done += here;
+        size = done < pilot(draw.stratum) ? pilot(draw.stratum) - done
+                                          : std::max(kSmallestStep, done / kStepShare);
     }
 }
 
@@ -205,11 +303,14 @@ WeightFault Plan::fault(FaultIndex index) const
         std::upper_bound(draws_.begin(), draws_.end(), index.value(),
                          [](std::uint64_t value, const Draw& draw) { return value < draw.first; });
     const Draw& draw = *std::prev(after);
-    const std::uint64_t element = draw.permutation(index.value() - draw.first);
+    const std::uint64_t k = index.value() - draw.first;
+    const std::uint64_t element = in_order_ ? k : draw.permutation(k);
+    const std::uint64_t parameter = element / draw.faults_per_weight;
+    const std::uint64_t of_weight = element % draw.faults_per_weight;
     const std::int32_t bit = strata_[static_cast<std::size_t>(draw.stratum.value())].bit;
-    if (bit >= 0) return {draw.stratum, draw.layer, element, bit};
-    const auto bits = static_cast<std::uint64_t>(draw.word_bits);
-    return {draw.stratum, draw.layer, element / bits, static_cast<std::int32_t>(element % bits)};
+    const WordFault word =
+        bit >= 0 ? word_fault_of_bit(upset_, bit, of_weight) : word_fault(upset_, draw.word_bits, of_weight);
+    return {draw.stratum, draw.layer, parameter, bit >= 0 ? bit : highest_bit(word.mask), word};
 }
 
 std::vector<ChunkId> dearest_first(const Plan& plan)

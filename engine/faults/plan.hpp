@@ -3,11 +3,13 @@
 // layers, the options and the seed; nobody stores a list of faults.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/base/ids.hpp"
 #include "engine/base/permutation.hpp"
+#include "engine/base/word_fault.hpp"
 #include "engine/faults/sample_size.hpp"
 #include "engine/network/network.hpp"
 
@@ -20,6 +22,8 @@ enum class Scheme
     network_wise,  ///< one stratum
     layer_wise,    ///< a stratum per layer
     data_unaware,  ///< a stratum per layer and bit position
+    data_aware,    ///< the same, with p of a bit from the golden weights (engine/faults/data_aware.hpp)
+    iterative,     ///< the same, with n of a stratum from what was seen of it (engine/faults/iterative.hpp)
 };
 
 /// Scheme of that name. \throws JobError naming the known ones.
@@ -29,19 +33,20 @@ Scheme scheme_from(std::string_view name);
 struct Stratum
 {
     std::int32_t layer = -1;       ///< layer id; −1: all layers
-    std::int32_t bit = -1;         ///< bit position; −1: all bits
+    std::int32_t bit = -1;         ///< bit position, of a fault of several bits the highest; −1: all bits
     std::uint64_t population = 0;  ///< faults there are
-    std::uint64_t planned = 0;     ///< sample size the precision asks for
+    std::uint64_t planned = 0;     ///< sample size the precision asks for; at most, if iterative
     std::uint64_t drawn = 0;       ///< faults this plan injects: `planned`, or fewer under a limit
 };
 
-/// A single bit flip in a stored weight.
+/// A fault of a stored weight.
 struct WeightFault
 {
     StratumId stratum;
     LayerId layer;
     std::uint64_t parameter = 0;  ///< flat row-major index in the layer's weight tensor
-    std::int32_t bit = 0;         ///< 0 = least significant
+    std::int32_t bit = 0;         ///< the highest bit that is hit; 0 = least significant
+    WordFault word;               ///< all bits that are hit, and what becomes of them
 };
 
 /// A fixed range of faults of one layer: the unit of work, of journaling and of batching.
@@ -62,11 +67,28 @@ struct PlanOptions
     std::uint64_t seed = 0;
     std::uint64_t images = 0;  ///< test images per fault; for the cost of a chunk
 
-    /// Share of the (fault, image) pairs that are followed through the network, and passes over all images that
-    /// the faults of a chunk share; they decide how large a chunk is.
+    /// Share of the (fault, image) pairs that are followed through the network, and passes over all images
+    /// that the faults of a chunk share; they decide how large a chunk is.
     double followed_share = 1;
     double shared_passes = 0;
+
+    UpsetModel upset{};
+    std::vector<std::string> layers{};  ///< names of those to inject; empty: all
+    bool exhaustive = false;            ///< every fault of them, whatever the precision asks for
+    std::uint64_t pilot = 0;  ///< faults per stratum an iterative plan starts with; 0: smallest_sample
+    /// Prior p of a critical fault by layer id and bit, for data_aware; for the others `precision` has it.
+    std::vector<std::vector<double>> priors{};
 };
+
+/**
+ * The strata of a campaign with their populations and sample sizes; `drawn` is 0. A fault of several bits
+ * belongs to the stratum of its highest bit; bits that are the highest of no fault have no stratum.
+ *
+ * \throws JobError if the precision is out of range, a layer is named that is not there, or no word has a
+ * fault of the model. Thread-safe.
+ */
+[[nodiscard]] std::vector<Stratum> planned_strata(const std::vector<InjectableLayer>& layers,
+                                                  const PlanOptions& options);
 
 /**
  * The plan.
@@ -75,7 +97,13 @@ struct PlanOptions
  * a (stratum, layer) is element `permutation(k)` of that part of the population, so a sample is without
  * replacement and a smaller limit gives a subset. How many of a stratum's draws fall on each of its layers is
  * drawn too (multivariate hypergeometric, one simulated draw at a time), which makes the whole a simple
- * random sample of the stratum.
+ * random sample of the stratum. An exhaustive plan takes the faults in their own order instead, so that those
+ * of a weight stay together.
+ *
+ * The chunks of an iterative plan hold one stratum each and cut its faults into a pilot and steps of an
+ * eighth of what lies before them (at least 16 faults), so that a campaign stops close to the sample size it
+ * finds: the smallest possible sample of a margin of 1 % at 99 % has 326 faults, the next step 40. Passes
+ * that faults share are shared by batch_faults() of them, of several chunks.
  *
  * Thread-safe: the object does not change.
  */
@@ -101,15 +129,31 @@ class Plan
         std::uint64_t first = 0;
         std::uint64_t count = 0;
         std::int32_t word_bits = 0;
+        std::uint64_t faults_per_weight = 0;
         KeyedPermutation permutation;  ///< of the layer's part of the stratum's population
     };
     [[nodiscard]] const std::vector<Draw>& draws() const { return draws_; }
 
+    [[nodiscard]] bool iterative() const { return iterative_; }
+    /// Faults of a layer that are worth evaluating together.
+    [[nodiscard]] std::uint64_t batch_faults(LayerId layer) const
+    {
+        return batches_.at(static_cast<std::size_t>(layer.value()));
+    }
+    /// Faults that an iterative campaign takes of a stratum at first. \throws Error for other plans.
+    [[nodiscard]] std::uint64_t pilot(StratumId stratum) const;
+
   private:
     void add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
     void add_chunks(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
+    void add_steps(const Draw& draw, double shared_macs, double fault_macs, std::uint64_t batch);
 
+    UpsetModel upset_;
+    bool in_order_ = false;
+    bool iterative_ = false;
     std::vector<Stratum> strata_;
+    std::vector<std::uint64_t> pilots_;   ///< by stratum
+    std::vector<std::uint64_t> batches_;  ///< by layer id
     std::vector<Draw> draws_;
     std::vector<Chunk> chunks_;
     std::uint64_t size_ = 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check a campaign with PyTorch alone: rebuild the network, flip the bits, count.
+"""Check a campaign with PyTorch alone: rebuild the network, put the faults into its words, count.
 
     check_with_pytorch.py OUT_FOLDER DATA_FOLDER [--faults 50] [--seed 1] [--effect]
 
@@ -236,6 +236,11 @@ def check_golden(campaign, logits, labels, accuracy):
     return golden, np.lexsort((golden["margin"], right)), float(error.max())
 
 
+def faulty_word(word, mask, effect):
+    """A stored word with some of its bits flipped (0), stuck at 0 (1) or stuck at 1 (2)."""
+    return word ^ mask if effect == 0 else word & ~mask if effect == 1 else word | mask
+
+
 def check_fault(row, campaign, network, images, golden, order):
     """One fault against PyTorch. Returns what kind of outcome it has."""
     fault = {name: column[row] for name, column in campaign["faults"].items()}
@@ -254,7 +259,13 @@ def check_fault(row, campaign, network, images, golden, order):
     expect((fault["out_channel"], fault["in_channel"]) == channel, f"{where}: channels")
     expect(fault["value_before"].tobytes() == before.tobytes(), f"{where}: value_before is {fault['value_before']}")
     expect(fault["sign"] == np.signbit(before), f"{where}: sign")
-    words[parameter] ^= np.uint32(1 << bit)
+    mask, effect = np.uint32(1 << bit), 0
+    if "mask" in fault:  # since version 1.2
+        mask, effect = np.uint32(fault["mask"]), int(fault["effect"])
+        expect(int(mask).bit_length() - 1 == bit and int(mask).bit_count() == campaign.attrs["upset_bits"],
+               f"{where}: mask is {mask:#x}")
+    golden_word = words[parameter]
+    words[parameter] = faulty_word(golden_word, mask, effect)
     try:
         after = flat[parameter]
         # A NaN may lose its payload on the way through a file, but not its kind.
@@ -262,7 +273,7 @@ def check_fault(row, campaign, network, images, golden, order):
                f"{where}: value_after is {fault['value_after']}, not {after}")
         logits = logits_of(network, images)
     finally:
-        words[parameter] ^= np.uint32(1 << bit)
+        words[parameter] = golden_word
     total, right = len(images), int(campaign.attrs["golden_correct"])
     evaluated = int(outcome["evaluated"])
     counts = tuple(int(outcome[name]) for name in COUNTS)

@@ -35,11 +35,11 @@ COMPLETE, USAGE, DATA, IO, STOPPED = 0, 64, 65, 74, 75
 CAMPAIGN_DATASETS = {
     "/" + group + "/" + column
     for group, columns in {
-        "layers": "name weights out_channels in_channels word_bits",
+        "layers": "name weights out_channels in_channels word_bits injected",
         "strata": "layer bit population planned evaluated",
         "golden": "label top1 margin",
         "screen": "layer level kappa tau audit_share pairs screened audited disagreements bound95 kept",
-        "faults": "stratum layer parameter out_channel in_channel bit sign value_before value_after",
+        "faults": "stratum layer parameter out_channel in_channel bit sign value_before value_after mask effect",
         "outcomes": "evaluated correct mismatches nonfinite stopped drop",
     }.items()
     for column in columns.split()

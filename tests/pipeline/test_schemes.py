@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The three sampling schemes through inject and forest: the strata cover what they say, and add up."""
+"""The sampling schemes through inject and forest: the strata cover what they say, and add up."""
 
 import math
 
@@ -15,8 +15,25 @@ KEYS = {"data__test_images": 100, "campaign__limit": LIMIT, "campaign__error_mar
 
 
 def sample_size(population, margin=0.02, t=2.58, p=0.5):
-    """Leveugle et al., DATE 2009, eq. 4."""
+    """Leveugle et al., DATE 2009, eq. 4; one fault where nothing is to be estimated."""
+    if p * (1 - p) == 0:
+        return 1
     return math.ceil(population / (1 + margin**2 * (population - 1) / (t**2 * p * (1 - p))))
+
+
+def priors(weights):
+    """p of each bit of a layer: mean distance of a flip, scaled to [0, 0.5] without outliers (Ruospo et al., 2023)."""
+    words = weights.reshape(-1).view(np.uint32)
+    golden = weights.reshape(-1).astype(np.float64)
+    distances = []
+    for bit in range(BITS):
+        with np.errstate(invalid="ignore"):
+            faulty = (words ^ np.uint32(1 << bit)).view(np.float32).astype(np.float64)
+        far = np.float64(np.finfo(np.float32).max)
+        distances.append(np.where(np.isfinite(faulty), np.abs(faulty - golden), far).mean())
+    distances = np.array(distances)
+    usual = distances[distances <= distances.mean() + 3 * distances.std()]
+    return np.clip(0.5 * (distances - usual.min()) / (usual.max() - usual.min()), 0, 0.5)
 
 
 class Schemes(PipelineTest):
@@ -27,14 +44,14 @@ class Schemes(PipelineTest):
         cls.complete("train", cls.job, "--out", model)
         cls.model = set_keys(model__file=model / "model.h5")
 
-    def campaign(self, scheme):
+    def campaign(self, scheme, proportions=None):
         out = self.folder / scheme
         options = [self.job, "--out", out, *self.model, *set_keys(campaign__scheme=scheme, **KEYS)]
         self.complete("inject", *options)
         self.complete("forest", *options)
         columns = pipeline.datasets(out / "campaign.h5")
         forest = pipeline.datasets(out / "forest.h5")
-        self.check_faults(columns)
+        self.check_faults(columns, proportions)
         self.assertTrue((forest["/samples/rows"] == LIMIT).all())
         drop = columns["/outcomes/drop"]
         self.assertEqual(list(forest["/samples/critical"]), [(drop > t).sum() for t in forest["/tolerances"]])
@@ -42,7 +59,7 @@ class Schemes(PipelineTest):
             self.assertEqual(forest["/criticality/" + layer].shape, (weights, BITS))
         return columns
 
-    def check_faults(self, columns):
+    def check_faults(self, columns, proportions=None):
         """What holds for every scheme."""
         layers = dict(zip((name.decode() for name in columns["/layers/name"]), columns["/layers/weights"]))
         self.assertEqual(layers, LENET5)
@@ -54,7 +71,9 @@ class Schemes(PipelineTest):
         self.assertEqual(list(counts), list(strata["evaluated"]))
         self.assertTrue((strata["evaluated"] > 0).all())
         self.assertTrue((strata["evaluated"] <= strata["planned"]).all())
-        self.assertEqual(list(strata["planned"]), [sample_size(int(n)) for n in strata["population"]])
+        proportions = np.full(len(strata["layer"]), 0.5) if proportions is None else proportions
+        self.assertEqual(list(strata["planned"]),
+                         [sample_size(int(n), p=p) for n, p in zip(strata["population"], proportions)])
         self.assertEqual(strata["population"].sum(), BITS * sum(LENET5.values()))
         for column in ("layer", "bit"):
             of_stratum = strata[column][faults["stratum"]]
@@ -83,6 +102,14 @@ class Schemes(PipelineTest):
                          [(layer, bit) for layer in range(5) for bit in range(BITS)])
         self.assertEqual(list(columns["/strata/population"]), [w for w in LENET5.values() for _ in range(BITS)])
         self.assertEqual(set(columns["/strata/evaluated"]), {LIMIT // (5 * BITS)})
+
+    def test_data_aware(self):
+        parameters = pipeline.datasets(self.folder / "model" / "model.h5")
+        proportions = np.concatenate([priors(parameters[f"/parameters/{layer}.weight"]) for layer in LENET5])
+        columns = self.campaign("data_aware", proportions)
+        self.assertEqual(list(columns["/strata/bit"]), list(range(BITS)) * 5)
+        self.assertEqual(proportions[30], 0.5)
+        self.assertLess(proportions[:16].max(), 0.01)
 
 
 if __name__ == "__main__":

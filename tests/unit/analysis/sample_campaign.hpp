@@ -16,7 +16,7 @@ namespace flipstorm::testing
 /// conv1 [4, 2, 3×3] and fc1 [5, 8], words of 8 bits.
 inline LayerTable sample_layers()
 {
-    return {{"conv1", "fc1"}, {72, 40}, {4, 5}, {2, 8}, {8, 8}};
+    return {{"conv1", "fc1"}, {72, 40}, {4, 5}, {2, 8}, {8, 8}, {1, 1}};
 }
 
 /// Random weights, about half of them negative.
@@ -54,6 +54,8 @@ inline void add_fault(CampaignRecord& campaign, const std::vector<LayerWeights>&
     faults.sign.push_back(std::signbit(value) ? 1 : 0);
     faults.value_before.push_back(value);
     faults.value_after.push_back(-value);
+    faults.mask.push_back(std::uint32_t{1} << bit);
+    faults.effect.push_back(0);
     OutcomeTable& outcomes = campaign.outcomes;
     outcomes.evaluated.push_back(1000);
     outcomes.correct.push_back(900);

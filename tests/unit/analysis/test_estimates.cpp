@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "analysis/fault_population.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
 #include "sample_campaign.hpp"
@@ -78,15 +79,14 @@ TEST(EstimateShare, StrataAreReweighted)
 
 TEST(EstimateShare, NoHitsAndAllHits)
 {
-    // Wilson: z² / (n + z²).
-    const double z2 = kQuantile95 * kQuantile95;
+    // Clopper and Pearson: (1 − p)^n = 0.025.
     const ShareEstimate none = estimate_share({{1'000'000'000'000, 459, 0}});
     EXPECT_EQ(none.share, 0.0);
     EXPECT_EQ(none.low, 0.0);
-    EXPECT_NEAR(none.high, z2 / (459 + z2), 1e-9);
+    EXPECT_NEAR(none.high, 1 - std::pow(0.025, 1.0 / 459), 1e-9);
     const ShareEstimate all = estimate_share({{1'000'000'000'000, 459, 459}, {1'000'000'000'000, 459, 459}});
     EXPECT_EQ(all.share, 1.0);
-    EXPECT_NEAR(all.low, 918 / (918 + z2), 1e-9);
+    EXPECT_NEAR(all.low, std::pow(0.025, 1.0 / 918), 1e-9);
     EXPECT_EQ(all.high, 1.0);
 }
 
@@ -184,6 +184,58 @@ TEST(EstimateShare, IntervalsHoldWithFewFaultsInManyStrata)
     }
 }
 
+TEST(ClopperPearsonInterval, IsTheTablesAndTheTails)
+{
+    // scipy.stats.beta.ppf(0.025, 3, 98), ppf(0.975, 4, 97)
+    const ShareInterval of_three = clopper_pearson_interval(0.03, 100);
+    EXPECT_NEAR(of_three.low, 0.006229971538306395, 1e-12);
+    EXPECT_NEAR(of_three.high, 0.08517605297428002, 1e-12);
+    EXPECT_EQ(clopper_pearson_interval(0, 20).low, 0);
+    EXPECT_NEAR(clopper_pearson_interval(0, 20).high, 1 - std::pow(0.025, 0.05), 1e-12);
+    EXPECT_NEAR(clopper_pearson_interval(1, 20).low, std::pow(0.025, 0.05), 1e-12);
+    EXPECT_EQ(clopper_pearson_interval(1, 20).high, 1);
+    EXPECT_EQ(clopper_pearson_interval(0.3, 0).high, 1);
+    const double infinite = std::numeric_limits<double>::infinity();
+    EXPECT_EQ(clopper_pearson_interval(0.3, infinite).high, 0.3);
+    // The limit and the one-sided bound of the same tail agree.
+    EXPECT_NEAR(of_three.high, clopper_pearson_upper(3, 100, 0.975), 1e-9);
+}
+
+/// How often an interval for a share of `expected` hits in 1,000 draws holds the truth: exactly, by summing
+/// the binomial distribution.
+double coverage_of_few(double expected, bool with_rule)
+{
+    constexpr std::uint64_t kDraws = 1000;
+    const double p = expected / static_cast<double>(kDraws);
+    double held = 0;
+    for (std::uint64_t hits = 0; hits < 60; ++hits)
+    {
+        const auto k = static_cast<double>(hits);
+        const double probability =
+            std::exp(std::lgamma(kDraws + 1.0) - std::lgamma(k + 1) - std::lgamma(kDraws - k + 1) +
+                     k * std::log(p) + (kDraws - k) * std::log1p(-p));
+        const ShareInterval interval =
+            with_rule ? static_cast<ShareInterval>(estimate_share({{1'000'000'000'000'000, kDraws, hits}}))
+                      : wilson_interval(k / kDraws, kDraws);
+        if (interval.low <= p && p <= interval.high) held += probability;
+    }
+    return held;
+}
+
+TEST(EstimateShare, WithFewHitsTheIntervalHoldsWhereWilsonsDoesNot)
+{
+    EXPECT_LT(coverage_of_few(0.17, false), 0.85);
+    double mean = 0;
+    int shares = 0;
+    for (double expected = 0.02; expected < 12; expected += 0.05, ++shares)
+    {
+        EXPECT_GE(coverage_of_few(expected, true), 0.925) << expected;
+        mean += coverage_of_few(expected, true);
+    }
+    EXPECT_GE(mean / shares, 0.95);
+    EXPECT_GE(coverage_of_few(0.17, true), 0.97);
+}
+
 TEST(WilsonInterval, OfNoAndOfAllDraws)
 {
     EXPECT_EQ(wilson_interval(0.3, 0).low, 0.0);
@@ -221,6 +273,85 @@ TEST(CriticalShare, OfNetworkAndLayersByHand)
     EXPECT_NEAR(share.layers[1].share, static_cast<double>(in_fc1) / 320.0, 1e-12);
     EXPECT_NEAR(share.network.share, (72.0 + static_cast<double>(in_fc1)) / 896.0, 1e-12);
     EXPECT_NEAR(estimate_critical_share(campaign, 0.05).layers[1].share, 0.0, 1e-12);
+}
+
+TEST(CriticalShare, OfBitsAndCellsByHand)
+{
+    const auto weights = testing::sample_weights(testing::sample_layers());
+    const CampaignRecord campaign =
+        testing::sample_campaign(weights);  // every bit once: 112 of each position
+    const CriticalShare share = estimate_critical_share(campaign, 0.01);
+    ASSERT_EQ(share.bits.size(), 8U);
+    double in_fc1 = 0;
+    for (std::size_t i = 0; i < campaign.faults.size(); ++i)
+        in_fc1 += campaign.faults.layer[i] == 1 && campaign.outcomes.drop[i] > 0 ? 1 : 0;
+    EXPECT_NEAR(share.bits[6].share, 72.0 / 112, 1e-12);
+    EXPECT_NEAR(share.bits[6].high, 72.0 / 112, 1e-12);  // all of them were injected
+    EXPECT_NEAR(share.bits[7].share, in_fc1 / 112, 1e-12);
+    EXPECT_EQ(share.bits[0].share, 0);
+    EXPECT_EQ(share.cells[0][6].share, 1);
+    EXPECT_EQ(share.cells[0][7].share, 0);
+    EXPECT_NEAR(share.cells[1][7].share, in_fc1 / 40, 1e-12);
+    EXPECT_EQ(share.cells[1][7].faults, 40U);
+    EXPECT_EQ(estimate_critical_share(campaign, 0.05).bits[7].share, 0);
+}
+
+// Bit 7 of conv1 is sampled ten times as densely as that of fc1: weights 72 and 40 count, not faults.
+TEST(CriticalShare, BitsReweightTheirStrata)
+{
+    const auto weights = testing::sample_weights(testing::sample_layers());
+    CampaignRecord campaign;
+    campaign.header.layers = testing::sample_layers();
+    campaign.header.tolerances = {0.01};
+    campaign.header.strata = {{0, 1}, {7, 7}, {72, 40}, {60, 6}, {60, 6}};
+    for (std::uint64_t w = 0; w < 60; ++w)
+        testing::add_fault(campaign, weights, 0, 0, w, 7, w < 6 ? 0.3 : 0.0);
+    for (std::uint64_t w = 0; w < 6; ++w)
+        testing::add_fault(campaign, weights, 1, 1, w, 7, w < 3 ? 0.3 : 0.0);
+    const CriticalShare share = estimate_critical_share(campaign, 0.01);
+    const ShareEstimate expected = estimate_share({{72, 60, 6}, {40, 6, 3}});
+    EXPECT_NEAR(share.bits[7].share, (72 * 0.1 + 40 * 0.5) / 112, 1e-12);
+    EXPECT_DOUBLE_EQ(share.bits[7].low, expected.low);
+    EXPECT_DOUBLE_EQ(share.bits[7].high, expected.high);
+    EXPECT_TRUE(std::isnan(share.bits[6].share));
+    EXPECT_TRUE(std::isnan(share.cells[0][6].share));
+}
+
+TEST(CriticalShare, PopulationsFollowTheFaultModel)
+{
+    CampaignHeader header;
+    header.layers = testing::sample_layers();  // 72 and 40 weights of 8 bits
+    header.strata = {{-1, 0, 1}, {-1, -1, 5}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
+    const auto part = [&](std::size_t stratum, std::size_t layer, std::int32_t bit = -1) {
+        return part_population(header, upset_of(header), stratum, layer, bit);
+    };
+    EXPECT_EQ(part(0, 0), 576U);
+    EXPECT_EQ(part(0, 1, 3), 40U);
+    EXPECT_EQ(part(1, 1), 0U);
+    EXPECT_EQ(part(2, 1), 40U);
+    EXPECT_EQ(part(2, 1, 5), 40U);
+    EXPECT_EQ(part(2, 1, 4), 0U);
+    header.fault_model = "stuck_at";
+    EXPECT_EQ(part(0, 0), 1152U);
+    EXPECT_EQ(part(2, 1), 80U);
+    EXPECT_EQ(why_not_learnt(header), "");
+    header.fault_model = "random_bits";
+    header.upset_bits = 3;
+    EXPECT_EQ(part(0, 0), 72U * 56U);
+    EXPECT_EQ(part(0, 0, 7), 72U * 21U);
+    EXPECT_EQ(part(2, 1), 400U);
+    EXPECT_EQ(part(0, 0, 1), 0U);
+    EXPECT_NE(why_not_learnt(header).find("upsets of 3 random bits"), std::string::npos);
+    header.layers.injected[1] = 0;
+    EXPECT_EQ(part(0, 1), 0U);
+    header.fault_model = "bit_flip";
+    header.upset_bits = 1;
+    EXPECT_NE(why_not_learnt(header).find("'fc1'"), std::string::npos);
+    header.fault_model = "bitflip";
+    EXPECT_THROW(static_cast<void>(upset_of(header)), DataError);
+    header.fault_model = "bit_flip";
+    header.upset_bits = 2;
+    EXPECT_THROW(static_cast<void>(upset_of(header)), DataError);
 }
 
 TEST(CriticalShare, LayersOfAStratumOverTheWholeNetwork)

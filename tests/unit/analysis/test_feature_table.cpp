@@ -67,6 +67,17 @@ TEST(CheckCampaign, AcceptsTheSampleAndRefusesImpossibleOnes)
     refused([](CampaignRecord& c) { c.header.strata.population[0] = 1; });
     refused([](CampaignRecord& c) { c.header.layers.weights[0] = 73; });
     refused([](CampaignRecord& c) { c.header.layers.word_bits.pop_back(); });
+    refused([](CampaignRecord& c) { c.faults.mask[3] = 1U << 7U; });
+    refused([](CampaignRecord& c) { c.faults.mask[3] |= 1U; });
+    refused([](CampaignRecord& c) { c.faults.effect[3] = 1; });
+    refused([](CampaignRecord& c) { c.faults.mask.pop_back(); });
+    refused([](CampaignRecord& c) { c.header.fault_model = "adjacent_bits"; });
+    refused([](CampaignRecord& c) { c.header.fault_model = "stuck_at"; });
+    refused([](CampaignRecord& c) { c.header.layers.injected[0] = 0; });
+    CampaignRecord stuck = good;
+    stuck.header.fault_model = "stuck_at";
+    std::fill(stuck.faults.effect.begin(), stuck.faults.effect.end(), std::uint8_t{2});
+    EXPECT_NO_THROW(check_campaign(stuck));
 }
 
 TEST(CheckCampaign, TheTrialsOfTheScreenMustBeTrueToTheirAudits)

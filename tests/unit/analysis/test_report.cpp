@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <regex>
 
 #include "analysis/protection.hpp"
 #include "analysis/tables.hpp"
 #include "analysis/train_forest.hpp"
+#include "engine/base/error.hpp"
 #include "sample_campaign.hpp"
 
 namespace flipstorm
@@ -92,6 +94,52 @@ TEST_F(Report, HasEveryTableAsRowsOfOneWidth)
         EXPECT_NE(render_text(tables[i]).find(tables[i].title), std::string::npos);
     }
     EXPECT_EQ(tables[4].marked, protection.chosen);
+}
+
+TEST_F(Report, SharesByBitLayerAndTolerance)
+{
+    const ResultTable bits = bit_share_table(campaign, 0.005);
+    ASSERT_EQ(bits.rows.size(), 8U);
+    EXPECT_EQ(bits.rows[0][0], "7");
+    // Every bit 6 of conv1 is critical, none of fc1: 72 of 112.
+    EXPECT_EQ(bits.rows[1],
+              (std::vector<std::string>{"6", "64.286", "64.286", "64.286", "72", "112"}));
+    const ResultTable cells = layer_bit_table(campaign, 0.005);
+    EXPECT_EQ(cells.columns, (std::vector<std::string>{"bit", "conv1", "fc1"}));
+    EXPECT_EQ(cells.rows[1], (std::vector<std::string>{"6", "100.00", "0.00"}));
+    const ResultTable layers = layers_by_tolerance_table(campaign);
+    EXPECT_EQ(layers.columns,
+              (std::vector<std::string>{"layer", "0.50 %", "1.00 %", "5.00 %", "50.00 %"}));
+    EXPECT_EQ(layers.rows[0][1], "12.500 [12.500, 12.500]");  // all of its faults were injected
+    EXPECT_EQ(layers.rows[0][4], "0.000 [0.000, 0.000]");
+    const ResultTable by_tolerance = bits_by_tolerance_table(campaign);
+    EXPECT_EQ(by_tolerance.rows[1][0], "6");
+    EXPECT_EQ(by_tolerance.rows[1][3], "64.286 [64.286, 64.286]");
+    EXPECT_EQ(by_tolerance.rows.size(), 8U);
+}
+
+TEST_F(Report, OfACampaignThatNoForestCanSpeakOf)
+{
+    campaign.header.fault_model = "adjacent_bits";
+    campaign.header.upset_bits = 2;
+    for (std::size_t row = 0; row < campaign.faults.size(); ++row)
+    {
+        campaign.faults.bit[row] = std::max<std::uint8_t>(campaign.faults.bit[row], 1);
+        campaign.faults.mask[row] = 3U << (campaign.faults.bit[row] - 1U);
+    }
+    const std::string html = render_campaign_report(campaign, {"bursts", {}});
+    const auto has = [&html](const std::string& part) { return html.find(part) != std::string::npos; };
+    EXPECT_TRUE(has("<h1>bursts</h1>"));
+    EXPECT_TRUE(has("statistical injection of upsets of 2 adjacent bits into the weights of 2 layers"));
+    EXPECT_TRUE(has("No forest and no protection: its faults are upsets of 2 adjacent bits"));
+    EXPECT_TRUE(has("Critical faults by bit position (highest of a fault)"));
+    EXPECT_TRUE(has("</main>"));
+    EXPECT_FALSE(has("Table II") || has("nan"));
+    ForestOptions options;
+    options.tolerances = campaign.header.tolerances;
+    options.tolerance = 0.005;
+    EXPECT_THROW(static_cast<void>(analyse_campaign(campaign, weights, options)), DataError);
+    EXPECT_THROW(static_cast<void>(choose_protection(campaign, forest, {})), DataError);
 }
 
 TEST_F(Report, ShowsWhatTheAuditsOfTheScreenFound)

@@ -51,16 +51,24 @@ CampaignRecord sample_campaign()
     header.golden_correct = 2;
     header.faults_per_second = 10.5;
     header.wall_seconds = 0.25;
-    header.layers = {{"conv1", "fc"}, {8, 6}, {2, 3}, {1, 2}, {32, 32}};
+    header.layers = {{"conv1", "fc"}, {8, 6}, {2, 3}, {1, 2}, {32, 32}, {1, 0}};
+    header.fault_model = "stuck_at";
     header.strata = {{0, -1}, {-1, 5}, {256, 192}, {100, 50}, {2, 3}};
     header.golden = {{0, 1, 2}, {0, 1, 1}, {0.5F, 1.5F, 2.5F}};
     header.screen = {8, 0.1, 0.96, 15, 5, 1, 0, 0.95, {}};
     header.screen.trials = {{0, 1, 1}, {0, 0, 3}, {8, 8, 0}, {0.1, 0.1, 0}, {0.5, 0.5, 0}, {9, 6, 6},
                             {5, 4, 0}, {1, 2, 0}, {0, 2, 0}, {0.95, 1, 0},  {1, 0, 1}};
-    campaign.faults = {
-        {0, 0, 1, 1, 1}, {0, 0, 1, 1, 1}, {0, 7, 1, 2, 5},
-        {0, 1, 0, 1, 2}, {0, 0, 1, 0, 1}, {31, 30, 5, 5, 5},
-        {0, 1, 0, 1, 0}, {1, 2, 3, 4, 5}, {-1, std::numeric_limits<float>::infinity(), 3, 4, 5}};
+    campaign.faults = {{0, 0, 1, 1, 1},
+                       {0, 0, 1, 1, 1},
+                       {0, 7, 1, 2, 5},
+                       {0, 1, 0, 1, 2},
+                       {0, 0, 1, 0, 1},
+                       {31, 30, 5, 5, 5},
+                       {0, 1, 0, 1, 0},
+                       {1, 2, 3, 4, 5},
+                       {-1, std::numeric_limits<float>::infinity(), 3, 4, 5},
+                       {1U << 31U, 1U << 30U, 32, 32, 32},
+                       {1, 2, 1, 1, 2}};
     campaign.outcomes = {{3, 3, 3, 3, 1}, {2, 0, 2, 2, 0}, {0, 3, 0, 0, 1},
                          {0, 3, 0, 0, 0}, {0, 0, 0, 0, 1}, {0, 2.0 / 3, 0, 0, 0.2}};
     return campaign;

@@ -69,6 +69,11 @@ TEST_F(RoundTrip, Campaign)
     EXPECT_EQ(got.header.layers.name, want.header.layers.name);
     EXPECT_EQ(got.header.layers.weights, want.header.layers.weights);
     EXPECT_EQ(got.header.layers.word_bits, want.header.layers.word_bits);
+    EXPECT_EQ(got.header.layers.injected, want.header.layers.injected);
+    EXPECT_EQ(got.header.fault_model, want.header.fault_model);
+    EXPECT_EQ(got.header.upset_bits, want.header.upset_bits);
+    EXPECT_EQ(got.faults.mask, want.faults.mask);
+    EXPECT_EQ(got.faults.effect, want.faults.effect);
     EXPECT_EQ(got.header.strata.layer, want.header.strata.layer);
     EXPECT_EQ(got.header.strata.bit, want.header.strata.bit);
     EXPECT_EQ(got.header.strata.planned, want.header.strata.planned);
@@ -101,7 +106,7 @@ TEST_F(RoundTrip, Campaign)
     EXPECT_EQ(got.outcomes.drop, want.outcomes.drop);
 }
 
-TEST_F(RoundTrip, ACampaignOfTheFirstMinorVersionHasNoTrialsOfTheScreen)
+TEST_F(RoundTrip, ACampaignOfTheFirstMinorVersionHasNoTrialsOfTheScreenAndSingleBitFlips)
 {
     write_whole(folder_ / "campaign.h5", sample_campaign());
     {
@@ -116,10 +121,19 @@ TEST_F(RoundTrip, ACampaignOfTheFirstMinorVersionHasNoTrialsOfTheScreen)
         {
             ASSERT_GE(H5Ldelete(screen.get(), column, H5P_DEFAULT), 0) << column;
         }
+        for (const char* column : {"/faults/mask", "/faults/effect", "/layers/injected"})
+            ASSERT_GE(H5Ldelete(file.get(), column, H5P_DEFAULT), 0) << column;
+        for (const char* attribute : {"fault_model", "upset_bits"})
+            ASSERT_GE(H5Adelete(file.get(), attribute), 0) << attribute;
     }
     const CampaignRecord got = read_campaign(folder_ / "campaign.h5");
     EXPECT_EQ(got.header.screen.trials.size(), 0U);
     EXPECT_EQ(got.header.screen.screened, 5U);
+    EXPECT_EQ(got.header.fault_model, "bit_flip");
+    EXPECT_EQ(got.header.upset_bits, 1);
+    EXPECT_EQ(got.header.layers.injected, (std::vector<std::uint8_t>{1, 1}));
+    EXPECT_EQ(got.faults.mask, (std::vector<std::uint32_t>{1U << 31U, 1U << 30U, 32, 32, 32}));
+    EXPECT_EQ(got.faults.effect, (std::vector<std::uint8_t>(5, 0)));
     EXPECT_EQ(got.outcomes.drop, sample_campaign().outcomes.drop);
 }
 

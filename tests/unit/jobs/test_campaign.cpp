@@ -46,6 +46,15 @@ TEST(CampaignDigest, ChangesWithTheScreenWhereItDecidesOutcomes)
     EXPECT_TRUE(differs([](CampaignTable& c) { c.backend = "libtorch"; }));
     EXPECT_TRUE(differs([](CampaignTable& c) { c.evaluation = "exact"; }));
     EXPECT_TRUE(differs([](CampaignTable& c) { c.evaluation = "reference"; }));
+    EXPECT_TRUE(differs([](CampaignTable& c) { c.fault_model = "stuck_at"; }));
+    EXPECT_TRUE(differs([](CampaignTable& c) { c.fault_model = "adjacent_bits"; }));
+    EXPECT_TRUE(differs([](CampaignTable& c) { c.fault_model = "adjacent_bits", c.upset_bits = 3; }));
+    EXPECT_TRUE(differs([](CampaignTable& c) { c.layers = {"fc1"}; }));
+    EXPECT_TRUE(differs([](CampaignTable& c) { c.exhaustive = true; }));
+    EXPECT_TRUE(differs([](CampaignTable& c) { c.scheme = "iterative", c.limit = 0; }));
+    EXPECT_TRUE(differs([](CampaignTable& c) { c.scheme = "iterative", c.limit = 0, c.pilot = 400; }));
+    EXPECT_FALSE(differs([](CampaignTable& c) { c.upset_bits = 3; }));
+    EXPECT_FALSE(differs([](CampaignTable& c) { c.pilot = 400; }));
     EXPECT_FALSE(differs([](CampaignTable& c) { c.journal_seconds = 1; }));
     EXPECT_FALSE(differs([](CampaignTable& c) { c.memory_budget = 1; }));
 }

@@ -99,7 +99,7 @@ scheme = "layerwise"
         "FILE:12: campaign.limit must be an integer, not a string\n"
         "FILE:13: campaign.confidence = 1.5 is out of range; it must be > 0, < 1\n"
         "FILE:14: campaign.scheme = \"layerwise\" is not known; it can be \"network_wise\", \"layer_wise\", "
-        "\"data_unaware\"; did you mean \"layer_wise\"?\n"
+        "\"data_unaware\", \"data_aware\", \"iterative\"; did you mean \"layer_wise\"?\n"
         "--set forest.trees=0: forest.trees = 0 is out of range; it must be ≥ 1, ≤ 1000000\n"
         "--set harden.bre=1e-9: unknown key 'harden.bre'; did you mean 'harden.ber'?");
 }
@@ -160,6 +160,10 @@ TEST(JobFile, WrongTypesAreNamed)
               "FILE:2: campaign.tolerances must be a list of numbers, not a list with a number with a "
               "fraction and a "
               "string");
+    EXPECT_EQ(problems_of(kSound + "campaign.exhaustive = 1"),
+              "FILE:2: campaign.exhaustive must be a boolean, not an integer");
+    EXPECT_EQ(problems_of(kSound + "campaign.exhaustive = 'yes'"),
+              "FILE:2: campaign.exhaustive must be a boolean, not a string");
     EXPECT_EQ(problems_of(kSound + "harden.options = [1]"),
               "FILE:2: harden.options must be a list of strings, not a list with an integer");
 }
@@ -265,6 +269,21 @@ TEST(JobFile, TheShortcutIsTheUsualOneOfTheArchitectureUnlessSet)
               0U);
 }
 
+TEST(JobFile, KeysOfThePlan)
+{
+    const Job job = read_text(kSound + "campaign.exhaustive = true\ncampaign.layers = ['fc1', 'fc2']");
+    EXPECT_TRUE(job.campaign.exhaustive);
+    EXPECT_EQ(job.campaign.layers, (std::vector<std::string>{"fc1", "fc2"}));
+    EXPECT_TRUE(read_text(kSound, {"campaign.exhaustive=true"}).campaign.exhaustive);
+    EXPECT_EQ(problems_of(kSound + "campaign.upset_bits = 1"),
+              "FILE:2: campaign.upset_bits = 1 is out of range; it must be ≥ 2, ≤ 32");
+    EXPECT_EQ(problems_of(kSound + "campaign.layers = ['fc1', 'fc1']"),
+              "FILE:2: campaign.layers names \"fc1\" twice");
+    EXPECT_EQ(problems_of(kSound + "campaign.scheme = 'iterative'\ncampaign.exhaustive = true"),
+              "FILE:3: campaign.exhaustive injects every fault, but campaign.scheme = \"iterative\" stops at "
+              "the error margin; take another scheme");
+}
+
 TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
 {
     struct Case
@@ -282,7 +301,10 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
         {"model.shortcut", {}, {"option-a", "projection"}},
         {"train.loss", {"bce"}, {"cross_entropy"}},
         {"campaign.target", {"feature_maps", "instructions"}, {"weights"}},
-        {"campaign.scheme", {"data_aware"}, {"network_wise", "layer_wise", "data_unaware"}},
+        {"campaign.scheme", {}, {"network_wise", "layer_wise", "data_unaware", "data_aware", "iterative"}},
+        {"campaign.fault_model",
+         {},
+         {"bit_flip", "stuck_at", "stuck_at_0", "stuck_at_1", "adjacent_bits", "random_bits"}},
         {"campaign.evaluation", {}, {"screened", "exact", "reference"}},
         {"campaign.backend", {}, {"auto", "native", "libtorch"}},
     };

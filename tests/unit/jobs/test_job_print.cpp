@@ -44,6 +44,11 @@ Job unusual_job()
     job.train.clip = 1e9;
     job.train.schedule = "constant";
     job.campaign.scheme = "data_unaware";
+    job.campaign.fault_model = "random_bits";
+    job.campaign.upset_bits = 5;
+    job.campaign.layers = {"fc1", "layer1.0.conv1"};
+    job.campaign.exhaustive = true;
+    job.campaign.pilot = 99;
     job.campaign.error_margin = 5e-324;
     job.campaign.confidence = 0.95;
     job.campaign.evaluation = "reference";
