@@ -62,9 +62,10 @@ struct PlanOptions
     std::uint64_t seed = 0;
     std::uint64_t images = 0;  ///< test images per fault; for the cost of a chunk
 
-    /// Share of the (fault, image) pairs that are followed through the network, and passes over all images that
-    /// the faults of a chunk share; they decide how large a chunk is.
+    /// Share of the (fault, image) pairs that are followed through the network, and passes over all images
+    /// that the faults of a chunk share; they decide how large a chunk is.
     double followed_share = 1;
+    std::vector<double> followed_by_bit{};  ///< the same of strata of one bit position; empty: all alike
     double shared_passes = 0;
 };
 
@@ -115,7 +116,8 @@ class Plan
     std::uint64_t size_ = 0;
 };
 
-/// Chunk ids, dearest first; equal costs in plan order. A pure function of the plan.
+/// Chunk ids, dearest first; costs within the same half power of two in plan order, so that the chunks of a
+/// layer stay together. A pure function of the plan.
 [[nodiscard]] std::vector<ChunkId> dearest_first(const Plan& plan);
 
 /**
