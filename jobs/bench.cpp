@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <numeric>
 
 #include "engine/base/permutation.hpp"
 #include "engine/base/tolerance.hpp"
@@ -49,6 +50,18 @@ std::vector<FaultIndex> bench_faults(const Plan& plan, LayerId layer, std::uint6
         faults.emplace_back(chunks[chunk]->first.value() + place - first[chunk]);
     }
     return faults;
+}
+
+std::vector<std::size_t> spread_order(std::size_t count)
+{
+    std::vector<std::size_t> order(count);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const auto place = [](std::size_t k) {
+        constexpr double kGolden = 0.6180339887498949;
+        return std::fmod(static_cast<double>(k) * kGolden, 1.0);
+    };
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
+    return order;
 }
 
 std::uint64_t chunk_faults(const Plan& plan, LayerId layer)

@@ -23,6 +23,9 @@ namespace flipstorm
 [[nodiscard]] std::vector<FaultIndex> bench_faults(const Plan& plan, LayerId layer, std::uint64_t count,
                                                    std::uint64_t seed);
 
+/// 0 … count − 1 in an order whose beginning is spread over the whole.
+[[nodiscard]] std::vector<std::size_t> spread_order(std::size_t count);
+
 /// Faults of the layer's largest chunk: how many share golden and gradient passes in a campaign.
 [[nodiscard]] std::uint64_t chunk_faults(const Plan& plan, LayerId layer);
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/base/version.hpp"
+#include "jobs/units_text.hpp"
 
 namespace flipstorm
 {
@@ -48,15 +49,6 @@ std::string rate_text(double value)
     if (std::isnan(value)) return "-";
     return value >= 100 ? format_count(static_cast<std::uint64_t>(std::llround(value)))
                         : fmt::format("{:.3g}", value);
-}
-
-std::string time_text(double seconds)
-{
-    if (std::isnan(seconds)) return "-";
-    if (seconds < 120) return fmt::format("{:.3g} s", seconds);
-    if (seconds < 7200) return fmt::format("{:.1f} min", seconds / 60);
-    return seconds < 172800 ? fmt::format("{:.1f} h", seconds / 3600)
-                            : fmt::format("{:.1f} d", seconds / 86400);
 }
 
 std::string mebibytes(std::uint64_t bytes)

@@ -1,10 +1,8 @@
 // `bench`: the same faults of a job's campaign in every evaluation mode, timed and held against each other.
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <limits>
-#include <numeric>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
@@ -45,19 +43,6 @@ std::uint64_t resident_peak()
         if (word == "VmHWM:" && status >> kibibytes) return kibibytes << 10U;
     }
     return 0;
-}
-
-/// 0 … count − 1 in an order whose beginning is spread over the whole.
-std::vector<std::size_t> spread_order(std::size_t count)
-{
-    std::vector<std::size_t> order(count);
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    const auto place = [](std::size_t k) {
-        constexpr double kGolden = 0.6180339887498949;
-        return std::fmod(static_cast<double>(k) * kGolden, 1.0);
-    };
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
-    return order;
 }
 
 /// Measures one mode.

@@ -11,28 +11,34 @@
 namespace flipstorm
 {
 
-std::unique_ptr<Campaign> load_campaign(const Context& context)
+std::unique_ptr<Campaign> plan_campaign(const Job& job, Network network)
 {
-    need_input(context.model_file(), "train");
-    auto campaign = std::make_unique<Campaign>(Campaign{load_network(context.model_file()),
-                                                        load_test_images(context.job),
+    auto campaign = std::make_unique<Campaign>(Campaign{std::move(network),
+                                                        load_test_images(job),
                                                         {},
                                                         {},
                                                         {},
                                                         {},
                                                         nullptr,
-                                                        screen_policy(context.job),
-                                                        evaluation_mode(context.job.campaign.evaluation),
+                                                        screen_policy(job),
+                                                        evaluation_mode(job.campaign.evaluation),
                                                         {}});
+    campaign->layers = injectable_layers(campaign->network);
+    const auto images = static_cast<std::uint64_t>(campaign->images.size());
+    campaign->plan = std::make_unique<Plan>(campaign->layers,
+                                            plan_options(job, campaign->network, campaign->layers, images));
+    campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), images);
+    return campaign;
+}
+
+std::unique_ptr<Campaign> load_campaign(const Context& context)
+{
+    need_input(context.model_file(), "train");
+    std::unique_ptr<Campaign> campaign = plan_campaign(context.job, load_network(context.model_file()));
     check_images(campaign->images, campaign->network.num_classes,
                  "test set for " + context.model_file().string());
     campaign->model_sha256 = digest(campaign->network);
     campaign->dataset_sha256 = digest(campaign->images);
-    campaign->layers = injectable_layers(campaign->network);
-    const auto images = static_cast<std::uint64_t>(campaign->images.size());
-    campaign->plan = std::make_unique<Plan>(
-        campaign->layers, plan_options(context.job, campaign->network, campaign->layers, images));
-    campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), images);
     campaign->stage_sha256 =
         campaign_digest(context.job, *campaign->plan, campaign->model_sha256, campaign->dataset_sha256);
     return campaign;

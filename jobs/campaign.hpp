@@ -33,6 +33,10 @@ struct Campaign
     std::vector<LayerWork> work;  ///< by layer id
 };
 
+/// The plan of the job's campaign on a network, with the test images; digests are left empty. \throws
+/// JobError, FileError, DataError
+[[nodiscard]] std::unique_ptr<Campaign> plan_campaign(const Job& job, Network network);
+
 /// The job's model, test images and plan. \throws JobError, FileError, DataError
 [[nodiscard]] std::unique_ptr<Campaign> load_campaign(const Context& context);
 

@@ -35,6 +35,14 @@ struct BenchOptions
     std::string json;  ///< file to write; empty: none
 };
 
+/// How `plan` estimates what a campaign costs.
+struct CostOptions
+{
+    double calibrate = 20;  ///< seconds of measurement, about; 0: none
+    std::string ranks;      ///< see parse_ranks; empty: those that there are
+    bool possible = true;   ///< false: the job's device is not here
+};
+
 /// The surroundings of a stage.
 struct Context
 {
@@ -50,6 +58,7 @@ struct Context
     StopConditions* stop = nullptr;
     OutLock* lock = nullptr;  ///< of the out folder, on rank 0 of a stage that writes there
     BenchOptions bench;
+    CostOptions cost;
 
     /// The out folder.
     [[nodiscard]] std::filesystem::path out() const { return job.job.out; }

@@ -15,6 +15,7 @@
 #include "jobs/job_file.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/locked_stage.hpp"
+#include "jobs/queue_simulation.hpp"
 #include "jobs/stages.hpp"
 #include "mpi/lock_holder.hpp"
 #include "mpi/placement.hpp"
@@ -41,6 +42,7 @@ struct Arguments
     bool quiet = false;
     bool all_strata = false;
     BenchOptions bench;
+    CostOptions cost;
     std::string backend;  ///< of bench; empty: the job's
 };
 
@@ -63,7 +65,7 @@ StageEnd print_plan(const Context& context)
 constexpr JobCommand kCommands[] = {
     {"run", "train (if there is no model yet), inject, forest, harden, report", run_all},
     {"train", "train the network: OUT/model.h5", run_train},
-    {"plan", "print strata, sample sizes and an estimate of the cost", print_plan},
+    {"plan", "print strata, sample sizes, cost, and the time on any number of ranks", print_plan},
     {"inject", "inject the sampled faults: OUT/campaign.h5", run_inject},
     {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest},
     {"harden", "size selective protection: OUT/protection.h5", run_harden},
@@ -102,6 +104,19 @@ void add_bench_options(CLI::App& bench, Arguments& arguments)
         "the out folder is changed. One rank only: start it without mpirun.");
 }
 
+void add_plan_options(CLI::App& plan, Arguments& arguments)
+{
+    plan.add_option("--ranks", arguments.cost.ranks,
+                    "predict the time on so many ranks like this one; 960,64x20 stands for 64 more that are "
+                    "20 times as fast")
+        ->type_name("N[xSPEED],...");
+    plan.add_option("--calibrate", arguments.cost.calibrate,
+                    "measure the cost of some faults for about so long; 0: estimate it from their arithmetic")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.0, 1e6))
+        ->capture_default_str();
+}
+
 void add_override_option(CLI::App& command, Arguments& arguments)
 {
     command
@@ -136,7 +151,10 @@ void add_commands(CLI::App& app, Arguments& arguments)
         sub->callback([&arguments, name = command.name] { arguments.command = name; });
         if (std::string(command.name) == "bench") add_bench_options(*sub, arguments);
         if (std::string(command.name) == "plan")
+        {
             sub->add_flag("--strata", arguments.all_strata, "print each stratum, however many there are");
+            add_plan_options(*sub, arguments);
+        }
     }
     CLI::App* importer = app.add_subcommand("import", "make a model file of a PyTorch network (TorchScript)");
     importer->add_option("MODEL.pt", arguments.model, "TorchScript file")->required();
@@ -225,6 +243,7 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     context.all_strata = arguments.all_strata;
     context.deadline = arguments.deadline;
     context.bench = arguments.bench;
+    context.cost = arguments.cost;
     std::vector<std::string> overrides = arguments.overrides;
     if (!arguments.backend.empty()) overrides.push_back("campaign.backend=" + arguments.backend);
     on_all(world, [&] {
@@ -236,19 +255,20 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
         if (world.is_root()) fmt::print("{}", print_job(context.job));
         return ExitCode::complete;
     }
-    if (arguments.dry_run)
-    {
-        print_plan(context);
-        return ExitCode::complete;
-    }
+    const bool planning = arguments.dry_run || arguments.command == "plan";
+    if (!context.cost.ranks.empty())
+        on_all(world, [&] { static_cast<void>(parse_ranks(context.cost.ranks)); });
     const Communicator node = world.split_by_node();
     const std::vector<CpuSet> cpus = gather_allowed_cpus(node);
+    context.cost.possible = context.job.device.kind != "cuda" || visible_cuda_devices() > 0;
     on_all(world, [&] {
-        context.device = pick_device(context.job, {node.rank(), node.size()});
+        if (!planning || context.cost.possible)
+            context.device = pick_device(context.job, {node.rank(), node.size()});
         context.threads =
             threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
                              static_cast<int>(context.job.device.threads));
     });
+    if (planning) return print_plan(context) == StageEnd::stopped ? ExitCode::stopped : ExitCode::complete;
     const ScopedSignalHandler signals;
     StopConditions stop(signals, context.deadline, context.out());
     context.stop = &stop;

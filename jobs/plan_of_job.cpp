@@ -1,6 +1,7 @@
 #include "jobs/plan_of_job.hpp"
 
 #include "engine/evaluate/evaluator.hpp"
+#include "engine/faults/bit_class.hpp"
 #include "engine/faults/data_aware.hpp"
 
 namespace flipstorm
@@ -18,6 +19,7 @@ PlanOptions plan_options(const Job& job, std::uint64_t images)
     options.layers = job.campaign.layers;
     options.exhaustive = job.campaign.exhaustive;
     options.pilot = static_cast<std::uint64_t>(job.campaign.pilot);
+    const BitClasses classes = bit_classes(number_format(job.model.format));
     switch (evaluation_mode(job.campaign.evaluation))
     {
         case EvaluationMode::reference:
@@ -29,6 +31,8 @@ PlanOptions plan_options(const Job& job, std::uint64_t images)
             // A golden pass and the backward passes of the nearest rivals; few pairs in a hundred go on.
             options.shared_passes = 3;
             options.followed_share = 1.0 / 32;
+            for (const std::size_t bits : classes.of_bit)
+                options.followed_by_bit.push_back(classes.followed[bits]);
             break;
     }
     return options;

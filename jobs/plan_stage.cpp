@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <numeric>
+#include <memory>
 
 #include "analysis/tables.hpp"
 #include "engine/evaluate/evaluator.hpp"
+#include "engine/faults/bit_class.hpp"
+#include "jobs/calibration.hpp"
+#include "jobs/campaign.hpp"
+#include "jobs/cost_print.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/plan_of_job.hpp"
 #include "jobs/plan_tables.hpp"
@@ -50,43 +54,39 @@ std::string describe_screen(const ScreenPolicy& policy, const std::vector<Inject
 std::string describe_plan(const Context& context)
 {
     const Job& job = context.job;
-    std::string text;
-    const auto network = [&] {
-        if (std::filesystem::exists(context.model_file())) return load_network(context.model_file());
-        return fresh_network(job, load_dataset(job));
-    }();
-    const auto images = static_cast<std::uint64_t>(load_test_images(job).size());
-    const std::vector<InjectableLayer> layers = injectable_layers(network);
-    PlanOptions options = plan_options(job, network, layers, images);
-    const Plan plan(layers, options);
-    options.priors = layer_priors(network, layers);
-    const bool trained = std::filesystem::exists(context.model_file());
-    text += render_text(strata_table(job, layers, plan, images, context.all_strata)) + "\n" +
-            render_text(totals_table(layers, options, trained));
+    const bool fresh = !std::filesystem::exists(context.model_file());
+    const std::unique_ptr<Campaign> campaign = plan_campaign(
+        job, fresh ? fresh_network(job, load_dataset(job)) : load_network(context.model_file()));
+    const std::vector<InjectableLayer>& layers = campaign->layers;
+    const Plan& plan = *campaign->plan;
+    const auto images = static_cast<std::uint64_t>(campaign->images.size());
+    PlanOptions options = plan_options(job, images);
+    options.priors = layer_priors(campaign->network, layers);
 
-    const double macs = std::accumulate(plan.chunks().begin(), plan.chunks().end(), 0.0,
-                                        [](double sum, const Chunk& chunk) { return sum + chunk.macs; });
-    std::int64_t activations = 0;
-    std::int64_t network_macs = 0;
-    for (std::size_t i = 0; i < network.graph.nodes().size(); ++i)
+    std::string text = render_text(strata_table(job, layers, plan, images, context.all_strata)) + "\n" +
+                       render_text(totals_table(layers, options, !fresh)) + "\n";
+    text += fmt::format("{}{} chunks; at most {} inferences.\n", plan.iterative() ? "Up to " : "",
+                        format_count(plan.chunks().size()), format_count(plan.size() * images));
+    text += describe_screen(campaign->policy, layers, campaign->work) + "\n";
+    if (!context.cost.possible)
     {
-        activations += elements(network.graph.nodes()[i].shape);
-        network_macs += network.graph.macs(NodeId(static_cast<std::int32_t>(i)));
+        return text +
+               "No estimate of the cost: the job asks for a GPU (device.kind = \"cuda\"), and here is none. "
+               "Run plan where the campaign will run.\n";
     }
-    constexpr double kFaultBytes = 80;  // of a row in campaign.h5 before compression
-    text += fmt::format(
-        "\n{}{} chunks. At most {} inferences, {:.3g} MAC ({:.1f} % of re-running the network for each "
-        "fault).\n"
-        "Memory per rank for golden activations: up to {:.0f} MiB (budget {} MiB). campaign.h5: about {:.1f} "
-        "MB.\n",
-        plan.iterative() ? "Up to " : "", format_count(plan.chunks().size()),
-        format_count(plan.size() * images), macs,
-        100.0 * macs /
-            (static_cast<double>(network_macs) * static_cast<double>(images) *
-             static_cast<double>(plan.size())),
-        static_cast<double>(activations) * static_cast<double>(images) * sizeof(float) / (1 << 20),
-        job.campaign.memory_budget, static_cast<double>(plan.size()) * kFaultBytes / 1e6 / 4);
-    return text + describe_screen(screen_policy(job), layers, work_of_layers(plan, layers.size(), images));
+    const Calibration calibration = calibrate(context, *campaign, context.cost.calibrate);
+    CostSetting setting;
+    setting.campaign = campaign.get();
+    setting.calibration = &calibration;
+    setting.device = to_string(evaluation_options(context, evaluation_mode(job.campaign.evaluation)).device);
+    setting.threads = context.threads;
+    setting.fresh = fresh;
+    setting.memory_budget = static_cast<std::uint64_t>(job.campaign.memory_budget) << 20U;
+    if (!context.cost.ranks.empty())
+        setting.ranks = parse_ranks(context.cost.ranks);
+    else if (context.world.size() > 1)
+        setting.ranks = {{static_cast<std::uint64_t>(context.world.size()), 1}};
+    return text + describe_cost(setting);
 }
 
 }  // namespace flipstorm

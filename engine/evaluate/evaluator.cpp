@@ -22,9 +22,6 @@ namespace flipstorm
 namespace
 {
 
-/// Images after which a fault may stop.
-constexpr std::int64_t kWaveImages = 400;
-
 /// Threads that feed a GPU: while one waits for its counts, the other one's work is queued.
 constexpr int kCudaThreads = 2;
 
@@ -149,7 +146,27 @@ class Evaluator::Implementation
                        static_cast<float>(golden_.margin.size());
         evaluator_ = make_evaluator();
         for (const InjectableLayer& layer : layers_)
-            static_cast<void>(budget_of(layer));
+            static_cast<void>(budget_of(layer, tile_count(), options_.threads));
+    }
+
+    [[nodiscard]] LayerMemory memory(LayerId layer_id, std::uint64_t images, int threads) const
+    {
+        FS_REQUIRE(layer_id.value() >= 0 && static_cast<std::size_t>(layer_id.value()) < layers_.size(),
+                   "layer {} of {}", layer_id.value(), layers_.size());
+        if (options_.device.cuda) threads = std::min(threads, kCudaThreads);
+        const std::size_t tiles = tiles_of(static_cast<std::int64_t>(images));
+        const Budget budget = budget_of(layers_[static_cast<std::size_t>(layer_id.value())], tiles, threads);
+        const auto there = static_cast<std::uint64_t>(std::min(budget.kept + budget.together, tiles));
+        LayerMemory memory;
+        memory.tile_images = static_cast<std::uint64_t>(tile_images_);
+        memory.tiles = tiles;
+        memory.together = budget.together;
+        memory.kept = budget.kept;
+        memory.group = evaluator_->group_size();
+        memory.prepared = there * (budget.tile.prepared + tile_bytes());
+        memory.preparing = budget.together * budget.tile.preparing;
+        memory.work = budget.tile.work * static_cast<std::uint64_t>(threads);
+        return memory;
     }
 
     [[nodiscard]] const Golden& golden() const { return golden_; }
@@ -255,33 +272,40 @@ class Evaluator::Implementation
             options_.memory_budget / (2 * static_cast<std::uint64_t>(options_.threads)));
     }
 
-    [[nodiscard]] std::size_t tile_count() const
+    [[nodiscard]] std::size_t tile_count() const { return tiles_of(images_.size()); }
+
+    [[nodiscard]] std::size_t tiles_of(std::int64_t images) const
     {
-        return static_cast<std::size_t>((images_.size() + tile_images_ - 1) / tile_images_);
+        return static_cast<std::size_t>((images + tile_images_ - 1) / tile_images_);
+    }
+
+    /// Of the images of a tile.
+    [[nodiscard]] std::uint64_t tile_bytes() const
+    {
+        return static_cast<std::uint64_t>(elements(network_.graph.input_shape()) * tile_images_) *
+               sizeof(float);
     }
 
     /// \throws JobError if the budget does not hold one tile and the work space.
-    [[nodiscard]] Budget budget_of(const InjectableLayer& layer) const
+    [[nodiscard]] Budget budget_of(const InjectableLayer& layer, std::size_t tiles, int thread_count) const
     {
         Budget budget;
         budget.tile = evaluator_->memory(layer, tile_images_);
-        const auto threads = static_cast<std::uint64_t>(options_.threads);
+        const auto threads = static_cast<std::uint64_t>(thread_count);
         const std::uint64_t work = budget.tile.work * threads;
-        const std::uint64_t images =
-            static_cast<std::uint64_t>(elements(network_.graph.input_shape()) * tile_images_) * sizeof(float);
+        const std::uint64_t images = tile_bytes();
         const std::uint64_t one =
             std::max<std::uint64_t>(1, budget.tile.prepared + budget.tile.preparing + images);
         FS_CHECK(JobError, options_.memory_budget >= one + work,
                  "campaign.memory_budget is {} MiB; for layer '{}' a tile of {} images and the work space of "
                  "{} threads need {}",
-                 options_.memory_budget >> 20U, layer.name, tile_images_, options_.threads,
-                 ((one + work) >> 20U) + 1);
+                 options_.memory_budget >> 20U, layer.name, tile_images_, threads, ((one + work) >> 20U) + 1);
         const std::uint64_t left = options_.memory_budget - work;
         budget.together = std::min<std::uint64_t>(
             {left / one, threads, static_cast<std::uint64_t>(kWaveImages / tile_images_)});
         const std::uint64_t kept =
             (left - budget.together * one) / std::max<std::uint64_t>(1, budget.tile.prepared + images);
-        budget.kept = std::min<std::uint64_t>(kept, tile_count());
+        budget.kept = std::min<std::uint64_t>(kept, tiles);
         return budget;
     }
 
@@ -294,7 +318,7 @@ class Evaluator::Implementation
             kept_.clear();
             give_back_memory();
         }
-        budget_ = budget_of(layer);
+        budget_ = budget_of(layer, tile_count(), options_.threads);
         kept_.resize(budget_.kept);
         prepared_for_ = layer.id;
         prepared_screened_ = screened;
@@ -448,6 +472,11 @@ std::optional<std::vector<Outcome>> Evaluator::evaluate(LayerId layer,
 WorkCount Evaluator::work() const
 {
     return implementation_->work();
+}
+
+LayerMemory Evaluator::memory(LayerId layer, std::uint64_t images, int threads) const
+{
+    return implementation_->memory(layer, images, threads);
 }
 
 }  // namespace flipstorm

@@ -91,6 +91,24 @@ struct WorkCount
     }
 };
 
+/// Images after which a fault may stop.
+constexpr std::int64_t kWaveImages = 400;
+
+/// How the faults of a layer are evaluated on all images, in bytes of memory; see EvaluationOptions.
+struct LayerMemory
+{
+    std::uint64_t tile_images = 0;
+    std::uint64_t tiles = 0;      ///< images are evaluated in so many parts
+    std::uint64_t together = 0;   ///< tiles prepared and evaluated at a time
+    std::uint64_t kept = 0;       ///< prepared tiles that stay for the next chunk of the layer
+    std::uint64_t group = 0;      ///< faults that a thread evaluates together on a tile
+    std::uint64_t prepared = 0;   ///< golden values and gradients, of all tiles that are there at a time
+    std::uint64_t preparing = 0;  ///< beside that, while they are computed
+    std::uint64_t work = 0;       ///< work space of all threads
+
+    [[nodiscard]] std::uint64_t total() const { return prepared + preparing + work; }
+};
+
 /// What beside the options decides where a fault stops: part of a campaign's digest.
 std::string evaluation_layout();
 
@@ -140,6 +158,13 @@ class Evaluator
                                                                const std::function<bool()>& should_stop);
 
     [[nodiscard]] WorkCount work() const;
+
+    /**
+     * Memory for a layer's faults on `images` images like these with `threads` threads, with the memory
+     * budget of the options: what an evaluator of that size would use.
+     * \throws JobError if the budget does not hold it, Error if the layer does not exist.
+     */
+    [[nodiscard]] LayerMemory memory(LayerId layer, std::uint64_t images, int threads) const;
 
   private:
     class Implementation;

@@ -1,10 +1,12 @@
 #include "engine/faults/plan.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
+#include "engine/faults/chunking.hpp"
 #include "engine/faults/iterative.hpp"
 
 namespace flipstorm
@@ -225,58 +227,43 @@ void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptio
 
 void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
-    // A chunk is what a kill can cost: some seconds on a core, unless what its faults share, golden and
-    // gradient passes, would then outweigh the faults themselves. Small campaigns still get several per
-    // layer.
-    constexpr double kChunkMacs = 1.0e11;
-    constexpr double kSharedShare = 0.25;
-    constexpr double kFaultsPerWeight = 8;
-    constexpr double kSmallest = 1;
-    constexpr auto kLargest = static_cast<double>(kLargestChunk);
-    constexpr std::uint64_t kChunksPerLayer = 8;
     const auto images = static_cast<double>(std::max<std::uint64_t>(options.images, 1));
     std::int64_t network_macs = 0;  // nearly: what lies behind the first layers' channels
     for (const InjectableLayer& layer : layers)
         network_macs = std::max(network_macs, layer.suffix_macs);
-    const double shared_macs = options.shared_passes * static_cast<double>(network_macs) * images;
     // Draws that follow each other on one layer (the bits of a data-unaware scheme) share chunks.
     for (std::size_t d = 0; d < draws_.size();)
     {
         const std::size_t first_draw = d;
-        const LayerId layer = draws_[d].layer;
-        const std::uint64_t first = draws_[d].first;
-        std::uint64_t count = 0;
-        for (; d < draws_.size() && draws_[d].layer == layer; ++d)
-            count += draws_[d].count;
-        const double fault_macs =
-            static_cast<double>(layers.at(static_cast<std::size_t>(layer.value())).suffix_macs) * images *
-            options.followed_share;
-        const auto part = [count](std::uint64_t parts) {
-            return static_cast<double>((count + parts - 1) / parts);
-        };
-        const double affordable = std::min(kChunkMacs / fault_macs, part(kChunksPerLayer));
-        // The faults of a weight share the direction of their change: where there are many, they stay
-        // together.
-        const double of_weights =
-            kFaultsPerWeight * static_cast<double>(layers[static_cast<std::size_t>(layer.value())].weights);
-        double worthwhile = shared_macs / kSharedShare / fault_macs;
-        if (shared_macs > 0 && of_weights < static_cast<double>(count))
-            worthwhile = std::max(worthwhile, of_weights);
-        worthwhile = std::min(worthwhile, part(2));
-        const auto size =
-            static_cast<std::uint64_t>(std::clamp(std::max(affordable, worthwhile), kSmallest, kLargest));
-        batches_[static_cast<std::size_t>(layer.value())] = size;
+        const InjectableLayer& layer = layers.at(static_cast<std::size_t>(draws_[d].layer.value()));
+        LayerLoad load;
+        load.shared_macs = options.shared_passes * static_cast<double>(network_macs) * images;
+        load.weights = layer.weights;
+        std::uint64_t first = draws_[d].first;
+        for (; d < draws_.size() && draws_[d].layer == layer.id; ++d)
+        {
+            const std::int32_t bit = strata_[static_cast<std::size_t>(draws_[d].stratum.value())].bit;
+            const double share = bit < 0 || options.followed_by_bit.empty()
+                                     ? options.followed_share
+                                     : options.followed_by_bit.at(static_cast<std::size_t>(bit));
+            load.runs.push_back(
+                {draws_[d].count,
+                 static_cast<double>(std::max<std::int64_t>(layer.suffix_macs, 1)) * images * share});
+        }
+        const std::vector<ChunkCut> cuts = cut_into_chunks(load);
+        std::uint64_t& batch = batches_[static_cast<std::size_t>(layer.id.value())];
+        for (const ChunkCut& cut : cuts)
+            batch = std::max(batch, cut.count);
         if (iterative_)
         {
             for (std::size_t k = first_draw; k < d; ++k)
-                add_steps(draws_[k], shared_macs, fault_macs, size);
+                add_steps(draws_[k], load.shared_macs, load.runs[k - first_draw].macs, batch);
             continue;
         }
-        for (std::uint64_t done = 0; done < count; done += size)
+        for (const ChunkCut& cut : cuts)
         {
-            const std::uint64_t here = std::min(size, count - done);
-            chunks_.push_back({layer, FaultIndex(first + done), here,
-                               shared_macs + fault_macs * static_cast<double>(here)});
+            chunks_.push_back({layer.id, FaultIndex(first), cut.count, cut.macs});
+            first += cut.count;
         }
     }
 }
@@ -315,12 +302,12 @@ WeightFault Plan::fault(FaultIndex index) const
 
 std::vector<ChunkId> dearest_first(const Plan& plan)
 {
+    // Costs are estimates: within a factor of 1.4 it matters more that a rank stays with a layer.
+    const auto level = [&](ChunkId id) { return std::floor(2 * std::log2(plan.chunks()[id.value()].macs)); };
     std::vector<ChunkId> order;
     for (std::size_t i = 0; i < plan.chunks().size(); ++i)
         order.emplace_back(i);
-    std::stable_sort(order.begin(), order.end(), [&](ChunkId a, ChunkId b) {
-        return plan.chunks()[a.value()].macs > plan.chunks()[b.value()].macs;
-    });
+    std::stable_sort(order.begin(), order.end(), [&](ChunkId a, ChunkId b) { return level(a) > level(b); });
     return order;
 }
 

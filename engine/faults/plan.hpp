@@ -70,6 +70,7 @@ struct PlanOptions
     /// Share of the (fault, image) pairs that are followed through the network, and passes over all images
     /// that the faults of a chunk share; they decide how large a chunk is.
     double followed_share = 1;
+    std::vector<double> followed_by_bit{};  ///< the same of strata of one bit position; empty: all alike
     double shared_passes = 0;
 
     UpsetModel upset{};
@@ -159,7 +160,8 @@ class Plan
     std::uint64_t size_ = 0;
 };
 
-/// Chunk ids, dearest first; equal costs in plan order. A pure function of the plan.
+/// Chunk ids, dearest first; costs within the same half power of two in plan order, so that the chunks of a
+/// layer stay together. A pure function of the plan.
 [[nodiscard]] std::vector<ChunkId> dearest_first(const Plan& plan);
 
 /**

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <set>
 #include <tuple>
@@ -143,18 +145,53 @@ TEST(Plan, BitsOfALayerAreHitEvenly)
 
 TEST(Plan, DearestFirstIsAPermutationOfFallingCost)
 {
-    const Plan plan(lenet_layers(), options(Scheme::layer_wise, 5000));
-    const std::vector<ChunkId> order = dearest_first(plan);
-    std::set<std::uint64_t> ids;
-    for (std::size_t i = 0; i < order.size(); ++i)
+    for (const Scheme scheme : {Scheme::layer_wise, Scheme::data_unaware})
     {
-        ids.insert(order[i].value());
-        if (i > 0)
+        const Plan plan(lenet_layers(), options(scheme, 5000));
+        const std::vector<ChunkId> order = dearest_first(plan);
+        std::set<std::uint64_t> ids;
+        double cheapest = plan.chunks()[order.front().value()].macs;
+        std::size_t changes = 0;  // of the layer, from a chunk to the next
+        for (std::size_t i = 0; i < order.size(); ++i)
         {
-            EXPECT_GE(plan.chunks()[order[i - 1].value()].macs, plan.chunks()[order[i].value()].macs);
+            const Chunk& chunk = plan.chunks()[order[i].value()];
+            ids.insert(order[i].value());
+            EXPECT_LE(chunk.macs, std::sqrt(2.0) * cheapest * (1 + 1e-12));
+            cheapest = std::min(cheapest, chunk.macs);
+            changes += i > 0 && chunk.layer != plan.chunks()[order[i - 1].value()].layer ? 1U : 0U;
         }
+        EXPECT_EQ(ids.size(), plan.chunks().size());
+        EXPECT_LT(changes, plan.chunks().size() / 2) << "the chunks of a layer stay together";
     }
-    EXPECT_EQ(ids.size(), plan.chunks().size());
+}
+
+// What a chunk costs follows from its faults: with bits of known cost, by their number.
+TEST(Plan, ChunksOfDearBitsHoldFewerFaults)
+{
+    PlanOptions dear = options(Scheme::data_unaware);
+    dear.followed_by_bit.assign(32, 0.01);
+    dear.followed_by_bit[30] = 1;
+    dear.shared_passes = 1;
+    const std::vector<InjectableLayer> layers = lenet_layers();
+    const Plan plan(layers, dear);
+    double shared = 0;
+    for (const InjectableLayer& layer : layers)
+        shared = std::max(shared, 1000.0 * static_cast<double>(layer.suffix_macs));
+    std::uint64_t covered = 0;
+    for (const Chunk& chunk : plan.chunks())
+    {
+        double macs = shared;
+        for (std::uint64_t k = 0; k < chunk.count; ++k)
+        {
+            const WeightFault fault = plan.fault(FaultIndex(chunk.first.value() + k));
+            macs += 1000.0 * (fault.bit == 30 ? 1 : 0.01) *
+                    static_cast<double>(layers[static_cast<std::size_t>(chunk.layer.value())].suffix_macs);
+        }
+        ASSERT_NEAR(chunk.macs, macs, 1e-9 * macs);
+        ASSERT_EQ(chunk.first.value(), covered);
+        covered += chunk.count;
+    }
+    EXPECT_EQ(covered, plan.size());
 }
 
 TEST(Plan, RefusesALimitBelowTheStrata)
