@@ -340,8 +340,8 @@ TEST_F(OutLockTest, ExactlyOneOfManyGetsIt)
 {
     testing::internal::CaptureStderr();
     // First without a lock; then each round finds the lock of a winner that has died.
-    for (int round = 0; round < 40; ++round)
-        EXPECT_EQ(winners_of(6, out_.path()), 1) << "round " << round;
+    for (int round = 0; round < 200; ++round)
+        EXPECT_EQ(winners_of(8, out_.path()), 1) << "round " << round;
     testing::internal::GetCapturedStderr();
 }
 
