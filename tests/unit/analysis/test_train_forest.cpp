@@ -166,7 +166,8 @@ TEST_F(TrainForest, RefusesBadInput)
     EXPECT_THROW(with([](ForestOptions& o) { o.test_share = 1.0; }), JobError);
     EXPECT_THROW(with([](ForestOptions& o) { o.kind = "svm"; }), JobError);
     EXPECT_THROW(analyse_campaign(campaign, {weights[0]}, options), DataError);
-    EXPECT_THROW(analyse_campaign({}, weights, options), DataError);
+    const CampaignRecord empty;
+    EXPECT_THROW(analyse_campaign(empty, weights, options), DataError);
 
     // A fault whose drop is only known to exceed 0.5 cannot be judged at 0.8.
     campaign.outcomes.drop[0] = 0.6;
