@@ -5,7 +5,7 @@
 # Exit codes are flipstorm's: 0 complete, 64 job file, 65 input data, 74 input or output, 70 internal, and 75 stopped
 # for good: by a file STOP in the out folder, after the last restart, or because a start saved nothing new.
 
-batch_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+batch_folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 
 say() { printf '%s: %s\n' "$script_name" "$*" >&2; }
 
@@ -26,10 +26,12 @@ read_site() {
   done
   if [[ -n $FLIPSTORM_MODULES ]]; then
     read -ra modules <<<"$FLIPSTORM_MODULES"
+    set +u  # few implementations of `module` bear it
     if ! module load "${modules[@]}"; then
       say "cannot load the modules '$FLIPSTORM_MODULES' of '$site'"
       return 64
     fi
+    set -u
   fi
   read -ra wrapper <<<"$FLIPSTORM_WRAPPER"
   flipstorm=("${wrapper[@]}" "${FLIPSTORM:-flipstorm}")

@@ -1,8 +1,8 @@
 #!/bin/bash
 # slurm/pipeline.sbatch on a Slurm of our own. Jobs, one after the other, on one out folder: a start that saves nothing is
-# not repeated; a file STOP ends a job for good; a cancelled job does not come back; and a job that is told to stop in
-# mid-campaign saves, goes back into the queue by itself, continues, completes, and all results are there. Then ranks
-# that do not find each other: flipstorm refuses to be two jobs on one out folder.
+# not repeated; a file STOP ends a job for good, and so does the last restart; a cancelled job does not come back; and a
+# job that is told to stop in mid-campaign saves, goes back into the queue by itself, continues, completes, and all
+# results are there. Then ranks that do not find each other: flipstorm refuses to be two jobs on one out folder.
 #
 #     tests/slurm/test_pipeline.sh FLIPSTORM_BINARY SOURCE_DIR
 
@@ -36,8 +36,22 @@ ends_as "$job" FAILED 75 0 "stopped by the file STOP in '$out'" "$log"
 rm "$out/STOP"
 passed "a file STOP ends the job"
 
-submit_batch FLIPSTORM_MAX_RESTARTS=1
-one_machine_slurm_wait 60 has_segment "$out" || fail "no segment in the journal after 60 s"
+# Counts the segments that are there; more_segments tells when there are more.
+count_segments() { find "$out" -name '*.segment' | wc -l; }
+more_segments() { (($(count_segments) > segments)); }
+# submit_and_wait NAME=VALUE…: until the job has saved something.
+submit_and_wait() {
+  segments=$(count_segments)
+  submit_batch "$@"
+  one_machine_slurm_wait 60 more_segments || fail "no new segment in the journal after 60 s"
+}
+
+submit_and_wait FLIPSTORM_MAX_RESTARTS=0
+scancel --signal=USR1 "$job"  # to the ranks, as at a time limit
+ends_as "$job" FAILED 75 0 "for the last time after 0 restart(s)" "$log"
+passed "after the last restart a job is not put back"
+
+submit_and_wait FLIPSTORM_MAX_RESTARTS=1
 scancel "$job"
 one_machine_slurm_wait 60 job_ended "$job" || fail "the cancelled job $job is $(job_field "$job" JobState)"
 [[ $(job_field "$job" JobState) == CANCELLED ]] || fail "the cancelled job $job is $(job_field "$job" JobState)"
@@ -45,11 +59,8 @@ one_machine_slurm_wait 60 one_machine_slurm_is_idle || fail "the node is not idl
 [[ -z $(squeue --noheader) ]] || fail "after scancel there is still: $(squeue)"
 passed "a cancelled job does not come back"
 
-segments=$(find "$out/journal" -name '*.segment' | wc -l)
-more_segments() { (($(find "$out/journal" -name '*.segment' | wc -l) > segments)); }
-submit_batch FLIPSTORM_MAX_RESTARTS=1
-one_machine_slurm_wait 60 more_segments || fail "no new segment in the journal after 60 s"
-scancel --signal=USR1 "$job"  # to the ranks, as at a time limit
+submit_and_wait FLIPSTORM_MAX_RESTARTS=1
+scancel --signal=USR1 "$job"
 ends_as "$job" COMPLETED 0 1 "back into the queue" "$log"
 grep -q "chunks are done already" "$log" || fail "the second start did not continue"
 has_results "$out"

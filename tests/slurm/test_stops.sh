@@ -29,7 +29,7 @@ submit_campaign() {
 
 # How long is the uninterrupted job? The interrupted one has 15 s a start, start-up included; it has to need more than
 # one, and not many. The machine may be slower or faster the next time. (Few faults that take long: `reference`.)
-limit=2000
+limit=500
 while :; do
   submit_campaign "$scratch/whole-$limit" "$limit" --time=10
   ends_as "$job" COMPLETED 0 0 "now in" "$log"
