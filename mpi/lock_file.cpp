@@ -42,11 +42,8 @@ class Applicant
 {
   public:
     /// \throws FileError
-    Applicant(const fs::path& folder, const LockHolder& self, double watch_seconds)
-        : folder_(folder),
-          self_(self),
-          watch_seconds_(watch_seconds),
-          own_(folder / (kPrefix + self.token + ".tmp"))
+    Applicant(const fs::path& folder, const LockHolder& self, const LockTimes& times)
+        : folder_(folder), self_(self), times_(times), own_(folder / (kPrefix + self.token + ".tmp"))
     {
         write_holder(own_, O_TRUNC);
     }
@@ -57,12 +54,21 @@ class Applicant
     /// Get the lock of this name. \throws HeldError if it is held, FileError if it cannot be written.
     void get(const fs::path& name)
     {
+        const Stopwatch waited;
         while (!link_to(name))
         {
             const std::optional<LockFile> found = read_lock(name);
             if (!found) continue;  // released meanwhile
             if (is_of(found, self_.token)) return;
-            if (take_over(name, *found, why_dead(name, *found))) return;
+            try
+            {
+                if (take_over(name, *found, why_dead(name, *found))) return;
+            }
+            catch (const HeldError&)
+            {
+                if (!is_here(*found) || waited.seconds() >= times_.patience) throw;
+                sleep_for(0.05);
+            }
         }
     }
 
@@ -118,7 +124,7 @@ class Applicant
         }
         if (verdict.state == LockState::silent)
         {
-            log_warning("{}; {}: watching it for {:.0f} s", in_use_by(found), verdict.reason, watch_seconds_);
+            log_warning("{}; {}: watching it for {:.0f} s", in_use_by(found), verdict.reason, times_.watch);
             watch(name, found);
         }
         return verdict.reason;
@@ -132,9 +138,7 @@ class Applicant
     [[nodiscard]] std::string advice(const fs::path& name, const LockFile& found, double silence) const
     {
         std::string text = "Wait for its end, stop it, or take another job.out (--out DIR)";
-        const bool here = found.holder && !self_.boot.empty() && found.holder->boot == self_.boot &&
-                          found.holder->pid_namespace == self_.pid_namespace;
-        if (here) return text;  // it was asked for; time will not change the answer
+        if (is_here(found)) return text;  // it was asked for; time will not change the answer
         return text + fmt::format(
                           ". Its last sign of life is {:.0f} s old: if it is dead, remove '{}', or try "
                           "again in {:.0f} s, when it is taken over unless it gives another",
@@ -142,13 +146,20 @@ class Applicant
                           std::clamp(kLongSilence - silence, 1.0, kLongSilence));
     }
 
+    /// Can the holder be asked for, as a process of this boot and process namespace?
+    [[nodiscard]] bool is_here(const LockFile& found) const
+    {
+        return found.holder && !self_.boot.empty() && found.holder->boot == self_.boot &&
+               found.holder->pid_namespace == self_.pid_namespace;
+    }
+
     /// Wait for a sign of life. \throws HeldError if there is one.
     void watch(const fs::path& name, const LockFile& found) const
     {
         const Stopwatch watched;
-        while (watched.seconds() < watch_seconds_)
+        while (watched.seconds() < times_.watch)
         {
-            sleep_for(std::min(1.0, watch_seconds_ / 10));
+            sleep_for(std::min(1.0, times_.watch / 10));
             const std::optional<LockFile> now = read_lock(name);
             if (!now) return;  // released: the next try tells
             FS_CHECK(HeldError, now->modified == found.modified, "{}. {}", in_use_by(*now),
@@ -210,7 +221,7 @@ class Applicant
 
     const fs::path& folder_;
     const LockHolder& self_;
-    double watch_seconds_;
+    const LockTimes& times_;
     fs::path own_;
     int waits_ = 0;
 };
@@ -262,9 +273,9 @@ bool is_of(const std::optional<LockFile>& lock, const std::string& token)
     return lock && lock->holder && lock->holder->token == token;
 }
 
-void acquire_lock(const fs::path& folder, const LockHolder& self, double watch_seconds)
+void acquire_lock(const fs::path& folder, const LockHolder& self, const LockTimes& times)
 {
-    Applicant(folder, self, watch_seconds).get(folder / kLockFile);
+    Applicant(folder, self, times).get(folder / kLockFile);
     ::utimensat(AT_FDCWD, (folder / kLockFile).c_str(), nullptr, 0);  // the first sign of life
     remove_old_leftovers(folder);
 }

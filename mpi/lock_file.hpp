@@ -13,6 +13,15 @@ namespace flipstorm
 /// Name of the lock in the out folder.
 inline constexpr const char* kLockFile = "lock";
 
+/// Times of a lock, in seconds of a clock that never jumps.
+struct LockTimes
+{
+    double beat = 30;     ///< between signs of life
+    double watch = 65;    ///< how long a silent holder is watched before it is taken for dead
+    double patience = 5;  ///< for a living holder on this host, which may be about to end: ranks whose
+                          ///< launcher was killed take a moment
+};
+
 /// A lock file as it is found.
 struct LockFile
 {
@@ -30,13 +39,13 @@ struct LockFile
  * Make the folder's lock file, for `self`.
  *
  * The lock is linked to its name, which only one process can. A dead holder's (judge_lock) is replaced, with
- * a log line; of several processes that find it dead exactly one succeeds. A silent holder is first watched
- * for `watch_seconds`. Time is compared with that of a file that this process writes beside the lock.
+ * a log line; of several processes that find it dead exactly one succeeds. Time is compared with
+ * that of a file that this process writes beside the lock.
  *
  * \throws FileError if another process holds the lock, naming it and what to do; or if the lock cannot be
  * written, naming the file and the system's reason.
  */
-void acquire_lock(const std::filesystem::path& folder, const LockHolder& self, double watch_seconds);
+void acquire_lock(const std::filesystem::path& folder, const LockHolder& self, const LockTimes& times);
 
 /// Give a sign of life: set the time of the lock to now. \return false if it does not bear this token any
 /// more.

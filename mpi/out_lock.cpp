@@ -25,7 +25,7 @@ OutLock::OutLock(fs::path folder, LockHolder self, LockTimes times)
     if (::access(folder_.c_str(), W_OK) != 0 && (errno == EROFS || errno == EACCES)) return;
     try
     {
-        acquire_lock(folder_, self_, times_.watch);
+        acquire_lock(folder_, self_, times_);
     }
     catch (...)
     {
@@ -84,7 +84,7 @@ void OutLock::require_held()
     if (!found)
     {
         log_warning("someone removed '{}' while it was in use: made again", name.string());
-        acquire_lock(folder_, self_, times_.watch);
+        acquire_lock(folder_, self_, times_);
         found = read_lock(name);
     }
     FS_CHECK(

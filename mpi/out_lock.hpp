@@ -9,17 +9,10 @@
 #include <string>
 #include <thread>
 
-#include "mpi/lock_holder.hpp"
+#include "mpi/lock_file.hpp"
 
 namespace flipstorm
 {
-
-/// Times of a lock, in seconds of a clock that never jumps.
-struct LockTimes
-{
-    double beat = 30;   ///< between signs of life
-    double watch = 65;  ///< how long a silent holder is watched before it is taken for dead
-};
 
 /**
  * Holds the lock of an out folder while it lives. Rank 0 makes one.

@@ -117,6 +117,21 @@ class Disk(PipelineTest):
         self.assert_same_datasets(out / "campaign.h5", many / "campaign.h5")
         self.assertEqual([str(path) for path in out.rglob("*.tmp")], [])
 
+    def test_a_limit_of_the_file_size(self):
+        """At the journal, and at the campaign: an error that names the file, not a death by a signal."""
+        room = 1024 + max(size for name, size in self.sizes.items() if name.endswith(".segment"))
+        self.assertLess(room, self.sizes["campaign.h5"])
+        for limit, phrase in ((1024, ".segment': File too large"), (room, "campaign.h5")):
+            out = self.folder / f"limit-{limit}"
+            inject = ["inject", *self.options, "--out", out]
+            command = ["prlimit", f"--fsize={limit}", self.flipstorm, *inject]
+            result = pipeline.Running([str(word) for word in command], self.environment()).wait()
+            self.assert_code(result, IO)
+            self.assertIn(phrase, result.err)
+            self.assertFalse((out / "campaign.h5").exists())
+            self.complete(*inject)
+            self.assert_same_datasets(out / "campaign.h5", self.folder / "whole" / "campaign.h5")
+
     def test_full_at_the_model(self):
         self.small_disk("size=128k")
         result = self.run_flipstorm("train", self.job, "--out", self.disk / "out")

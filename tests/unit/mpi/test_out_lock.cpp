@@ -28,7 +28,7 @@ namespace
 {
 namespace fs = std::filesystem;
 
-constexpr LockTimes kQuick{0.02, 0.3};
+constexpr LockTimes kQuick{0.02, 0.3, 0.1};
 
 class OutLockTest : public testing::Test
 {
@@ -142,6 +142,19 @@ TEST_F(OutLockTest, ADeadProcessIsFollowed)
     EXPECT_NE(said.find("took over the out folder"), std::string::npos) << said;
     EXPECT_NE(said.find("flipstorm run dead.toml"), std::string::npos) << said;
     EXPECT_NE(said.find("its process is gone"), std::string::npos) << said;
+}
+
+TEST_F(OutLockTest, AProcessThatIsAboutToEndIsWaitedFor)
+{
+    auto first = std::make_unique<OutLock>(out_.path(), this_process("first"), kQuick);
+    std::thread end([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        first.reset();
+    });
+    const OutLock second(out_.path(), this_process("second"), {0.02, 0.3, 60});
+    EXPECT_TRUE(second.held());
+    end.join();
+    EXPECT_TRUE(is_of(read_lock(lock()), second.token()));
 }
 
 TEST_F(OutLockTest, AHolderElsewhereIsRespected)
@@ -306,7 +319,7 @@ int winners_of(int processes, const fs::path& folder)
         static_cast<void>(!::read(start[0], &none, 1));  // until the parent closes it
         try
         {
-            new OutLock(folder, this_process("racer"), kQuick);
+            new OutLock(folder, this_process("racer"), {0.02, 0.3, 0});
             result = 'w';
         }
         catch (const FileError& error)
