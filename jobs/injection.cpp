@@ -10,6 +10,7 @@
 #include "engine/base/timing.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/progress.hpp"
+#include "jobs/rank_mix.hpp"
 #include "mpi/chunk_queue.hpp"
 
 namespace flipstorm
@@ -38,7 +39,8 @@ class Injection
           layers_(campaign.layers.size()),
           computed_(campaign.layers.size()),
           writer_(context.file("journal"), campaign.stage_sha256, new_start_id(world_), world_.rank(),
-                  {context.job.campaign.journal_seconds}, [this] { return watch_.seconds(); })
+                  {context.job.campaign.journal_seconds}, [this] { return watch_.seconds(); }),
+          slow_kind_(is_slow_kind(context))
     {
         for (const JournalEntry& entry : entries_)
             count(entry, decode(entry));
@@ -72,6 +74,7 @@ class Injection
             if (!reason.empty()) harvest.stop_reason = reason;
         }
         harvest.seconds = watch_.seconds();
+        harvest.waiting = waiting_of_all(harvest.seconds);
         std::uint64_t faults = 0;
         for (std::size_t l = 0; l < layers_.size(); ++l)
             faults += computed_[l][static_cast<std::size_t>(layers_[l].level)];
@@ -82,6 +85,13 @@ class Injection
     }
 
   private:
+    /// Whether this rank computes on processor cores and others on GPUs. \collective
+    [[nodiscard]] static bool is_slow_kind(const Context& context)
+    {
+        const bool gpu = evaluation_options(context, EvaluationMode::exact).device.cuda;
+        return context.world.all_reduce(std::uint64_t{gpu}, Reduce::max) != 0 && !gpu;
+    }
+
     [[nodiscard]] const Chunk& chunk(ChunkId id) const { return plan_.chunks()[id.value()]; }
     [[nodiscard]] ScreenLevel level_of(ChunkId id) const { return layers_[index_of(chunk(id).layer)].level; }
     [[nodiscard]] std::size_t place(ScreenLevel level, ChunkId id) const
@@ -96,11 +106,7 @@ class Injection
 
     void count(const JournalEntry& entry, const ChunkRecord& record)
     {
-        ScreenTotals& totals = totals_[index_of(chunk(entry.chunk).layer)].at(entry.level);
-        ++totals.chunks;
-        totals.screened += record.screened;
-        totals.audited += record.audited;
-        totals.disagreements += record.disagreements;
+        add_chunk(totals_[index_of(chunk(entry.chunk).layer)].at(entry.level), record);
     }
 
     /// What all ranks have done, by layer. \collective
@@ -124,6 +130,16 @@ class Injection
             }
         }
         return all;
+    }
+
+    /// Shares of so many seconds that the ranks did not compute. \collective
+    [[nodiscard]] WaitingTimes waiting_of_all(double seconds) const
+    {
+        const double whole = std::max(seconds, 1e-9);
+        const double each = whole * world_.size();
+        return {world_.all_reduce(waited_, Reduce::sum) / each,
+                world_.all_reduce(waited_, Reduce::max) / whole, world_.all_reduce(idle_, Reduce::sum) / each,
+                world_.all_reduce(idle_, Reduce::max) / whole, one_sided_};
     }
 
     /// Find the level of every layer, and let go of what lower levels found. \collective
@@ -196,15 +212,19 @@ class Injection
             faults_left += chunk(id).count;
         }
         std::uint64_t computed = 0;
+        double macs_here = 0;
+        Stopwatch idle;
         {
             const Stopwatch round;
-            ProgressLine progress(context_.quiet || !world_.is_root());
+            ProgressLine progress(context_.quiet || !world_.is_root(), watch_.seconds());
             ChunkQueue queue(world_, order);
+            one_sided_ = queue.is_one_sided();
             const auto state = [&] {
                 // The queue gives chunks out in order: what was taken last is still being computed.
                 const std::uint64_t ranks = static_cast<std::uint64_t>(world_.size());
                 const std::uint64_t taken = std::min<std::uint64_t>(queue.taken(), order.size());
-                const std::uint64_t finished = taken >= ranks ? taken - ranks + 1 : 1;
+                const std::uint64_t in_work = queue.is_ahead(taken) ? 2 * ranks : ranks;
+                const std::uint64_t finished = std::max(computed, taken - std::min(taken, in_work));
                 std::uint64_t finished_faults = 0;
                 for (std::uint64_t k = 0; k < finished; ++k)
                     finished_faults += chunk(order[k]).count;
@@ -219,15 +239,31 @@ class Injection
                 if (context_.deadline)
                     now.seconds_to_deadline = static_cast<double>(*context_.deadline - epoch_seconds());
                 now.critical = critical_->estimate();
+                now.ranks = world_.size();
                 return now;
             };
             const auto should_stop = [&] { return context_.stop->check().has_value(); };
-            while (!should_stop())
+            // Before every tile of images: the others get their chunks, and people their line.
+            const auto at_tile = [&] {
+                queue.progress();
+                progress.show(watch_.seconds(), state);
+                return should_stop();
+            };
+            const auto leaves = [&] {
+                const std::uint64_t taken = queue.taken();
+                if (taken == order.size()) return false;
+                return leaves_the_rest({macs_here, macs_before[taken],
+                                        macs_before.back() - macs_before[taken], chunk(order[taken]).macs,
+                                        world_.size()});
+            };
+            while (!should_stop() && !(slow_kind_ && leaves()))
             {
                 const std::optional<ChunkId> id = queue.next();
-                if (!id || !compute(*id, should_stop)) break;
+                if (!id) break;
+                if (!slow_kind_) queue.take_ahead();
+                if (!compute(*id, at_tile)) break;
                 ++computed;
-                progress.show(watch_.seconds(), state);
+                macs_here += chunk(*id).macs;
             }
             if (const auto reason = context_.stop->check())
             {
@@ -237,7 +273,10 @@ class Injection
             }
             // Before any rank judges the layers: what a verdict rests on is never lost.
             writer_.flush();
+            waited_ += queue.waited();
+            idle = Stopwatch();
         }
+        idle_ += idle.seconds();
         return world_.all_reduce(computed, Reduce::sum);
     }
 
@@ -273,6 +312,10 @@ class Injection
     std::vector<std::array<std::uint64_t, kScreenLevels>> computed_;  ///< faults, by layer and level
     std::optional<CriticalCount> critical_;                           ///< among the entries that count
     JournalWriter writer_;
+    bool slow_kind_;
+    bool one_sided_ = true;
+    double waited_ = 0;  ///< seconds for numbers of chunks
+    double idle_ = 0;    ///< seconds at the ends of rounds, for the last rank
 };
 
 }  // namespace
