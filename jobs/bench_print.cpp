@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/base/version.hpp"
+#include "jobs/json_text.hpp"
 #include "jobs/units_text.hpp"
 
 namespace flipstorm
@@ -204,56 +205,7 @@ ResultTable agreement_table(const std::vector<Agreement>& agreements)
     return table;
 }
 
-// JSON, written by hand: numbers are doubles or counts, texts are escaped.
-
-std::string json(const std::string& text)
-{
-    std::string out = "\"";
-    for (const char c : text)
-    {
-        if (c == '"' || c == '\\')
-            out += fmt::format("\\{}", c);
-        else if (static_cast<unsigned char>(c) < 0x20)
-            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        else
-            out += c;
-    }
-    return out + "\"";
-}
-
-std::string json(double value)
-{
-    return std::isfinite(value) ? fmt::format("{}", value) : "null";
-}
-
-std::string json(std::uint64_t value)
-{
-    return std::to_string(value);
-}
-
-template<class T>
-std::string json_list(const std::vector<T>& values)
-{
-    std::string out;
-    for (const T& value : values)
-        out += (out.empty() ? "" : ", ") + json(value);
-    return "[" + out + "]";
-}
-
-using Fields = std::vector<std::pair<std::string, std::string>>;
-
-std::string json_object(const Fields& fields)
-{
-    std::string out;
-    for (const auto& [name, value] : fields)
-        out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", json(name), value);
-    return "{" + out + "}";
-}
-
-std::string json_array(const std::vector<std::string>& values)
-{
-    return "[" + fmt::format("{}", fmt::join(values, ",\n  ")) + "]";
-}
+using Fields = JsonFields;
 
 Fields work_fields(const WorkCount& work)
 {

@@ -1,17 +1,25 @@
 // Stage `inject`: model.h5 and test images → journal → campaign.h5.
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 
 #include "analysis/tables.hpp"
 #include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/timing.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "jobs/campaign.hpp"
+#include "jobs/campaign_description.hpp"
 #include "jobs/campaign_rows.hpp"
 #include "jobs/injection.hpp"
+#include "jobs/job_print.hpp"
 #include "jobs/outcome_codec.hpp"
+#include "jobs/rank_mix.hpp"
 #include "jobs/stages.hpp"
 #include "mpi/out_lock.hpp"
 
@@ -19,6 +27,66 @@ namespace flipstorm
 {
 namespace
 {
+
+/// Where the ranks compute, in words. \collective
+std::string placement_of_ranks(const Context& context)
+{
+    std::array<char, 256> host{};
+    if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+    const Device device = evaluation_options(context, EvaluationMode::exact).device;
+    const std::string mine = fmt::format("{}\n{}\n{}", host.data(), to_string(device), context.threads);
+    std::vector<RankPlace> ranks;
+    for (const std::string& theirs : context.world.all_gather(mine))
+    {
+        const std::size_t first = theirs.find('\n');
+        const std::size_t second = theirs.rfind('\n');
+        ranks.push_back({theirs.substr(0, first), theirs.substr(first + 1, second - first - 1),
+                         std::stoi(theirs.substr(second + 1))});
+    }
+    return describe_ranks(ranks);
+}
+
+/// What `flipstorm status` needs to know of a campaign that starts or goes on now.
+CampaignDescription start_description(const Context& context, const Campaign& campaign,
+                                      const std::string& placement)
+{
+    CampaignDescription description;
+    try
+    {
+        const auto earlier = read_description(context.out());
+        if (earlier && earlier->stage_sha256 == campaign.stage_sha256 && !context.fresh)
+            description.starts = earlier->starts + 1;
+    }
+    catch (const FileError& error)
+    {
+        log_warning("{}; it is replaced", error.what());
+    }
+    description.stage_sha256 = campaign.stage_sha256;
+    description.model_sha256 = campaign.model_sha256;
+    description.dataset_sha256 = campaign.dataset_sha256;
+    description.model_file = std::filesystem::absolute(context.model_file()).string();
+    description.images = static_cast<std::uint64_t>(campaign.images.size());
+    description.faults = campaign.plan->size();
+    description.chunks = campaign.plan->chunks().size();
+    description.started = epoch_seconds();
+    description.ranks = static_cast<std::uint64_t>(context.world.size());
+    description.placement = placement;
+    description.deadline = context.deadline;
+    description.job = canonical_job(context.job);
+    return description;
+}
+
+/// Say how long ranks waited instead of computing.
+void log_waiting(const WaitingTimes& waiting)
+{
+    log_info(
+        "waiting: {} % of the ranks' time for chunks (at most {} % of one), {} % for the last rank at the "
+        "end "
+        "(at most {} %); {}",
+        format_percent(waiting.next, 3), format_percent(waiting.next_most, 3), format_percent(waiting.end),
+        format_percent(waiting.end_most),
+        waiting.one_sided ? "one-sided counter" : "counter asked by messages");
+}
 
 /// First row of a rank's share of the faults.
 std::uint64_t first_row_of(std::uint64_t rows, int rank, int size)
@@ -249,16 +317,28 @@ StageEnd run_inject(const Context& context)
         journal = read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size());
     });
     const Golden& golden = evaluator->golden();
-    log_info(
-        "injecting {}{} faults into {} layers on {} images ({:.2f} % correct): {} rank(s), {}, {} thread(s) "
-        "each",
-        campaign.plan->iterative() ? "at most " : "", campaign.plan->size(),
-        injected_layers(context, campaign), golden.images(),
-        100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), world.size(),
-        to_string(context.device), context.threads);
+    const std::string placement = placement_of_ranks(context);
+    log_info("injecting {}{} faults into {} layers on {} images ({:.2f} % correct): {}",
+             campaign.plan->iterative() ? "at most " : "", campaign.plan->size(),
+             injected_layers(context, campaign), golden.images(),
+             100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), placement);
+    CampaignDescription description;
+    if (world.is_root())
+    {
+        description = start_description(context, campaign, placement);
+        write_description(context.out(), description);
+    }
+    const auto describe_end = [&](const std::string& reason) {
+        if (!world.is_root()) return;
+        description.ended = epoch_seconds();
+        description.reason = reason;
+        write_description(context.out(), description);
+    };
     const Harvest harvest = inject_missing(context, campaign, *evaluator, std::move(journal));
+    if (world.size() > 1) log_waiting(harvest.waiting);
     if (harvest.missing > 0)
     {
+        describe_end(harvest.stop_reason);
         if (world.is_root())
         {
             log_warning("stopped by {}: {} of {} chunks are left; run the same command{} to go on",
@@ -272,6 +352,7 @@ StageEnd run_inject(const Context& context)
         return StageEnd::complete;
     });
     write_outcomes(context, campaign, golden, harvest);
+    describe_end("complete");
     log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(),
              CampaignRows(*campaign.plan, harvest.chunks).size(), harvest.faults, harvest.seconds,
              static_cast<double>(harvest.faults) / harvest.seconds);

@@ -9,10 +9,10 @@
 #include "analysis/tables.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
-#include "engine/base/tolerance.hpp"
 #include "jobs/course.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/progress.hpp"
+#include "jobs/rank_mix.hpp"
 #include "mpi/chunk_queue.hpp"
 
 namespace flipstorm
@@ -45,7 +45,8 @@ class Injection
           layers_(campaign.layers.size()),
           computed_(campaign.layers.size()),
           writer_(context.file("journal"), campaign.stage_sha256, new_start_id(world_), world_.rank(),
-                  {context.job.campaign.journal_seconds}, [this] { return watch_.seconds(); })
+                  {context.job.campaign.journal_seconds}, [this] { return watch_.seconds(); }),
+          slow_kind_(is_slow_kind(context))
     {
         for (const JournalEntry& entry : entries_)
             count(entry, decode(entry));
@@ -86,6 +87,7 @@ class Injection
             if (!reason.empty()) harvest.stop_reason = reason;
         }
         harvest.seconds = watch_.seconds();
+        harvest.waiting = waiting_of_all(harvest.seconds);
         std::uint64_t faults = 0;
         for (std::size_t l = 0; l < layers_.size(); ++l)
             faults += computed_[l][static_cast<std::size_t>(layers_[l].level)];
@@ -99,6 +101,13 @@ class Injection
     }
 
   private:
+    /// Whether this rank computes on processor cores and others on GPUs. \collective
+    [[nodiscard]] static bool is_slow_kind(const Context& context)
+    {
+        const bool gpu = evaluation_options(context, EvaluationMode::exact).device.cuda;
+        return context.world.all_reduce(std::uint64_t{gpu}, Reduce::max) != 0 && !gpu;
+    }
+
     [[nodiscard]] const Chunk& chunk(ChunkId id) const { return plan_.chunks()[id.value()]; }
     [[nodiscard]] ScreenLevel level_of(ChunkId id) const { return layers_[index_of(chunk(id).layer)].level; }
     [[nodiscard]] std::size_t place(ScreenLevel level, ChunkId id) const
@@ -113,20 +122,14 @@ class Injection
 
     void count(const JournalEntry& entry, const ChunkRecord& record)
     {
-        ScreenTotals& totals = totals_[index_of(chunk(entry.chunk).layer)].at(entry.level);
-        ++totals.chunks;
-        totals.screened += record.screened;
-        totals.audited += record.audited;
-        totals.disagreements += record.disagreements;
+        add_chunk(totals_[index_of(chunk(entry.chunk).layer)].at(entry.level), record);
         if (!plan_.iterative()) return;
         const std::vector<double>& tolerances = context_.job.campaign.tolerances;
         const std::size_t first =
             place(static_cast<ScreenLevel>(entry.level), entry.chunk) * tolerances.size();
         for (std::size_t t = 0; t < tolerances.size(); ++t)
         {
-            hits_[first + t] = static_cast<std::uint64_t>(
-                std::count_if(record.outcomes.begin(), record.outcomes.end(),
-                              [&](const Outcome& o) { return exceeds(o.drop, tolerances[t]); }));
+            hits_[first + t] = critical_faults(record, tolerances[t]);
         }
     }
 
@@ -151,6 +154,16 @@ class Injection
             }
         }
         return all;
+    }
+
+    /// Shares of so many seconds that the ranks did not compute. \collective
+    [[nodiscard]] WaitingTimes waiting_of_all(double seconds) const
+    {
+        const double whole = std::max(seconds, 1e-9);
+        const double each = whole * world_.size();
+        return {world_.all_reduce(waited_, Reduce::sum) / each,
+                world_.all_reduce(waited_, Reduce::max) / whole, world_.all_reduce(idle_, Reduce::sum) / each,
+                world_.all_reduce(idle_, Reduce::max) / whole, one_sided_};
     }
 
     [[nodiscard]] std::uint64_t wanted_faults() const
@@ -248,15 +261,20 @@ class Injection
         }
         const std::uint64_t faults_total = wanted_faults();
         std::uint64_t computed = 0;
+        std::uint64_t batches_here = 0;
+        double macs_here = 0;
+        Stopwatch idle;
         {
             const Stopwatch round;
-            ProgressLine progress(context_.quiet || !world_.is_root());
+            ProgressLine progress(context_.quiet || !world_.is_root(), watch_.seconds());
             ChunkQueue queue(world_, order);
+            one_sided_ = queue.is_one_sided();
             const auto state = [&] {
                 // The queue gives batches out in order: what was taken last is still being computed.
                 const std::uint64_t ranks = static_cast<std::uint64_t>(world_.size());
                 const std::uint64_t taken = std::min<std::uint64_t>(queue.taken(), order.size());
-                const std::uint64_t finished = taken >= ranks ? taken - ranks + 1 : 1;
+                const std::uint64_t in_work = queue.is_ahead(taken) ? 2 * ranks : ranks;
+                const std::uint64_t finished = std::max(batches_here, taken - std::min(taken, in_work));
                 std::uint64_t finished_faults = 0;
                 for (std::uint64_t k = 0; k < finished; ++k)
                     finished_faults += faults[k];
@@ -270,17 +288,34 @@ class Injection
                 now.segment_age = writer_.seconds_since_segment();
                 now.seconds_to_deadline = context_.stop->seconds_left();
                 now.critical = critical_->estimate();
+                now.ranks = world_.size();
                 return now;
             };
             const auto should_stop = [&] { return context_.stop->check().has_value(); };
-            while (!should_stop())
+            // Before every tile of images: the others get their chunks, and people their line.
+            const auto at_tile = [&] {
+                queue.progress();
+                progress.show(watch_.seconds(), state);
+                return should_stop();
+            };
+            const auto leaves = [&] {
+                const std::uint64_t taken = queue.taken();
+                if (taken == order.size()) return false;
+                return leaves_the_rest({macs_here, macs_before[taken],
+                                        macs_before.back() - macs_before[taken], batches[taken].macs,
+                                        world_.size()});
+            };
+            while (!should_stop() && !(slow_kind_ && leaves()))
             {
                 const std::optional<ChunkId> id = queue.next();
                 if (!id) break;
-                const std::uint64_t done = compute(*by_chunk.at(*id), should_stop);
+                if (!slow_kind_) queue.take_ahead();
+                const Batch& batch = *by_chunk.at(*id);
+                const std::uint64_t done = compute(batch, at_tile);
                 if (done == 0) break;
                 computed += done;
-                progress.show(watch_.seconds(), state);
+                ++batches_here;
+                macs_here += batch.macs;
             }
             if (const auto reason = context_.stop->check())
             {
@@ -290,7 +325,10 @@ class Injection
             }
             // Before any rank judges the layers: what a verdict rests on is never lost.
             writer_.flush();
+            waited_ += queue.waited();
+            idle = Stopwatch();
         }
+        idle_ += idle.seconds();
         return world_.all_reduce(computed, Reduce::sum);
     }
 
@@ -343,6 +381,10 @@ class Injection
     std::vector<std::array<std::uint64_t, kScreenLevels>> computed_;  ///< faults, by layer and level
     std::optional<CriticalCount> critical_;                           ///< among the entries that count
     JournalWriter writer_;
+    bool slow_kind_;
+    bool one_sided_ = true;
+    double waited_ = 0;  ///< seconds for numbers of chunks
+    double idle_ = 0;    ///< seconds at the ends of rounds, for the last rank
 };
 
 }  // namespace

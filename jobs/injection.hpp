@@ -13,6 +13,16 @@
 namespace flipstorm
 {
 
+/// Shares of the loop's time that the ranks did not compute, 0 … 1.
+struct WaitingTimes
+{
+    double next = 0;       ///< for the number of their next chunk, in the mean
+    double next_most = 0;  ///< of the rank that waited longest
+    double end = 0;        ///< for the last rank to finish, in the mean
+    double end_most = 0;
+    bool one_sided = true;  ///< the counter needs no message to rank 0 and back
+};
+
 /// What the injection loop leaves behind.
 struct Harvest
 {
@@ -24,6 +34,7 @@ struct Harvest
     std::uint64_t missing = 0;             ///< chunks left to compute when the loop was stopped, on all ranks
     std::uint64_t faults = 0;  ///< whose outcomes that count were computed by this run, on all ranks
     double seconds = 0;
+    WaitingTimes waiting;
     std::string stop_reason;
 };
 

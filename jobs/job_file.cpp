@@ -387,7 +387,12 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
     {
         throw JobError("job file: {}", error.what());
     }
-    Reader reader(file.string());
+    return read_job_text(text, file.string(), overrides);
+}
+
+Job read_job_text(const std::string& text, const std::string& name, const std::vector<std::string>& overrides)
+{
+    Reader reader(name);
     reader.read_text(text);
     for (const std::string& each : overrides)
         reader.read_override(each);

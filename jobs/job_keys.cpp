@@ -275,6 +275,12 @@ std::vector<KeySpec> make_keys()
             "device", "threads", "threads per rank; 0: from the process's binding and OMP_NUM_THREADS")
             .between(0, 4096)
             .not_identity(),
+        key<&Job::device, &DeviceTable::ranks_per_gpu>("device", "ranks_per_gpu",
+                                                       "so many ranks of a node share a GPU that is visible "
+                                                       "to them; the others use the CPU, or are refused "
+                                                       "with kind = \"cuda\"; 0: all ranks share the GPUs")
+            .between(0, 4096)
+            .not_identity(),
     };
 }
 

@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <string_view>
 
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/timing.hpp"
 #include "engine/base/version.hpp"
 #include "hdf5_schema/file_summary.hpp"
 #include "jobs/agreed_error.hpp"
@@ -17,6 +19,7 @@
 #include "jobs/locked_stage.hpp"
 #include "jobs/queue_simulation.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/status_print.hpp"
 #include "mpi/lock_holder.hpp"
 #include "mpi/placement.hpp"
 #include "mpi/session.hpp"
@@ -44,6 +47,8 @@ struct Arguments
     BenchOptions bench;
     CostOptions cost;
     std::string backend;  ///< of bench; empty: the job's
+    StatusView status;
+    bool status_json = false;
 };
 
 /// A command that works on a job.
@@ -126,6 +131,26 @@ void add_override_option(CLI::App& command, Arguments& arguments)
         ->allow_extra_args(false);
 }
 
+void add_status(CLI::App& app, Arguments& arguments)
+{
+    CLI::App* status = app.add_subcommand(
+        "status", "show how the campaign of an out folder is doing, while it runs or afterwards");
+    status->add_option("OUT", arguments.out, "out folder of the job")->required();
+    status->add_flag("--json", arguments.status_json, "print one JSON object");
+    status->add_flag("--strata", arguments.status.all_strata,
+                     "a line per stratum, also if there are more than 40");
+    status
+        ->add_option("--tolerance", arguments.status.tolerance,
+                     "tolerated drop of the table, one of campaign.tolerances; else the smallest")
+        ->type_name("T");
+    status->footer(
+        "Reads the files of the folder alone, from any machine that sees it, and writes nothing. Estimates "
+        "are\n"
+        "those of the faults that are saved: what the ranks have computed since their last segment is "
+        "missing.");
+    status->callback([&arguments] { arguments.command = "status"; });
+}
+
 void add_commands(CLI::App& app, Arguments& arguments)
 {
     app.require_subcommand(1);
@@ -177,6 +202,7 @@ void add_commands(CLI::App& app, Arguments& arguments)
         "state-dict names. Its logits are compared with TorchScript's before the file is written. Then:\n"
         "    flipstorm inject JOB.toml --set model.file=MODEL.h5");
     importer->callback([&arguments] { arguments.command = "import"; });
+    add_status(app, arguments);
     CLI::App* inspect = app.add_subcommand("inspect", "list what is in a file of flipstorm");
     inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
     inspect->callback([&arguments] { arguments.command = "inspect"; });
@@ -203,7 +229,13 @@ Device pick_device(const Job& job, const NodePlace& place)
     FS_CHECK(JobError, job.device.kind != "cuda" || visible > 0,
              "device.kind is \"cuda\", but no GPU is usable here: none is visible, or LibTorch was built "
              "without CUDA");
-    const int index = choose_device(place.local_rank, visible);
+    const auto ranks_per_gpu = static_cast<int>(job.device.ranks_per_gpu);
+    const int index = choose_device(place.local_rank, visible, ranks_per_gpu);
+    FS_CHECK(JobError, job.device.kind != "cuda" || index >= 0,
+             "device.kind is \"cuda\", but there are {} ranks on this node for {} GPU(s) with "
+             "device.ranks_per_gpu "
+             "= {}; start fewer ranks, or use \"auto\" to let the others use the CPU",
+             place.local_size, visible, ranks_per_gpu);
     return index < 0 ? Device{} : Device{true, index};
 }
 
@@ -219,6 +251,13 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     if (arguments.command == "inspect")
     {
         if (world.is_root()) fmt::print("{}", summarise_file(arguments.file));
+        return ExitCode::complete;
+    }
+    if (arguments.command == "status")
+    {
+        const CampaignStatus status = look_at_campaign(arguments.out, epoch_seconds());
+        const auto print = arguments.status_json ? status_json : status_text;
+        fmt::print("{}", print(status, arguments.out, arguments.status));
         return ExitCode::complete;
     }
     std::function<StageEnd(const Context&)> stage;
@@ -308,7 +347,9 @@ int run_program(int argc, char** argv)
     {
         // A limit of the file size is then an error of the write, with a message, and not a silent death.
         std::signal(SIGXFSZ, SIG_IGN);
-        const MpiSession session(argc, argv);
+        // Looking at a campaign takes no MPI, and must work inside of a batch job's environment, too.
+        const bool alone = argc > 1 && std::string_view(argv[1]) == "status";
+        const MpiSession session = alone ? MpiSession() : MpiSession(argc, argv);
         const bool root = session.world().is_root();
         try
         {

@@ -1,5 +1,6 @@
 #include "jobs/outcome_codec.hpp"
 
+#include <algorithm>
 #include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/split_free.hpp>
@@ -8,6 +9,7 @@
 #include <sstream>
 
 #include "engine/base/error.hpp"
+#include "engine/base/tolerance.hpp"
 
 BOOST_CLASS_IMPLEMENTATION(flipstorm::Outcome, boost::serialization::object_serializable)
 BOOST_CLASS_IMPLEMENTATION(flipstorm::ChunkRecord, boost::serialization::object_serializable)
@@ -127,6 +129,13 @@ ChunkRecord decode_outcomes(const std::string& bytes, std::size_t count, std::ui
                  tally.evaluated, images, tally.correct, tally.mismatches, tally.nonfinite);
     }
     return record;
+}
+
+std::uint64_t critical_faults(const ChunkRecord& chunk, double tolerance)
+{
+    return static_cast<std::uint64_t>(
+        std::count_if(chunk.outcomes.begin(), chunk.outcomes.end(),
+                      [&](const Outcome& outcome) { return exceeds(outcome.drop, tolerance); }));
 }
 
 std::string encode_entries(const std::vector<JournalEntry>& entries)

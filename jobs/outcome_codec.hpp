@@ -29,6 +29,9 @@ std::string encode_outcomes(const std::vector<Outcome>& outcomes);
  */
 ChunkRecord decode_outcomes(const std::string& bytes, std::size_t count, std::uint64_t images);
 
+/// Faults of a chunk whose drop exceeds the tolerance.
+std::uint64_t critical_faults(const ChunkRecord& chunk, double tolerance);
+
 /// Journal entries as bytes, to send them to another rank, and back. \throws FileError
 std::string encode_entries(const std::vector<JournalEntry>& entries);
 std::vector<JournalEntry> decode_entries(const std::string& bytes);

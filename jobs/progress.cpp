@@ -10,18 +10,14 @@
 
 namespace flipstorm
 {
-namespace
-{
 
-std::string duration(double seconds)
+std::string duration_text(double seconds)
 {
     const auto s = static_cast<long>(std::lround(std::max(0.0, seconds)));
     if (s < 60) return fmt::format("{} s", s);
     if (s < 3600) return fmt::format("{}:{:02} min", s / 60, s % 60);
     return fmt::format("{}:{:02} h", s / 3600, s / 60 % 60);
 }
-
-}  // namespace
 
 std::string render_progress(const ProgressState& state)
 {
@@ -33,19 +29,20 @@ std::string render_progress(const ProgressState& state)
                     rate);
     if (state.critical)
     {
-        line += fmt::format(", critical {:.2f} % [{:.2f}, {:.2f}]", 100 * state.critical->share,
-                            100 * state.critical->low, 100 * state.critical->high);
+        line += fmt::format(", critical {:.2f} % [{:.2f}, {:.2f}]{}", 100 * state.critical->share,
+                            100 * state.critical->low, 100 * state.critical->high,
+                            state.ranks > 1 ? " (this rank's faults)" : "");
     }
-    line += fmt::format(", saved {} ago", duration(state.segment_age));
+    line += fmt::format(", saved {} ago", duration_text(state.segment_age));
     if (state.macs_done > 0)
     {
         const double left = state.seconds * state.macs_left / state.macs_done;
-        line += fmt::format(", {} left", duration(left));
+        line += fmt::format(", {} left", duration_text(left));
         if (state.seconds_to_deadline)
         {
             line += fmt::format(
                 left <= *state.seconds_to_deadline ? " (deadline in {})" : " (more than the deadline in {})",
-                duration(*state.seconds_to_deadline));
+                duration_text(*state.seconds_to_deadline));
         }
     }
     return line;
@@ -81,8 +78,8 @@ std::optional<ShareEstimate> CriticalCount::estimate() const
     return estimate_share(counts);
 }
 
-ProgressLine::ProgressLine(bool quiet)
-    : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) != 0), next_(terminal_ ? 0.5 : 10)
+ProgressLine::ProgressLine(bool quiet, double start)
+    : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) != 0), next_(start + (terminal_ ? 0.5 : 10))
 {}
 
 ProgressLine::~ProgressLine()

@@ -29,7 +29,11 @@ struct ProgressState
     double segment_age = 0;  ///< seconds
     std::optional<double> seconds_to_deadline;
     std::optional<ShareEstimate> critical;  ///< from the outcomes this rank knows
+    int ranks = 1;                          ///< with more, the line says whose outcomes these are
 };
+
+/// "59 s", "1:05 min", "2:30 h".
+std::string duration_text(double seconds);
 
 /// The line, without line feed.
 std::string render_progress(const ProgressState& state);
@@ -54,7 +58,8 @@ class CriticalCount
 class ProgressLine
 {
   public:
-    explicit ProgressLine(bool quiet);
+    /// `start`: seconds, as show() is given them.
+    explicit ProgressLine(bool quiet, double start = 0);
     ~ProgressLine();
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;

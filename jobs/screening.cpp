@@ -76,6 +76,14 @@ std::vector<LayerWork> work_of_layers(const Plan& plan, std::size_t layers, std:
     return work;
 }
 
+void add_chunk(ScreenTotals& totals, const ChunkRecord& chunk)
+{
+    ++totals.chunks;
+    totals.screened += chunk.screened;
+    totals.audited += chunk.audited;
+    totals.disagreements += chunk.disagreements;
+}
+
 double first_audit_share(const ScreenPolicy& policy, std::uint64_t pairs)
 {
     if (pairs == 0) return 1;

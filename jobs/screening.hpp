@@ -11,6 +11,7 @@
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/faults/plan.hpp"
 #include "jobs/job.hpp"
+#include "jobs/outcome_codec.hpp"
 
 namespace flipstorm
 {
@@ -71,6 +72,9 @@ struct ScreenTotals
     std::uint64_t audited = 0;
     std::uint64_t disagreements = 0;
 };
+
+/// Add a chunk that is done.
+void add_chunk(ScreenTotals& totals, const ChunkRecord& chunk);
 
 /// By level.
 using LevelTotals = std::array<ScreenTotals, kScreenLevels>;

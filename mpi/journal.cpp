@@ -316,6 +316,32 @@ JournalContent read_journal(const fs::path& folder, const std::string& stage_dig
     return content;
 }
 
+JournalSurvey survey_journal(const fs::path& folder)
+{
+    JournalSurvey survey;
+    survey.unfinished = list_folder(folder, is_unfinished_segment).size();
+    for (const fs::path& name : list_folder(folder, is_segment))
+    {
+        try
+        {
+            Segment segment = parse_segment(read_file(name));
+            const std::string stem = name.stem().string();
+            survey.segments.push_back({name, stem.substr(0, stem.rfind("-r")),
+                                       std::move(segment.stage_digest), std::move(segment.entries)});
+        }
+        catch (const SegmentError& error)
+        {
+            survey.damaged.push_back(fmt::format("'{}': {}", name.string(), error.what()));
+        }
+        catch (const FileError& error)
+        {
+            std::error_code gone;
+            if (fs::exists(name, gone)) survey.damaged.emplace_back(error.what());
+        }
+    }
+    return survey;
+}
+
 std::vector<std::uint8_t> agree_on_done(const Communicator& communicator, JournalContent& content,
                                         std::uint64_t chunks, std::uint64_t levels)
 {

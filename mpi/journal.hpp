@@ -106,6 +106,29 @@ struct JournalContent
 [[nodiscard]] JournalContent read_journal(const std::filesystem::path& folder,
                                           const std::string& stage_digest, int rank, int size);
 
+/// A segment as it lies there, of whatever job.
+struct JournalSegment
+{
+    std::filesystem::path file;
+    std::string start_id;  ///< of the run that wrote it
+    std::string stage_digest;
+    std::vector<JournalEntry> entries;
+};
+
+/// What lies in a journal's folder.
+struct JournalSurvey
+{
+    std::vector<JournalSegment> segments;  ///< whole ones, by name
+    std::vector<std::string> damaged;      ///< the others: "'FILE': reason"
+    std::size_t unfinished = 0;            ///< being written, or left by a run that was killed
+};
+
+/**
+ * Look at a journal that others may be writing: nothing is logged, locked or refused, and a segment that
+ * vanishes meanwhile is left out. \throws FileError if the folder is there and cannot be listed.
+ */
+[[nodiscard]] JournalSurvey survey_journal(const std::filesystem::path& folder);
+
 /**
  * Agree on the chunks that are done: where several ranks have read the same chunk at the same level, the
  * lowest keeps it.

@@ -98,6 +98,8 @@ std::string library_version()
     return short_library_version({text.data(), static_cast<std::size_t>(length)});
 }
 
+MpiSession::MpiSession() : unwinding_at_start_(std::uncaught_exceptions()) {}
+
 MpiSession::MpiSession(int& argc, char**& argv) : unwinding_at_start_(std::uncaught_exceptions())
 {
     const Launch launch = detect_launch([](const char* name) { return std::getenv(name); });

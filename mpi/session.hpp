@@ -53,6 +53,9 @@ class MpiSession
      * \throws MpiError if MPI is not as the launcher meant it (check_launch) or too old. \collective
      */
     MpiSession(int& argc, char**& argv);
+
+    /// One process that leaves MPI alone, launcher or not.
+    MpiSession();
     MpiSession(const MpiSession&) = delete;
     MpiSession& operator=(const MpiSession&) = delete;
 

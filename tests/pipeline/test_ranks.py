@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The outcomes of a campaign depend neither on the number of ranks nor on that of threads; errors are said once."""
 
+import os
 import shutil
 
 import h5py
@@ -60,6 +61,32 @@ class Ranks(PipelineTest):
         self.assertTrue((columns["/outcomes/stopped"] == 0).any())
         self.assertTrue((columns["/outcomes/nonfinite"] > 0).any())
         self.assertTrue(((columns["/outcomes/drop"] != 0) & (columns["/outcomes/stopped"] == 0)).any())
+
+
+class Binding(PipelineTest):
+    """Threads of a rank come from the cores that the launcher binds it to."""
+
+    def test_threads_follow_the_binding(self):
+        if len(os.sched_getaffinity(0)) < 2:
+            self.skipTest("needs two cores")
+        out = self.folder / "out"
+        self.complete("train", self.job, "--out", out)
+        for ranks, binding, mapping, threads in (
+            (1, "core", "slot:PE=2", 2), (1, "core", "slot", 1), (2, "core", "slot", 1), (2, "none", "slot", None)
+        ):
+            with self.subTest(ranks=ranks, binding=binding, mapping=mapping):
+                result = self.complete(
+                    "inject", self.job, "--out", self.folder / f"{ranks}{binding}{mapping}", "--fresh",
+                    *set_keys(model__file=out / "model.h5", campaign__limit=160), ranks=ranks,
+                    environment={
+                        "OMP_NUM_THREADS": "", "OMPI_MCA_hwloc_base_binding_policy": binding,
+                        "OMPI_MCA_rmaps_base_mapping_policy": mapping,
+                    },
+                )
+                if "does not support" in result.err or "unable to bind" in result.err:
+                    self.skipTest(f"no binding to cores here\n{result.err}")
+                threads = threads or max(1, len(os.sched_getaffinity(0)) // ranks)
+                self.assertIn(f"{ranks} rank(s), cpu, {threads} thread(s) each", result.err)
 
 
 class ErrorsOnRanks(PipelineTest):

@@ -73,6 +73,7 @@ Job unusual_job()
     job.harden.forest = "f.h5";
     job.device.kind = "cpu";
     job.device.threads = 3;
+    job.device.ranks_per_gpu = 2;
     resolve_job(job);
     return job;
 }

@@ -28,6 +28,9 @@ TEST(Progress, SaysHowFarHowFastAndHowLong)
         render_progress(state),
         "600/1000 faults (60.0 %), 10 faults/s, critical 5.00 % [2.25, 10.76], saved 4 s ago, 1:40 min left "
         "(deadline in 2:00 h)");
+    state.ranks = 2;
+    EXPECT_NE(render_progress(state).find("critical 5.00 % [2.25, 10.76] (this rank's faults), saved"),
+              std::string::npos);
 }
 
 TEST(CriticalCount, CountsByStratum)

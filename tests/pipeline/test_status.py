@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""`flipstorm status` tells how a campaign is doing: before it, while it runs, stopped, killed, damaged, and complete."""
+
+import json
+import os
+import subprocess
+
+import h5py
+import numpy as np
+import pipeline
+from pipeline import COMPLETE, IO, STOPPED, USAGE, PipelineTest, segments, set_keys
+
+NOBODY = 65534
+
+
+def tree(folder):
+    """Name, size and times of everything below a folder."""
+    return sorted(
+        (str(path), path.stat().st_size, path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in [folder, *folder.rglob("*")]
+    )
+
+
+def counts_by_numpy(file, tolerance):
+    """(layer, bit): (population, faults, critical) of every stratum, and the network's share, from campaign.h5."""
+    with h5py.File(file, "r") as opened:
+        names = [name.decode() for name in opened["layers/name"][:]]
+        strata = {column: opened["strata"][column][:] for column in ("layer", "bit", "population")}
+        stratum, drop = opened["faults/stratum"][:], opened["outcomes/drop"][:]
+    critical = drop > tolerance + 1e-9
+    found, share = {}, 0
+    for k, (layer, bit, population) in enumerate(zip(*strata.values())):
+        faults, hits = int((stratum == k).sum()), int(critical[stratum == k].sum())
+        found[names[layer], int(bit)] = (int(population), faults, hits)
+        share += int(population) * hits / faults
+    return found, share / int(strata["population"].sum())
+
+
+class Status(PipelineTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.trained = cls.folder / "trained"
+        cls.complete("train", cls.job, "--out", cls.trained)
+        cls.options = set_keys(
+            model__file=cls.trained / "model.h5", campaign__limit=12000, campaign__journal_seconds=0.1,
+            device__threads=1,
+        )
+
+    def status(self, out, *options, code=COMPLETE, **more):
+        result = self.run_flipstorm("status", out, *options, **more)
+        self.assert_code(result, code)
+        return result
+
+    def look(self, out, *options, **more):
+        return json.loads(self.status(out, "--json", *options, **more).out)
+
+    def strata(self, seen):
+        return {
+            (each["layer"], each["bit"]): (each["population"], each["done"], each["critical"]["hits"])
+            for each in seen["strata"]
+        }
+
+    def assert_like_the_file(self, out):
+        """Strata, and the network at every tolerance, are what numpy finds in campaign.h5."""
+        for tolerance in (0.01, 0.05):
+            seen = self.look(out, "--tolerance", tolerance)
+            strata, share = counts_by_numpy(out / "campaign.h5", tolerance)
+            self.assertEqual(self.strata(seen), strata)
+            network = {each["tolerance"]: each["critical"] for each in seen["network"]}[tolerance]
+            self.assertAlmostEqual(network["share"], share, 12)
+            self.assertLess(network["low"], share)
+            self.assertGreater(network["high"], share)
+            self.assertEqual(network["covered"], 1)
+            self.assertTrue(any(hits for _, _, hits in strata.values()), "no critical fault was compared")
+        return seen
+
+    def test_before(self):
+        missing = self.folder / "missing"
+        self.assertIn(f"there is no out folder '{missing}'", self.status(missing, code=IO).err)
+        self.assertFalse(missing.exists())
+        empty = self.folder / "empty"
+        empty.mkdir()
+        self.assertIn("no campaign", self.status(empty).out)
+        self.assertEqual(tree(empty), tree(empty))
+        # Another stage has been here.
+        seen = self.look(self.trained)
+        self.assertEqual((seen["state"], seen["files"], seen["strata"]), ("no campaign", ["model.h5"], []))
+        self.assertIn("OUT is required", self.run_flipstorm("status").err)
+
+    def test_the_life_of_a_campaign(self):
+        out = self.folder / "life"
+        inject = ["inject", self.job, "--out", out, *self.options]
+
+        # While it runs, and stopped: some chunks are saved. The file is looked for once a second.
+        run = self.start(*inject, ranks=2)
+        self.assertTrue(run.wait_for(lambda: segments(out)))
+        (out / "STOP").touch()
+        seen = self.look(out)
+        self.assertIn(seen["state"], ("running", "stopped"))
+        self.assertEqual((seen["ranks"], seen["starts"], seen["damaged"], seen["trouble"]), (2, 1, [], []))
+        stopped = run.wait()
+        self.assert_code(stopped, STOPPED)
+        # Nothing is written, and it takes neither MPI, inside of a launcher's environment, nor write permission.
+        before = tree(out)
+        seen = self.look(out, environment={"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0"})
+        self.assertEqual(tree(out), before)
+        self.assertEqual((seen["state"], seen["stop_file"], seen["seconds_left"]), ("stopped", True, None))
+        self.assertIn("file STOP found", seen["reason"])
+        left = seen["chunks_planned"] - seen["chunks_done"]
+        self.assertGreater(left, 0)
+        self.assertIn(f"{left} of {seen['chunks_planned']} chunks are left", stopped.err)
+        self.assertEqual(seen["faults_planned"], 12000)
+        self.assertEqual(seen["faults_done"], sum(done for _, done, _ in self.strata(seen).values()))
+        self.assertGreater(seen["since_start"]["faults_per_second"], 0)
+        text = self.status(out).out
+        for part in (f"{out}: stopped by file STOP found", f"{seen['faults_done']}/12000 faults", "A file STOP is there",
+                     "2 rank(s), cpu, 1 thread(s) each", "conv1", "Only of the strata that have a fault already"):
+            self.assertIn(part, text)
+        (out / "STOP").unlink()
+
+        # Killed: nobody has said so, but what is saved counts, and a torn segment does not.
+        run = self.start(*inject, ranks=2)
+        saved = len(segments(out))
+        self.assertTrue(run.wait_for(lambda: len(segments(out)) > saved))
+        run.kill()
+        run.wait()
+        killed = self.look(out)
+        self.assertEqual((killed["state"], killed["starts"]), ("running", 2))
+        self.assertGreater(killed["chunks_done"], seen["chunks_done"])
+        old = os.stat(out / "campaign.toml").st_mtime - 3600
+        for file in [out / "campaign.toml", *segments(out)]:
+            os.utime(file, (old, old))
+        self.assertEqual(self.look(out)["state"], "no sign of life")
+        torn = segments(out)[0]
+        content = torn.read_bytes()
+        torn.write_bytes(content[:-1])
+        (out / "journal" / ".x-r00000-00000000.segment.tmp").write_bytes(content[:50])
+        damaged = self.look(out)
+        self.assertEqual((len(damaged["damaged"]), damaged["unfinished"]), (1, 1))
+        self.assertIn("is torn", damaged["damaged"][0])
+        self.assertLess(damaged["chunks_done"], killed["chunks_done"])
+        self.assertIn("1 damaged", self.status(out).out)
+        torn.write_bytes(content)
+        (out / "last_error.txt").write_text("2026-01-01T00:00:00Z rank 1 on n7: disk full\n")
+        (out / "lock").write_text("n7 pid 4711\n")
+        text = self.status(out).out
+        self.assertIn("last error: 2026-01-01T00:00:00Z rank 1 on n7: disk full", text)
+        self.assertIn("n7 pid 4711", text)
+        for name in ("last_error.txt", "lock"):
+            (out / name).unlink()
+
+        # Complete; and the journal alone tells the same.
+        result = self.complete(*inject)
+        self.assertIn(f"journal: {killed['chunks_done']} of {killed['chunks_planned']} chunks are done", result.err)
+        complete = self.assert_like_the_file(out)
+        self.assertEqual((complete["state"], complete["starts"]), ("complete", 3))
+        (out / "campaign.h5").rename(self.folder / "aside.h5")
+        journal = self.look(out, "--tolerance", 0.05)
+        for key in ("strata", "network", "faults_done", "faults_planned", "chunks_done", "chunks_planned"):
+            self.assertEqual(journal[key], complete[key], key)
+        (self.folder / "aside.h5").rename(out / "campaign.h5")
+        # So does the file alone.
+        alone = self.folder / "alone"
+        alone.mkdir()
+        (out / "campaign.h5").rename(alone / "campaign.h5")
+        self.assertEqual(self.look(alone, "--tolerance", 0.05)["strata"], complete["strata"])
+
+        refused = self.status(out, "--tolerance", 0.02, code=USAGE).err
+        self.assertIn("0.02 is none of the campaign's tolerances: 0.01, 0.05", refused)
+        self.assertIn("--strata", self.status(out).out)
+        by_stratum = self.status(out, "--strata").out
+        self.assertEqual(sum(line.split()[:1] == ["fc3"] for line in by_stratum.splitlines()), 32)
+
+        # A model that is gone, or another one, costs the details only.
+        (self.trained / "model.h5").rename(self.folder / "gone.h5")
+        try:
+            seen = self.look(out)
+        finally:
+            (self.folder / "gone.h5").rename(self.trained / "model.h5")
+        self.assertEqual((seen["strata"], seen["segments"]), ([], complete["segments"]))
+        self.assertIn("model.h5", seen["trouble"][0])
+
+    def test_screens_that_were_given_up_do_not_count(self):
+        out = self.folder / "careless"
+        keys = set_keys(campaign__kappa=0.001, campaign__tau=1e6, campaign__screen_bound=5e-4, campaign__limit=960)
+        result = self.complete("inject", self.job, "--out", out, *self.options, *keys)
+        self.assertIn("given up", result.err)
+        complete = self.assert_like_the_file(out)
+        (out / "campaign.h5").unlink()
+        journal = self.look(out, "--tolerance", 0.05)
+        self.assertGreater(journal["chunks_again"], 0)
+        for key in ("strata", "network", "chunks_done", "chunks_planned"):
+            self.assertEqual(journal[key], complete[key], key)
+
+    def test_any_user_who_can_read(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can be somebody else")
+        out = self.folder / "public"
+        keys = set_keys(campaign__limit=480)
+        self.complete("inject", self.job, "--out", out, *self.options, *keys)
+        (out / "campaign.h5").unlink()
+        expected = self.look(out)
+        self.folder.chmod(0o755)
+        somebody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        command = [self.flipstorm, "status", out, "--json"]
+        try:
+            subprocess.run([self.flipstorm, "--version"], check=True, capture_output=True, **somebody)
+        except (OSError, subprocess.CalledProcessError) as error:
+            self.skipTest(f"the program is out of reach of others: {error}")
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, **somebody)
+        seen = json.loads(done.stdout)
+        self.assertEqual(seen["trouble"], [])
+        self.assertEqual(seen["strata"], expected["strata"])
+        self.assertGreater(np.sum([each["done"] for each in seen["strata"]]), 0)
+
+
+if __name__ == "__main__":
+    pipeline.main()
