@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "analysis/tables.hpp"
-#include "engine/evaluate/evaluator.hpp"
+#include "jobs/course.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/plan_of_job.hpp"
 #include "jobs/plan_tables.hpp"
@@ -86,7 +86,13 @@ std::string describe_plan(const Context& context)
              static_cast<double>(plan.size())),
         static_cast<double>(activations) * static_cast<double>(images) * sizeof(float) / (1 << 20),
         job.campaign.memory_budget, static_cast<double>(plan.size()) * kFaultBytes / 1e6 / 4);
-    return text + describe_screen(screen_policy(job), layers, work_of_layers(plan, layers.size(), images));
+    // As the campaign starts: what an iterative one is sure to evaluate decides its audits.
+    const ScreenPolicy policy = screen_policy(job);
+    const Course course(plan, layers.size(), images, policy, options.precision, 0);
+    std::vector<LayerWork> work;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        work.push_back(course.work(l));
+    return text + describe_screen(policy, layers, work);
 }
 
 }  // namespace flipstorm
