@@ -10,6 +10,7 @@
 #include "jobs/calibration.hpp"
 #include "jobs/campaign.hpp"
 #include "jobs/cost_print.hpp"
+#include "jobs/course.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/plan_of_job.hpp"
 #include "jobs/plan_tables.hpp"
@@ -67,7 +68,12 @@ std::string describe_plan(const Context& context)
                        render_text(totals_table(layers, options, !fresh)) + "\n";
     text += fmt::format("{}{} chunks; at most {} inferences.\n", plan.iterative() ? "Up to " : "",
                         format_count(plan.chunks().size()), format_count(plan.size() * images));
-    text += describe_screen(campaign->policy, layers, campaign->work) + "\n";
+    // As the campaign starts: what an iterative one is sure to evaluate decides its audits.
+    const Course course(plan, layers.size(), images, campaign->policy, options.precision, 0);
+    std::vector<LayerWork> work;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        work.push_back(course.work(l));
+    text += describe_screen(campaign->policy, layers, work) + "\n";
     if (!context.cost.possible)
     {
         return text +

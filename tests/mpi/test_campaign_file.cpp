@@ -24,7 +24,7 @@ CampaignHeader header()
     h.evaluation = "exact";
     h.tolerances = {0.01};
     h.images = 1;
-    h.layers = {{"fc"}, {1000000}, {1000}, {1000}, {32}};
+    h.layers = {{"fc"}, {1000000}, {1000}, {1000}, {32}, {1}};
     h.strata = {{0}, {-1}, {32000000}, {1000}, {1000}};
     h.golden = {{0}, {0}, {1.0F}};
     return h;
@@ -41,6 +41,8 @@ void fill(std::uint64_t first, std::uint64_t count, FaultTable& faults, OutcomeT
         faults.parameter[i] = row;
         faults.bit[i] = static_cast<std::uint8_t>(row % 32);
         faults.value_after[i] = static_cast<float>(row) / 7;
+        faults.mask[i] = static_cast<std::uint32_t>(3 * row);
+        faults.effect[i] = static_cast<std::uint8_t>(row % 3);
         outcomes.evaluated[i] = 1;
         outcomes.drop[i] = 1.0 / static_cast<double>(row + 1);
     }
@@ -92,6 +94,8 @@ TEST_F(CampaignFile, HoldsTheRowsOfAllRanks)
         EXPECT_EQ(got.faults.parameter, all.parameter);
         EXPECT_EQ(got.faults.bit, all.bit);
         EXPECT_EQ(got.faults.value_after, all.value_after);
+        EXPECT_EQ(got.faults.mask, all.mask);
+        EXPECT_EQ(got.faults.effect, all.effect);
         EXPECT_EQ(got.outcomes.evaluated, all_outcomes.evaluated);
         EXPECT_EQ(got.outcomes.drop, all_outcomes.drop);
     }

@@ -134,6 +134,8 @@ TEST_F(Residual, MeasuredByHandWithStrataOfUnequalRates)
         campaign.faults.parameter.pop_back();
         campaign.faults.bit.pop_back();
         campaign.faults.sign.pop_back();
+        campaign.faults.mask.pop_back();
+        campaign.faults.effect.pop_back();
         campaign.outcomes.drop.pop_back();
         campaign.outcomes.stopped.pop_back();
     }
