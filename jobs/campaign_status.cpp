@@ -336,6 +336,8 @@ const char* to_string(CampaignState state)
             return "running";
         case CampaignState::silent:
             return "no sign of life";
+        case CampaignState::failed:
+            return "failed";
         case CampaignState::stopped:
             return "stopped";
         case CampaignState::complete:
@@ -349,6 +351,7 @@ CampaignState judge_state(const SignsOfLife& signs)
     if (signs.complete) return CampaignState::complete;
     if (!signs.described && !signs.saved) return CampaignState::absent;
     if (signs.ended) return CampaignState::stopped;
+    if (signs.failed) return CampaignState::failed;
     const double patience = std::max(kLongSilence, 10 * signs.journal_seconds);
     if (signs.now - signs.last > patience) return CampaignState::silent;
     return signs.saved ? CampaignState::running : CampaignState::starting;
@@ -413,6 +416,8 @@ CampaignStatus look_at_campaign(const fs::path& out, std::time_t now)
     signs.described = status.description.has_value();
     signs.saved = status.segments > 0;
     signs.ended = status.description && status.description->ended;
+    signs.failed = status.description && written_at(out / "last_error.txt").value_or(0.0) >
+                                             static_cast<double>(status.description->started);
     for (const auto& time : {status.last_segment, status.lock_time, written_at(out / kDescriptionFile)})
         signs.last = std::max(signs.last, time.value_or(0.0));
     signs.now = static_cast<double>(now);

@@ -22,6 +22,7 @@ enum class CampaignState
     starting,  ///< nothing is saved yet
     running,
     silent,    ///< it should run, but has given no sign of life for long
+    failed,    ///< since it was started it has left an error; the same command continues it
     stopped,   ///< by a signal, its deadline or the file STOP; the same command continues it
     complete,  ///< campaign.h5 is there
 };
@@ -34,8 +35,9 @@ struct SignsOfLife
 {
     bool complete = false;
     bool described = false;
-    bool saved = false;  ///< there are segments
-    bool ended = false;  ///< the description says so
+    bool saved = false;   ///< there are segments
+    bool ended = false;   ///< the description says so
+    bool failed = false;  ///< an error was left since the start
     double last = 0;
     double now = 0;
     double journal_seconds = 0;  ///< between segments, if chunks are short

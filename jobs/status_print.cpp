@@ -79,8 +79,8 @@ std::vector<std::string> cells(const Row& row)
 ResultTable parts_table(const CampaignStatus& status, std::size_t tolerance, bool by_stratum)
 {
     ResultTable table;
-    table.title =
-        fmt::format("Critical at a tolerated drop of {} %, so far", percent(status.tolerances[tolerance]));
+    table.title = fmt::format("Critical at a tolerated drop of {} %{}", percent(status.tolerances[tolerance]),
+                              status.state == CampaignState::complete ? "" : ", so far");
     table.columns = {"layer",      "population", "planned",   "done",
                      "critical %", "95 % low",   "95 % high", "critical faults"};
     table.text_columns = by_stratum ? 2 : 1;
@@ -137,12 +137,18 @@ ResultTable network_table(const CampaignStatus& status)
     return table;
 }
 
+/// Whole above ten, else with two digits.
+std::string rate_number(double rate)
+{
+    return rate >= 10 ? fmt::format("{:.0f}", rate) : fmt::format("{:.2g}", rate);
+}
+
 std::string rate_text(const CampaignStatus& status)
 {
     if (status.since_start.seconds <= 0 || status.since_start.faults_per_second <= 0) return {};
-    return fmt::format("{:.0f} faults/s over the last {}, {:.0f} since the start",
-                       status.recent.faults_per_second, duration_text(status.recent.seconds),
-                       status.since_start.faults_per_second);
+    return fmt::format("{} faults/s over the last {}, {} since the start",
+                       rate_number(status.recent.faults_per_second), duration_text(status.recent.seconds),
+                       rate_number(status.since_start.faults_per_second));
 }
 
 std::string left_text(const CampaignStatus& status)

@@ -129,7 +129,7 @@ class Status(PipelineTest):
         self.assertEqual((killed["state"], killed["starts"]), ("running", 2))
         self.assertGreater(killed["chunks_done"], seen["chunks_done"])
         old = os.stat(out / "campaign.toml").st_mtime - 3600
-        for file in [out / "campaign.toml", *segments(out)]:
+        for file in [out / "campaign.toml", *out.glob("lock"), *segments(out)]:
             os.utime(file, (old, old))
         self.assertEqual(self.look(out)["state"], "no sign of life")
         torn = segments(out)[0]
@@ -144,6 +144,7 @@ class Status(PipelineTest):
         torn.write_bytes(content)
         (out / "last_error.txt").write_text("2026-01-01T00:00:00Z rank 1 on n7: disk full\n")
         (out / "lock").write_text("n7 pid 4711\n")
+        self.assertEqual(self.look(out)["state"], "failed")
         text = self.status(out).out
         self.assertIn("last error: 2026-01-01T00:00:00Z rank 1 on n7: disk full", text)
         self.assertIn("n7 pid 4711", text)

@@ -76,6 +76,8 @@ TEST(CampaignStatus, StateFollowsFromTheSigns)
     EXPECT_EQ(judge_state(signs), CampaignState::silent);
     signs.journal_seconds = 61;
     EXPECT_EQ(judge_state(signs), CampaignState::running) << "ten intervals of the journal are no silence";
+    signs.failed = true;
+    EXPECT_EQ(judge_state(signs), CampaignState::failed);
     signs.ended = true;
     EXPECT_EQ(judge_state(signs), CampaignState::stopped);
     signs.complete = true;
