@@ -21,9 +21,9 @@ struct ReportOptions
 };
 
 /**
- * The complete HTML page: key figures, what limits them, Tables I to III, layers, figures, importance of the
- * features, protection options, provenance and the resolved job file. Its style sheet is embedded; figures
- * are linked relative to the page.
+ * The complete HTML page: key figures, what limits them, Tables I to III, critical shares of layers and bits
+ * for every tolerance, figures, importance of the features, protection options, provenance and the resolved
+ * job file. Its style sheet is embedded; figures are linked relative to the page.
  *
  * \param campaign, forest, protection  of one job, as their files hold them. Thread-safe.
  */

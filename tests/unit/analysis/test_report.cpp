@@ -102,14 +102,12 @@ TEST_F(Report, SharesByBitLayerAndTolerance)
     ASSERT_EQ(bits.rows.size(), 8U);
     EXPECT_EQ(bits.rows[0][0], "7");
     // Every bit 6 of conv1 is critical, none of fc1: 72 of 112.
-    EXPECT_EQ(bits.rows[1],
-              (std::vector<std::string>{"6", "64.286", "64.286", "64.286", "72", "112"}));
+    EXPECT_EQ(bits.rows[1], (std::vector<std::string>{"6", "64.286", "64.286", "64.286", "72", "112"}));
     const ResultTable cells = layer_bit_table(campaign, 0.005);
     EXPECT_EQ(cells.columns, (std::vector<std::string>{"bit", "conv1", "fc1"}));
     EXPECT_EQ(cells.rows[1], (std::vector<std::string>{"6", "100.00", "0.00"}));
     const ResultTable layers = layers_by_tolerance_table(campaign);
-    EXPECT_EQ(layers.columns,
-              (std::vector<std::string>{"layer", "0.50 %", "1.00 %", "5.00 %", "50.00 %"}));
+    EXPECT_EQ(layers.columns, (std::vector<std::string>{"layer", "0.50 %", "1.00 %", "5.00 %", "50.00 %"}));
     EXPECT_EQ(layers.rows[0][1], "12.500 [12.500, 12.500]");  // all of its faults were injected
     EXPECT_EQ(layers.rows[0][4], "0.000 [0.000, 0.000]");
     const ResultTable by_tolerance = bits_by_tolerance_table(campaign);
