@@ -25,8 +25,8 @@ constexpr double kLargestPart = 1.0 / 32;
 constexpr double kLongMacs = 4.0e12;
 
 /// Sizes of the chunks of a long layer, beside the usual: at first, and at last.
-constexpr double kFirstPart = 2;
-constexpr double kLastPart = 1.0 / 8;
+constexpr double kFirstPart = 3;
+constexpr double kLastPart = kFirstPart / 32;
 
 /// A last chunk of less than this part of the others goes with the one before.
 constexpr double kRemainder = 1.0 / 4;

@@ -102,13 +102,12 @@ TEST(Chunking, DearFaultsMakeChunksOfFewFaultsAndOfTheSameCost)
 
 TEST(Chunking, ALongLayerEndsWithSmallerChunks)
 {
-    // A usual chunk has 400 faults, of 4e13 beside 1e13. Twice that until half is left, and so on.
-    const std::vector<std::uint64_t> counts = counts_of(cut_into_chunks({{{40000, 1e11}}, 1e13, 1U << 20U}));
-    std::vector<std::uint64_t> expected(25, 800);
-    expected.insert(expected.end(), 25, 400);
-    expected.insert(expected.end(), 25, 200);
-    expected.insert(expected.end(), 25, 100);
-    expected.insert(expected.end(), 50, 50);
+    // A usual chunk has 320 faults, of 3.2e13 beside 8e12. Three times that until half is left, and so on.
+    const std::vector<std::uint64_t> counts = counts_of(cut_into_chunks({{{61440, 1e11}}, 8e12, 1U << 20U}));
+    std::vector<std::uint64_t> expected;
+    for (const std::uint64_t size : {960, 480, 240, 120, 60})
+        expected.insert(expected.end(), 32, size);
+    expected.insert(expected.end(), 64, 30);
     EXPECT_EQ(counts, expected);
     // Shorter ones are not worth it.
     const std::vector<std::uint64_t> shorter = counts_of(cut_into_chunks({{{40000, 1e9}}, 1e11, 1U << 20U}));
