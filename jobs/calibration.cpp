@@ -142,13 +142,13 @@ class Measurement
     /// By layer, with the audits; NaN where nothing was measured.
     [[nodiscard]] std::vector<LayerCost> costs() const
     {
-        double per_mac = 0;
-        double layers = 0;
+        double seconds = 0;
+        double macs = 0;
         for (std::size_t l = 0; l < costs_.size(); ++l)
         {
             if (std::isnan(audits_[l].pair_seconds)) continue;
-            per_mac += audits_[l].pair_seconds / static_cast<double>(campaign_.layers[l].suffix_macs);
-            ++layers;
+            seconds += audits_[l].pair_seconds;
+            macs += static_cast<double>(campaign_.layers[l].suffix_macs);
         }
         std::vector<LayerCost> costs = costs_;
         for (std::size_t l = 0; l < costs_.size(); ++l)
@@ -156,7 +156,7 @@ class Measurement
             double pair_seconds = audits_[l].pair_seconds;
             if (std::isnan(pair_seconds))
                 pair_seconds =
-                    per_mac / std::max(layers, 1.0) * static_cast<double>(campaign_.layers[l].suffix_macs);
+                    seconds / std::max(macs, 1.0) * static_cast<double>(campaign_.layers[l].suffix_macs);
             add_audits(costs[l], audits_[l].screened, screen_of(l).audit_share, pair_seconds,
                        static_cast<std::uint64_t>(campaign_.images.size()));
         }
@@ -219,11 +219,13 @@ class Measurement
         faults_ = 0;
         const double golden = static_cast<double>(evaluator.golden().correct) /
                               static_cast<double>(evaluator.golden().images());
-        for (const std::size_t l : spread_order(campaign_.layers.size()))
+        const std::vector<std::size_t> order = spread_order(campaign_.layers.size());
+        // The first call starts threads and reads code: not to be measured. The last layer is forgotten
+        // again.
+        if (warm_up) static_cast<void>(shared_seconds(evaluator, order.back()));
+        for (const std::size_t l : order)
         {
             if (campaign_.work[l].faults == 0) continue;
-            if (warm_up) static_cast<void>(shared_seconds(evaluator, l));
-            warm_up = false;
             if (out_of_time()) interrupted_ = true;
             if (interrupted_) break;
             measure_layer(evaluator, l, round, golden);

@@ -115,14 +115,14 @@ std::vector<LayerCost> costs_by_macs(const std::vector<InjectableLayer>& layers,
     std::int64_t network_macs = 0;
     for (const InjectableLayer& layer : layers)
         network_macs = std::max(network_macs, layer.suffix_macs);
-    std::vector<double> share(classes.size(), options.followed_share);
-    for (std::size_t bit = 0; bit < options.followed_by_bit.size(); ++bit)
-        share[classes.of_bit.at(bit)] = options.followed_by_bit[bit];
     std::vector<LayerCost> costs;
     for (const InjectableLayer& layer : layers)
     {
         LayerCost cost;
         cost.shared = options.shared_passes * static_cast<double>(network_macs) * image_seconds;
+        std::vector<double> share(classes.size(), options.followed_share);
+        for (std::size_t bit = 0; bit < classes.of_bit.size(); ++bit)
+            share[classes.of_bit[bit]] = followed_share(options, layer, static_cast<std::int32_t>(bit));
         for (const double part : share)
             cost.faults.push_back(part * static_cast<double>(layer.suffix_macs) * image_seconds);
         costs.push_back(std::move(cost));
@@ -208,8 +208,8 @@ void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>
     }
     for (std::size_t c = 0; c < classes.size(); ++c)
         relative[c] = theirs > 0 ? relative[c] / theirs : classes.followed[c] / followed;
-    double per_mac = 0;
-    double known = 0;
+    double seconds = 0;
+    double macs = 0;
     double shared = 0;
     double shared_known = 0;
     for (std::size_t l = 0; l < costs.size(); ++l)
@@ -217,14 +217,14 @@ void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>
         const double mean = mean_of(costs[l].faults);
         if (!std::isnan(mean))
         {
-            per_mac += mean / static_cast<double>(std::max<std::int64_t>(layers.at(l).suffix_macs, 1));
-            ++known;
+            seconds += mean;
+            macs += static_cast<double>(layers.at(l).suffix_macs);
         }
         if (std::isnan(costs[l].shared)) continue;
         shared += costs[l].shared;
         ++shared_known;
     }
-    FS_REQUIRE(known > 0 && shared_known > 0, "nothing was measured");
+    FS_REQUIRE(macs > 0 && shared_known > 0, "nothing was measured");
     for (std::size_t l = 0; l < costs.size(); ++l)
     {
         if (std::isnan(costs[l].shared)) costs[l].shared = shared / shared_known;
@@ -239,7 +239,7 @@ void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>
         const double mean =
             expected > 0
                 ? measured / expected
-                : per_mac / known * static_cast<double>(std::max<std::int64_t>(layers[l].suffix_macs, 1));
+                : seconds / macs * static_cast<double>(std::max<std::int64_t>(layers[l].suffix_macs, 1));
         for (std::size_t c = 0; c < classes.size(); ++c)
         {
             if (std::isnan(costs[l].faults[c])) costs[l].faults[c] = mean * relative[c];

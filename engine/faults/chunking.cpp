@@ -21,12 +21,12 @@ constexpr double kFaultsPerWeight = 8;
 constexpr double kLargest = 2048;
 constexpr double kLargestPart = 1.0 / 32;
 
-/// Chunks dearer than this, minutes on a core, get finer ones to end with.
+/// Where chunks are dearer than this, minutes on a core, their sizes fall.
 constexpr double kLongMacs = 4.0e12;
 
-/// Part of the work that is cut finer, and how much finer at last.
-constexpr double kTailPart = 1.0 / 8;
-constexpr double kFinest = 1.0 / 4;
+/// Sizes of the chunks of a long layer, beside the usual: at first, and at last.
+constexpr double kFirstPart = 3;
+constexpr double kLastPart = kFirstPart / 32;
 
 /// A last chunk of less than this part of the others goes with the one before.
 constexpr double kRemainder = 1.0 / 4;
@@ -55,12 +55,12 @@ double target_of(const LayerLoad& load, std::uint64_t count, double macs)
     return fault * std::floor(std::clamp(std::max(affordable, worthwhile), 1.0, most_faults(count)));
 }
 
-/// The target when so much of the layer's work is left.
+/// The target when so much of the layer's work is left: halved whenever half is done.
 double target_with(double target, double shared, double left, double all)
 {
     if (target + shared < kLongMacs) return target;
-    double part = 1;
-    for (double share = kTailPart; part > kFinest && left <= share * all; share /= 2)
+    double part = kFirstPart;
+    for (double share = 0.5; part > kLastPart && left <= share * all; share /= 2)
         part /= 2;
     return part * target;
 }

@@ -38,9 +38,9 @@ struct ChunkCut
  * is more, so much that the shared passes are a fifth of it. But a layer makes eight chunks if the shared
  * passes allow, and two if not, and none has more than 2,048 faults (or a 32nd of the layer's).
  *
- * Where a chunk would take minutes, the last eighth of the work is cut finer, in halves and quarters (cf.
- * guided self-scheduling, Polychronopoulos and Kuck, IEEE TC 1987, but without the number of ranks): when the
- * chunks are computed dearest first, these are what is left at the end.
+ * Where a chunk would take minutes, sizes fall: half of the work goes in chunks of three times that cost,
+ * half of the rest in chunks of half of it, and so on, five times (factoring: Hummel, Schonberg and Flynn,
+ * CACM 1992; but without the number of ranks). Computed dearest first, the small ones are left at the end.
  */
 [[nodiscard]] std::vector<ChunkCut> cut_into_chunks(const LayerLoad& load);
 

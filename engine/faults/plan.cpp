@@ -163,6 +163,16 @@ std::vector<std::uint64_t> spread_limit(const std::vector<std::uint64_t>& wanted
     return given;
 }
 
+double followed_share(const PlanOptions& options, const InjectableLayer& layer, std::int32_t bit)
+{
+    constexpr double kProducts = 576;
+    const std::vector<double>& by_bit = options.followed_by_bit;
+    if (bit < 0 || by_bit.empty()) return options.followed_share;
+    const double products = static_cast<double>(layer.in_channels) * layer.kernel_elements;
+    return std::min(by_bit.at(static_cast<std::size_t>(bit)) * std::max(1.0, kProducts / products),
+                    *std::max_element(by_bit.begin(), by_bit.end()));
+}
+
 Plan::Plan(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
     : upset_(options.upset),
       in_order_(options.exhaustive && options.limit == 0),
@@ -243,9 +253,7 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOpti
         for (; d < draws_.size() && draws_[d].layer == layer.id; ++d)
         {
             const std::int32_t bit = strata_[static_cast<std::size_t>(draws_[d].stratum.value())].bit;
-            const double share = bit < 0 || options.followed_by_bit.empty()
-                                     ? options.followed_share
-                                     : options.followed_by_bit.at(static_cast<std::size_t>(bit));
+            const double share = followed_share(options, layer, bit);
             load.runs.push_back(
                 {draws_[d].count,
                  static_cast<double>(std::max<std::int64_t>(layer.suffix_macs, 1)) * images * share});

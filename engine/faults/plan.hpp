@@ -92,6 +92,15 @@ struct PlanOptions
                                                   const PlanOptions& options);
 
 /**
+ * Share of the pairs of a layer's faults of one bit position (−1: any) that are followed.
+ *
+ * `followed_by_bit` holds for layers whose outputs are sums of 576 products (3×3×64) or more. Where they are
+ * fewer, each weight matters more, and the share grows in proportion, up to that of the dearest bit.
+ */
+[[nodiscard]] double followed_share(const PlanOptions& options, const InjectableLayer& layer,
+                                    std::int32_t bit);
+
+/**
  * The plan.
  *
  * Faults are numbered stratum by stratum and, within a stratum of several layers, layer by layer. Fault k of

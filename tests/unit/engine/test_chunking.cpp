@@ -102,16 +102,13 @@ TEST(Chunking, DearFaultsMakeChunksOfFewFaultsAndOfTheSameCost)
 
 TEST(Chunking, ALongLayerEndsWithSmallerChunks)
 {
-    // Chunks of 400 faults and 4e13 + 1e13; the last eighth is finer.
-    const LayerLoad load{{{40000, 1e11}}, 1e13, 1U << 20U};
-    const std::vector<std::uint64_t> counts = counts_of(cut_into_chunks(load));
-    EXPECT_EQ(counts.front(), 400U);
-    EXPECT_TRUE(std::is_sorted(counts.rbegin(), counts.rend())) << "sizes never grow";
-    // 88 of 400 leave 4,800, less than an eighth; 12 of 200 leave 2,400, less than a 16th.
-    EXPECT_EQ(std::count(counts.begin(), counts.end(), 400U), 88);
-    EXPECT_EQ(std::count(counts.begin(), counts.end(), 200U), 12);
-    EXPECT_EQ(std::count(counts.begin(), counts.end(), 100U), 24);
-    EXPECT_EQ(counts.size(), 88U + 12 + 24);
+    // A usual chunk has 320 faults, of 3.2e13 beside 8e12. Three times that until half is left, and so on.
+    const std::vector<std::uint64_t> counts = counts_of(cut_into_chunks({{{61440, 1e11}}, 8e12, 1U << 20U}));
+    std::vector<std::uint64_t> expected;
+    for (const std::uint64_t size : {960, 480, 240, 120, 60})
+        expected.insert(expected.end(), 32, size);
+    expected.insert(expected.end(), 64, 30);
+    EXPECT_EQ(counts, expected);
     // Shorter ones are not worth it.
     const std::vector<std::uint64_t> shorter = counts_of(cut_into_chunks({{{40000, 1e9}}, 1e11, 1U << 20U}));
     EXPECT_EQ(shorter, std::vector<std::uint64_t>(100, 400));

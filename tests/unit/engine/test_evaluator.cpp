@@ -209,6 +209,43 @@ TEST(Evaluator, OutcomesDoNotDependOnTheMemoryBudget)
     }
 }
 
+// An evaluator of few images knows what one of all of them will need.
+TEST(Evaluator, TellsTheMemoryBeforehand)
+{
+    set_compute_threads(1);
+    const Dataset data = make_synthetic_dataset(3, {10, 1000, 1, 28, 28, 10});
+    const Network network =
+        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    for (const std::uint64_t budget : {std::uint64_t{60} << 20U, std::uint64_t{1} << 30U})
+    {
+        EvaluationOptions options = evaluation_options(EvaluationMode::exact);
+        options.memory_budget = budget;
+        const Evaluator few(network, data.test.head(5), options);
+        for (const InjectableLayer& layer : injectable_layers(network))
+        {
+            const LayerMemory memory = few.memory(layer.id, 1000, 1);
+            EXPECT_EQ(memory.tiles, 5U);
+            EXPECT_EQ(memory.tile_images, 200U);
+            EXPECT_LE(memory.total(), budget);
+            EXPECT_LE(memory.kept, 5U);
+            if (budget == std::uint64_t{1} << 30U)
+            {
+                EXPECT_EQ(memory.kept, 5U) << "room for all";
+            }
+            Evaluator all(network, data.test, options);
+            static_cast<void>(all.evaluate(layer.id, random_flips(network, layer, 2)));
+            const std::uint64_t used = all.work().peak_bytes;
+            EXPECT_LE(used, memory.total()) << layer.name;
+            EXPECT_GE(used, memory.total() / 2) << layer.name;
+        }
+        EXPECT_THROW(static_cast<void>(few.memory(LayerId(5), 1000, 1)), Error);
+    }
+    EvaluationOptions options = evaluation_options(EvaluationMode::exact);
+    options.memory_budget = std::uint64_t{60} << 20U;
+    const Evaluator few(network, data.test.head(5), options);
+    EXPECT_THROW(static_cast<void>(few.memory(LayerId(0), 1000, 4096)), JobError);
+}
+
 TEST(Evaluator, AbandonsABatchWhenAsked)
 {
     set_compute_threads(1);
