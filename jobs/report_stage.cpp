@@ -16,6 +16,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/transient_rules.hpp"
 
 extern char** environ;
 
@@ -151,7 +152,9 @@ StageEnd report_on_root(const Context& context)
 
 StageEnd run_report(const Context& context)
 {
-    return on_root(context, [&] { return report_on_root(context); });
+    return on_root(context, [&] {
+        return is_transient(context.job) ? report_transient_on_root(context) : report_on_root(context);
+    });
 }
 
 }  // namespace flipstorm
