@@ -117,7 +117,7 @@ TEST(JobFile, UnknownNamesGetTheNearestOrTheWholeChoice)
     EXPECT_EQ(
         problems_of(kSound + "[visualisation]\n"),
         "FILE:2: unknown table [visualisation]; the tables are [job], [data], [model], [train], [campaign], "
-        "[forest], [harden], [device]");
+        "[transient], [forest], [harden], [device]");
     EXPECT_EQ(problems_of(kSound + "[train.schedule.steps]\nx = 1\n"),
               "FILE:2: train.schedule must be a string, not a table");
     EXPECT_EQ(problems_of(kSound + "[[forest]]\ntrees = 1\n"),
@@ -281,7 +281,7 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
         {"model.order", {}, {"conv-norm-act", "conv-act-norm"}},
         {"model.shortcut", {}, {"option-a", "projection"}},
         {"train.loss", {"bce"}, {"cross_entropy"}},
-        {"campaign.target", {"feature_maps", "instructions"}, {"weights"}},
+        {"campaign.target", {}, {"weights", "feature_maps", "instructions"}},
         {"campaign.scheme", {"data_aware"}, {"network_wise", "layer_wise", "data_unaware"}},
         {"campaign.evaluation", {}, {"screened", "exact", "reference"}},
         {"campaign.backend", {}, {"auto", "native", "libtorch"}},
