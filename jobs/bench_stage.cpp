@@ -281,6 +281,7 @@ StageEnd run_bench(const Context& context)
 {
     FS_CHECK(AgreedError, context.world.size() == 1,
              "bench measures one rank; start it without mpirun or srun, or on one rank", ExitCode::usage);
+    need_weights(context, "bench");
     const BenchOptions& options = context.bench;
     const auto is_training = [](const std::string& mode) { return mode == "training"; };
     if (std::any_of(options.modes.begin(), options.modes.end(), is_training))

@@ -7,6 +7,7 @@
 #include "jobs/inputs.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/plan_of_job.hpp"
+#include "jobs/transient_campaign.hpp"
 
 namespace flipstorm
 {
@@ -25,9 +26,19 @@ std::unique_ptr<Campaign> plan_campaign(const Job& job, Network network)
                                                         {}});
     campaign->layers = injectable_layers(campaign->network);
     const auto images = static_cast<std::uint64_t>(campaign->images.size());
-    campaign->plan = std::make_unique<Plan>(campaign->layers,
-                                            plan_options(job, campaign->network, campaign->layers, images));
-    campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), images);
+    std::uint64_t images_per_fault = images;
+    if (is_transient(job))
+    {
+        campaign->transient = std::make_unique<TransientPlan>(transient_plan(job, campaign->network, images));
+        campaign->plan = std::make_unique<Plan>(campaign->transient->plan());
+        images_per_fault = campaign->transient->images_per_fault();
+    }
+    else
+    {
+        campaign->plan = std::make_unique<Plan>(
+            campaign->layers, plan_options(job, campaign->network, campaign->layers, images));
+    }
+    campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), images_per_fault);
     return campaign;
 }
 
@@ -113,6 +124,7 @@ std::string campaign_digest(const Job& job, const Plan& plan, const std::string&
     }
     Sha256 hash;
     hash.update("flipstorm campaign 3\n").update(canonical_tables(relevant, {"campaign"}));
+    if (is_transient(job)) hash.update(transient_identity(job));
     hash.update(model_sha256).update(dataset_sha256);
     // A journal is only good for the chunks it was written for.
     hash.update(evaluation_layout());

@@ -11,6 +11,7 @@
 #include "engine/data/dataset.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/faults/plan.hpp"
+#include "engine/faults/transient_plan.hpp"
 #include "engine/network/network.hpp"
 #include "jobs/context.hpp"
 #include "jobs/screening.hpp"
@@ -30,7 +31,8 @@ struct Campaign
     std::unique_ptr<Plan> plan;
     ScreenPolicy policy;
     EvaluationMode mode = EvaluationMode::screened;
-    std::vector<LayerWork> work;  ///< by layer id
+    std::vector<LayerWork> work;                 ///< by layer id
+    std::unique_ptr<TransientPlan> transient{};  ///< whose plan `plan` is; null: faults in weights
 };
 
 /// The plan of the job's campaign on a network, with the test images; digests are left empty. \throws

@@ -15,16 +15,19 @@
 #include "hdf5_schema/campaign_file.hpp"
 #include "jobs/campaign.hpp"
 #include "jobs/campaign_description.hpp"
-#include "jobs/campaign_rows.hpp"
+#include "jobs/campaign_output.hpp"
 #include "jobs/injection.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/rank_mix.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/transient_campaign.hpp"
+#include "jobs/weight_work.hpp"
 #include "mpi/out_lock.hpp"
 
 namespace flipstorm
 {
+
 namespace
 {
 
@@ -88,14 +91,14 @@ void log_waiting(const WaitingTimes& waiting)
         waiting.one_sided ? "one-sided counter" : "counter asked by messages");
 }
 
-/// First row of a rank's share of the faults.
+}  // namespace
+
 std::uint64_t first_row_of(std::uint64_t rows, int rank, int size)
 {
     return rows / static_cast<std::uint64_t>(size) * static_cast<std::uint64_t>(rank) +
            std::min<std::uint64_t>(static_cast<std::uint64_t>(rank), rows % static_cast<std::uint64_t>(size));
 }
 
-/// Send each chunk to the ranks whose rows it holds. \collective
 std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan, const CampaignRows& rows,
                                         const std::vector<JournalEntry>& entries)
 {
@@ -122,6 +125,9 @@ std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan
     }
     return mine;
 }
+
+namespace
+{
 
 /// The screens that were tried on each layer, and the totals of those that were kept.
 ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScreening>& layers)
@@ -162,6 +168,8 @@ ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScre
     return record;
 }
 
+}  // namespace
+
 CampaignHeader make_header(const Context& context, const Campaign& campaign, const Golden& golden,
                            const Harvest& harvest)
 {
@@ -171,8 +179,8 @@ CampaignHeader make_header(const Context& context, const Campaign& campaign, con
     header.target = context.job.campaign.target;
     header.evaluation = context.job.campaign.evaluation;
     const UpsetModel upset = upset_model(context.job.campaign.fault_model, context.job.campaign.upset_bits);
-    header.fault_model = to_string(upset.model);
-    header.upset_bits = upset.bits;
+    header.fault_model = campaign.transient ? "transient" : to_string(upset.model);
+    header.upset_bits = campaign.transient ? 0 : upset.bits;
     header.tolerances = context.job.campaign.tolerances;
     header.images = golden.images();
     header.golden_correct = golden.correct;
@@ -205,6 +213,9 @@ CampaignHeader make_header(const Context& context, const Campaign& campaign, con
     header.screen = screen_record(campaign, harvest.layers);
     return header;
 }
+
+namespace
+{
 
 /// The rows [first, first + count) of /faults, from the plan alone.
 FaultTable fault_rows(const Campaign& campaign, const CampaignRows& rows, std::uint64_t first,
@@ -293,11 +304,9 @@ StageEnd run_inject(const Context& context)
 
     set_compute_threads(
         1);  // the evaluator runs whole groups of faults on its threads, not parts of operations
-    std::unique_ptr<Evaluator> evaluator;
+    std::unique_ptr<ChunkWork> work;
     on_all(world, [&] {
-        evaluator = std::make_unique<Evaluator>(
-            campaign.network, campaign.images,
-            evaluation_options(context, evaluation_mode(context.job.campaign.evaluation)));
+        work = campaign.transient ? transient_work(context, campaign) : weight_work(context, campaign);
     });
     // Nothing old is discarded before it is known that the new can be computed.
     on_root(context, [&] {
@@ -316,7 +325,7 @@ StageEnd run_inject(const Context& context)
     on_all(world, [&] {
         journal = read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size());
     });
-    const Golden& golden = evaluator->golden();
+    const Golden& golden = work->golden();
     const std::string placement = placement_of_ranks(context);
     log_info("injecting {}{} faults into {} layers on {} images ({:.2f} % correct): {}",
              campaign.plan->iterative() ? "at most " : "", campaign.plan->size(),
@@ -334,7 +343,7 @@ StageEnd run_inject(const Context& context)
         description.reason = reason;
         write_description(context.out(), description);
     };
-    const Harvest harvest = inject_missing(context, campaign, *evaluator, std::move(journal));
+    const Harvest harvest = inject_missing(context, campaign, *work, std::move(journal));
     if (world.size() > 1) log_waiting(harvest.waiting);
     if (harvest.missing > 0)
     {
@@ -351,7 +360,10 @@ StageEnd run_inject(const Context& context)
         if (context.lock != nullptr) context.lock->require_held();
         return StageEnd::complete;
     });
-    write_outcomes(context, campaign, golden, harvest);
+    if (campaign.transient)
+        write_transient_outcomes(context, campaign, golden, harvest);
+    else
+        write_outcomes(context, campaign, golden, harvest);
     describe_end("complete");
     log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(),
              CampaignRows(*campaign.plan, harvest.chunks).size(), harvest.faults, harvest.seconds,

@@ -29,14 +29,14 @@ std::size_t index_of(LayerId layer)
 class Injection
 {
   public:
-    Injection(const Context& context, const Campaign& campaign, Evaluator& evaluator, JournalContent journal)
+    Injection(const Context& context, const Campaign& campaign, ChunkWork& work, JournalContent journal)
         : context_(context),
           campaign_(campaign),
           plan_(*campaign.plan),
           world_(context.world),
-          evaluator_(evaluator),
+          work_(work),
           done_{agree_on_done(context.world, journal, campaign.plan->chunks().size(), kScreenLevels), {}, {}},
-          course_(plan_, campaign.layers.size(), evaluator.golden().images(), campaign.policy,
+          course_(plan_, campaign.layers.size(), work.golden().images(), campaign.policy,
                   {context.job.campaign.error_margin, context.job.campaign.t, 0.5},
                   context.job.campaign.tolerances.size()),
           entries_(std::move(journal.entries)),
@@ -117,7 +117,7 @@ class Injection
 
     [[nodiscard]] ChunkRecord decode(const JournalEntry& entry) const
     {
-        return decode_outcomes(entry.bytes, chunk(entry.chunk).count, evaluator_.golden().images());
+        return work_.decode(entry.bytes, chunk(entry.chunk).count);
     }
 
     void count(const JournalEntry& entry, const ChunkRecord& record)
@@ -337,30 +337,23 @@ class Injection
     std::uint64_t compute(const Batch& batch, const std::function<bool()>& should_stop)
     {
         const std::size_t layer = index_of(batch.layer);
-        std::vector<WeightChange> changes;
+        std::vector<Chunk> chunks;
         for (const ChunkId id : batch.chunks)
-        {
-            for (std::uint64_t i = 0; i < chunk(id).count; ++i)
-                changes.push_back(change_of(campaign_, FaultIndex(chunk(id).first.value() + i)));
-        }
-        const auto outcomes =
-            evaluate_changes(campaign_, evaluator_, batch.layer, changes, layers_[layer].screen, should_stop);
-        if (!outcomes) return 0;
+            chunks.push_back(chunk(id));
+        const auto bytes = work_.compute(chunks, layers_[layer].screen, should_stop);
+        if (!bytes) return 0;
         std::uint64_t computed = 0;
-        auto next = outcomes->begin();
-        for (const ChunkId id : batch.chunks)
+        for (std::size_t k = 0; k < chunks.size(); ++k)
         {
-            const auto first = next;
-            next += static_cast<std::ptrdiff_t>(chunk(id).count);
+            const ChunkId id = batch.chunks[k];
             if (!is_missing(id)) continue;
-            const std::vector<Outcome> of_chunk(first, next);
-            JournalEntry entry{id, encode_outcomes(of_chunk),
-                               static_cast<std::uint8_t>(layers_[layer].level)};
+            JournalEntry entry{id, (*bytes)[k], static_cast<std::uint8_t>(layers_[layer].level)};
             writer_.append(entry);
-            count(entry, decode(entry));
+            const ChunkRecord record = decode(entry);
+            count(entry, record);
             entries_.push_back(std::move(entry));
-            critical_->add(chunk(id), of_chunk);
-            computed_[layer].at(static_cast<std::size_t>(layers_[layer].level)) += of_chunk.size();
+            critical_->add(chunks[k], record.outcomes);
+            computed_[layer].at(static_cast<std::size_t>(layers_[layer].level)) += chunks[k].count;
             ++computed;
         }
         return computed;
@@ -370,7 +363,7 @@ class Injection
     const Campaign& campaign_;
     const Plan& plan_;
     const Communicator& world_;
-    Evaluator& evaluator_;
+    ChunkWork& work_;
     Stopwatch watch_;
     DoneWork done_;  ///< by all ranks
     Course course_;
@@ -389,10 +382,10 @@ class Injection
 
 }  // namespace
 
-Harvest inject_missing(const Context& context, const Campaign& campaign, Evaluator& evaluator,
+Harvest inject_missing(const Context& context, const Campaign& campaign, ChunkWork& work,
                        JournalContent journal)
 {
-    return Injection(context, campaign, evaluator, std::move(journal)).run();
+    return Injection(context, campaign, work, std::move(journal)).run();
 }
 
 }  // namespace flipstorm

@@ -16,6 +16,7 @@
 #include "jobs/plan_tables.hpp"
 #include "jobs/screening.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/transient_campaign.hpp"
 
 namespace flipstorm
 {
@@ -56,8 +57,13 @@ std::string describe_plan(const Context& context)
 {
     const Job& job = context.job;
     const bool fresh = !std::filesystem::exists(context.model_file());
-    const std::unique_ptr<Campaign> campaign = plan_campaign(
-        job, fresh ? fresh_network(job, load_dataset(job)) : load_network(context.model_file()));
+    Network network = fresh ? fresh_network(job, load_dataset(job)) : load_network(context.model_file());
+    if (is_transient(job))
+    {
+        return describe_transient_plan(job, network,
+                                       static_cast<std::uint64_t>(load_test_images(job).size()));
+    }
+    const std::unique_ptr<Campaign> campaign = plan_campaign(job, std::move(network));
     const std::vector<InjectableLayer>& layers = campaign->layers;
     const Plan& plan = *campaign->plan;
     const auto images = static_cast<std::uint64_t>(campaign->images.size());

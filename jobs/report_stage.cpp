@@ -19,6 +19,7 @@
 #include "engine/base/sha256.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/transient_rules.hpp"
 
 extern char** environ;
 
@@ -189,7 +190,9 @@ StageEnd report_on_root(const Context& context)
 
 StageEnd run_report(const Context& context)
 {
-    return on_root(context, [&] { return report_on_root(context); });
+    return on_root(context, [&] {
+        return is_transient(context.job) ? report_transient_on_root(context) : report_on_root(context);
+    });
 }
 
 }  // namespace flipstorm
