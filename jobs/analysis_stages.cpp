@@ -115,6 +115,19 @@ StageEnd run_harden(const Context& context)
     return on_root(context, [&] { return harden_on_root(context); });
 }
 
+bool stop_was_asked_for(const Context& context)
+{
+    // A signal may have reached one rank only.
+    const auto reason = context.stop->check();
+    for (const std::string& text : context.world.all_gather(reason ? reason->text : ""))
+    {
+        if (text.empty()) continue;
+        if (context.world.is_root()) log_warning("stopped by {}; run the same command to go on", text);
+        return true;
+    }
+    return false;
+}
+
 StageEnd run_all(const Context& context)
 {
     const Job& job = context.job;
@@ -128,15 +141,7 @@ StageEnd run_all(const Context& context)
     stages.insert(stages.end(), {run_harden, run_report});
     for (const auto stage : stages)
     {
-        // A signal may have reached one rank only.
-        const auto reason = context.stop->check();
-        for (const std::string& text : context.world.all_gather(reason ? reason->text : ""))
-        {
-            if (text.empty()) continue;
-            if (context.world.is_root()) log_warning("stopped by {}; run the same command to go on", text);
-            return StageEnd::stopped;
-        }
-        if (stage(context) == StageEnd::stopped) return StageEnd::stopped;
+        if (stop_was_asked_for(context) || stage(context) == StageEnd::stopped) return StageEnd::stopped;
     }
     return StageEnd::complete;
 }

@@ -39,6 +39,9 @@ StageEnd run_report(const Context& context);
 /// Train, inject, forest, harden, report; ends at the first that is stopped.
 StageEnd run_all(const Context& context);
 
+/// Whether any rank has a reason to stop; rank 0 says which.
+bool stop_was_asked_for(const Context& context);
+
 /// Time the evaluation modes on the same faults of the job's campaign and compare their outcomes. One rank.
 StageEnd run_bench(const Context& context);
 
