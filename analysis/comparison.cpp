@@ -7,6 +7,8 @@
 #include <functional>
 
 #include "analysis/estimates.hpp"
+#include "analysis/transient_estimates.hpp"
+#include "analysis/transient_report.hpp"
 #include "engine/base/error.hpp"
 
 namespace flipstorm
@@ -132,6 +134,26 @@ void add_weight_campaign(VariantResult& result, const CampaignRecord& campaign, 
     const ShareEstimate share = estimate_critical_share(campaign, tolerance).network;
     result.tolerance = tolerance;
     result.critical_bits = {share.share, share.low, share.high};
+}
+
+void add_transient_campaign(VariantResult& result, const TransientCampaignRecord& campaign,
+                            std::int32_t variant, std::vector<FaultModelResult>& fault_models)
+{
+    const Vulnerability all = network_vulnerability(campaign);
+    result.regret = {all.regret, all.regret_low, all.regret_high};
+    result.critical_sdc = {all.avf.share, all.avf.low, all.avf.high};
+    result.noisy_accuracy = result.clean_accuracy - all.regret;
+    const std::vector<std::uint8_t>& geometry = campaign.faults.geometry;
+    for (int g = 0; g < 256 && campaign.header.campaign.target == "feature_maps"; ++g)
+    {
+        const Vulnerability v = vulnerability(campaign, [&](std::size_t i) { return geometry.at(i) == g; });
+        if (v.faults == 0) continue;
+        fault_models.push_back({variant,
+                                geometry_name(static_cast<std::uint8_t>(g)),
+                                v.faults,
+                                {v.regret, v.regret_low, v.regret_high},
+                                {v.avf.share, v.avf.low, v.avf.high}});
+    }
 }
 
 void add_protection(VariantResult& result, const ProtectionRecord& protection)

@@ -8,6 +8,7 @@
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/comparison_file.hpp"
 #include "hdf5_schema/protection_file.hpp"
+#include "hdf5_schema/transient_campaign_file.hpp"
 
 namespace flipstorm
 {
@@ -28,6 +29,11 @@ WeightHistogram weight_histogram(const std::vector<std::vector<float>>& weights,
 
 /// Puts what a campaign on weights found for a tolerance into a variant's result.
 void add_weight_campaign(VariantResult& result, const CampaignRecord& campaign, double tolerance);
+
+/// Puts what a campaign of transient faults found into the result of a variant, and, for feature maps, that
+/// of each geometry into `fault_models`, as of the variant in row `variant`.
+void add_transient_campaign(VariantResult& result, const TransientCampaignRecord& campaign,
+                            std::int32_t variant, std::vector<FaultModelResult>& fault_models);
 
 /// Puts the chosen protection, and what its tolerance makes of the campaign, into a variant's result.
 void add_protection(VariantResult& result, const ProtectionRecord& protection);

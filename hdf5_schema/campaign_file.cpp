@@ -4,20 +4,14 @@
 
 #include <initializer_list>
 
-#include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
-#include "hdf5_schema/h5_reader.hpp"
-#include "hdf5_schema/h5_writer.hpp"
+#include "hdf5_schema/campaign_header.hpp"
+#include "hdf5_schema/row_file.hpp"
 
 namespace flipstorm
 {
 namespace
 {
-
-void check_mpi(int code)
-{
-    FS_CHECK(MpiError, code == MPI_SUCCESS, "MPI error {} while campaign.h5 was written", code);
-}
 
 /// Calls `visit(path, column)` for every column of the two tables that grow with the faults.
 template<class Faults, class Outcomes, class Visit>
@@ -56,21 +50,9 @@ void for_each_screen_column(Screens& screens, Visit&& visit)
     visit("/screen/kept", screens.kept);
 }
 
-/// Bytes that the columns take in the file at most: their values, uncompressed, and HDF5's own.
-std::uint64_t column_bytes(std::uint64_t rows)
-{
-    constexpr std::uint64_t kOverhead = std::uint64_t{1} << 16U;
-    constexpr std::uint64_t kColumnOverhead = 4096;
-    std::uint64_t bytes = kOverhead;
-    const FaultTable faults;
-    const OutcomeTable outcomes;
-    for_each_column(faults, outcomes, [&](const char* /*path*/, const auto& column) {
-        bytes += kColumnOverhead + rows * sizeof(typename std::decay_t<decltype(column)>::value_type);
-    });
-    return bytes;
-}
+}  // namespace
 
-void write_header(H5Writer& out, const CampaignHeader& header)
+void write_campaign_header(H5Writer& out, const CampaignHeader& header)
 {
     out.attribute("/", "target", header.target);
     out.attribute("/", "evaluation", header.evaluation);
@@ -104,7 +86,7 @@ void write_header(H5Writer& out, const CampaignHeader& header)
                            [&](const char* path, const auto& column) { out.dataset(path, column); });
 }
 
-CampaignHeader read_header(const H5Reader& in)
+CampaignHeader read_campaign_header(const H5Reader& in)
 {
     CampaignHeader header;
     header.provenance = in.provenance();
@@ -144,9 +126,8 @@ CampaignHeader read_header(const H5Reader& in)
     return header;
 }
 
-void check(const H5Reader& in, const CampaignRecord& campaign)
+void check_campaign_header(const H5Reader& in, const CampaignHeader& header)
 {
-    const CampaignHeader& header = campaign.header;
     const LayerTable& layers = header.layers;
     const StrataTable& strata = header.strata;
     const auto alike = [&](const char* group, std::initializer_list<std::size_t> sizes) {
@@ -166,6 +147,17 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
                   fmt::format("'{}' has {} rows, '/screen/layer' {}", path, column.size(),
                               header.screen.trials.size()));
     });
+}
+
+namespace
+{
+
+void check(const H5Reader& in, const CampaignRecord& campaign)
+{
+    const CampaignHeader& header = campaign.header;
+    const LayerTable& layers = header.layers;
+    const StrataTable& strata = header.strata;
+    check_campaign_header(in, header);
     const std::size_t rows = campaign.faults.size();
     for_each_column(campaign.faults, campaign.outcomes, [&](const char* path, const auto& column) {
         in.expect(column.size() == rows,
@@ -206,63 +198,23 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
                     const OutcomeTable& outcomes, std::uint64_t first_row, std::uint64_t total_rows,
                     MPI_Comm communicator)
 {
-    // Rank 0 alone writes the small tables and declares the large ones: what one process writes need not
-    // agree between ranks. Then all ranks fill in their rows together, and rank 0 gives the file its name.
-    const bool parallel = communicator != MPI_COMM_NULL;
-    int rank = 0;
-    if (parallel) check_mpi(MPI_Comm_rank(communicator, &rank));
-    std::string failure;
-    if (rank == 0)
-    {
-        try
-        {
-            H5Writer out(file, campaign_spec(), header.provenance);
-            write_header(out, header);
-            for_each_column(faults, outcomes, [&](const char* path, const auto& /*column*/) {
-                out.declare(path, {total_rows});
-            });
-            const std::filesystem::path written = out.hand_over();
-            // A rank that finds the disk full while all write leaves the others waiting: find out before.
-            reserve_space(written, std::filesystem::file_size(written) + column_bytes(total_rows));
-        }
-        catch (const std::exception& error)
-        {
-            failure = error.what();
-        }
-    }
-    int failed = failure.empty() ? 0 : 1;
-    if (parallel) check_mpi(MPI_Bcast(&failed, 1, MPI_INT, 0, communicator));
-    FS_CHECK(FileError, failed == 0, "{}",
-             rank == 0 ? failure : fmt::format("rank 0 could not create '{}'", file.string()));
-    const std::filesystem::path temporary = temporary_name(file);
-    if (total_rows > 0)
-    {
-        H5Handle open = h5_open_to_write(temporary, communicator);
-        try
-        {
-            for_each_column(faults, outcomes, [&](const char* path, const auto& column) {
-                using Value = typename std::decay_t<decltype(column)>::value_type;
-                h5_write_rows(open, path, H5Element<Value>::kType, column.data(), first_row, column.size(),
-                              parallel);
-            });
-        }
-        catch (...)
-        {
-            if (parallel) open.abandon();  // closing is collective, and the others may be waiting elsewhere
-            throw;
-        }
-        FS_CHECK(FileError, open.reset(), "cannot close '{}': is the disk full?", temporary.string());
-    }
-    if (parallel) check_mpi(MPI_Barrier(communicator));
-    if (rank == 0) publish_file(temporary, file);
-    if (parallel) check_mpi(MPI_Barrier(communicator));
+    std::vector<RowColumn> columns;
+    for_each_column(faults, outcomes, [&](const char* path, const auto& column) {
+        columns.push_back(row_column(path, column));
+    });
+    write_rows_together(
+        file, campaign_spec(), header.provenance, [&](H5Writer& out) { write_campaign_header(out, header); },
+        columns, first_row, total_rows, communicator);
 }
 
 CampaignRecord read_campaign(const std::filesystem::path& file)
 {
     const H5Reader in(file, campaign_spec());
     CampaignRecord campaign;
-    campaign.header = read_header(in);
+    campaign.header = read_campaign_header(in);
+    in.expect(campaign.header.target == "weights",
+              fmt::format("it holds faults in {}; this needs a campaign whose target is weights",
+                          campaign.header.target));
     for_each_column(campaign.faults, campaign.outcomes, [&](const char* path, auto& column) {
         using Value = typename std::decay_t<decltype(column)>::value_type;
         column = in.dataset<Value>(path);

@@ -165,6 +165,14 @@ std::string check_against_schema(const std::filesystem::path& file)
     {
         if (item.object == "/" && item.attribute == "filetype") filetype = item.value;
     }
+    std::string target;
+    for (const Item& item : items)
+    {
+        if (item.object == "/" && item.attribute == "target") target = item.value;
+    }
+    const auto is_expected = [&target](const std::vector<std::string>& targets) {
+        return targets.empty() || std::find(targets.begin(), targets.end(), target) != targets.end();
+    };
     const FileSpec* spec = nullptr;
     for (const FileSpec* candidate : all_specs())
     {
@@ -180,7 +188,7 @@ std::string check_against_schema(const std::filesystem::path& file)
         if (item.attribute.empty())
         {
             const DatasetSpec* known = find_dataset(*spec, item.object);
-            if (known == nullptr)
+            if (known == nullptr || !is_expected(known->targets))
             {
                 problems += fmt::format("{} is not in the schema\n", item.object);
                 continue;
@@ -200,7 +208,7 @@ std::string check_against_schema(const std::filesystem::path& file)
         else if (descriptive.count(item.attribute) == 0)
         {
             const AttributeSpec* known = find_attribute(*spec, item.object, item.attribute);
-            if (known == nullptr || to_string(known->type) != item.type ||
+            if (known == nullptr || !is_expected(known->targets) || to_string(known->type) != item.type ||
                 known->shape.empty() != item.dims.empty())
             {
                 problems += fmt::format("attribute {} of {} is not in the schema like this\n", item.attribute,
@@ -212,13 +220,14 @@ std::string check_against_schema(const std::filesystem::path& file)
     }
     for (const DatasetSpec& dataset : spec->datasets)
     {
-        if (seen.count(dataset.path) == 0) problems += fmt::format("{} is missing\n", dataset.path);
+        if (seen.count(dataset.path) == 0 && is_expected(dataset.targets))
+            problems += fmt::format("{} is missing\n", dataset.path);
     }
     for (const std::vector<AttributeSpec>* list : {&common_attributes(), &spec->attributes})
     {
         for (const AttributeSpec& attribute : *list)
         {
-            if (seen.count(attribute.object + "@" + attribute.name) == 0)
+            if (seen.count(attribute.object + "@" + attribute.name) == 0 && is_expected(attribute.targets))
             {
                 problems += fmt::format("attribute {} of {} is missing\n", attribute.name, attribute.object);
             }

@@ -296,10 +296,19 @@ void h5_write_rows(const H5Handle& file, const std::string& path, ElementType ty
                                           first, first + count, path, name);
     const H5Handle dataset(h5_check(H5Dopen2(file.get(), path.c_str(), H5P_DEFAULT), where), H5Dclose);
     const H5Handle target(h5_check(H5Dget_space(dataset.get()), where), H5Sclose);
-    const H5Handle source = simple_space({count});
+    // The first dimension counts rows; a second one, if there is, is written whole.
+    std::vector<hsize_t> counts(
+        static_cast<std::size_t>(h5_check(H5Sget_simple_extent_ndims(target.get()), where)));
+    h5_check(H5Sget_simple_extent_dims(target.get(), counts.data(), nullptr), where);
+    counts.front() = count;
+    std::vector<hsize_t> starts(counts.size(), 0);
+    starts.front() = first;
+    const H5Handle source = simple_space(counts);
     if (count > 0)
     {
-        h5_check(H5Sselect_hyperslab(target.get(), H5S_SELECT_SET, &first, nullptr, &count, nullptr), where);
+        h5_check(
+            H5Sselect_hyperslab(target.get(), H5S_SELECT_SET, starts.data(), nullptr, counts.data(), nullptr),
+            where);
     }
     else
     {

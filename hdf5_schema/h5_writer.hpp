@@ -88,7 +88,8 @@ class H5Writer
 };
 
 /**
- * Write rows [first, first + count) of a one-dimensional dataset of an open file, all ranks together.
+ * Write rows [first, first + count) of a dataset of an open file, all ranks together: of one with two
+ * dimensions, whole rows.
  *
  * \param file  opened by h5_open_to_write  \throws FileError. \collective
  */

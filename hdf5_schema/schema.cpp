@@ -17,6 +17,16 @@ bool fits(const std::string& pattern, const std::string& path)
     return path.size() > open && path.compare(0, open, pattern, 0, open) == 0;
 }
 
+/// With which targets a file has something; empty: with all.
+std::string only_text(const std::vector<std::string>& targets)
+{
+    if (targets.empty()) return "";
+    std::string text;
+    for (const std::string& target : targets)
+        text += (text.empty() ? "" : ", ") + fmt::format("`{}`", target);
+    return "; only with target " + text;
+}
+
 std::string shape_text(const std::vector<std::string>& dims)
 {
     if (dims.empty()) return "scalar";
@@ -109,13 +119,18 @@ const FileSpec& model_spec()
 
 const FileSpec& campaign_spec()
 {
+    static const std::vector<std::string> kWeights = {"weights"};
+    static const std::vector<std::string> kFeatureMaps = {"feature_maps"};
+    static const std::vector<std::string> kInstructions = {"instructions"};
+    static const std::vector<std::string> kTransient = {"feature_maps", "instructions"};
     static const FileSpec spec = {
         "flipstorm/campaign",
         "campaign.h5",
         1,
-        1,
+        2,
         {
-            {"/", "target", T::text, "", "what the faults strike: `weights`"},
+            {"/", "target", T::text, "",
+             "what the faults strike: `weights`, `feature_maps` or `instructions`"},
             {"/", "evaluation", T::text, "", "evaluation mode: `reference`, `exact`, `screened`"},
             {"/", "tolerances", T::float64, "[tolerances]",
              "tolerated drops, rising; a fault is critical for a tolerance if its drop exceeds it"},
@@ -125,6 +140,16 @@ const FileSpec& campaign_spec()
              "faults evaluated per second by the run that wrote the file, all ranks together; 0 if it found "
              "every chunk in the journal"},
             {"/", "wall_seconds", T::float64, "", "seconds spent injecting by the run that wrote the file"},
+            {"/", "images_per_fault", T::uint64, "", "images that each fault strikes", kTransient},
+            {"/", "combine", T::text, "",
+             "what the error value v makes of a value y: `add` y + v, `multiply` y · v, `relative` y · (1 + "
+             "v)",
+             kFeatureMaps},
+            {"/", "instruction", T::text, "",
+             "what happens to an instruction: `bit_flip`, a bit of its result flips; `warp_random_value`, "
+             "the "
+             "results of a warp are multiplied by 1 + value",
+             kInstructions},
             {"/screen", "kappa", T::float64, "",
              "safety factor of the first-order screen, as the job asks; 0 without a screen"},
             {"/screen", "tau", T::float64, "",
@@ -150,6 +175,20 @@ const FileSpec& campaign_spec()
             {"/layers/out_channels", T::int32, {"layer"}, "1", "first dimension of the weight tensor"},
             {"/layers/in_channels", T::int32, {"layer"}, "1", "second dimension of the weight tensor"},
             {"/layers/word_bits", T::int32, {"layer"}, "bit", "bits of a stored word"},
+            {"/layers/height",
+             T::int32,
+             {"layer"},
+             "1",
+             "rows of the layer's output; 1 for a linear layer",
+             {},
+             kTransient},
+            {"/layers/width",
+             T::int32,
+             {"layer"},
+             "1",
+             "columns of the layer's output; 1 for a linear layer",
+             {},
+             kTransient},
             {"/strata/layer", T::int32, {"stratum"}, "1", "row of /layers", {{-1, "all layers"}}},
             {"/strata/bit",
              T::int32,
@@ -157,7 +196,13 @@ const FileSpec& campaign_spec()
              "1",
              "bit position, 0 = least significant",
              {{-1, "all bits"}}},
-            {"/strata/population", T::uint64, {"stratum"}, "fault", "faults there are"},
+            {"/strata/population",
+             T::uint64,
+             {"stratum"},
+             "fault",
+             "faults there are; of faults in feature maps and instructions, of which there are infinitely "
+             "many, "
+             "in proportion to their probability: 2^20 for each instruction"},
             {"/strata/planned",
              T::uint64,
              {"stratum"},
@@ -220,30 +265,119 @@ const FileSpec& campaign_spec()
              T::uint64,
              {"fault"},
              "1",
-             "flat row-major index in the layer's weight tensor"},
+             "flat row-major index in the layer's weight tensor",
+             {},
+             kWeights},
             {"/faults/out_channel",
              T::int32,
              {"fault"},
              "1",
-             "output channel (convolution) or neuron (linear) of the parameter"},
+             "output channel (convolution) or neuron (linear) of the parameter",
+             {},
+             kWeights},
             {"/faults/in_channel",
              T::int32,
              {"fault"},
              "1",
-             "input channel within its group (convolution) or input neuron (linear)"},
-            {"/faults/bit", T::uint8, {"fault"}, "1", "flipped bit, 0 = least significant"},
+             "input channel within its group (convolution) or input neuron (linear)",
+             {},
+             kWeights},
+            {"/faults/bit",
+             T::uint8,
+             {"fault"},
+             "1",
+             "flipped bit, 0 = least significant; of an instruction's result",
+             {{255, "none"}},
+             {"weights", "instructions"}},
+            {"/faults/geometry",
+             T::uint8,
+             {"fault"},
+             "1",
+             "shape of the corrupted part of each struck channel",
+             {{0, "single"},
+              {1, "row"},
+              {2, "column"},
+              {3, "line"},
+              {4, "block"},
+              {5, "channel"},
+              {6, "random"}},
+             kFeatureMaps},
+            {"/faults/row", T::int32, {"fault"}, "1", "first corrupted row of the output", {}, kFeatureMaps},
+            {"/faults/column",
+             T::int32,
+             {"fault"},
+             "1",
+             "first corrupted column of the output",
+             {},
+             kFeatureMaps},
+            {"/faults/height", T::int32, {"fault"}, "1", "corrupted rows", {}, kFeatureMaps},
+            {"/faults/width", T::int32, {"fault"}, "1", "corrupted columns", {}, kFeatureMaps},
+            {"/faults/channel_mask",
+             T::uint8,
+             {"fault", "byte"},
+             "1",
+             "struck output channels or neurons, 8 to a byte, channel 0 in the most significant bit "
+             "(numpy.packbits)",
+             {},
+             kFeatureMaps},
+            {"/faults/position_mask",
+             T::uint8,
+             {"fault", "byte"},
+             "1",
+             "geometry random: corrupted positions, row · width + column, as in channel_mask; else 0",
+             {},
+             kFeatureMaps},
+            {"/faults/element",
+             T::uint64,
+             {"fault"},
+             "1",
+             "flat row-major index of the output in the layer's map; of a warp, of its first thread's",
+             {},
+             kInstructions},
+            {"/faults/step",
+             T::uint64,
+             {"fault"},
+             "1",
+             "term of the dot product whose sum is struck, counted from 0: (input channel of the group, "
+             "kernel "
+             "row, kernel column), row-major",
+             {},
+             kInstructions},
+            {"/faults/value",
+             T::float32,
+             {"fault"},
+             "1",
+             "error value v; 0 where a bit flips",
+             {},
+             kTransient},
+            {"/faults/image",
+             T::int32,
+             {"fault", "image"},
+             "1",
+             "struck images, in data-set order",
+             {{-1, "all images"}},
+             kTransient},
             {"/faults/sign",
              T::uint8,
              {"fault"},
              "1",
              "sign of the golden value",
-             {{0, "positive"}, {1, "negative"}}},
-            {"/faults/value_before", T::float32, {"fault"}, "1", "golden value of the parameter"},
+             {{0, "positive"}, {1, "negative"}},
+             kWeights},
+            {"/faults/value_before",
+             T::float32,
+             {"fault"},
+             "1",
+             "golden value of the parameter",
+             {},
+             kWeights},
             {"/faults/value_after",
              T::float32,
              {"fault"},
              "1",
-             "value of the parameter under the fault; may be NaN or infinite"},
+             "value of the parameter under the fault; may be NaN or infinite",
+             {},
+             kWeights},
             {"/outcomes/evaluated",
              T::uint32,
              {"fault"},
@@ -265,12 +399,28 @@ const FileSpec& campaign_spec()
              {"fault"},
              "1",
              "whether evaluation ended early",
-             {{0, "all images evaluated"}, {1, "drop proven to exceed every tolerance"}}},
+             {{0, "all images evaluated"}, {1, "drop proven to exceed every tolerance"}},
+             kWeights},
+            {"/outcomes/masked",
+             T::uint32,
+             {"fault"},
+             "image",
+             "of those, logits bit-identical to golden",
+             {},
+             kTransient},
+            {"/outcomes/tolerable",
+             T::uint32,
+             {"fault"},
+             "image",
+             "of those, logits differ, but are finite and have the golden top-1",
+             {},
+             kTransient},
             {"/outcomes/drop",
              T::float64,
              {"fault"},
              "1",
-             "golden accuracy minus accuracy under the fault; its proven lower bound where stopped = 1"},
+             "golden accuracy minus accuracy under the fault, on the evaluated images where the fault is "
+             "transient; its proven lower bound where stopped = 1"},
         }};
     return spec;
 }
@@ -496,8 +646,8 @@ std::string render_schema()
         std::string rows = "| object | attribute | type | meaning |\n|---|---|---|---|\n";
         for (const AttributeSpec& a : attributes)
         {
-            rows += fmt::format("| `{}` | `{}` | {}{} | {} |\n", a.object, a.name, to_string(a.type), a.shape,
-                                a.description);
+            rows += fmt::format("| `{}` | `{}` | {}{} | {}{} |\n", a.object, a.name, to_string(a.type),
+                                a.shape, a.description, only_text(a.targets));
         }
         return rows;
     };
@@ -515,8 +665,9 @@ std::string render_schema()
             {
                 flags += fmt::format("{}{} = {}", flags.empty() ? " (" : ", ", flag.value, flag.meaning);
             }
-            text += fmt::format("| `{}` | {} | {} | {} | {}{}{} |\n", d.path, to_string(d.type),
-                                shape_text(d.dims), d.units, d.description, flags, flags.empty() ? "" : ")");
+            text += fmt::format("| `{}` | {} | {} | {} | {}{}{}{} |\n", d.path, to_string(d.type),
+                                shape_text(d.dims), d.units, d.description, flags, flags.empty() ? "" : ")",
+                                only_text(d.targets));
         }
     }
     return text;

@@ -39,6 +39,8 @@ struct DatasetSpec
     std::string units;              ///< "1" for a pure number
     std::string description;
     std::vector<FlagMeaning> flags{};  ///< of a category
+    /// Values of the root attribute `target` with which a file has it; empty: every file has it.
+    std::vector<std::string> targets{};
 };
 
 /// One attribute of the root or of a group or dataset.
@@ -49,6 +51,7 @@ struct AttributeSpec
     ElementType type;
     std::string shape;  ///< "" for a scalar, else e.g. "[tolerances]"
     std::string description;
+    std::vector<std::string> targets{};  ///< as of a dataset
 };
 
 /// One kind of file.

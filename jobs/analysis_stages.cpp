@@ -10,9 +10,11 @@
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
+#include "jobs/agreed_error.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/transient_rules.hpp"
 
 namespace flipstorm
 {
@@ -97,6 +99,14 @@ StageEnd harden_on_root(const Context& context)
 
 }  // namespace
 
+void need_weights(const Context& context, const char* stage)
+{
+    FS_CHECK(AgreedError, !is_transient(context.job),
+             fmt::format("'flipstorm {}' is for faults in weights, but campaign.target is \"{}\"", stage,
+                         context.job.campaign.target),
+             ExitCode::usage);
+}
+
 void require_same_campaign(const Context& context, const CampaignRecord& campaign, const ForestRecord& forest)
 {
     FS_CHECK(DataError, forest.campaign_sha256 == campaign.header.provenance.stage_sha256,
@@ -107,11 +117,13 @@ void require_same_campaign(const Context& context, const CampaignRecord& campaig
 
 StageEnd run_forest(const Context& context)
 {
+    need_weights(context, "forest");
     return on_root(context, [&] { return forest_on_root(context); });
 }
 
 StageEnd run_harden(const Context& context)
 {
+    need_weights(context, "harden");
     return on_root(context, [&] { return harden_on_root(context); });
 }
 
@@ -137,8 +149,17 @@ StageEnd run_all(const Context& context)
     if (forest_given) log_info("harden.forest names {}: no forest to train", job.harden.forest);
     std::vector<StageEnd (*)(const Context&)> stages;
     if (!campaign_given) stages = {run_train, run_inject};
-    if (!forest_given) stages.push_back(run_forest);
-    stages.insert(stages.end(), {run_harden, run_report});
+    if (is_transient(job))
+    {
+        log_info("campaign.target is \"{}\": forest and harden are for faults in weights and are passed over",
+                 job.campaign.target);
+        stages = {run_train, run_inject, run_report};
+    }
+    else
+    {
+        if (!forest_given) stages.push_back(run_forest);
+        stages.insert(stages.end(), {run_harden, run_report});
+    }
     for (const auto stage : stages)
     {
         if (stop_was_asked_for(context) || stage(context) == StageEnd::stopped) return StageEnd::stopped;

@@ -264,6 +264,7 @@ StageEnd run_bench(const Context& context)
 {
     FS_CHECK(AgreedError, context.world.size() == 1,
              "bench measures one rank; start it without mpirun or srun, or on one rank", ExitCode::usage);
+    need_weights(context, "bench");
     const BenchOptions& options = context.bench;
     const std::vector<EvaluationMode> kinds = modes_of(options.modes);
     const std::unique_ptr<Campaign> campaign = load_campaign(context);

@@ -5,6 +5,7 @@
 #include "jobs/inputs.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/plan_of_job.hpp"
+#include "jobs/transient_campaign.hpp"
 
 namespace flipstorm
 {
@@ -27,8 +28,19 @@ std::unique_ptr<Campaign> load_campaign(const Context& context)
     campaign->dataset_sha256 = digest(campaign->images);
     campaign->layers = injectable_layers(campaign->network);
     const auto images = static_cast<std::uint64_t>(campaign->images.size());
-    campaign->plan = std::make_unique<Plan>(campaign->layers, plan_options(context.job, images));
-    campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), images);
+    if (is_transient(context.job))
+    {
+        campaign->transient =
+            std::make_unique<TransientPlan>(transient_plan(context.job, campaign->network, images));
+        campaign->plan = std::make_unique<Plan>(campaign->transient->plan());
+        campaign->work =
+            work_of_layers(*campaign->plan, campaign->layers.size(), campaign->transient->images_per_fault());
+    }
+    else
+    {
+        campaign->plan = std::make_unique<Plan>(campaign->layers, plan_options(context.job, images));
+        campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), images);
+    }
     campaign->stage_sha256 =
         campaign_digest(context.job, *campaign->plan, campaign->model_sha256, campaign->dataset_sha256);
     return campaign;
@@ -71,6 +83,7 @@ std::string campaign_digest(const Job& job, const Plan& plan, const std::string&
     }
     Sha256 hash;
     hash.update("flipstorm campaign 2\n").update(canonical_tables(relevant, {"campaign"}));
+    if (is_transient(job)) hash.update(transient_identity(job));
     hash.update(model_sha256).update(dataset_sha256);
     // A journal is only good for the chunks it was written for.
     hash.update(evaluation_layout());

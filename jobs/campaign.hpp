@@ -9,6 +9,7 @@
 #include "engine/data/dataset.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/faults/plan.hpp"
+#include "engine/faults/transient_plan.hpp"
 #include "engine/network/network.hpp"
 #include "jobs/context.hpp"
 #include "jobs/screening.hpp"
@@ -27,7 +28,8 @@ struct Campaign
     std::vector<InjectableLayer> layers;
     std::unique_ptr<Plan> plan;
     ScreenPolicy policy;
-    std::vector<LayerWork> work;  ///< by layer id
+    std::vector<LayerWork> work;                 ///< by layer id
+    std::unique_ptr<TransientPlan> transient{};  ///< whose plan `plan` is; null: faults in weights
 };
 
 /// The job's model, test images and plan. \throws JobError, FileError, DataError

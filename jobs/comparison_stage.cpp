@@ -72,27 +72,33 @@ std::vector<float> weights_of(const Network& network)
     return weights;
 }
 
-/// What the files of a variant say, weights and times aside.
-VariantResult read_results(const VariantContext& variant, const std::string& changes)
+void add_header(VariantResult& result, const CampaignHeader& header, std::uint64_t faults)
 {
-    const Context& context = variant.context;
-    VariantResult result;
-    result.name = variant.name;
-    result.changes = changes;
-    if (std::filesystem::exists(context.campaign_file()))
+    result.target = header.target;
+    result.faults = faults;
+    result.images = header.images;
+    result.clean_accuracy = static_cast<double>(header.golden_correct) / static_cast<double>(header.images);
+}
+
+/// What the campaign and the protection of a variant say.
+void add_results(ComparisonRecord& comparison, std::size_t row, const Context& context)
+{
+    VariantResult& result = comparison.variants.at(row);
+    const std::filesystem::path file = context.campaign_file();
+    if (std::filesystem::exists(file) && campaign_target(file) == "weights")
     {
-        const CampaignRecord campaign = read_campaign(context.campaign_file());
-        const CampaignHeader& header = campaign.header;
-        result.target = header.target;
-        result.faults = campaign.outcomes.size();
-        result.images = header.images;
-        result.clean_accuracy =
-            static_cast<double>(header.golden_correct) / static_cast<double>(header.images);
+        const CampaignRecord campaign = read_campaign(file);
+        add_header(result, campaign.header, campaign.outcomes.size());
         add_weight_campaign(result, campaign, context.job.harden.tolerance);
+    }
+    else if (std::filesystem::exists(file))
+    {
+        const TransientCampaignRecord campaign = read_transient_campaign(file);
+        add_header(result, campaign.header.campaign, campaign.outcomes.size());
+        add_transient_campaign(result, campaign, static_cast<std::int32_t>(row), comparison.fault_models);
     }
     if (std::filesystem::exists(context.file(kProtection)))
         add_protection(result, read_protection(context.file(kProtection)));
-    return result;
 }
 
 /// Test images by the [data] table that names them; variants mostly share them.
@@ -125,10 +131,13 @@ ComparisonRecord compare(const Context& common, const JobFile& file,
     for (std::size_t i = 0; i < variants.size(); ++i)
     {
         const Context& context = variants[i].context;
-        VariantResult& result =
-            comparison.variants.emplace_back(read_results(variants[i], changes_text(file, i)));
+        comparison.variants.push_back({});
+        comparison.variants.back().name = variants[i].name;
+        comparison.variants.back().changes = changes_text(file, i);
+        add_results(comparison, i, context);
         if (!std::filesystem::exists(context.model_file())) continue;
         networks.push_back(load_network(context.model_file()));
+        VariantResult& result = comparison.variants.back();
         result.arch = networks.back().arch;
         result.format = to_string(networks.back().format);
         result.test_accuracy = read_model(context.model_file()).test_accuracy;

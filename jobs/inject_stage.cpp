@@ -9,23 +9,22 @@
 #include "engine/base/log.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "jobs/campaign.hpp"
+#include "jobs/campaign_rows.hpp"
 #include "jobs/injection.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/transient_campaign.hpp"
+#include "jobs/weight_work.hpp"
 
 namespace flipstorm
 {
-namespace
-{
 
-/// First row of a rank's share of the faults.
 std::uint64_t first_row_of(std::uint64_t rows, int rank, int size)
 {
     return rows / static_cast<std::uint64_t>(size) * static_cast<std::uint64_t>(rank) +
            std::min<std::uint64_t>(static_cast<std::uint64_t>(rank), rows % static_cast<std::uint64_t>(size));
 }
 
-/// Send each chunk to the ranks whose rows it holds. \collective
 std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan,
                                         const std::vector<JournalEntry>& entries)
 {
@@ -52,6 +51,9 @@ std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan
     }
     return mine;
 }
+
+namespace
+{
 
 /// The screens that were tried on each layer, and the totals of those that were kept.
 ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScreening>& layers)
@@ -93,6 +95,8 @@ ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScre
     return record;
 }
 
+}  // namespace
+
 CampaignHeader make_header(const Context& context, const Campaign& campaign, const Golden& golden,
                            const Harvest& harvest)
 {
@@ -128,6 +132,9 @@ CampaignHeader make_header(const Context& context, const Campaign& campaign, con
     header.screen = screen_record(campaign, harvest.layers);
     return header;
 }
+
+namespace
+{
 
 /// The rows [first, first + count) of /faults, from the plan alone.
 FaultTable fault_rows(const Campaign& campaign, std::uint64_t first, std::uint64_t count)
@@ -204,11 +211,9 @@ StageEnd run_inject(const Context& context)
 
     set_compute_threads(
         1);  // the evaluator runs whole groups of faults on its threads, not parts of operations
-    std::unique_ptr<Evaluator> evaluator;
+    std::unique_ptr<ChunkWork> work;
     on_all(world, [&] {
-        evaluator = std::make_unique<Evaluator>(
-            campaign.network, campaign.images,
-            evaluation_options(context, evaluation_mode(context.job.campaign.evaluation)));
+        work = campaign.transient ? transient_work(context, campaign) : weight_work(context, campaign);
     });
     // Nothing old is discarded before it is known that the new can be computed.
     on_root(context, [&] {
@@ -223,14 +228,14 @@ StageEnd run_inject(const Context& context)
     on_all(world, [&] {
         journal = read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size());
     });
-    const Golden& golden = evaluator->golden();
+    const Golden& golden = work->golden();
     log_info(
         "injecting {} faults into {} layers on {} images ({:.2f} % correct): {} rank(s), {}, {} thread(s) "
         "each",
         campaign.plan->size(), campaign.layers.size(), golden.images(),
         100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), world.size(),
         to_string(context.device), context.threads);
-    const Harvest harvest = inject_missing(context, campaign, *evaluator, std::move(journal));
+    const Harvest harvest = inject_missing(context, campaign, *work, std::move(journal));
     if (harvest.missing > 0)
     {
         if (world.is_root())
@@ -241,7 +246,10 @@ StageEnd run_inject(const Context& context)
         }
         return StageEnd::stopped;
     }
-    write_outcomes(context, campaign, golden, harvest);
+    if (campaign.transient)
+        write_transient_outcomes(context, campaign, golden, harvest);
+    else
+        write_outcomes(context, campaign, golden, harvest);
     log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(),
              campaign.plan->size(), harvest.faults, harvest.seconds,
              static_cast<double>(harvest.faults) / harvest.seconds);

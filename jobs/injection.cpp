@@ -26,12 +26,12 @@ std::size_t index_of(LayerId layer)
 class Injection
 {
   public:
-    Injection(const Context& context, const Campaign& campaign, Evaluator& evaluator, JournalContent journal)
+    Injection(const Context& context, const Campaign& campaign, ChunkWork& work, JournalContent journal)
         : context_(context),
           campaign_(campaign),
           plan_(*campaign.plan),
           world_(context.world),
-          evaluator_(evaluator),
+          work_(work),
           done_(agree_on_done(context.world, journal, campaign.plan->chunks().size(), kScreenLevels)),
           entries_(std::move(journal.entries)),
           totals_(campaign.layers.size()),
@@ -91,7 +91,7 @@ class Injection
 
     [[nodiscard]] ChunkRecord decode(const JournalEntry& entry) const
     {
-        return decode_outcomes(entry.bytes, chunk(entry.chunk).count, evaluator_.golden().images());
+        return work_.decode(entry.bytes, chunk(entry.chunk).count);
     }
 
     void count(const JournalEntry& entry, const ChunkRecord& record)
@@ -246,16 +246,14 @@ class Injection
     {
         const Chunk& work = chunk(id);
         const std::size_t layer = index_of(work.layer);
-        std::vector<WeightChange> changes;
-        for (std::uint64_t i = 0; i < work.count; ++i)
-            changes.push_back(change_of(campaign_, FaultIndex(work.first.value() + i)));
-        const auto outcomes = evaluator_.evaluate(work.layer, changes, layers_[layer].screen, should_stop);
-        if (!outcomes) return false;
-        JournalEntry entry{id, encode_outcomes(*outcomes), static_cast<std::uint8_t>(layers_[layer].level)};
+        const auto bytes = work_.compute(work, layers_[layer].screen, should_stop);
+        if (!bytes) return false;
+        JournalEntry entry{id, *bytes, static_cast<std::uint8_t>(layers_[layer].level)};
         writer_.append(entry);
-        count(entry, decode(entry));
+        const ChunkRecord record = decode(entry);
+        count(entry, record);
         entries_.push_back(std::move(entry));
-        critical_->add(work, *outcomes);
+        critical_->add(work, record.outcomes);
         computed_[layer].at(static_cast<std::size_t>(layers_[layer].level)) += work.count;
         return true;
     }
@@ -264,7 +262,7 @@ class Injection
     const Campaign& campaign_;
     const Plan& plan_;
     const Communicator& world_;
-    Evaluator& evaluator_;
+    ChunkWork& work_;
     Stopwatch watch_;
     std::vector<std::uint8_t> done_;  ///< [levels][chunks], by any rank
     std::vector<JournalEntry> entries_;
@@ -277,10 +275,10 @@ class Injection
 
 }  // namespace
 
-Harvest inject_missing(const Context& context, const Campaign& campaign, Evaluator& evaluator,
+Harvest inject_missing(const Context& context, const Campaign& campaign, ChunkWork& work,
                        JournalContent journal)
 {
-    return Injection(context, campaign, evaluator, std::move(journal)).run();
+    return Injection(context, campaign, work, std::move(journal)).run();
 }
 
 }  // namespace flipstorm

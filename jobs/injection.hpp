@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "jobs/campaign.hpp"
+#include "jobs/chunk_work.hpp"
 #include "jobs/screening.hpp"
 #include "mpi/journal.hpp"
 
@@ -34,7 +35,7 @@ struct Harvest
  *
  * \throws FileError if the journal cannot be written or holds what cannot be. \collective
  */
-[[nodiscard]] Harvest inject_missing(const Context& context, const Campaign& campaign, Evaluator& evaluator,
+[[nodiscard]] Harvest inject_missing(const Context& context, const Campaign& campaign, ChunkWork& work,
                                      JournalContent journal);
 
 }  // namespace flipstorm

@@ -66,6 +66,23 @@ struct CampaignTable
     std::int64_t memory_budget = 0;  ///< MiB per rank for golden activations and work space; 0: 2048
 };
 
+/// Of campaigns whose target is feature_maps or instructions.
+struct TransientTable
+{
+    std::string rules = "paper";        ///< "paper", "diehardnet": what the empty keys below stand for
+    std::string layers_by = "uniform";  ///< "uniform", "macs"
+    std::vector<std::string> geometry;  ///< "single", "row", "column", "line", "block", "channel", "random"
+    std::vector<double> channel_probability;  ///< of each geometry
+    std::string value;                        ///< "uniform", "power_law", "table"
+    double magnitude = 100;                   ///< of "uniform"
+    std::string power_law = "ffma_common";    ///< of "power_law"
+    std::string table;                        ///< CSV file, of "table"
+    std::string combine;                      ///< "add", "multiply", "relative"
+    std::string instruction = "bit_flip";     ///< "bit_flip", "warp_random_value"
+    std::int64_t images_per_fault = 1;        ///< 0: all
+    std::int64_t injections = 0;              ///< per test image, on average; 0: by campaign.error_margin
+};
+
 struct ForestTable
 {
     std::string kind = "brf";  ///< "brf", "rf"
@@ -99,6 +116,7 @@ struct Job
     ModelTable model;
     TrainTable train;
     CampaignTable campaign;
+    TransientTable transient;
     ForestTable forest;
     HardenTable harden;
     DeviceTable device;

@@ -86,6 +86,17 @@ Key key(std::string table, std::string name, std::string meaning)
     return Key({std::move(table), std::move(name), std::move(meaning), &bind<Table, Member>});
 }
 
+std::vector<std::string> power_law_names()
+{
+    std::vector<std::string> names;
+    for (const char* operation : {"fadd", "fmul", "ffma", "iadd", "imul", "imad", "mufu"})
+    {
+        for (const char* size : {"small", "common", "big"})
+            names.push_back(fmt::format("{}_{}", operation, size));
+    }
+    return names;
+}
+
 std::vector<KeySpec> make_keys()
 {
     return {
@@ -149,7 +160,7 @@ std::vector<KeySpec> make_keys()
             .one_of({"one_cycle", "cosine", "constant"}),
 
         key<&Job::campaign, &CampaignTable::target>("campaign", "target", "what faults strike")
-            .one_of({"weights"}, {"feature_maps", "instructions"}),
+            .one_of({"weights", "feature_maps", "instructions"}),
         key<&Job::campaign, &CampaignTable::scheme>("campaign", "scheme",
                                                     "what is sampled together: the network, each layer, or "
                                                     "each bit position of each layer (data_unaware)")
@@ -216,6 +227,70 @@ std::vector<KeySpec> make_keys()
             .between(0, 1e9)
             .unit("MiB per rank")
             .not_identity(),
+
+        key<&Job::transient, &TransientTable::rules>(
+            "transient", "rules",
+            "feature_maps: whose rules the next keys default to: those of Cavagnero et al. (IOLTS 2022) as "
+            "published (paper), or as in the authors' code (diehardnet)")
+            .one_of({"paper", "diehardnet"}),
+        key<&Job::transient, &TransientTable::layers_by>(
+            "transient", "layers_by",
+            "feature_maps: how likely a layer is struck: all alike, or in proportion to its "
+            "multiply-accumulate operations")
+            .one_of({"uniform", "macs"}),
+        key<&Job::transient, &TransientTable::geometry>(
+            "transient", "geometry",
+            "feature_maps: what part of a channel is struck, each with the same probability; line: a row or "
+            "a column")
+            .one_of({"single", "row", "column", "line", "block", "channel", "random"})
+            .by_default("paper: single, line, block; diehardnet: line, block, channel")
+            .may_be_empty(),
+        key<&Job::transient, &TransientTable::channel_probability>(
+            "transient", "channel_probability",
+            "feature_maps: probability that a channel is struck, for each geometry; at least one channel is")
+            .above(0, 1)
+            .by_default("single 1, row, column, line 0.75, block, random 0.3, channel 0.1")
+            .may_be_empty(),
+        key<&Job::transient, &TransientTable::value>(
+            "transient", "value",
+            "error value: uniform on [0, magnitude), of a power law, or of a table; instructions: relative "
+            "error of warp_random_value, of a power law by default")
+            .one_of({"uniform", "power_law", "table"})
+            .by_default("paper: uniform; diehardnet: power_law"),
+        key<&Job::transient, &TransientTable::magnitude>(
+            "transient", "magnitude",
+            "uniform: largest error value; the paper trains with up to 100, the number of its epochs, and "
+            "does not say what it tests with")
+            .above(0, 1e30),
+        key<&Job::transient, &TransientTable::power_law>(
+            "transient", "power_law",
+            "power_law: which of the 21 fitted to register-transfer injections: operation and size of the "
+            "operands, such as fadd_small, ffma_common, imad_big")
+            .one_of(power_law_names()),
+        key<&Job::transient, &TransientTable::table>("transient", "table",
+                                                     "table: CSV file of lines VALUE or VALUE,WEIGHT")
+            .by_default("none")
+            .not_identity(),
+        key<&Job::transient, &TransientTable::combine>(
+            "transient", "combine",
+            "feature_maps: what the error value v makes of a value y: y + v (add), y · v (multiply), or "
+            "y · (1 ± v) (relative)")
+            .one_of({"add", "multiply", "relative"})
+            .by_default("paper: add; diehardnet: multiply"),
+        key<&Job::transient, &TransientTable::instruction>(
+            "transient", "instruction",
+            "instructions: what happens to a multiply-add: one bit of its result flips, or the results of a "
+            "warp of 32 get a relative error")
+            .one_of({"bit_flip", "warp_random_value"}),
+        key<&Job::transient, &TransientTable::images_per_fault>(
+            "transient", "images_per_fault",
+            "images that a fault strikes alike, a random choice; 1: each image has faults of its own; 0: all "
+            "test images")
+            .between(0, 1e9),
+        key<&Job::transient, &TransientTable::injections>(
+            "transient", "injections",
+            "faults that strike a test image, on average over the images; 0: as campaign.error_margin asks")
+            .between(0, 1e9),
 
         key<&Job::forest, &ForestTable::kind>("forest", "kind",
                                               "balanced random forest or plain random forest")

@@ -13,6 +13,7 @@
 #include "jobs/job_print.hpp"
 #include "jobs/job_suggest.hpp"
 #include "jobs/job_variants.hpp"
+#include "jobs/transient_rules.hpp"
 
 namespace flipstorm
 {
@@ -154,6 +155,8 @@ std::vector<RuleProblem> rule_problems(const Job& job)
                             "campaign.backend = \"native\" computes on the CPU, but device.kind is \"cuda\"; "
                             "use \"libtorch\" or \"auto\""});
     }
+    const std::vector<RuleProblem> of_transients = transient_problems(job);
+    problems.insert(problems.end(), of_transients.begin(), of_transients.end());
     const auto& trained = job.forest.tolerances;
     if (job.harden.forest.empty() &&
         std::find(trained.begin(), trained.end(), job.harden.tolerance) == trained.end())
@@ -183,6 +186,7 @@ void resolve_job(Job& job)
     if (job.campaign.memory_budget == 0) job.campaign.memory_budget = 2048;
     if (job.forest.tolerances.empty()) job.forest.tolerances = job.campaign.tolerances;
     if (job.harden.tolerance == 0) job.harden.tolerance = job.forest.tolerances.front();
+    resolve_transient(job);
 }
 
 }  // namespace flipstorm

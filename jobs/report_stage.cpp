@@ -8,6 +8,7 @@
 #include "engine/base/sha256.hpp"
 #include "jobs/python.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/transient_rules.hpp"
 
 namespace flipstorm
 {
@@ -71,7 +72,9 @@ StageEnd report_on_root(const Context& context)
 
 StageEnd run_report(const Context& context)
 {
-    return on_root(context, [&] { return report_on_root(context); });
+    return on_root(context, [&] {
+        return is_transient(context.job) ? report_transient_on_root(context) : report_on_root(context);
+    });
 }
 
 }  // namespace flipstorm

@@ -36,7 +36,11 @@ StageEnd run_harden(const Context& context);
 /// Print Tables I to III, draw the figures and write report.html, on rank 0.
 StageEnd run_report(const Context& context);
 
-/// Train, inject, forest, harden, report; ends at the first that is stopped.
+/// The report of a campaign of transient faults, called on rank 0: tables on standard output, report.html.
+StageEnd report_transient_on_root(const Context& context);
+
+/// Train, inject, forest, harden, report; ends at the first that is stopped. Of transient faults there is no
+/// forest to train and no memory to harden.
 StageEnd run_all(const Context& context);
 
 /// Whether any rank has a reason to stop; rank 0 says which.
@@ -51,6 +55,9 @@ std::string describe_plan(const Context& context);
 /// \throws DataError, naming both files, unless the forest was trained on this campaign.
 void require_same_campaign(const Context& context, const CampaignRecord& campaign,
                            const ForestRecord& forest);
+
+/// \throws AgreedError, naming the stage, if the job's faults are transient.
+void need_weights(const Context& context, const char* stage);
 
 /// Digest of all that decides the parameters of model.h5.
 std::string train_digest(const Job& job, const std::string& dataset_sha256);

@@ -1,0 +1,18 @@
+#pragma once
+// The frame of a report: one self-contained HTML page.
+
+#include <string>
+
+namespace flipstorm
+{
+
+/// Everything up to the heading and the paragraph that leads in; texts are escaped.
+[[nodiscard]] std::string page_begin(const std::string& title, const std::string& lead);
+
+/// A key figure, for a `<div class="cards">`; texts are escaped.
+[[nodiscard]] std::string card(const std::string& value, const std::string& name, const std::string& detail);
+
+/// The end of the page.
+[[nodiscard]] std::string page_end();
+
+}  // namespace flipstorm

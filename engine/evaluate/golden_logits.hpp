@@ -1,0 +1,25 @@
+#pragma once
+// What the fault-free network says of all test images, once. Internal to the engine: this header brings in
+// LibTorch.
+
+#include <torch/torch.h>
+
+#include <cstdint>
+
+#include "engine/evaluate/outcome.hpp"
+#include "engine/network/executor.hpp"
+
+namespace flipstorm
+{
+
+/// \throws DataError unless there are images, of the network's shape, and two classes.
+void check_test_images(const Network& network, const ImageSet& images);
+
+/// Logits of the fault-free network, in data-set order, on the CPU, contiguous. [images, classes]
+torch::Tensor golden_logits(const Executor& executor, const Network& network, const ImageSet& images,
+                            std::int64_t batch, int threads);
+
+/// Predictions and margins. \throws DataError if a logit is not finite.
+Golden golden_of(const torch::Tensor& logits, const std::vector<std::int32_t>& labels);
+
+}  // namespace flipstorm

@@ -1,0 +1,75 @@
+#pragma once
+// Evaluates transient faults: what does the network do with an image while whose computation something in the
+// output of one layer went wrong?
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/evaluate/evaluator.hpp"
+#include "engine/faults/transient_plan.hpp"
+
+namespace flipstorm
+{
+
+/// What a fault did to the images that it struck.
+struct TransientOutcome
+{
+    Tally tally;
+    std::uint32_t masked = 0;  ///< of the evaluated images: logits bit-identical to golden
+    double drop = 0;           ///< golden accuracy minus accuracy under the fault, on the images struck
+
+    /// Images whose logits differ, but are finite and have the golden top-1.
+    [[nodiscard]] std::uint32_t tolerable() const { return tally.evaluated - masked - tally.mismatches; }
+};
+
+/**
+ * Evaluates batches of transient faults of one layer.
+ *
+ * The (fault, image) pairs are sorted by image and cut into batches of fixed size. A batch runs the
+ * fault-free network up to the layer for its images, corrupts the layer's output pair by pair, and follows
+ * the pairs whose output changed through what is behind, up to the last place before another convolution or
+ * linear layer that all paths to the logits pass. Where nothing is left of the change there, to the bit, the
+ * image is masked; the other pairs of the batch go on to the logits together. Whether logits are
+ * bit-identical to golden ones is only decided between passes of the same shape, so that the batching of a
+ * product cannot show; mode `reference` follows all pairs to the logits. Results do not depend on the number
+ * of threads.
+ *
+ * Not to be called from several threads.
+ */
+class TransientEvaluator
+{
+  public:
+    /**
+     * Runs the fault-free network once over all images.
+     * \param options  mode `exact` or `reference`; tolerances, backend and seed are not used
+     * \throws DataError as Evaluator; JobError if the memory budget does not hold one batch.
+     */
+    TransientEvaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options);
+    ~TransientEvaluator();
+    TransientEvaluator(const TransientEvaluator&) = delete;
+    TransientEvaluator& operator=(const TransientEvaluator&) = delete;
+
+    [[nodiscard]] const Golden& golden() const;
+
+    /**
+     * Outcomes of strikes on one layer, in the order given; nothing once `should_stop`, if given and asked
+     * before every batch, says yes.
+     *
+     * \throws Error if the layer or an image does not exist.
+     */
+    [[nodiscard]] std::optional<std::vector<TransientOutcome>> evaluate(
+        LayerId layer, const std::vector<TransientStrike>& strikes,
+        const std::function<bool()>& should_stop = {});
+
+    /// Pairs by what became of them: `masked` before the next product, `finished` followed to the logits.
+    [[nodiscard]] WorkCount work() const;
+
+  private:
+    class Implementation;
+    std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace flipstorm

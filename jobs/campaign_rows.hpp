@@ -1,0 +1,30 @@
+#pragma once
+// How the rows of campaign.h5 are shared out between ranks, and what all kinds of campaigns write.
+
+#include <cstdint>
+#include <vector>
+
+#include "hdf5_schema/campaign_file.hpp"
+#include "jobs/campaign.hpp"
+#include "jobs/context.hpp"
+#include "jobs/injection.hpp"
+
+namespace flipstorm
+{
+
+/// First row of a rank's share of the faults.
+[[nodiscard]] std::uint64_t first_row_of(std::uint64_t rows, int rank, int size);
+
+/// Send each chunk to the ranks whose rows it holds. \collective
+[[nodiscard]] std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan,
+                                                      const std::vector<JournalEntry>& entries);
+
+/// Everything in campaign.h5 that does not grow with the faults.
+[[nodiscard]] CampaignHeader make_header(const Context& context, const Campaign& campaign,
+                                         const Golden& golden, const Harvest& harvest);
+
+/// Write campaign.h5 of a campaign of transient faults. \throws FileError. \collective
+void write_transient_outcomes(const Context& context, const Campaign& campaign, const Golden& golden,
+                              const Harvest& harvest);
+
+}  // namespace flipstorm
