@@ -151,6 +151,47 @@ TEST(WeightCampaign, GivesTheShareOfTheTolerance)
     EXPECT_EQ(result.protection_overhead, 18.75);
 }
 
+TEST(TransientCampaign, GivesRegretAndMispredictionsByGeometry)
+{
+    // Two layers of one stratum each, equally likely; four faults of ten images.
+    TransientCampaignRecord campaign;
+    CampaignHeader& header = campaign.header.campaign;
+    header.target = "feature_maps";
+    header.images = 100;
+    header.layers = testing::sample_layers();
+    header.strata = {{0, 1}, {-1, -1}, {1'000'000, 1'000'000}, {2, 2}, {2, 2}};
+    constexpr std::uint8_t kLine = 3;
+    constexpr std::uint8_t kBlock = 4;
+    campaign.faults.stratum = {0, 0, 1, 1};
+    campaign.faults.layer = {0, 0, 1, 1};
+    campaign.faults.geometry = {kLine, kBlock, kLine, kBlock};
+    campaign.outcomes.evaluated = {10, 10, 10, 10};
+    campaign.outcomes.mismatches = {1, 6, 0, 4};
+    campaign.outcomes.nonfinite = {0, 1, 0, 0};
+    campaign.outcomes.correct = {9, 4, 10, 6};
+    campaign.outcomes.masked = {5, 0, 10, 0};
+    campaign.outcomes.tolerable = {4, 4, 0, 6};
+    campaign.outcomes.drop = {0.1, 0.5, -0.1, 0.3};
+    VariantResult result;
+    result.clean_accuracy = 0.9;
+    std::vector<FaultModelResult> models;
+    add_transient_campaign(result, campaign, 7, models);
+    EXPECT_NEAR(result.regret.value, 0.2, 1e-12);
+    EXPECT_NEAR(result.noisy_accuracy, 0.7, 1e-12);
+    EXPECT_NEAR(result.critical_sdc.value, 11.0 / 40, 1e-12);
+    EXPECT_LT(result.regret.low, 0.2);
+    EXPECT_GT(result.regret.high, 0.2);
+    ASSERT_EQ(models.size(), 2U);
+    EXPECT_EQ(models[0].fault_model, "line");
+    EXPECT_EQ(models[0].variant, 7);
+    EXPECT_EQ(models[0].faults, 2U);
+    EXPECT_NEAR(models[0].regret.value, 0.0, 1e-12);
+    EXPECT_NEAR(models[0].critical_sdc.value, 0.05, 1e-12);
+    EXPECT_EQ(models[1].fault_model, "block");
+    EXPECT_NEAR(models[1].regret.value, 0.4, 1e-12);
+    EXPECT_NEAR(models[1].critical_sdc.value, 0.5, 1e-12);
+}
+
 TEST(ComparisonPage, IsWholeAndEscaped)
 {
     const std::string page = render_comparison(sample(), "abl<ation", {"regret"});
