@@ -22,6 +22,11 @@ void write_model(const std::filesystem::path& file, const ModelRecord& model)
         out.dataset("/parameters/" + parameter.name, parameter.values,
                     std::vector<hsize_t>(parameter.shape.begin(), parameter.shape.end()));
     }
+    out.dataset("/training/epoch", model.training.epoch);
+    out.dataset("/training/loss", model.training.loss);
+    out.dataset("/training/train_accuracy", model.training.train_accuracy);
+    out.dataset("/training/learning_rate", model.training.learning_rate);
+    out.dataset("/training/seconds", model.training.seconds);
     out.publish();
 }
 
@@ -48,6 +53,12 @@ ModelRecord read_model(const std::filesystem::path& file)
         model.parameters.push_back(
             {name, std::vector<std::int64_t>(dims.begin(), dims.end()), in.dataset<float>(path)});
     }
+    if (in.minor_version() < 1) return model;
+    model.training.epoch = in.dataset<std::int32_t>("/training/epoch");
+    model.training.loss = in.dataset<double>("/training/loss");
+    model.training.train_accuracy = in.dataset<double>("/training/train_accuracy");
+    model.training.learning_rate = in.dataset<double>("/training/learning_rate");
+    model.training.seconds = in.dataset<double>("/training/seconds");
     return model;
 }
 

@@ -19,6 +19,16 @@ struct ParameterRecord
     std::vector<float> values;        ///< decoded values, row-major
 };
 
+/// Learning curve: one row per epoch.
+struct TrainingColumns
+{
+    std::vector<std::int32_t> epoch;  ///< from 1
+    std::vector<double> loss;
+    std::vector<double> train_accuracy;
+    std::vector<double> learning_rate;
+    std::vector<double> seconds;
+};
+
 /// Content of model.h5.
 struct ModelRecord
 {
@@ -32,6 +42,7 @@ struct ModelRecord
     double test_accuracy = 0;    ///< share of the whole test set, 0 … 1; NaN if never measured
     std::string graph;           ///< JSON
     std::vector<ParameterRecord> parameters;
+    TrainingColumns training;  ///< empty for imported networks and in files of version 1.0
 };
 
 /// Write model.h5 under a temporary name and rename it. \throws FileError.

@@ -90,7 +90,7 @@ const FileSpec& model_spec()
         "flipstorm/model",
         "model.h5",
         1,
-        0,
+        1,
         {
             {"/", "arch", T::text, "", "architecture, e.g. `lenet5`; `torchscript` for an imported network"},
             {"/", "format", T::text, "", "number format of the stored parameters, e.g. `fp32`"},
@@ -113,6 +113,24 @@ const FileSpec& model_spec()
              {"..."},
              "1",
              "decoded values of a parameter tensor, named and shaped as in a PyTorch state dict"},
+            {"/training/epoch",
+             T::int32,
+             {"epoch"},
+             "1",
+             "passes over the training images done, from 1; no rows for an imported network"},
+            {"/training/loss",
+             T::float64,
+             {"epoch"},
+             "1",
+             "mean training loss per image, measured while training"},
+            {"/training/train_accuracy",
+             T::float64,
+             {"epoch"},
+             "1",
+             "share of the training images classified correctly, measured while training: augmented, and "
+             "under the faults of fault-aware training"},
+            {"/training/learning_rate", T::float64, {"epoch"}, "1", "learning rate of the last step"},
+            {"/training/seconds", T::float64, {"epoch"}, "s", "time the epoch took"},
         }};
     return spec;
 }

@@ -14,6 +14,7 @@
 #include "jobs/agreed_error.hpp"
 #include "jobs/bench.hpp"
 #include "jobs/bench_print.hpp"
+#include "jobs/bench_training.hpp"
 #include "jobs/campaign.hpp"
 #include "jobs/stages.hpp"
 
@@ -266,6 +267,13 @@ StageEnd run_bench(const Context& context)
              "bench measures one rank; start it without mpirun or srun, or on one rank", ExitCode::usage);
     need_weights(context, "bench");
     const BenchOptions& options = context.bench;
+    const auto is_training = [](const std::string& mode) { return mode == "training"; };
+    if (std::any_of(options.modes.begin(), options.modes.end(), is_training))
+    {
+        FS_CHECK(JobError, options.modes.size() == 1,
+                 "--modes training times the job's training, not its faults: it stands alone");
+        return run_training_bench(context);
+    }
     const std::vector<EvaluationMode> kinds = modes_of(options.modes);
     const std::unique_ptr<Campaign> campaign = load_campaign(context);
     set_compute_threads(1);  // the evaluators run groups of faults on their threads, as in a campaign

@@ -84,7 +84,7 @@ Network fresh_network(const Job& job, const Dataset& dataset)
                          {images.channels, images.height, images.width}, dataset.num_classes,
                          dataset.normalisation, job.job.seed,
                          {activation_from(job.model.activation), layer_order_from(job.model.order),
-                          shortcut_from(job.model.shortcut)});
+                          shortcut_from(job.model.shortcut), initialisation_from(job.train.init)});
 }
 
 ModelRecord to_record(const Network& network)

@@ -43,9 +43,23 @@ struct TrainTable
     double lr = 0.1;  ///< peak learning rate
     double momentum = 0.9;
     double weight_decay = 1e-4;
-    double clip = 0;  ///< largest norm of the gradient; 0: no clipping
-    std::string loss = "cross_entropy";
-    std::string schedule = "one_cycle";  ///< "one_cycle", "cosine", "constant"
+    double clip = 0;                          ///< largest norm of the gradient; 0: no clipping
+    std::string loss = "cross_entropy";       ///< "cross_entropy", "bce"
+    std::string schedule = "one_cycle";       ///< "one_cycle", "cosine", "constant"
+    std::string augment = "none";             ///< "none", "crop_flip"
+    std::string init = "default";             ///< "default", "kaiming_normal"
+    std::string batch_norm = "synchronised";  ///< "synchronised", "local"
+    double checkpoint_minutes = 10;
+};
+
+/// [train.fault_aware]
+struct FaultAwareTable
+{
+    std::string rule = "none";  ///< "none", "paper", "diehardnet"
+    std::string geometry = "block";
+    double images = 0.75;    ///< share of a batch that is struck
+    double channels = 0.3;   ///< probability of each channel
+    double magnitude = 1.0;  ///< largest error; under rule "paper", times the epoch
 };
 
 struct CampaignTable
@@ -116,6 +130,7 @@ struct Job
     DataTable data;
     ModelTable model;
     TrainTable train;
+    FaultAwareTable fault_aware;
     CampaignTable campaign;
     TransientTable transient;
     ForestTable forest;

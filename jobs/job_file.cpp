@@ -233,7 +233,7 @@ class Reader
         }
         const std::string name = trimmed(std::string_view(text).substr(0, equals));
         const std::string value_text = trimmed(std::string_view(text).substr(equals + 1));
-        const auto dot = name.find('.');
+        const auto dot = name.rfind('.');
         const std::string table = dot == std::string::npos ? "" : name.substr(0, dot);
         const KeySpec* const spec =
             check_name(origin, table, dot == std::string::npos ? name : name.substr(dot + 1));
@@ -357,9 +357,7 @@ class Reader
     void read_entry(const std::string& table, const TomlValue& content)
     {
         const Origin origin = at_line(content.location().line());
-        const auto& tables = job_tables();
-        const bool is_known = std::find(tables.begin(), tables.end(), table) != tables.end();
-        if (!is_known)
+        if (!is_table(table))
         {
             const bool has_tables = content.is_table() || is_list_of_tables(content);
             refuse(origin, has_tables ? unknown_table_problem(table) : unknown_key_problem("", table));
@@ -467,18 +465,32 @@ class Reader
         for (const auto& [key, value] : content.as_table())
         {
             const Origin origin = at_line(value.location().line());
-            if (const KeySpec* const spec = check_name(origin, table, key)) take(*spec, value, origin);
+            const std::string inner = fmt::format("{}.{}", table, key);
+            if (!is_table(inner))
+            {
+                if (const KeySpec* const spec = check_name(origin, table, key)) take(*spec, value, origin);
+            }
+            else if (!value.is_table())
+            {
+                refuse(origin,
+                       fmt::format("'{0}' must be a table, not {1}; write [{0}]", inner, describe(value)));
+            }
+            else
+            {
+                read_table(inner, value);
+            }
         }
+    }
+
+    static bool is_table(const std::string& name)
+    {
+        const std::vector<std::string>& tables = job_tables();
+        return std::find(tables.begin(), tables.end(), name) != tables.end();
     }
 
     /// The key of that name; otherwise null, and a problem is noted.
     const KeySpec* check_name(const Origin& origin, const std::string& table, const std::string& key)
     {
-        if (is_planned_table(table + "." + key.substr(0, key.find('.'))))
-        {
-            refuse(origin, fmt::format("{}.{} is not built yet", table, key));
-            return nullptr;
-        }
         const KeySpec* const spec = find_key(table + "." + key);
         if (spec == nullptr) refuse(origin, unknown_key_problem(table, key));
         return spec;

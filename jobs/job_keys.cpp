@@ -159,9 +159,46 @@ std::vector<KeySpec> make_keys()
         key<&Job::train, &TrainTable::clip>("train", "clip", "largest norm of the gradient; 0: no clipping")
             .between(0, 1e9),
         key<&Job::train, &TrainTable::loss>("train", "loss", "loss function")
-            .one_of({"cross_entropy"}, {"bce"}),
+            .one_of({"cross_entropy", "bce"}),
         key<&Job::train, &TrainTable::schedule>("train", "schedule", "course of the learning rate")
             .one_of({"one_cycle", "cosine", "constant"}),
+        key<&Job::train, &TrainTable::augment>(
+            "train", "augment",
+            "random changes to the training images: moved by up to 4 pixels and mirrored (crop_flip)")
+            .one_of({"none", "crop_flip"}),
+        key<&Job::train, &TrainTable::init>("train", "init",
+                                            "first values of the weights: PyTorch's default, "
+                                            "or normal with deviation √(2 / fan_in)")
+            .one_of({"default", "kaiming_normal"}),
+        key<&Job::train, &TrainTable::batch_norm>(
+            "train", "batch_norm",
+            "statistics of batch norms on several ranks: of the whole batch, or of each rank's part")
+            .one_of({"synchronised", "local"}),
+        key<&Job::train, &TrainTable::checkpoint_minutes>("train", "checkpoint_minutes",
+                                                          "the training is saved at least this often")
+            .above(0, 1e6)
+            .unit("min")
+            .not_identity(),
+
+        key<&Job::fault_aware, &FaultAwareTable::rule>(
+            "train.fault_aware", "rule",
+            "error that strikes the output of one random layer per batch while training: added, up to "
+            "magnitude · epoch, as in Cavagnero et al. (paper), or multiplied by up to ±magnitude, as in "
+            "their "
+            "code (diehardnet)")
+            .one_of({"none", "paper", "diehardnet"}),
+        key<&Job::fault_aware, &FaultAwareTable::geometry>("train.fault_aware", "geometry",
+                                                           "corrupted part of each struck channel")
+            .one_of({"single", "row", "column", "line", "block", "channel", "random"}),
+        key<&Job::fault_aware, &FaultAwareTable::images>("train.fault_aware", "images",
+                                                         "share of the images of a batch that are struck")
+            .between(0, 1),
+        key<&Job::fault_aware, &FaultAwareTable::channels>(
+            "train.fault_aware", "channels", "probability that a channel of the layer is struck")
+            .above(0, 1),
+        key<&Job::fault_aware, &FaultAwareTable::magnitude>("train.fault_aware", "magnitude",
+                                                            "largest error; see rule")
+            .above(0, 1e6),
 
         key<&Job::campaign, &CampaignTable::target>("campaign", "target", "what faults strike")
             .one_of({"weights", "feature_maps", "instructions"}),
@@ -382,11 +419,6 @@ const std::vector<std::string>& job_tables()
         return names;
     }();
     return tables;
-}
-
-bool is_planned_table(std::string_view name)
-{
-    return name == "train.fault_aware";
 }
 
 std::string type_name(const KeyRef& value)

@@ -34,7 +34,7 @@ struct Limits
 /// One key of the job file.
 struct KeySpec
 {
-    std::string table;
+    std::string table;  ///< "campaign"; of a table in a table, "train.fault_aware"
     std::string key;
     std::string meaning;  ///< one line
     KeyRef (*bind)(Job&) = nullptr;
@@ -57,11 +57,8 @@ const std::vector<KeySpec>& job_keys();
 /// The key of that full name ("campaign.limit"), or null.
 const KeySpec* find_key(std::string_view name);
 
-/// The tables in the order in which they are printed.
+/// The tables in the order in which they are printed; a table in another one as "train.fault_aware".
 const std::vector<std::string>& job_tables();
-
-/// True for tables that are known but not built yet ("train.fault_aware").
-bool is_planned_table(std::string_view name);
 
 /// "an integer", "a list of numbers", …: the type of a key.
 std::string type_name(const KeyRef& value);

@@ -86,7 +86,7 @@ void add_bench_options(CLI::App& bench, Arguments& arguments)
     bench.add_option("--modes", options.modes, "modes to time, separated by commas")
         ->type_name("MODE,...")
         ->delimiter(',')
-        ->check(CLI::IsMember({"reference", "exact", "screened"}))
+        ->check(CLI::IsMember({"reference", "exact", "screened", "training"}))
         ->default_str("reference,exact,screened");
     bench.add_option("--backend", arguments.backend, "auto, native or libtorch, instead of campaign.backend")
         ->type_name("NAME")
@@ -99,7 +99,9 @@ void add_bench_options(CLI::App& bench, Arguments& arguments)
         "  exact      only what a fault changes; outcomes as reference, but for rounding\n"
         "  screened   only what it changes by more than a first-order estimate allows for\n"
         "Slow modes take fewer faults, always some of those that the fast ones take; outcomes are compared\n"
-        "on the faults in common. The model must be there: flipstorm train JOB.toml makes it. Nothing in\n"
+        "on the faults in common. --modes training, alone, times training steps with and without the faults "
+        "of\n"
+        "train.fault_aware instead. The model must be there: flipstorm train JOB.toml makes it. Nothing in\n"
         "the out folder is changed. One rank only: start it without mpirun.");
 }
 

@@ -104,7 +104,7 @@ MpiSession::MpiSession(int& argc, char**& argv) : unwinding_at_start_(std::uncau
     if (!launch.by_launcher) return;
 
     int provided = MPI_THREAD_SINGLE;
-    FS_MPI(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));
+    FS_MPI(MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided));
     try
     {
         FS_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));

@@ -48,7 +48,8 @@ class MpiSession
 {
   public:
     /**
-     * Initialise MPI (MPI_THREAD_FUNNELED) if started by a launcher. MPI errors are returned, not fatal.
+     * Initialise MPI (MPI_THREAD_FUNNELED at least, MPI_THREAD_SERIALIZED, which training on GPUs needs,
+     * where the library has it) if started by a launcher. MPI errors are returned, not fatal.
      *
      * \throws MpiError if MPI is not as the launcher meant it (check_launch) or too old. \collective
      */

@@ -41,7 +41,7 @@ enum class RandomPurpose : std::uint32_t
     initialise = 4,    ///< initial parameters of a network
     shuffle = 5,       ///< order of the training images
     augment = 20,      ///< crops and flips of the training images
-    train_fault = 21,  ///< faults of fault-aware training
+    corrupt = 21,      ///< faults of fault-aware training
     split = 6,         ///< training rows against test rows, folds
     bootstrap = 7,     ///< rows of a tree
     features = 8,      ///< features tried at a node

@@ -121,7 +121,8 @@ class ResNetBuilder
 };
 
 /// First values of one parameter: see build_network.
-std::vector<float> initial_values(const Node& node, const ParameterSpec& spec, RandomStream random)
+std::vector<float> initial_values(const Node& node, const ParameterSpec& spec, RandomStream random,
+                                  Initialisation initialisation)
 {
     const auto count = static_cast<std::size_t>(elements(spec.shape));
     if (std::holds_alternative<BatchNormOp>(node.operation))
@@ -131,13 +132,19 @@ std::vector<float> initial_values(const Node& node, const ParameterSpec& spec, R
     }
     const Shape weight = parameters_of(node).front().shape;
     const double bound = 1.0 / std::sqrt(static_cast<double>(elements(weight) / weight[0]));
+    const bool is_normal =
+        initialisation == Initialisation::kaiming_normal && spec.name == node.name + ".weight";
     std::vector<float> values(count);
     for (float& value : values)
-        value = static_cast<float>(bound * (2.0 * random.uniform() - 1.0));
+    {
+        value = static_cast<float>(is_normal ? std::sqrt(2.0) * bound * random.normal()
+                                             : bound * (2.0 * random.uniform() - 1.0));
+    }
     return values;
 }
 
-std::vector<Parameter> initial_parameters(const Graph& graph, std::uint64_t seed)
+std::vector<Parameter> initial_parameters(const Graph& graph, std::uint64_t seed,
+                                          Initialisation initialisation)
 {
     std::vector<Parameter> parameters;
     for (const Node& node : graph.nodes())
@@ -145,7 +152,7 @@ std::vector<Parameter> initial_parameters(const Graph& graph, std::uint64_t seed
         for (const ParameterSpec& spec : parameters_of(node))
         {
             const RandomStream random(seed, RandomPurpose::initialise, parameters.size());
-            parameters.push_back({spec.name, spec.shape, initial_values(node, spec, random)});
+            parameters.push_back({spec.name, spec.shape, initial_values(node, spec, random, initialisation)});
         }
     }
     return parameters;
@@ -207,13 +214,20 @@ Shortcut shortcut_from(std::string_view name)
         "model.shortcut", name, {{{"option-a", Shortcut::option_a}, {"projection", Shortcut::projection}}});
 }
 
+Initialisation initialisation_from(std::string_view name)
+{
+    return choice_from<Initialisation, 2>(
+        "train.init", name,
+        {{{"default", Initialisation::pytorch}, {"kaiming_normal", Initialisation::kaiming_normal}}});
+}
+
 Network build_network(const std::string& arch, NumberFormat format, const Shape& input_shape,
                       std::int32_t num_classes, const Normalisation& normalisation, std::uint64_t seed,
                       const BuildOptions& options)
 {
     FS_CHECK(DataError, input_shape.size() == 3, "'{}' takes images of [C, H, W]", arch);
     Graph graph = build_graph(arch, input_shape, num_classes, options);
-    std::vector<Parameter> parameters = initial_parameters(graph, seed);
+    std::vector<Parameter> parameters = initial_parameters(graph, seed, options.initialisation);
     return {arch, format, std::move(graph), num_classes, normalisation, std::move(parameters)};
 }
 

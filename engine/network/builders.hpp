@@ -31,11 +31,19 @@ enum class Shortcut
     projection,  ///< 1×1 convolution and batch norm
 };
 
-/// Choices of that name ("relu", "relu6"; "conv-norm-act", "conv-act-norm"; "option-a", "projection").
-/// \throws JobError naming the known ones.
+/// First values of the weights of convolutions and linear layers.
+enum class Initialisation
+{
+    pytorch,         ///< uniform on ±1/√fan_in, PyTorch's default
+    kaiming_normal,  ///< normal with standard deviation √(2/fan_in); He et al., ICCV 2015
+};
+
+/// Choices of that name ("relu", "relu6"; "conv-norm-act", "conv-act-norm"; "option-a", "projection";
+/// "default", "kaiming_normal"). \throws JobError naming the known ones.
 Activation activation_from(std::string_view name);
 LayerOrder layer_order_from(std::string_view name);
 Shortcut shortcut_from(std::string_view name);
+Initialisation initialisation_from(std::string_view name);
 
 /// Variants of an architecture.
 struct BuildOptions
@@ -43,6 +51,7 @@ struct BuildOptions
     Activation activation = Activation::relu;
     LayerOrder order = LayerOrder::conv_norm_act;  ///< not used by lenet5
     Shortcut shortcut = Shortcut::option_a;        ///< not used by lenet5
+    Initialisation initialisation = Initialisation::pytorch;
 };
 
 /**
@@ -68,8 +77,9 @@ struct BuildOptions
  * In conv_act_norm every 3×3 convolution is followed at once by its activation, and nothing follows the sum.
  * The convolution of a projection has no activation in either.
  *
- * Parameters start as in PyTorch: weights and biases uniform on ±1/√fan_in, from a Philox stream per tensor;
- * batch norms with weight 1, bias 0, running mean 0 and running variance 1.
+ * Parameters start as in PyTorch: weights (unless `initialisation` says otherwise) and biases uniform on
+ * ±1/√fan_in, from a Philox stream per tensor; batch norms with weight 1, bias 0, running mean 0 and running
+ * variance 1.
  *
  * \param input_shape  C, H, W
  * \throws JobError for an unknown architecture; DataError if the images do not fit it.

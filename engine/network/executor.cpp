@@ -17,7 +17,7 @@ struct Apply
     const std::string& name;
     const std::vector<torch::Tensor>& inputs;
     const torch::Tensor* parameters;
-    bool training;
+    const TrainingHooks* training;  ///< null: inference
 
     torch::Tensor operator()(const InputOp& /*op*/) const
     {
@@ -38,12 +38,14 @@ struct Apply
     torch::Tensor operator()(const BatchNormOp& op) const
     {
         constexpr double kMomentum = 0.1;  // of the running statistics; PyTorch's default
-        FS_CHECK(DataError, !training || inputs[0].numel() > op.channels,
+        if (training != nullptr && training->batch_norm)
+            return training->batch_norm(inputs[0], parameters, kMomentum, op.epsilon);
+        FS_CHECK(DataError, training == nullptr || inputs[0].numel() > op.channels,
                  "node '{}': a batch with one value per channel has no variance; choose train.batch so that "
                  "no batch of an epoch is a single image",
                  name);
         return torch::batch_norm(inputs[0], parameters[0], parameters[1], parameters[2], parameters[3],
-                                 training, kMomentum, op.epsilon, true);
+                                 training != nullptr, kMomentum, op.epsilon, true);
     }
 
     torch::Tensor operator()(const ReluOp& /*op*/) const { return torch::relu(inputs[0]); }
@@ -115,19 +117,26 @@ Executor::Executor(const Network& network, torch::Device device) : graph_(networ
 
 torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& inputs) const
 {
-    return apply(id, inputs, false);
+    return apply(id, inputs, nullptr);
 }
 
-torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& inputs, bool training) const
+torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& inputs,
+                              const TrainingHooks* training) const
 {
     const Node& node = graph_.node(id);
     const std::size_t first = first_parameter_[index(id)];
-    return std::visit(Apply{node.name, inputs, parameters_.data() + first, training}, node.operation);
+    torch::Tensor value =
+        std::visit(Apply{node.name, inputs, parameters_.data() + first, training}, node.operation);
+    const bool is_layer =
+        std::holds_alternative<Conv2dOp>(node.operation) || std::holds_alternative<LinearOp>(node.operation);
+    if (training != nullptr && training->layer_output && is_layer) training->layer_output(id, value);
+    return value;
 }
 
 std::vector<torch::Tensor> Executor::compute(std::vector<torch::Tensor> values,
                                              const std::vector<NodeId>& nodes,
-                                             const std::vector<NodeId>& wanted, bool training) const
+                                             const std::vector<NodeId>& wanted,
+                                             const TrainingHooks* training) const
 {
     constexpr std::size_t kAlways = std::numeric_limits<std::size_t>::max();
     values.resize(graph_.nodes().size());
@@ -186,9 +195,9 @@ torch::Tensor Executor::forward(const torch::Tensor& images) const
     return resume({images}, all_but_input(graph_));
 }
 
-torch::Tensor Executor::forward_training(const torch::Tensor& images)
+torch::Tensor Executor::forward_training(const torch::Tensor& images, const TrainingHooks& hooks)
 {
-    return compute({images}, all_but_input(graph_), {graph_.output()}, true)[index(graph_.output())];
+    return compute({images}, all_but_input(graph_), {graph_.output()}, &hooks)[index(graph_.output())];
 }
 
 void Executor::store(Network& network) const

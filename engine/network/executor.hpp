@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "engine/network/device.hpp"
@@ -11,6 +12,19 @@
 
 namespace flipstorm
 {
+
+/// What a training changes in the forward pass. Empty functions change nothing.
+struct TrainingHooks
+{
+    /// Called with the value of each convolution and linear layer, which it may change in place.
+    std::function<void(NodeId, const torch::Tensor&)> layer_output;
+
+    /// Computes a batch norm in training from input and parameters (weight, bias, running mean, running
+    /// variance), whose running statistics it moves.
+    std::function<torch::Tensor(const torch::Tensor& input, const torch::Tensor* parameters, double momentum,
+                                double epsilon)>
+        batch_norm;
+};
 
 /**
  * The graph with its parameters as tensors on a device.
@@ -33,7 +47,8 @@ class Executor
      *
      * \throws DataError if a batch norm gets only one value per channel: it has no variance.
      */
-    [[nodiscard]] torch::Tensor forward_training(const torch::Tensor& images);
+    [[nodiscard]] torch::Tensor forward_training(const torch::Tensor& images,
+                                                 const TrainingHooks& hooks = {});
 
     /**
      * Values of some nodes, by node id, for normalised images [N, C, H, W]; the others are left undefined,
@@ -53,12 +68,12 @@ class Executor
     /**
      * Compute the listed nodes in order; of their values and inputs, only the wanted ones are kept.
      *
-     * \param training  batch norms use and gather the batch's statistics
+     * \param training  not null: batch norms use and gather the batch's statistics
      */
     [[nodiscard]] std::vector<torch::Tensor> compute(std::vector<torch::Tensor> values,
                                                      const std::vector<NodeId>& nodes,
                                                      const std::vector<NodeId>& wanted,
-                                                     bool training = false) const;
+                                                     const TrainingHooks* training = nullptr) const;
 
     /// Value of one node from its inputs.
     [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs) const;
@@ -75,7 +90,7 @@ class Executor
   private:
     /// Value of one node from its inputs; in training, batch norms use and gather the batch's statistics.
     [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs,
-                                      bool training) const;
+                                      const TrainingHooks* training) const;
 
     Graph graph_;
     torch::Device device_;

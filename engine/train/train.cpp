@@ -1,102 +1,85 @@
 #include "engine/train/train.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "engine/base/error.hpp"
-#include "engine/base/philox.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/network/executor.hpp"
+#include "engine/train/loss.hpp"
+#include "engine/train/trainer.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-torch::Tensor label_batch(const ImageSet& images, const std::vector<std::int64_t>& indices,
-                          torch::Device device)
+/// Close the epoch under way.
+void end_epoch(TrainingState& state, const ImageSet& images, double lr)
 {
-    torch::Tensor labels = torch::empty({static_cast<std::int64_t>(indices.size())}, torch::kLong);
-    auto* out = labels.data_ptr<std::int64_t>();
-    for (const std::int64_t index : indices)
-        *out++ = images.labels[static_cast<std::size_t>(index)];
-    return labels.to(device);
-}
-
-/// Fisher-Yates with the epoch's own stream.
-std::vector<std::int64_t> shuffled(std::int64_t count, std::uint64_t seed, std::int64_t epoch)
-{
-    std::vector<std::int64_t> order(static_cast<std::size_t>(count));
-    std::iota(order.begin(), order.end(), std::int64_t{0});
-    RandomStream random(seed, RandomPurpose::shuffle, static_cast<std::uint64_t>(epoch));
-    for (std::size_t i = order.size(); i > 1; --i)
-        std::swap(order[i - 1], order[random.below(i)]);
-    return order;
-}
-
-/// What the optimiser changes: all but running statistics.
-std::vector<torch::Tensor> trainable_parameters(const Graph& graph, const Executor& executor)
-{
-    const std::vector<ParameterSpec> specs = graph.parameters();
-    std::vector<torch::Tensor> trainable;
-    for (std::size_t i = 0; i < specs.size(); ++i)
-    {
-        if (specs[i].trainable) trainable.push_back(executor.parameters()[i]);
-    }
-    return trainable;
+    const auto count = static_cast<double>(images.size());
+    EpochReport report;
+    report.epoch = static_cast<std::int64_t>(state.curve.size()) + 1;
+    report.loss = state.loss_sum / count;
+    report.train_accuracy = static_cast<double>(state.correct) / count;
+    report.learning_rate = lr;
+    report.seconds = state.seconds;
+    state.curve.push_back(report);
+    state.loss_sum = 0;
+    state.correct = 0;
+    state.seconds = 0;
 }
 
 }  // namespace
 
+bool train(Network& network, const ImageSet& images, const TrainOptions& options, TrainingRanks& ranks,
+           TrainingState& state, const TrainObserver& observer, TrainTiming* timing)
+{
+    Trainer trainer(network, images, options, ranks);
+    FS_CHECK(DataError, state.step <= trainer.steps(), "a training state after step {} of {}", state.step,
+             trainer.steps());
+    if (state.step > 0) trainer.load(state);
+    const Stopwatch whole;
+    const auto save = [&] {
+        if (!observer.save) return;
+        trainer.save(state);
+        observer.save(state);
+    };
+    bool stopped = false;
+    while (state.step < trainer.steps() && !stopped)
+    {
+        const Stopwatch watch;
+        const StepReport report = trainer.step(state.step, observer.should_stop && observer.should_stop());
+        ++state.step;
+        state.loss_sum += report.loss * static_cast<double>(report.images);
+        state.correct += report.correct;
+        state.seconds += watch.seconds();
+        stopped = report.stop;
+        if (state.step % trainer.steps_per_epoch() == 0)
+        {
+            end_epoch(state, images, report.learning_rate);
+            if (observer.on_epoch) observer.on_epoch(state.curve.back());
+        }
+        if (!stopped && state.step < trainer.steps() && observer.checkpoint_due && observer.checkpoint_due())
+            save();
+    }
+    if (timing != nullptr) *timing = {whole.seconds(), trainer.waited_seconds()};
+    if (state.step < trainer.steps())
+    {
+        save();
+        return false;
+    }
+    trainer.save(state);
+    trainer.store(network);
+    return true;
+}
+
 bool train(Network& network, const ImageSet& images, const TrainOptions& options,
            const EpochCallback& on_epoch, const StopCallback& should_stop)
 {
-    const torch::Device device = torch_device(options.device);
-    Executor executor(network, device);
-    const std::vector<torch::Tensor> trainable = trainable_parameters(network.graph, executor);
-    for (const torch::Tensor& parameter : trainable)
-        parameter.set_requires_grad(true);
-    torch::optim::SGD optimiser(
-        trainable,
-        torch::optim::SGDOptions(options.lr).momentum(options.momentum).weight_decay(options.weight_decay));
-    const std::int64_t batches = (images.size() + options.batch - 1) / options.batch;
-    const std::int64_t steps = batches * options.epochs;
-    for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch)
-    {
-        const Stopwatch watch;
-        const std::vector<std::int64_t> order = shuffled(images.size(), options.seed, epoch);
-        double loss_sum = 0;
-        std::int64_t correct = 0;
-        for (std::int64_t b = 0; b < batches; ++b)
-        {
-            if (should_stop()) return false;
-            const auto first = order.begin() + b * options.batch;
-            const std::vector<std::int64_t> indices(
-                first, first + std::min<std::int64_t>(options.batch, order.end() - first));
-            const double lr = learning_rate(options.schedule, options.lr, epoch * batches + b, steps);
-            static_cast<torch::optim::SGDOptions&>(optimiser.param_groups()[0].options()).lr(lr);
-            const torch::Tensor labels = label_batch(images, indices, device);
-            const torch::Tensor logits =
-                executor.forward_training(image_batch(images, indices, network.normalisation, device));
-            const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
-            optimiser.zero_grad();
-            loss.backward();
-            if (options.clip > 0) torch::nn::utils::clip_grad_norm_(trainable, options.clip);
-            optimiser.step();
-            const double value = loss.item<double>();
-            FS_CHECK(DataError, std::isfinite(value),
-                     "training diverged: the loss is {} in epoch {}, step {}; lower train.lr ({}) or set "
-                     "train.clip",
-                     value, epoch + 1, b + 1, options.lr);
-            loss_sum += value * static_cast<double>(indices.size());
-            correct += logits.argmax(1).eq(labels).sum().item<std::int64_t>();
-        }
-        const auto count = static_cast<double>(images.size());
-        on_epoch({epoch + 1, loss_sum / count, static_cast<double>(correct) / count, watch.seconds()});
-    }
-    executor.store(network);
-    return true;
+    TrainingRanks alone;
+    TrainingState state;
+    return train(network, images, options, alone, state, {on_epoch, should_stop, {}, {}});
 }
 
 double accuracy(const Network& network, const ImageSet& images, Device device)

@@ -1,57 +1,59 @@
 #pragma once
-// Trains a network by stochastic gradient descent.
+// Trains a network by stochastic gradient descent, on one rank or many.
 
-#include <cstdint>
 #include <functional>
-#include <vector>
 
 #include "engine/data/dataset.hpp"
 #include "engine/network/device.hpp"
 #include "engine/network/network.hpp"
-#include "engine/train/schedule.hpp"
+#include "engine/train/options.hpp"
+#include "engine/train/training_ranks.hpp"
 
 namespace flipstorm
 {
-
-/// What decides a training beside the network and the data.
-struct TrainOptions
-{
-    std::int64_t epochs = 6;
-    std::int64_t batch = 128;
-    double lr = 0.1;  ///< peak of the schedule
-    double momentum = 0.9;
-    double weight_decay = 1e-4;
-    double clip = 0;  ///< largest L2 norm of the gradient; 0: no clipping
-    Schedule schedule = Schedule::one_cycle;
-    std::uint64_t seed = 1;
-    Device device;
-};
-
-/// One epoch's figures.
-struct EpochReport
-{
-    std::int64_t epoch = 0;     ///< from 1
-    double loss = 0;            ///< mean training cross entropy
-    double train_accuracy = 0;  ///< share, measured while training
-    double seconds = 0;
-};
 
 /// Called after every epoch.
 using EpochCallback = std::function<void(const EpochReport&)>;
 /// Asked before every batch; true ends the training.
 using StopCallback = std::function<bool()>;
 
+/// Who watches a training. All functions may be empty.
+struct TrainObserver
+{
+    EpochCallback on_epoch;
+    StopCallback should_stop;
+    /// Asked after every step; true has the state saved. Ranks may differ.
+    std::function<bool()> checkpoint_due;
+    /// Keeps the state; also called when the training ends early.
+    std::function<void(const TrainingState&)> save;
+};
+
+/// How long the ranks of a training waited for each other's gradients.
+struct TrainTiming
+{
+    double seconds = 0;
+    double waited = 0;  ///< of those, after the backward pass was through
+};
+
 /**
- * Train on all training images with SGD, momentum, weight decay and cross entropy.
+ * Train on all training images with SGD, momentum and weight decay: see Trainer.
  *
  * The order of the images comes from the seed; the last, smaller batch of an epoch is used. Batch norms learn
  * from the statistics of each batch and gather their running statistics (momentum 0.1). Uses the compute
- * threads that are set.
+ * threads that are set. When a rank is asked to stop, all ranks do one more step, save the state and return.
  *
  * \param network  its parameters are replaced by the trained ones, unless it was stopped
+ * \param ranks    rank r of R trains on the r-th part of each batch
+ * \param state    where to go on, the same on all ranks; a new one: the beginning. At the end, the training's
+ * \param timing   where not null, what it took
  * \return false if it was stopped
- * \throws DataError if the loss becomes NaN or infinite (naming epoch and step), or images do not fit.
+ * \throws DataError, on all ranks, if the loss becomes NaN or infinite (naming epoch and step), or images or
+ * state do not fit. \collective
  */
+bool train(Network& network, const ImageSet& images, const TrainOptions& options, TrainingRanks& ranks,
+           TrainingState& state, const TrainObserver& observer, TrainTiming* timing = nullptr);
+
+/// The same on one rank, from the beginning.
 bool train(Network& network, const ImageSet& images, const TrainOptions& options,
            const EpochCallback& on_epoch, const StopCallback& should_stop);
 

@@ -36,6 +36,7 @@ ModelRecord sample_model()
     model.graph = "[]";
     // Not in alphabetical order: files keep the order of writing.
     model.parameters = {{"conv.weight", {2, 1, 1, 2}, {1, 2, 3, -0.0F}}, {"a.bias", {1}, {1e-45F}}};
+    model.training = {{1, 2}, {2.5, 0.5}, {0.25, 0.75}, {0.1, 0.0}, {3.5, 4}};
     return model;
 }
 

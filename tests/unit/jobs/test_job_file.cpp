@@ -114,10 +114,9 @@ TEST(JobFile, UnknownNamesGetTheNearestOrTheWholeChoice)
     EXPECT_EQ(problems_of("colour = 3\n" + kSound), "FILE:1: unknown key 'colour', outside any table");
     EXPECT_EQ(problems_of(kSound + "[device]\nwallclock = 3\n"),
               "FILE:3: unknown key 'device.wallclock'; the keys of [device] are kind, threads");
-    EXPECT_EQ(
-        problems_of(kSound + "[visualisation]\n"),
-        "FILE:2: unknown table [visualisation]; the tables are [job], [data], [model], [train], [campaign], "
-        "[forest], [harden], [device]");
+    EXPECT_EQ(problems_of(kSound + "[visualisation]\n"),
+              "FILE:2: unknown table [visualisation]; the tables are [job], [data], [model], [train], "
+              "[train.fault_aware], [campaign], [forest], [harden], [device]");
     EXPECT_EQ(problems_of(kSound + "[train.schedule.steps]\nx = 1\n"),
               "FILE:2: train.schedule must be a string, not a table");
     EXPECT_EQ(problems_of(kSound + "[[forest]]\ntrees = 1\n"),
@@ -280,7 +279,11 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
         {"model.activation", {}, {"relu", "relu6"}},
         {"model.order", {}, {"conv-norm-act", "conv-act-norm"}},
         {"model.shortcut", {}, {"option-a", "projection"}},
-        {"train.loss", {"bce"}, {"cross_entropy"}},
+        {"train.loss", {}, {"cross_entropy", "bce"}},
+        {"train.augment", {}, {"none", "crop_flip"}},
+        {"train.init", {}, {"default", "kaiming_normal"}},
+        {"train.batch_norm", {}, {"synchronised", "local"}},
+        {"train.fault_aware.rule", {}, {"none", "paper", "diehardnet"}},
         {"campaign.target", {"feature_maps", "instructions"}, {"weights"}},
         {"campaign.scheme", {"data_aware"}, {"network_wise", "layer_wise", "data_unaware"}},
         {"campaign.evaluation", {}, {"screened", "exact", "reference"}},
@@ -301,11 +304,30 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
             EXPECT_EQ(problems_of(kSound + each.key + " = '" + value + "'"), "");
         }
     }
-    EXPECT_EQ(problems_of(kSound + "[train.fault_aware]\nrule = 'paper'"),
-              "FILE:2: train.fault_aware is not built yet");
-    EXPECT_EQ(problems_of(kSound, {"train.fault_aware.rule=paper"}),
-              "--set train.fault_aware.rule=paper: train.fault_aware.rule is not built yet");
     EXPECT_EQ(problems_of(kSound + "device.kind = 'cuda'"), "");
+}
+
+TEST(JobFile, ATableInATable)
+{
+    const Job job = read_text(kSound + "[train]\nepochs = 3\n[train.fault_aware]\nrule = 'paper'\nimages = 1",
+                              {"train.fault_aware.channels=0.5"});
+    EXPECT_EQ(job.train.epochs, 3);
+    EXPECT_EQ(job.fault_aware.rule, "paper");
+    EXPECT_EQ(job.fault_aware.images, 1.0);
+    EXPECT_EQ(job.fault_aware.channels, 0.5);
+    EXPECT_EQ(problems_of(kSound + "[train.fault_aware]\nrul = 'paper'"),
+              "FILE:3: unknown key 'train.fault_aware.rul'; did you mean 'train.fault_aware.rule'?");
+    EXPECT_EQ(problems_of(kSound + "[train.fault_aware]\nimages = 2"),
+              "FILE:3: train.fault_aware.images = 2 is out of range; it must be ≥ 0, ≤ 1");
+    EXPECT_EQ(problems_of(kSound + "[train]\nfault_aware = true"),
+              "FILE:3: 'train.fault_aware' must be a table, not a boolean; write [train.fault_aware]");
+    EXPECT_EQ(problems_of(kSound, {"train.fault_aware.rul=paper"}),
+              "--set train.fault_aware.rul=paper: unknown key 'train.fault_aware.rul'; did you mean "
+              "'train.fault_aware.rule'?");
+    EXPECT_EQ(problems_of(kSound, {"train.fault_aware.geometry=square"})
+                  .find("--set train.fault_aware.geometry=square: train.fault_aware.geometry = \"square\" is "
+                        "not known"),
+              0U);
 }
 
 TEST(JobOverride, ReplacesTheFileAndTheLastCounts)
@@ -394,7 +416,7 @@ TEST(JobFile, TheExamplesAreSound)
         EXPECT_EQ(job.job.name, entry.path().stem().string());
         EXPECT_EQ(job.job.out, "out/" + job.job.name);
     }
-    EXPECT_GE(examples, 5);
+    EXPECT_GE(examples, 7);
 }
 
 }  // namespace

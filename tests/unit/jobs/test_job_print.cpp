@@ -43,7 +43,13 @@ Job unusual_job()
     job.train.momentum = std::nextafter(1.0, 0.0);
     job.train.weight_decay = 0;
     job.train.clip = 1e9;
+    job.train.loss = "bce";
     job.train.schedule = "constant";
+    job.train.augment = "crop_flip";
+    job.train.init = "kaiming_normal";
+    job.train.batch_norm = "local";
+    job.train.checkpoint_minutes = 0.5;
+    job.fault_aware = {"diehardnet", "line", 0, 1e-3, 7};
     job.campaign.scheme = "data_unaware";
     job.campaign.error_margin = 5e-324;
     job.campaign.confidence = 0.95;

@@ -1,0 +1,57 @@
+#pragma once
+// OUT/train.checkpoint: a training that is not done yet, so that a kill or a time limit costs minutes.
+//
+//     offset  bytes  content (integers little-endian)
+//     0       8      magic 89 46 53 54 0d 0a 1a 0a ("\x89FST\r\n\x1a\n")
+//     8       4      format version
+//     12      8      length of the payload
+//     20      4      CRC-32 (zlib) of the payload
+//     24             payload: Boost.Serialization binary archive of stage digest and TrainingState
+//
+// Written durably by rank 0: the file is whole or as it was before. All that is random in a training is a
+// function of seed and step, so the state holds no generator.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/base/error.hpp"
+#include "engine/train/options.hpp"
+
+namespace flipstorm
+{
+
+/// Name of the file in the out folder.
+inline constexpr const char* kTrainCheckpoint = "train.checkpoint";
+
+/// Why a checkpoint cannot be used.
+class CheckpointError : public Error
+{
+  public:
+    using Error::Error;
+};
+
+/// A checkpoint and the training it belongs to.
+struct TrainCheckpoint
+{
+    std::string stage_sha256;
+    TrainingState state;
+};
+
+/// The bytes of the file.
+[[nodiscard]] std::string encode_checkpoint(const TrainCheckpoint& checkpoint);
+
+/// Back from the bytes. \throws CheckpointError, saying what is wrong: torn, damaged, another version.
+[[nodiscard]] TrainCheckpoint decode_checkpoint(std::string_view file);
+
+/**
+ * Read the checkpoint of a training.
+ *
+ * \return nothing if there is none, or, with a warning that names the file, if it is damaged
+ * \throws JobError if it belongs to another training
+ */
+[[nodiscard]] std::optional<TrainingState> read_checkpoint(const std::filesystem::path& file,
+                                                           const std::string& stage_sha256);
+
+}  // namespace flipstorm

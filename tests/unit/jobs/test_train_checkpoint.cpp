@@ -1,0 +1,145 @@
+// train.checkpoint: whole, or refused with the reason.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <string>
+
+#include "engine/base/durable_file.hpp"
+#include "jobs/bench_training.hpp"
+#include "jobs/train_checkpoint.hpp"
+#include "jobs/train_options.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+TrainCheckpoint sample()
+{
+    TrainCheckpoint checkpoint;
+    checkpoint.stage_sha256 = "abcdef0123456789";
+    TrainingState& state = checkpoint.state;
+    state.step = 17;
+    state.parameters = {{1.5F, -0.0F, 1e-45F}, {}, {std::numeric_limits<float>::max()}};
+    state.momentum = {{0.1F, 0.2F, 0.3F}, {}};
+    state.loss_sum = 12.3456789;
+    state.correct = 99;
+    state.seconds = 0.5;
+    state.curve = {{1, 2.5, 0.25, 0.1, 3.5}, {2, 1.5, 0.75, 0.05, 3.25}};
+    return checkpoint;
+}
+
+std::string refusal(const std::string& bytes)
+{
+    try
+    {
+        static_cast<void>(decode_checkpoint(bytes));
+    }
+    catch (const CheckpointError& error)
+    {
+        return error.what();
+    }
+    return "not refused";
+}
+
+TEST(TrainCheckpoint, ComesBackAsItWas)
+{
+    const TrainCheckpoint want = sample();
+    const TrainCheckpoint got = decode_checkpoint(encode_checkpoint(want));
+    EXPECT_EQ(got.stage_sha256, want.stage_sha256);
+    EXPECT_EQ(got.state.step, want.state.step);
+    EXPECT_EQ(got.state.parameters, want.state.parameters);
+    EXPECT_TRUE(std::signbit(got.state.parameters[0][1]));
+    EXPECT_EQ(got.state.momentum, want.state.momentum);
+    EXPECT_EQ(got.state.loss_sum, want.state.loss_sum);
+    EXPECT_EQ(got.state.correct, want.state.correct);
+    EXPECT_EQ(got.state.seconds, want.state.seconds);
+    ASSERT_EQ(got.state.curve.size(), 2U);
+    EXPECT_EQ(got.state.curve[1].epoch, 2);
+    EXPECT_EQ(got.state.curve[1].loss, 1.5);
+    EXPECT_EQ(got.state.curve[1].train_accuracy, 0.75);
+    EXPECT_EQ(got.state.curve[1].learning_rate, 0.05);
+    EXPECT_EQ(got.state.curve[1].seconds, 3.25);
+}
+
+TEST(TrainCheckpoint, DamageOfAnyKindIsSeen)
+{
+    const std::string whole = encode_checkpoint(sample());
+    EXPECT_EQ(refusal(whole), "not refused");
+    for (std::size_t length = 0; length < whole.size(); ++length)
+        ASSERT_NE(refusal(whole.substr(0, length)), "not refused") << length;
+    for (std::size_t place = 0; place < whole.size(); ++place)
+    {
+        std::string flipped = whole;
+        flipped[place] = static_cast<char>(flipped[place] ^ 0x10);
+        ASSERT_NE(refusal(flipped), "not refused") << place;
+    }
+    EXPECT_NE(refusal("").find("torn"), std::string::npos);
+    EXPECT_NE(refusal(std::string(100, 'x')).find("magic"), std::string::npos);
+    std::string other_version = whole;
+    other_version[8] = 9;
+    EXPECT_NE(refusal(other_version).find("version 9"), std::string::npos);
+}
+
+TEST(TrainCheckpoint, IsReadForItsOwnTrainingOnly)
+{
+    const std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / ("flipstorm-checkpoint-" + std::to_string(getpid()));
+    std::filesystem::create_directory(folder);
+    const std::filesystem::path file = folder / kTrainCheckpoint;
+    EXPECT_FALSE(read_checkpoint(file, "abcdef0123456789").has_value());
+    write_file_durably(file, encode_checkpoint(sample()));
+    ASSERT_TRUE(read_checkpoint(file, "abcdef0123456789").has_value());
+    EXPECT_EQ(read_checkpoint(file, "abcdef0123456789")->step, 17);
+    EXPECT_THROW(static_cast<void>(read_checkpoint(file, "another")), JobError);
+    std::ofstream(file, std::ios::app) << "x";
+    EXPECT_FALSE(read_checkpoint(file, "abcdef0123456789").has_value());
+    std::filesystem::remove_all(folder);
+}
+
+TEST(TrainOptions, AreTheJobs)
+{
+    Job job;
+    job.train.loss = "bce";
+    job.train.augment = "crop_flip";
+    job.train.batch_norm = "local";
+    job.train.clip = 1;
+    job.fault_aware = {"diehardnet", "line", 0.5, 0.25, 2};
+    job.job.seed = 9;
+    const TrainOptions options = train_options(job);
+    EXPECT_EQ(options.loss, Loss::bce);
+    EXPECT_EQ(options.augment, Augment::crop_flip);
+    EXPECT_EQ(options.batch_norm, BatchNormScope::local);
+    EXPECT_EQ(options.clip, 1.0);
+    EXPECT_EQ(options.seed, 9U);
+    EXPECT_EQ(options.fault_aware.rule, FaultRule::diehardnet);
+    EXPECT_EQ(options.fault_aware.geometry, Geometry::line);
+    EXPECT_EQ(options.fault_aware.image_share, 0.5);
+    EXPECT_EQ(options.fault_aware.channel_probability, 0.25);
+    EXPECT_EQ(options.fault_aware.magnitude, 2.0);
+    EXPECT_EQ(train_options(Job{}).fault_aware.rule, FaultRule::none);
+}
+
+TEST(TrainingBench, CostsAreRelativeToTheMedianStep)
+{
+    EXPECT_EQ(quantile({4, 1, 3, 2}, 0.5), 2.5);
+    EXPECT_EQ(quantile({4, 1, 3, 2, 5}, 0.25), 2.0);
+    EXPECT_EQ(quantile({7}, 0.75), 7.0);
+    const TrainingBench bench{{0.1, 0.2, 0.4}, {0.11, 0.22, 0.38}};
+    const std::vector<double> costs = injection_costs(bench);
+    EXPECT_NEAR(costs[0], 0.05, 1e-12);
+    EXPECT_NEAR(costs[1], 0.1, 1e-12);
+    EXPECT_NEAR(costs[2], -0.1, 1e-12);
+    const std::string text = training_bench_text(bench);
+    EXPECT_NE(text.find("3 pairs"), std::string::npos);
+    EXPECT_NE(text.find("200.0 ms (150.0, 300.0)"), std::string::npos) << text;
+    EXPECT_NE(text.find("5.00 % of a step (-2.50, 7.50)"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace flipstorm
