@@ -2,7 +2,9 @@
 """Draw the figures of a flipstorm job.
 
 Reads campaign.h5, forest.h5 and protection.h5 of a job's out folder and writes figures/criticality.png,
-figures/roc.png and figures/overhead.png there. With --check it only says whether it could.
+figures/roc.png and figures/overhead.png there. With --check it only says whether it could. With --comparison
+it reads comparison.h5 and writes what there are data for: figures/regret.png, figures/protection.png and
+figures/weights.png.
 
 Exit codes: 0 done, 64 usage, 65 a file lacks something or its content is impossible, 74 a file cannot be
 read or written, 69 h5py or matplotlib is missing.
@@ -242,11 +244,151 @@ def draw_overhead(protection, target):
     plt.close(figure)
 
 
+def colours_of(count):
+    """The first variant grey, the others from light to dark."""
+    shades = plt.get_cmap("viridis")(np.linspace(0.75, 0.1, max(1, count - 1)))
+    return [GREY, *shades][:count]
+
+
+def variant_labels(names):
+    return [name.replace("-", "-\n", 1) if len(name) > 12 else name for name in names]
+
+
+def name_places(axis, names, width):
+    """The names of the variants below their places, slanted where they would meet."""
+    crowded = max(map(len, names)) * len(names) > 17 * width
+    axis.set_xticks(range(len(names)), variant_labels(names), rotation=30 if crowded else 0,
+                    ha="right" if crowded else "center")
+    axis.set_xlim(-0.6, len(names) - 0.4)
+
+
+def draw_regret(comparison, target):
+    """Bars with 95 % intervals by variant, and marks by fault model. False if there is no regret."""
+    names = [text(name) for name in column(comparison, "/variants/name")]
+    value, low, high = (100 * column(comparison, f"/variants/regret{end}") for end in ("", "_low", "_high"))
+    if np.isnan(value).all():
+        return False
+    of = column(comparison, "/fault_models/variant")
+    models = [text(name) for name in column(comparison, "/fault_models/name")]
+    regrets = 100 * column(comparison, "/fault_models/regret")
+    if not len(of) == len(models) == len(regrets) or (len(of) and not 0 <= of.min() <= of.max() < len(names)):
+        raise Failure(DATA, f"{comparison.filename}: columns of /fault_models do not fit each other")
+
+    width = max(4.8, 1.3 * len(names) + 1)
+    figure, axis = plt.subplots(figsize=(width, 4.4))
+    places = np.arange(len(names))
+    axis.bar(places, value, width=0.6, color=colours_of(len(names)), alpha=0.85)
+    errors = np.clip([value - low, high - value], 0, None)
+    axis.errorbar(places, value, yerr=errors, fmt="none", ecolor="black", elinewidth=1.3, capsize=5)
+    for shape, model in zip("ov^sDPX*", dict.fromkeys(models)):
+        rows = [row for row, name in enumerate(models) if name == model]
+        axis.plot(of[rows] + 0.37, regrets[rows], shape, color=ORANGE, markersize=5.5, label=model)
+    for place, height, top in zip(places, value, np.fmax(value, high)):
+        if np.isfinite(height):
+            axis.annotate(f"{height:.2f}", (place, max(top, 0)), xytext=(0, 4), textcoords="offset points",
+                          ha="center", fontweight="bold")
+    name_places(axis, names, width)
+    axis.axhline(0, color="black", linewidth=0.8)
+    top = np.nanmax(np.concatenate([value, high, regrets, [0.01]]))
+    axis.set_ylim(min(0, np.nanmin(np.concatenate([low, regrets, [0]]))) * 1.1, 1.15 * top)
+    axis.set_ylabel("regret [points of accuracy]")
+    axis.set_title("Accuracy lost under faults, 95 % intervals", loc="left")
+    axis.grid(axis="y", color="#e3e7eb", linewidth=0.8)
+    axis.set_axisbelow(True)
+    if models:
+        axis.legend(title="by fault model", frameon=False, fontsize=9, title_fontsize=9)
+    figure.savefig(target)
+    plt.close(figure)
+    return True
+
+
+def draw_protection(comparison, target):
+    """Critical bits and memory overhead by variant. False if none is protected."""
+    names = [text(name) for name in column(comparison, "/variants/name")]
+    overhead = column(comparison, "/variants/protection_overhead")
+    if np.isnan(overhead).all():
+        return False
+    full = column(comparison, "/variants/full_overhead")
+    critical, low, high = (100 * column(comparison, f"/variants/critical_bits{end}") for end in ("", "_low", "_high"))
+    width = max(4.8, 1.3 * len(names) + 1)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(width, 6.2), sharex=True)
+    places = np.arange(len(names))
+    colours = colours_of(len(names))
+    above.bar(places, critical, width=0.6, color=colours, alpha=0.85)
+    errors = np.clip([critical - low, high - critical], 0, None)
+    above.errorbar(places, critical, yerr=errors, fmt="none", ecolor="black", elinewidth=1.3, capsize=5)
+    above.set_ylim(0, 1.18 * max(np.nanmax(np.concatenate([critical, high, [0]])), 1e-3))
+    above.set_ylabel("critical bits [%]")
+    tolerance = column(comparison, "/variants/tolerance")
+    limits = sorted({f"{100 * value:g}" for value in tolerance if np.isfinite(value)})
+    above.set_title(f"Critical bits of the weights, tolerated drop {', '.join(limits)} %", loc="left")
+    below.bar(places, overhead, width=0.6, color=colours, alpha=0.85)
+    for place, level in zip(places, full):
+        below.plot([place - 0.38, place + 0.38], [level, level], color="black", linewidth=1.2, linestyle="--",
+                   label="single-error correction of every parameter" if place == 0 else None)
+    below.set_ylim(0, 1.3 * max(np.nanmax(np.concatenate([overhead, full, [0]])), 1e-3))
+    below.set_ylabel("extra memory [% of the weights]")
+    below.set_title("Memory overhead of the protection chosen", loc="left")
+    below.legend(frameon=False, fontsize=9, loc="upper right")
+    for axis, values, tops, decimals in ((above, critical, np.fmax(critical, high), 3), (below, overhead, overhead, 2)):
+        for place, value, top in zip(places, values, tops):
+            if np.isfinite(value):
+                axis.annotate(f"{value:.{decimals}f}", (place, top), xytext=(0, 4), textcoords="offset points",
+                              ha="center", fontweight="bold")
+        axis.grid(axis="y", color="#e3e7eb", linewidth=0.8)
+        axis.set_axisbelow(True)
+    name_places(below, names, width)
+    figure.savefig(target)
+    plt.close(figure)
+    return True
+
+
+def draw_weights(comparison, target):
+    """Density of the weights, a line for each variant. False if there are none."""
+    names = [text(name) for name in column(comparison, "/variants/name")]
+    edges = column(comparison, "/weights/edges")
+    counts = column(comparison, "/weights/counts").astype(np.float64)
+    magnitude = column(comparison, "/variants/mean_magnitude")
+    if counts.shape != (len(names), edges.size - 1) or magnitude.shape != (len(names),):
+        raise Failure(DATA, f"{comparison.filename}: /weights/counts is not [variants, bins]")
+    totals = counts.sum(axis=1)
+    if not totals.any():
+        return False
+    figure, axis = plt.subplots(figsize=(6.6, 5))
+    for name, row, total, mean, colour in zip(names, counts, totals, magnitude, colours_of(len(names))):
+        if total:
+            # The outer bins also hold what lies beyond: no density.
+            axis.stairs(row[1:-1] / total / np.diff(edges)[1:-1], edges[1:-1], color=colour, linewidth=1.5,
+                        label=f"{name}, mean |w| = {mean:.4f}")
+    axis.set_yscale("log")
+    axis.set_xlim(edges[1], edges[-2])
+    axis.set_xlabel("weight")
+    axis.set_ylabel("density")
+    axis.set_title("Weights of all convolutions and linear layers", loc="left")
+    axis.grid(color="#e3e7eb", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
+    figure.savefig(target)
+    plt.close(figure)
+    return True
+
+
+def draw_comparison(folder):
+    """The figures of a job with variants."""
+    with open_file(folder / "comparison.h5", "comparison") as comparison:
+        figures = folder / "figures"
+        figures.mkdir(exist_ok=True)
+        draw_regret(comparison, figures / "regret.png")
+        draw_protection(comparison, figures / "protection.png")
+        draw_weights(comparison, figures / "weights.png")
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(prog="figures.py", description="Draw the figures of a flipstorm job.")
     parser.add_argument("folder", type=pathlib.Path, metavar="OUT_FOLDER", help="out folder of the job")
     parser.add_argument("--campaign", type=pathlib.Path, metavar="FILE", help="instead of OUT_FOLDER/campaign.h5")
     parser.add_argument("--forest", type=pathlib.Path, metavar="FILE", help="instead of OUT_FOLDER/forest.h5")
+    parser.add_argument("--comparison", action="store_true", help="draw OUT_FOLDER/comparison.h5 (variants of a job)")
     parser.add_argument("--check", action="store_true", help="open and check the files, draw nothing")
     try:
         options = parser.parse_args(arguments)
@@ -254,6 +396,9 @@ def main(arguments):
         return USAGE if end.code else 0
     plt.rcParams.update(STYLE)
     try:
+        if options.comparison:
+            draw_comparison(options.folder)
+            return 0
         with open_file(options.campaign or options.folder / "campaign.h5", "campaign") as campaign, \
                 open_file(options.forest or options.folder / "forest.h5", "forest") as forest, \
                 open_file(options.folder / "protection.h5", "protection") as protection:

@@ -104,9 +104,14 @@ ResultTable vulnerability_table(const TransientCampaignRecord& campaign)
     return table;
 }
 
-ResultTable fault_kind_table(const TransientCampaignRecord& campaign)
+std::string geometry_name(std::uint8_t geometry)
 {
     constexpr std::array kGeometries = {"single", "row", "column", "line", "block", "channel", "random"};
+    return kGeometries.at(geometry);
+}
+
+ResultTable fault_kind_table(const TransientCampaignRecord& campaign)
+{
     const bool maps = campaign.header.campaign.target == "feature_maps";
     const std::vector<std::uint8_t>& kind = maps ? campaign.faults.geometry : campaign.faults.bit;
     ResultTable table;
@@ -116,7 +121,7 @@ ResultTable fault_kind_table(const TransientCampaignRecord& campaign)
     {
         const Vulnerability v = vulnerability(campaign, [&](std::size_t i) { return kind.at(i) == k; });
         if (v.faults == 0) continue;
-        table.rows.push_back(row({maps ? kGeometries.at(k) : std::to_string(k)}, v));
+        table.rows.push_back(row({maps ? geometry_name(k) : std::to_string(k)}, v));
     }
     return table;
 }

@@ -13,6 +13,9 @@ namespace flipstorm
 /// Outcome classes, vulnerability factor and regret, of each layer and of the network.
 [[nodiscard]] ResultTable vulnerability_table(const TransientCampaignRecord& campaign);
 
+/// Name of a geometry as it is stored in campaign.h5: "line".
+[[nodiscard]] std::string geometry_name(std::uint8_t geometry);
+
 /// The same by geometry of the fault, or by bit position; empty rows for faults of warps.
 [[nodiscard]] ResultTable fault_kind_table(const TransientCampaignRecord& campaign);
 

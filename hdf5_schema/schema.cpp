@@ -664,7 +664,7 @@ const FileSpec& protection_spec()
 
 std::vector<const FileSpec*> all_specs()
 {
-    return {&model_spec(), &campaign_spec(), &forest_spec(), &protection_spec()};
+    return {&model_spec(), &campaign_spec(), &forest_spec(), &protection_spec(), &comparison_spec()};
 }
 
 const DatasetSpec* find_dataset(const FileSpec& spec, const std::string& path)

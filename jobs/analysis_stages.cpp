@@ -143,6 +143,19 @@ StageEnd run_harden(const Context& context)
     return on_root(context, [&] { return harden_on_root(context); });
 }
 
+bool stop_was_asked_for(const Context& context)
+{
+    // A signal may have reached one rank only.
+    const auto reason = context.stop->check();
+    for (const std::string& text : context.world.all_gather(reason ? reason->text : ""))
+    {
+        if (text.empty()) continue;
+        if (context.world.is_root()) log_warning("stopped by {}; run the same command to go on", text);
+        return true;
+    }
+    return false;
+}
+
 StageEnd run_all(const Context& context)
 {
     const Job& job = context.job;
@@ -165,14 +178,7 @@ StageEnd run_all(const Context& context)
     }
     for (const auto stage : stages)
     {
-        // A signal may have reached one rank only.
-        const auto reason = context.stop->check();
-        for (const std::string& text : context.world.all_gather(reason ? reason->text : ""))
-        {
-            if (text.empty()) continue;
-            if (context.world.is_root()) log_warning("stopped by {}; run the same command to go on", text);
-            return StageEnd::stopped;
-        }
+        if (stop_was_asked_for(context)) return StageEnd::stopped;
         const bool learns = stage == run_forest || stage == run_harden;
         if (learns && !campaign_given && !forest_given && !is_learnable(context)) continue;
         if (stage(context) == StageEnd::stopped) return StageEnd::stopped;

@@ -89,6 +89,7 @@ std::string import_digest(const Job& job, const std::string& model_sha256, const
 {
     Job relevant = job;
     relevant.data.test_images = 0;  // what a campaign looks at
+    relevant.data.train_images = 0;
     return sha256_hex("flipstorm import 1\n" + canonical_tables(relevant, {"data"}) + model_sha256 +
                       dataset_sha256);
 }

@@ -46,6 +46,13 @@ Dataset load_dataset(const Job& job)
         dataset.normalisation.mean.assign(job.data.mean.begin(), job.data.mean.end());
         dataset.normalisation.std_dev.assign(job.data.std.begin(), job.data.std.end());
     }
+    if (job.data.train_images != 0)
+    {
+        FS_CHECK(JobError, job.data.train_images <= dataset.train.size(),
+                 "data.train_images = {}, but the training set has {} images", job.data.train_images,
+                 dataset.train.size());
+        dataset.train = dataset.train.head(job.data.train_images);
+    }
     return dataset;
 }
 

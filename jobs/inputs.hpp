@@ -26,8 +26,8 @@ auto naming(const std::filesystem::path& file, Work&& work)
     }
 }
 
-/// The data set of a job, with the job's normalisation if it names one. \throws JobError, FileError,
-/// DataError
+/// The data set of a job, with the job's normalisation if it names one, and the first data.train_images
+/// training images. \throws JobError, FileError, DataError
 Dataset load_dataset(const Job& job);
 
 /// The first data.test_images test images of a job (0: all). \throws JobError, FileError, DataError

@@ -18,11 +18,12 @@ struct JobTable
 
 struct DataTable
 {
-    std::string kind = "idx";      ///< "idx", "cifar10", "cifar100", "synthetic"
-    std::string path;              ///< folder of the data set; not used by "synthetic"
-    std::int64_t test_images = 0;  ///< first images of the test set used by a campaign; 0: all
-    std::vector<double> mean;      ///< per channel, of pixel / 255; empty: default of the kind
-    std::vector<double> std;       ///< per channel; empty: default of the kind
+    std::string kind = "idx";       ///< "idx", "cifar10", "cifar100", "synthetic"
+    std::string path;               ///< folder of the data set; not used by "synthetic"
+    std::int64_t train_images = 0;  ///< first images of the training set used to train; 0: all
+    std::int64_t test_images = 0;   ///< first images of the test set used by a campaign; 0: all
+    std::vector<double> mean;       ///< per channel, of pixel / 255; empty: default of the kind
+    std::vector<double> std;        ///< per channel; empty: default of the kind
 };
 
 struct ModelTable

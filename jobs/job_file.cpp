@@ -18,6 +18,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "jobs/job_keys.hpp"
+#include "jobs/job_print.hpp"
 #include "jobs/job_rules.hpp"
 #include "jobs/job_suggest.hpp"
 #include "jobs/job_text.hpp"
@@ -74,6 +75,13 @@ std::string describe_whole(const TomlValue& value)
         if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
     }
     return fmt::format("a list with {}", fmt::join(kinds, " and "));
+}
+
+bool is_list_of_tables(const TomlValue& value)
+{
+    return value.is_array() && !value.as_array().empty() &&
+           std::all_of(value.as_array().begin(), value.as_array().end(),
+                       [](const TomlValue& entry) { return entry.is_table(); });
 }
 
 /// The value as T if TOML's type fits; integers also fit numbers.
@@ -243,16 +251,48 @@ class Reader
                    fmt::format("{} must be {}, not '{}'", spec->name(), type_name(target), value_text));
     }
 
-    /// The resolved job. \throws JobError listing all problems, if there are any.
-    Job finish()
+    /// Put overrides on top, resolve. \throws JobError listing all problems, if there are any.
+    JobFile finish(const std::vector<std::string>& overrides)
     {
+        std::vector<NamedReader> variants = read_variants();
+        for (const std::string& each : overrides)
+            read_override(each);
+        JobFile result;
         if (is_readable_)
         {
             resolve_job(job_);
-            for (const RuleProblem& problem : rule_problems(job_))
-                refuse(problem);
+            const std::vector<RuleProblem> common = rule_problems(job_);
+            if (!variant_list_)
+            {
+                for (const RuleProblem& problem : common)
+                    refuse(problem);
+            }
+            for (auto& [name, reader] : variants)
+            {
+                reader.finish_variant(name, overrides, common);
+                adopt(reader.problems_);
+                result.variants.push_back({name, std::move(reader.job_)});
+                result.variants.back().job.job.name = job_.job.name + "." + name;
+            }
         }
-        if (problems_.empty()) return job_;
+        throw_problems();
+        result.job = job_;
+        result.set_out(job_.job.out);
+        return result;
+    }
+
+  private:
+    struct Problem
+    {
+        Origin origin;
+        std::string text;
+    };
+
+    using NamedReader = std::pair<std::string, Reader>;
+
+    void throw_problems()
+    {
+        if (problems_.empty()) return;
         std::stable_sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
             const auto rank = [](const Problem& problem) {
                 return problem.origin.line == 0 ? std::numeric_limits<std::size_t>::max()
@@ -268,13 +308,6 @@ class Reader
         }
         throw JobError("{}", message);
     }
-
-  private:
-    struct Problem
-    {
-        Origin origin;
-        std::string text;
-    };
 
     [[nodiscard]] Origin at_line(std::size_t line) const { return {line, fmt::format("{}:{}", file_, line)}; }
 
@@ -300,25 +333,134 @@ class Reader
         refuse({0, file_}, problem.text);
     }
 
+    /// Take over the problems of a variant, each once: those that come from what all have in common repeat.
+    void adopt(const std::vector<Problem>& problems)
+    {
+        for (const Problem& problem : problems)
+        {
+            const bool is_known =
+                std::any_of(problems_.begin(), problems_.end(), [&problem](const Problem& known) {
+                    return known.origin.label == problem.origin.label && known.text == problem.text;
+                });
+            if (!is_known) problems_.push_back(problem);
+        }
+    }
+
     void read_document(const TomlValue& document)
     {
         for (const auto& [table, content] : document.as_table())
         {
-            const Origin origin = at_line(content.location().line());
-            if (!is_table(table))
-            {
-                refuse(origin,
-                       content.is_table() ? unknown_table_problem(table) : unknown_key_problem("", table));
-            }
-            else if (!content.is_table())
-            {
-                refuse(origin,
-                       fmt::format("'{0}' must be a table, not {1}; write [{0}]", table, describe(content)));
-            }
+            if (table == "variant")
+                variant_list_ = content;
             else
+                read_entry(table, content);
+        }
+    }
+
+    /// A table of the document, or of a variant.
+    void read_entry(const std::string& table, const TomlValue& content)
+    {
+        const Origin origin = at_line(content.location().line());
+        if (!is_table(table))
+        {
+            const bool has_tables = content.is_table() || is_list_of_tables(content);
+            refuse(origin, has_tables ? unknown_table_problem(table) : unknown_key_problem("", table));
+        }
+        else if (!content.is_table())
+        {
+            refuse(origin,
+                   fmt::format("'{0}' must be a table, not {1}; write [{0}]", table, describe(content)));
+        }
+        else
+        {
+            read_table(table, content);
+        }
+    }
+
+    /// The variants of the file, each on top of what was read so far; problems of their names are noted here.
+    std::vector<NamedReader> read_variants()
+    {
+        std::vector<NamedReader> variants;
+        if (!variant_list_) return variants;
+        if (!is_list_of_tables(*variant_list_))
+        {
+            refuse(at_line(variant_list_->location().line()),
+                   fmt::format("'variant' must be a list of tables, not {}; write [[variant]]",
+                               describe_whole(*variant_list_)));
+            return variants;
+        }
+        const Reader common = *this;
+        for (const TomlValue& entry : variant_list_->as_array())
+        {
+            std::string name = read_variant_name(entry);
+            for (const NamedReader& other : variants)
             {
-                read_table(table, content);
+                if (name.empty() || other.first != name) continue;
+                refuse(at_line(entry.as_table().at("name").location().line()),
+                       fmt::format("two variants have the name {}", list_text({name})));
             }
+            Reader reader = common;
+            reader.problems_.clear();
+            for (const auto& [table, content] : entry.as_table())
+            {
+                if (table == "name") continue;
+                reader.read_entry(table, content);
+                if (table == "job" && content.is_table()) reader.refuse_name_and_folder(content);
+            }
+            variants.emplace_back(std::move(name), std::move(reader));
+        }
+        return variants;
+    }
+
+    /// The name of a variant; empty if there is none, or none that can be, and a problem is noted.
+    std::string read_variant_name(const TomlValue& entry)
+    {
+        const auto found = entry.as_table().find("name");
+        if (found == entry.as_table().end())
+        {
+            refuse(at_line(entry.location().line()), "a variant needs a name: name = \"…\"");
+            return {};
+        }
+        const TomlValue& value = found->second;
+        const Origin origin = at_line(value.location().line());
+        if (!value.is_string())
+        {
+            refuse(origin, fmt::format("the name of a variant must be a string, not {}", describe(value)));
+            return {};
+        }
+        const std::string name = value.as_string().str;
+        const std::string problem = variant_name_problem(name);
+        if (problem.empty()) return name;
+        refuse(origin, fmt::format("the variant's name {} {}", list_text({name}), problem));
+        return {};
+    }
+
+    void refuse_name_and_folder(const TomlValue& job_table)
+    {
+        for (const char* key : {"name", "out"})
+        {
+            const auto found = job_table.as_table().find(key);
+            if (found == job_table.as_table().end()) continue;
+            refuse(at_line(found->second.location().line()),
+                   fmt::format("job.{} of a variant follows from the job's and the variant's name", key));
+        }
+    }
+
+    /// Overrides, defaults and rules of a variant. \param common  rules that all variants break unless they
+    /// change it
+    void finish_variant(const std::string& name, const std::vector<std::string>& overrides,
+                        const std::vector<RuleProblem>& common)
+    {
+        for (const std::string& each : overrides)
+            read_override(each);
+        resolve_job(job_);
+        for (RuleProblem& problem : rule_problems(job_))
+        {
+            const bool is_common =
+                std::any_of(common.begin(), common.end(),
+                            [&problem](const RuleProblem& other) { return other.text == problem.text; });
+            if (!is_common) problem.text = fmt::format("variant {}: {}", list_text({name}), problem.text);
+            refuse(problem);
         }
     }
 
@@ -383,12 +525,13 @@ class Reader
     std::map<std::string, Origin> origins_;  ///< of the keys that are set
     std::vector<std::string> broken_;        ///< keys with a problem of their own
     std::vector<Problem> problems_;
+    std::optional<TomlValue> variant_list_;  ///< as it stands in the file
     bool is_readable_ = true;
 };
 
 }  // namespace
 
-Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides)
+JobFile read_job_file(const std::filesystem::path& file, const std::vector<std::string>& overrides)
 {
     std::string text;
     try
@@ -406,9 +549,12 @@ Job read_job_text(const std::string& text, const std::string& name, const std::v
 {
     Reader reader(name);
     reader.read_text(text);
-    for (const std::string& each : overrides)
-        reader.read_override(each);
-    return reader.finish();
+    return reader.finish(overrides);
+}
+
+Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides)
+{
+    return read_job_file(file, overrides).job;
 }
 
 }  // namespace flipstorm

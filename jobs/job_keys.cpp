@@ -112,6 +112,10 @@ std::vector<KeySpec> make_keys()
         key<&Job::data, &DataTable::path>("data", "path",
                                           "folder of the data set; not needed by \"synthetic\"")
             .not_identity(),
+        key<&Job::data, &DataTable::train_images>(
+            "data", "train_images",
+            "first images of the training set that a network is trained on; 0: all of them")
+            .between(0, 1e9),
         key<&Job::data, &DataTable::test_images>(
             "data", "test_images", "first images of the test set that faults are judged on; 0: all of them")
             .between(0, 1e9),
@@ -126,7 +130,7 @@ std::vector<KeySpec> make_keys()
             .may_be_empty(),
 
         key<&Job::model, &ModelTable::arch>("model", "arch", "architecture of the network")
-            .one_of({"lenet5", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}),
+            .one_of({"lenet5", "resnet8", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}),
         key<&Job::model, &ModelTable::format>("model", "format", "number format of the stored parameters")
             .one_of({"fp32"}, {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}),
         key<&Job::model, &ModelTable::file>("model", "file",

@@ -12,6 +12,7 @@
 
 #include "jobs/job_print.hpp"
 #include "jobs/job_suggest.hpp"
+#include "jobs/job_variants.hpp"
 #include "jobs/transient_rules.hpp"
 
 namespace flipstorm
@@ -24,13 +25,6 @@ double two_sided_quantile(double confidence)
 {
     const boost::math::normal standard;
     return boost::math::quantile(boost::math::complement(standard, (1 - confidence) / 2));
-}
-
-bool is_folder_name(const std::string& name)
-{
-    constexpr const char* kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    return !name.empty() && name.size() <= 100 && name.front() != '.' && name.front() != '-' &&
-           name.find_first_not_of(kAllowed) == std::string::npos;
 }
 
 /// Adds what is wrong with one number of a key.

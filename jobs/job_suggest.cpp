@@ -94,6 +94,10 @@ std::string unknown_key_problem(std::string_view table, std::string_view key)
 std::string unknown_table_problem(std::string_view table)
 {
     const std::optional<std::string> guess = nearest(table, job_tables());
+    if (!guess && nearest(table, {"variant"}))
+    {
+        return fmt::format("unknown table [{}]; did you mean [[variant]]?", table);
+    }
     if (guess) return fmt::format("unknown table [{}]; did you mean [{}]?", table, *guess);
     return fmt::format("unknown table [{}]; the tables are [{}]", table, fmt::join(job_tables(), "], ["));
 }

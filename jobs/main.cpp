@@ -16,10 +16,12 @@
 #include "jobs/context.hpp"
 #include "jobs/job_file.hpp"
 #include "jobs/job_print.hpp"
+#include "jobs/job_variants.hpp"
 #include "jobs/locked_stage.hpp"
 #include "jobs/queue_simulation.hpp"
 #include "jobs/stages.hpp"
 #include "jobs/status_print.hpp"
+#include "jobs/variants.hpp"
 #include "mpi/lock_holder.hpp"
 #include "mpi/placement.hpp"
 #include "mpi/session.hpp"
@@ -38,6 +40,7 @@ struct Arguments
     std::string to;     ///< model file to write
     std::vector<std::string> overrides;
     std::string out;
+    std::string variant;  ///< the only one to run; empty: all
     std::optional<std::int64_t> deadline;
     bool fresh = false;
     bool dry_run = false;
@@ -57,6 +60,8 @@ struct JobCommand
     const char* name;
     const char* description;
     StageEnd (*run)(const Context&);
+    bool each_variant = true;  ///< does without --variant on a job with variants
+    bool compares = false;     ///< compares them afterwards
 };
 
 StageEnd print_plan(const Context& context)
@@ -68,14 +73,15 @@ StageEnd print_plan(const Context& context)
 }
 
 constexpr JobCommand kCommands[] = {
-    {"run", "train (if there is no model yet), inject, forest, harden, report", run_all},
+    {"run", "train (if there is no model yet), inject, forest, harden, report", run_all, true, true},
     {"train", "train the network: OUT/model.h5", run_train},
     {"plan", "print strata, sample sizes, cost, and the time on any number of ranks", print_plan},
     {"inject", "inject the sampled faults: OUT/campaign.h5", run_inject},
     {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest},
     {"harden", "size selective protection: OUT/protection.h5", run_harden},
-    {"report", "print the tables, draw the figures: OUT/report.html", run_report},
-    {"bench", "time the evaluation modes on the job's own faults, and compare their outcomes", run_bench},
+    {"report", "print the tables, draw the figures: OUT/report.html", run_report, true, true},
+    {"bench", "time the evaluation modes on the job's own faults, and compare their outcomes", run_bench,
+     false},
 };
 
 void add_bench_options(CLI::App& bench, Arguments& arguments)
@@ -153,6 +159,12 @@ void add_status(CLI::App& app, Arguments& arguments)
     status->callback([&arguments] { arguments.command = "status"; });
 }
 
+void add_variant_option(CLI::App& command, Arguments& arguments)
+{
+    command.add_option("--variant", arguments.variant, "only this variant of the job, as a job of its own")
+        ->type_name("NAME");
+}
+
 void add_commands(CLI::App& app, Arguments& arguments)
 {
     app.require_subcommand(1);
@@ -166,6 +178,7 @@ void add_commands(CLI::App& app, Arguments& arguments)
         CLI::App* sub = app.add_subcommand(command.name, command.description);
         sub->add_option("JOB.toml", arguments.file, "job file; jobs/examples has some")->required();
         add_override_option(*sub, arguments);
+        add_variant_option(*sub, arguments);
         sub->add_option("--out", arguments.out, "out folder, instead of job.out")->type_name("DIR");
         sub->add_option("--deadline", arguments.deadline,
                         "stop with progress saved at this time, in seconds since 1970")
@@ -192,6 +205,7 @@ void add_commands(CLI::App& app, Arguments& arguments)
         ->required();
     importer->add_option("--to", arguments.to, "file to write")->type_name("MODEL.h5")->required();
     add_override_option(*importer, arguments);
+    add_variant_option(*importer, arguments);
     importer->add_flag("--fresh", arguments.fresh, "overwrite a file that was made from another import");
     importer->add_flag("--quiet", arguments.quiet, "only warnings");
     importer->footer(
@@ -247,6 +261,30 @@ bool writes_out(const std::string& command)
     return command != "plan" && command != "bench" && command != "import";
 }
 
+/// Read the job file, and make the variant of --variant the job.
+JobFile read_jobs(const Arguments& arguments)
+{
+    std::vector<std::string> overrides = arguments.overrides;
+    if (!arguments.backend.empty()) overrides.push_back("campaign.backend=" + arguments.backend);
+    JobFile file = read_job_file(arguments.file, overrides);
+    if (!arguments.out.empty()) file.set_out(arguments.out);
+    if (!arguments.variant.empty()) file = {find_variant(file, arguments.variant).job, {}};
+    return file;
+}
+
+/// Print the plan of a job, or of each variant.
+void print_plans(const Context& context, const std::vector<VariantContext>& variants)
+{
+    if (variants.empty()) print_plan(context);
+    for (const VariantContext& variant : variants)
+    {
+        if (context.world.is_root())
+            fmt::print("Variant {}, in {}\n\n", variant.name, variant.context.out().string());
+        print_plan(variant.context);
+        if (context.world.is_root()) fmt::print("\n");
+    }
+}
+
 /// Runs the command of the command line. \return the exit code
 ExitCode execute(const Arguments& arguments, const std::string& command_line, const Communicator& world)
 {
@@ -262,19 +300,16 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
         fmt::print("{}", print(status, arguments.out, arguments.status));
         return ExitCode::complete;
     }
-    std::function<StageEnd(const Context&)> stage;
-    for (const JobCommand& command : kCommands)
+    JobCommand command{"import", "", nullptr, false};
+    std::function<StageEnd(const Context&)> stage = [&arguments](const Context& context) {
+        return run_import(context, arguments.model, arguments.to);
+    };
+    for (const JobCommand& candidate : kCommands)
     {
-        if (arguments.command == command.name) stage = command.run;
+        if (arguments.command != candidate.name) continue;
+        command = candidate;
+        stage = command.run;
     }
-    if (arguments.command == "import")
-    {
-        stage = [&arguments](const Context& context) {
-            return run_import(context, arguments.model, arguments.to);
-        };
-    }
-    FS_CHECK(AgreedError, stage != nullptr, fmt::format("'flipstorm {}' is not built yet", arguments.command),
-             ExitCode::usage);
 
     Context context;
     context.command_line = command_line;
@@ -285,15 +320,17 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     context.deadline = arguments.deadline;
     context.bench = arguments.bench;
     context.cost = arguments.cost;
-    std::vector<std::string> overrides = arguments.overrides;
-    if (!arguments.backend.empty()) overrides.push_back("campaign.backend=" + arguments.backend);
+    JobFile file;
     on_all(world, [&] {
-        context.job = read_job(arguments.file, overrides);
-        if (!arguments.out.empty()) context.job.job.out = arguments.out;
+        file = read_jobs(arguments);
+        FS_CHECK(JobError, file.variants.empty() || command.each_variant || arguments.print_config,
+                 "the job has {} variants; name the one to {} with --variant", file.variants.size(),
+                 command.name);
     });
+    context.job = file.job;
     if (arguments.print_config)
     {
-        if (world.is_root()) fmt::print("{}", print_job(context.job));
+        if (world.is_root()) fmt::print("{}", print_job_file(file));
         return ExitCode::complete;
     }
     const bool planning = arguments.dry_run || arguments.command == "plan";
@@ -301,19 +338,40 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
         on_all(world, [&] { static_cast<void>(parse_ranks(context.cost.ranks)); });
     const Communicator node = world.split_by_node();
     const std::vector<CpuSet> cpus = gather_allowed_cpus(node);
-    context.cost.possible = context.job.device.kind != "cuda" || visible_cuda_devices() > 0;
-    on_all(world, [&] {
-        if (!planning || context.cost.possible)
-            context.device = pick_device(context.job, {node.rank(), node.size()});
-        context.threads =
-            threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
-                             static_cast<int>(context.job.device.threads));
-    });
-    if (planning) return print_plan(context) == StageEnd::stopped ? ExitCode::stopped : ExitCode::complete;
+    const auto placed = [&](const Job& job) {
+        Context result = context;
+        result.job = job;
+        result.cost.possible = job.device.kind != "cuda" || visible_cuda_devices() > 0;
+        on_all(world, [&] {
+            if (!planning || result.cost.possible) result.device = pick_device(job, {node.rank(), node.size()});
+            result.threads =
+                threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
+                                 static_cast<int>(job.device.threads));
+        });
+        return result;
+    };
+    std::vector<VariantContext> variants;
+    if (planning)
+    {
+        for (const JobVariant& variant : file.variants)
+            variants.push_back({variant.name, placed(variant.job)});
+        print_plans(placed(file.job), variants);
+        return ExitCode::complete;
+    }
     const ScopedSignalHandler signals;
     StopConditions stop(signals, context.deadline, context.out());
     context.stop = &stop;
-    const StageEnd end = writes_out(arguments.command) ? run_locked(context, stage) : stage(context);
+    // Each job has its own out folder, and so its own lock.
+    const bool locked = writes_out(arguments.command);
+    const auto run = [&](const Context& job) { return locked ? run_locked(job, stage) : stage(job); };
+    for (const JobVariant& variant : file.variants)
+        variants.push_back({variant.name, placed(variant.job)});
+    StageEnd end = variants.empty() ? run(placed(file.job)) : run_variants(variants, run);
+    if (end == StageEnd::complete && !variants.empty() && command.compares)
+    {
+        end = run_locked(placed(file.job),
+                         [&](const Context& whole) { return run_comparison(whole, file, variants); });
+    }
     return end == StageEnd::stopped ? ExitCode::stopped : ExitCode::complete;
 }
 

@@ -1,16 +1,8 @@
 // Stage `report`: the three tables on standard output, the figures, and report.html.
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cstdlib>
 
 #include "analysis/fault_population.hpp"
-#include "analysis/figures_script.hpp"
 #include "analysis/report.hpp"
 #include "analysis/tables.hpp"
 #include "engine/base/durable_file.hpp"
@@ -18,89 +10,16 @@
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "jobs/inputs.hpp"
+#include "jobs/python.hpp"
 #include "jobs/stages.hpp"
 #include "jobs/transient_rules.hpp"
-
-extern char** environ;
 
 namespace flipstorm
 {
 namespace
 {
 
-constexpr std::array kFigures = {"criticality", "roc", "overhead"};
-
-/// Exit status of a program run to its end; −1 if it could not be started.
-int run_program(const std::vector<std::string>& arguments, bool silent)
-{
-    std::vector<char*> argv;
-    for (const std::string& argument : arguments)
-        argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    if (silent)
-    {
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    }
-    pid_t child = 0;
-    const int failed = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) return -1;
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0)
-    {
-        if (errno != EINTR) return -1;
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/// A Python that has h5py and matplotlib: $FLIPSTORM_PYTHON, Debian's, or the first in PATH. Empty: none.
-std::string find_python()
-{
-    const char* given = std::getenv("FLIPSTORM_PYTHON");
-    for (const std::string& python : {std::string(given != nullptr ? given : ""),
-                                      std::string("/usr/bin/python3"), std::string("python3")})
-    {
-        if (!python.empty() && run_program({python, "-c", "import h5py, matplotlib"}, true) == 0)
-            return python;
-    }
-    return {};
-}
-
-/// Draw the figures; names of those that are there afterwards.
-std::vector<std::string> draw_figures(const Context& context)
-{
-    const auto figure = [&](const char* name) {
-        return context.out() / "figures" / (std::string(name) + ".png");
-    };
-    // What cannot be drawn now must not be that of an earlier campaign.
-    for (const char* name : kFigures)
-        std::filesystem::remove(figure(name));
-    const std::string python = find_python();
-    if (python.empty())
-    {
-        log_warning(
-            "no figures: no Python with h5py and matplotlib (Debian: apt install python3-h5py "
-            "python3-matplotlib; "
-            "or name one in FLIPSTORM_PYTHON)");
-    }
-    else
-    {
-        const int status =
-            run_program({python, "-c", figures_script(), context.out().string(), "--campaign",
-                         context.campaign_file().string(), "--forest", context.forest_file().string()},
-                        false);
-        if (status != 0) log_warning("the figures could not be drawn ({} ended with {})", python, status);
-    }
-    std::vector<std::string> drawn;
-    for (const char* name : kFigures)
-    {
-        if (std::filesystem::exists(figure(name))) drawn.emplace_back(name);
-    }
-    return drawn;
-}
+const std::vector<std::string> kFigures = {"criticality", "roc", "overhead"};
 
 /// Faults, images, and what was left undone, in a line.
 void print_size(const CampaignRecord& campaign)
@@ -170,7 +89,9 @@ StageEnd report_on_root(const Context& context)
                          read_file(file).find(stamp) != std::string::npos;
     if (!current)
     {
-        const std::vector<std::string> figures = draw_figures(context);
+        const std::vector<std::string> figures = draw_figures(
+            context.out(), kFigures,
+            {"--campaign", context.campaign_file().string(), "--forest", context.forest_file().string()});
         const std::string page = render_report(campaign, forest, protection, {context.job.job.name, figures});
         // A report without its figures is not final: the next run tries again.
         write_file_durably(file, page + (figures.size() == kFigures.size() ? stamp + "\n" : ""));

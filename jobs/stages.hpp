@@ -43,6 +43,9 @@ StageEnd report_transient_on_root(const Context& context);
 /// forest to train and no memory to harden.
 StageEnd run_all(const Context& context);
 
+/// Whether any rank has a reason to stop; rank 0 says which.
+bool stop_was_asked_for(const Context& context);
+
 /// Time the evaluation modes on the same faults of the job's campaign and compare their outcomes. One rank.
 StageEnd run_bench(const Context& context);
 

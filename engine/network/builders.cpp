@@ -175,7 +175,8 @@ Graph build_graph(const std::string& arch, const Shape& input_shape, std::int32_
                   const BuildOptions& options)
 {
     if (arch == "lenet5") return lenet5(input_shape, num_classes, options);
-    static const std::array<std::pair<std::string_view, ResNetShape>, 5> resnets{{
+    static const std::array<std::pair<std::string_view, ResNetShape>, 6> resnets{{
+        {"resnet8", {16, {1, 1, 1}}},
         {"resnet18", {64, {2, 2, 2, 2}}},
         {"resnet20", {16, {3, 3, 3}}},
         {"resnet32", {16, {5, 5, 5}}},
@@ -187,8 +188,8 @@ Graph build_graph(const std::string& arch, const Shape& input_shape, std::int32_
         if (arch == name) return ResNetBuilder(input_shape, options).build(shape, num_classes);
     }
     throw JobError(
-        "model.arch: '{}' is not known; this build has: lenet5, resnet18, resnet20, resnet32, resnet44, "
-        "resnet56",
+        "model.arch: '{}' is not known; this build has: lenet5, resnet8, resnet18, resnet20, resnet32, "
+        "resnet44, resnet56",
         arch);
 }
 

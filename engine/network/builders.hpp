@@ -61,12 +61,12 @@ struct BuildOptions
  * activation after all but the last; 61,706 parameters for 1×28×28 images and 10 classes. LeCun et al.,
  * 1998, in the form usual today.
  *
- * "resnet20", "resnet32", "resnet44", "resnet56": He et al., CVPR 2016, section 4.2: conv1 16@3×3, layer1 to
- * layer3 of 3, 5, 7 or 9 basic blocks with 16, 32 and 64 channels, mean over all positions, linear.
- * "resnet18": the form of He et al.'s ImageNet network that is usual for CIFAR: conv1 64@3×3, layer1 to
- * layer4 of 2 basic blocks with 64, 128, 256 and 512 channels, mean over all positions, linear.
- * The first block of layer2 and later has stride 2. Convolutions have no bias. Parameters are named as in the
- * PyTorch modules in use: conv1, bn1, layer1.0.conv1, layer1.0.bn1, layer1.0.conv2, layer1.0.bn2, …,
+ * "resnet8", "resnet20", "resnet32", "resnet44", "resnet56": He et al., CVPR 2016, section 4.2: conv1 16@3×3,
+ * layer1 to layer3 of 1, 3, 5, 7 or 9 basic blocks with 16, 32 and 64 channels, mean over all positions,
+ * linear. "resnet18": the form of He et al.'s ImageNet network that is usual for CIFAR: conv1 64@3×3, layer1
+ * to layer4 of 2 basic blocks with 64, 128, 256 and 512 channels, mean over all positions, linear. The first
+ * block of layer2 and later has stride 2. Convolutions have no bias. Parameters are named as in the PyTorch
+ * modules in use: conv1, bn1, layer1.0.conv1, layer1.0.bn1, layer1.0.conv2, layer1.0.bn2, …,
  * layer2.0.shortcut.0 (convolution) and layer2.0.shortcut.1 (batch norm) of a projection, linear.
  *
  * A basic block of input x computes, with a the activation,

@@ -42,6 +42,7 @@ BATCH = 500
 # The stages of a residual network: channels of the first, blocks of each.
 RESNETS = {
     "resnet18": (64, (2, 2, 2, 2)),
+    "resnet8": (16, (1, 1, 1)),
     "resnet20": (16, (3, 3, 3)),
     "resnet32": (16, (5, 5, 5)),
     "resnet44": (16, (7, 7, 7)),

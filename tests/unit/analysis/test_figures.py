@@ -46,6 +46,59 @@ def write_job(folder, layers=("conv1", "fc1"), bits=8, word="fxp8", trained=True
             group.attrs[name] = float(value)
 
 
+def write_comparison(folder, names=("baseline", "relu6"), regret=True, protection=True):
+    """A comparison.h5 as SCHEMA.md lays it out, as far as the figures read it."""
+    random = np.random.default_rng(2)
+    count = len(names)
+    with h5py.File(folder / "comparison.h5", "w") as file:
+        file.attrs["filetype"] = np.bytes_("flipstorm/comparison")
+        file["/variants/name"] = np.array([name.encode() for name in names])
+        for name, measured in (("regret", regret), ("critical_bits", protection)):
+            value = random.random(count) if measured else np.full(count, np.nan)
+            for end, shift in (("", 0), ("_low", -0.1), ("_high", 0.1)):
+                file[f"/variants/{name}{end}"] = value + shift
+        overhead = random.random(count) * 10 if protection else np.full(count, np.nan)
+        overhead[0] = np.nan  # one variant may have none
+        file["/variants/protection_overhead"] = overhead
+        file["/variants/full_overhead"] = overhead + 8
+        file["/variants/tolerance"] = np.full(count, 0.005)
+        file["/variants/mean_magnitude"] = random.random(count)
+        models = [b"line", b"block"] if regret else []
+        file["/fault_models/name"] = np.array(models * count, "S8")
+        file["/fault_models/variant"] = np.repeat(np.arange(count), len(models)).astype(np.int32)
+        file["/fault_models/regret"] = random.random(count * len(models))
+        file["/weights/edges"] = np.linspace(-1, 1, 102)
+        file["/weights/counts"] = random.integers(0, 100, (count, 101)).astype(np.uint64)
+
+
+def check_comparison(program):
+    for case, figures in (
+        ({}, {"regret", "protection", "weights"}),
+        ({"regret": False}, {"protection", "weights"}),
+        ({"protection": False, "names": ("one",)}, {"regret", "weights"}),
+        ({"names": tuple(f"a-very-long-name-{i}" for i in range(9))}, {"regret", "protection", "weights"}),
+    ):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            write_comparison(folder, **case)
+            result = run(program, folder, "--comparison")
+            expect(result.returncode == 0 and not result.stderr, f"comparison of {case}", result)
+            drawn = {file.stem for file in (folder / "figures").iterdir()}
+            expect(drawn == figures, f"figures of {case}: {drawn}", result)
+            for figure in drawn:
+                image = matplotlib.image.imread(folder / "figures" / f"{figure}.png")
+                expect(image.shape[0] > 300 and image[..., :3].std() > 0.05, f"{figure}.png of {case}", result)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        result = run(program, folder, "--comparison")
+        expect(result.returncode == 74 and "comparison.h5: no such file" in result.stderr, "no comparison", result)
+        write_comparison(folder)
+        with h5py.File(folder / "comparison.h5", "a") as file:
+            file["/fault_models/variant"][0] = 7
+        result = run(program, folder, "--comparison")
+        expect(result.returncode == 65 and "/fault_models do not fit" in result.stderr, "wrong row", result)
+
+
 def run(program, folder, *options):
     return subprocess.run([sys.executable, "-B", program, str(folder), *options], capture_output=True, text=True)
 
@@ -56,6 +109,7 @@ def expect(condition, what, result):
 
 
 def main(program):
+    check_comparison(program)
     for case in ({}, {"bits": 32, "word": "fp32"}, {"trained": False}, {"layers": tuple(f"l{i}" for i in range(30))}):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)

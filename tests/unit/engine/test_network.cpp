@@ -103,6 +103,8 @@ std::int64_t trainable_parameters(const Network& network)
 // He et al., CVPR 2016, table 6, to the last parameter as in the PyTorch modules of akamaster and kuangliu.
 TEST(ResNet, HasAsManyParametersAsTheUsualModules)
 {
+    // 464 + 4,672 + 13,952 + 55,552 + 650: conv1, layer1 to layer3, linear, with their batch norms.
+    EXPECT_EQ(trainable_parameters(resnet("resnet8")), 75290);
     EXPECT_EQ(trainable_parameters(resnet("resnet20")), 269722);
     EXPECT_EQ(trainable_parameters(resnet("resnet32")), 464154);
     EXPECT_EQ(trainable_parameters(resnet("resnet44")), 658586);

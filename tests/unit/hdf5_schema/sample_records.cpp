@@ -120,6 +120,44 @@ ProtectionRecord sample_protection()
     return protection;
 }
 
+ComparisonRecord sample_comparison()
+{
+    ComparisonRecord comparison;
+    comparison.provenance = sample_provenance();
+    comparison.device = "cpu";
+    comparison.threads = 2;
+    comparison.batch = 200;
+    VariantResult first;
+    first.name = "baseline";
+    first.arch = "lenet5";
+    first.format = "fp32";
+    first.weights = 61470;
+    first.test_accuracy = 0.9;
+    first.mean_weight = -0.001;
+    first.mean_magnitude = 0.02;
+    first.seconds_per_image = 1e-4;
+    first.target = "feature_maps";
+    first.faults = 12;
+    first.images = 1000;
+    first.clean_accuracy = 0.91;
+    first.noisy_accuracy = 0.81;
+    first.regret = {0.1, 0.09, 0.12};
+    first.critical_sdc = {0.15, 0.13, 0.18};
+    VariantResult second = first;
+    second.name = "β";
+    second.changes = "model.activation = \"relu6\"; train.epochs = 3";
+    second.tolerance = 0.005;
+    second.critical_bits = {0.01, 0.008, 0.013};
+    second.scheme = "sec_critical";
+    second.protection_overhead = 12.5;
+    second.full_overhead = 18.75;
+    second.residual = 0.0001;
+    comparison.variants = {first, second};
+    comparison.fault_models = {{1, "line", 6, {0.2, 0.1, 0.3}, {0.25, 0.2, 0.35}}};
+    comparison.weights = {{-1.0, 0.0, 0.5}, {{1, 2}, {3, 4}}};
+    return comparison;
+}
+
 void write_whole(const std::filesystem::path& file, const CampaignRecord& campaign)
 {
     write_campaign(file, campaign.header, campaign.faults, campaign.outcomes, 0, campaign.faults.size(),

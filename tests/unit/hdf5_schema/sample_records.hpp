@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "hdf5_schema/campaign_file.hpp"
+#include "hdf5_schema/comparison_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
 #include "hdf5_schema/model_file.hpp"
 #include "hdf5_schema/protection_file.hpp"
@@ -18,6 +19,7 @@ ModelRecord sample_model();
 CampaignRecord sample_campaign();
 ForestRecord sample_forest();
 ProtectionRecord sample_protection();
+ComparisonRecord sample_comparison();
 
 /// Write a campaign from this process alone.
 void write_whole(const std::filesystem::path& file, const CampaignRecord& campaign);

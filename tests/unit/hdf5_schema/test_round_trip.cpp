@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
 #include "hdf5_schema/h5.hpp"
 #include "sample_records.hpp"
 
@@ -217,6 +218,74 @@ TEST_F(RoundTrip, WritingAgainReplacesTheFile)
     model.arch = "other";
     write_model(folder_ / "model.h5", model);
     EXPECT_EQ(read_model(folder_ / "model.h5").arch, "other");
+}
+
+void expect_same(const MeasuredShare& got, const MeasuredShare& want)
+{
+    for (const auto member : {&MeasuredShare::value, &MeasuredShare::low, &MeasuredShare::high})
+    {
+        if (std::isnan(want.*member))
+            EXPECT_TRUE(std::isnan(got.*member));
+        else
+            EXPECT_EQ(got.*member, want.*member);
+    }
+}
+
+TEST_F(RoundTrip, Comparison)
+{
+    const ComparisonRecord want = sample_comparison();
+    write_comparison(folder_ / "comparison.h5", want);
+    const ComparisonRecord got = read_comparison(folder_ / "comparison.h5");
+    EXPECT_EQ(got.device, want.device);
+    EXPECT_EQ(got.threads, want.threads);
+    EXPECT_EQ(got.batch, want.batch);
+    ASSERT_EQ(got.variants.size(), want.variants.size());
+    for (std::size_t i = 0; i < want.variants.size(); ++i)
+    {
+        const VariantResult& a = got.variants[i];
+        const VariantResult& b = want.variants[i];
+        for (const auto member : {&VariantResult::name, &VariantResult::changes, &VariantResult::arch,
+                                  &VariantResult::format, &VariantResult::target, &VariantResult::scheme})
+        {
+            EXPECT_EQ(a.*member, b.*member);
+        }
+        for (const auto member : {&VariantResult::weights, &VariantResult::faults, &VariantResult::images})
+            EXPECT_EQ(a.*member, b.*member);
+        for (const auto member : {&VariantResult::test_accuracy, &VariantResult::mean_weight,
+                                  &VariantResult::mean_magnitude, &VariantResult::seconds_per_image,
+                                  &VariantResult::clean_accuracy, &VariantResult::noisy_accuracy})
+        {
+            EXPECT_EQ(a.*member, b.*member);
+        }
+        expect_same(a.regret, b.regret);
+        expect_same(a.critical_sdc, b.critical_sdc);
+        expect_same(a.critical_bits, b.critical_bits);
+    }
+    EXPECT_TRUE(std::isnan(got.variants[0].tolerance));
+    EXPECT_EQ(got.variants[1].tolerance, 0.005);
+    EXPECT_EQ(got.variants[1].protection_overhead, 12.5);
+    EXPECT_EQ(got.variants[1].full_overhead, 18.75);
+    EXPECT_EQ(got.variants[1].residual, 0.0001);
+    ASSERT_EQ(got.fault_models.size(), 1U);
+    EXPECT_EQ(got.fault_models[0].variant, 1);
+    EXPECT_EQ(got.fault_models[0].fault_model, "line");
+    EXPECT_EQ(got.fault_models[0].faults, 6U);
+    expect_same(got.fault_models[0].regret, want.fault_models[0].regret);
+    expect_same(got.fault_models[0].critical_sdc, want.fault_models[0].critical_sdc);
+    EXPECT_EQ(got.weights.edges, want.weights.edges);
+    EXPECT_EQ(got.weights.counts, want.weights.counts);
+}
+
+TEST_F(RoundTrip, AComparisonWithoutFaultModels)
+{
+    ComparisonRecord comparison = sample_comparison();
+    comparison.fault_models.clear();
+    write_comparison(folder_ / "comparison.h5", comparison);
+    EXPECT_TRUE(read_comparison(folder_ / "comparison.h5").fault_models.empty());
+    comparison.fault_models = sample_comparison().fault_models;
+    comparison.fault_models[0].variant = 2;
+    write_comparison(folder_ / "comparison.h5", comparison);
+    EXPECT_THROW(static_cast<void>(read_comparison(folder_ / "comparison.h5")), FileError);
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ TEST_F(Schema, WrittenFilesFollowIt)
     write_whole(folder_ / "campaign.h5", sample_campaign());
     write_forest(folder_ / "forest.h5", sample_forest());
     write_protection(folder_ / "protection.h5", sample_protection());
-    for (const char* name : {"model.h5", "campaign.h5", "forest.h5", "protection.h5"})
+    write_comparison(folder_ / "comparison.h5", sample_comparison());
+    for (const char* name : {"model.h5", "campaign.h5", "forest.h5", "protection.h5", "comparison.h5"})
     {
         EXPECT_EQ(check_against_schema(folder_ / name), "") << name;
     }

@@ -116,6 +116,20 @@ TEST(FreshNetwork, IsTheVariantOfTheJob)
     EXPECT_EQ(fresh_network(job, dataset).arch, "resnet18");
 }
 
+TEST(LoadDataset, TakesTheFirstTrainingImages)
+{
+    Job job;
+    job.data.kind = "synthetic";
+    const Dataset whole = load_dataset(job);
+    job.data.train_images = 37;
+    const Dataset part = load_dataset(job);
+    EXPECT_EQ(digest(part.train), digest(whole.train.head(37)));
+    EXPECT_EQ(digest(part.test), digest(whole.test));
+    EXPECT_EQ(part.normalisation.mean, whole.normalisation.mean);
+    job.data.train_images = whole.train.size() + 1;
+    EXPECT_THROW(load_dataset(job), JobError);
+}
+
 TEST(LoadDataset, TakesTheJobsNormalisation)
 {
     Job job;

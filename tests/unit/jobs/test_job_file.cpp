@@ -295,7 +295,7 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
     };
     const std::vector<Case> cases = {
         {"data.kind", {}, {"idx", "cifar10", "cifar100", "synthetic"}},
-        {"model.arch", {}, {"lenet5", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}},
+        {"model.arch", {}, {"lenet5", "resnet8", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}},
         {"model.format", {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}, {"fp32"}},
         {"model.activation", {}, {"relu", "relu6"}},
         {"model.order", {}, {"conv-norm-act", "conv-act-norm"}},

@@ -1,0 +1,168 @@
+#include "hdf5_schema/comparison_file.hpp"
+
+#include <fmt/format.h>
+
+#include <type_traits>
+
+#include "hdf5_schema/h5_reader.hpp"
+#include "hdf5_schema/h5_writer.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Names a member of a row as a column: writes it, or reads it, depending on what `visit` does.
+template<class Visit>
+void visit_measured(const std::string& path, const Visit& visit, MeasuredShare VariantResult::*member)
+{
+    visit(
+        path, [member](auto& row) -> auto& { return (row.*member).value; });
+    visit(
+        path + "_low", [member](auto& row) -> auto& { return (row.*member).low; });
+    visit(
+        path + "_high", [member](auto& row) -> auto& { return (row.*member).high; });
+}
+
+template<class Visit>
+void visit_measured(const std::string& path, const Visit& visit, MeasuredShare FaultModelResult::*member)
+{
+    visit(
+        path, [member](auto& row) -> auto& { return (row.*member).value; });
+    visit(
+        path + "_low", [member](auto& row) -> auto& { return (row.*member).low; });
+    visit(
+        path + "_high", [member](auto& row) -> auto& { return (row.*member).high; });
+}
+
+/// All columns of /variants: path and access to the member.
+template<class Visit>
+void visit_variants(const Visit& visit)
+{
+    using Row = VariantResult;
+    const auto member = [&visit](const std::string& name, auto pointer) {
+        visit(
+            "/variants/" + name, [pointer](auto& row) -> auto& { return row.*pointer; });
+    };
+    member("name", &Row::name);
+    member("changes", &Row::changes);
+    member("arch", &Row::arch);
+    member("format", &Row::format);
+    member("weights", &Row::weights);
+    member("test_accuracy", &Row::test_accuracy);
+    member("mean_weight", &Row::mean_weight);
+    member("mean_magnitude", &Row::mean_magnitude);
+    member("seconds_per_image", &Row::seconds_per_image);
+    member("target", &Row::target);
+    member("faults", &Row::faults);
+    member("images", &Row::images);
+    member("clean_accuracy", &Row::clean_accuracy);
+    member("noisy_accuracy", &Row::noisy_accuracy);
+    visit_measured("/variants/regret", visit, &Row::regret);
+    visit_measured("/variants/critical_sdc", visit, &Row::critical_sdc);
+    member("tolerance", &Row::tolerance);
+    visit_measured("/variants/critical_bits", visit, &Row::critical_bits);
+    member("scheme", &Row::scheme);
+    member("protection_overhead", &Row::protection_overhead);
+    member("full_overhead", &Row::full_overhead);
+    member("residual", &Row::residual);
+}
+
+/// All columns of /fault_models.
+template<class Visit>
+void visit_fault_models(const Visit& visit)
+{
+    using Row = FaultModelResult;
+    visit(
+        "/fault_models/variant", [](auto& row) -> auto& { return row.variant; });
+    visit(
+        "/fault_models/name", [](auto& row) -> auto& { return row.fault_model; });
+    visit(
+        "/fault_models/faults", [](auto& row) -> auto& { return row.faults; });
+    visit_measured("/fault_models/regret", visit, &Row::regret);
+    visit_measured("/fault_models/critical_sdc", visit, &Row::critical_sdc);
+}
+
+/// Writes a column of rows.
+template<class Row>
+auto column_writer(H5Writer& out, const std::vector<Row>& rows)
+{
+    return [&out, &rows](const std::string& path, auto access) {
+        using Value = std::decay_t<decltype(access(std::declval<const Row&>()))>;
+        std::vector<Value> values;
+        for (const Row& row : rows)
+            values.push_back(access(row));
+        out.dataset(path, values);
+    };
+}
+
+/// Reads a column into rows, which are there already.
+template<class Row>
+auto column_reader(const H5Reader& in, std::vector<Row>& rows)
+{
+    return [&in, &rows](const std::string& path, auto access) {
+        using Value = std::decay_t<decltype(access(std::declval<Row&>()))>;
+        std::vector<Value> values;
+        if constexpr (std::is_same_v<Value, std::string>)
+            values = in.texts(path);
+        else
+            values = in.template dataset<Value>(path);
+        in.expect(values.size() == rows.size(),
+                  fmt::format("'{}' has {} rows, {} are expected", path, values.size(), rows.size()));
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            access(rows[i]) = values[i];
+    };
+}
+
+}  // namespace
+
+void write_comparison(const std::filesystem::path& file, const ComparisonRecord& comparison)
+{
+    H5Writer out(file, comparison_spec(), comparison.provenance);
+    out.attribute("/", "device", comparison.device);
+    out.attribute("/", "threads", comparison.threads);
+    out.attribute("/", "batch", comparison.batch);
+    visit_variants(column_writer(out, comparison.variants));
+    visit_fault_models(column_writer(out, comparison.fault_models));
+    std::vector<std::uint64_t> counts;
+    for (const std::vector<std::uint64_t>& variant : comparison.weights.counts)
+        counts.insert(counts.end(), variant.begin(), variant.end());
+    out.dataset("/weights/edges", comparison.weights.edges);
+    out.dataset("/weights/counts", counts,
+                {comparison.weights.counts.size(), comparison.weights.edges.size() - 1});
+    out.publish();
+}
+
+ComparisonRecord read_comparison(const std::filesystem::path& file)
+{
+    const H5Reader in(file, comparison_spec());
+    ComparisonRecord comparison;
+    comparison.provenance = in.provenance();
+    comparison.device = in.text_attribute("/", "device");
+    comparison.threads = in.attribute<std::int32_t>("/", "threads");
+    comparison.batch = in.attribute<std::int32_t>("/", "batch");
+    comparison.variants.resize(in.texts("/variants/name").size());
+    visit_variants(column_reader(in, comparison.variants));
+    comparison.fault_models.resize(in.texts("/fault_models/name").size());
+    visit_fault_models(column_reader(in, comparison.fault_models));
+    const std::size_t variants = comparison.variants.size();
+    for (const FaultModelResult& result : comparison.fault_models)
+    {
+        in.expect(
+            result.variant >= 0 && static_cast<std::size_t>(result.variant) < variants,
+            fmt::format("'/fault_models/variant' has {}, which is no row of '/variants'", result.variant));
+    }
+    comparison.weights.edges = in.dataset<double>("/weights/edges");
+    const std::vector<hsize_t> dims = in.dims("/weights/counts");
+    in.expect(dims.size() == 2 && dims[0] == variants && comparison.weights.edges.size() == dims[1] + 1,
+              "'/weights/counts' is not [variants, bins] with one edge more than bins");
+    const auto counts = in.dataset<std::uint64_t>("/weights/counts");
+    for (std::size_t v = 0; v < variants; ++v)
+    {
+        const auto first = counts.begin() + static_cast<std::ptrdiff_t>(v * dims[1]);
+        comparison.weights.counts.emplace_back(first, first + static_cast<std::ptrdiff_t>(dims[1]));
+    }
+    return comparison;
+}
+
+}  // namespace flipstorm
