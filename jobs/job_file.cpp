@@ -542,14 +542,16 @@ JobFile read_job_file(const std::filesystem::path& file, const std::vector<std::
     {
         throw JobError("job file: {}", error.what());
     }
-    return read_job_text(text, file.string(), overrides);
+    Reader reader(file.string());
+    reader.read_text(text);
+    return reader.finish(overrides);
 }
 
-Job read_job_text(const std::string& text, const std::string& name, const std::vector<std::string>& overrides)
+Job read_job_text(const std::string& text, const std::string& name)
 {
     Reader reader(name);
     reader.read_text(text);
-    return reader.finish(overrides);
+    return reader.finish({}).job;
 }
 
 Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides)

@@ -32,7 +32,6 @@ JobFile read_job_file(const std::filesystem::path& file, const std::vector<std::
 Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 
 /// The same for the text of a job file; `name` stands for the file in messages. \throws JobError
-Job read_job_text(const std::string& text, const std::string& name,
-                  const std::vector<std::string>& overrides = {});
+Job read_job_text(const std::string& text, const std::string& name);
 
 }  // namespace flipstorm

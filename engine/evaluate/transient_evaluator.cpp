@@ -40,11 +40,6 @@ struct PairOutcome
     bool followed = false;  ///< to the logits
 };
 
-std::size_t index(NodeId id)
-{
-    return static_cast<std::size_t>(id.value());
-}
-
 std::int64_t batch_size(const Graph& graph)
 {
     constexpr std::int64_t kBatchElements = std::int64_t{1} << 24;
