@@ -18,8 +18,9 @@ namespace flipstorm
 namespace
 {
 
-double time_step(Trainer& trainer, std::int64_t number)
+double time_step(Trainer& trainer, std::int64_t number, bool with_fault)
 {
+    trainer.meet_faults(with_fault);
     const Stopwatch watch;
     trainer.step(number % trainer.steps(), false);
     return watch.seconds();
@@ -83,16 +84,14 @@ StageEnd run_training_bench(const Context& context)
              "\"diehardnet\"");
     set_compute_threads(context.threads);
     TrainingRanks alone;
-    Trainer faulty(network, dataset.train, options, alone);
-    options.fault_aware.rule = FaultRule::none;
-    Trainer plain(network, dataset.train, options, alone);
+    Trainer trainer(network, dataset.train, options, alone);
     log_info("benchmark of training: {}, batches of {}, {}, {} thread(s)", network.arch, options.batch,
              to_string(context.device), context.threads);
 
     constexpr std::size_t kFewest = 3;
     TrainingBench bench;
-    time_step(plain, 0);  // warm up
-    time_step(faulty, 0);
+    time_step(trainer, 0, false);  // warm up
+    time_step(trainer, 0, true);
     const Stopwatch watch;
     for (std::int64_t number = 1; watch.seconds() < context.bench.seconds || bench.plain.size() < kFewest;
          ++number)
@@ -103,9 +102,10 @@ StageEnd run_training_bench(const Context& context)
             return StageEnd::stopped;
         }
         // They take turns at going first.
-        if (number % 2 == 0) bench.plain.push_back(time_step(plain, number));
-        bench.faulty.push_back(time_step(faulty, number));
-        if (number % 2 != 0) bench.plain.push_back(time_step(plain, number));
+        const bool plain_first = number % 2 == 0;
+        if (plain_first) bench.plain.push_back(time_step(trainer, number, false));
+        bench.faulty.push_back(time_step(trainer, number, true));
+        if (!plain_first) bench.plain.push_back(time_step(trainer, number, false));
     }
     fmt::print("{}", training_bench_text(bench));
     std::fflush(stdout);

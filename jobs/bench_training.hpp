@@ -10,7 +10,7 @@
 namespace flipstorm
 {
 
-/// Steps of both kinds; the k-th of each were on the same batch, one right after the other.
+/// Steps of both kinds; the k-th of each were on the same images, one right after the other.
 struct TrainingBench
 {
     std::vector<double> plain;   ///< seconds of the steps without faults
@@ -30,7 +30,7 @@ struct TrainingBench
 
 /**
  * Time training steps of the job with its fault-aware training and without, for about bench.seconds, and
- * print the difference. Trains two fresh networks and keeps neither.
+ * print the difference. Trains a fresh network, with steps of both kinds in turns, and does not keep it.
  *
  * \throws JobError if the job trains without faults
  */

@@ -12,7 +12,7 @@
 namespace flipstorm
 {
 
-/// Train the job's network into model.h5, on rank 0. Nothing to do if the job names a model.file.
+/// Train the job's network into model.h5, on all ranks. Nothing to do if the job names a model.file.
 StageEnd run_train(const Context& context);
 
 /**

@@ -164,8 +164,8 @@ StageEnd run_train(const Context& context)
     TrainingState state;
     if (!preparation.checkpoint.empty()) state = decode_checkpoint(preparation.checkpoint).state;
     set_compute_threads(context.threads);
-    log_info("training {} on {} images for {} epochs, {} on {} rank(s), {} thread(s) each{}", network->arch,
-             dataset->train.size(), options.epochs, to_string(options.device), context.world.size(),
+    log_info("training {} on {} images for {} epochs: {} rank(s), {}, {} thread(s) each{}", network->arch,
+             dataset->train.size(), options.epochs, context.world.size(), to_string(options.device),
              context.threads,
              state.step > 0 ? fmt::format("; {} steps are done already", state.step) : std::string());
     MpiTrainingRanks ranks(context.world, options.device.cuda);

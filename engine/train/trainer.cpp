@@ -158,6 +158,8 @@ class Trainer::Implementation
         return report;
     }
 
+    void meet_faults(bool meet) { meets_faults_ = meet; }
+
     void save(TrainingState& state) const
     {
         state.parameters.clear();
@@ -203,7 +205,8 @@ class Trainer::Implementation
     /// Have the next forward pass meet the fault of its step. All ranks draw the same one.
     void corrupt_layer(std::int64_t number, std::int64_t epoch, std::int64_t count, std::int64_t first)
     {
-        if (options_.fault_aware.rule == FaultRule::none) return;
+        hooks_.layer_output = nullptr;
+        if (options_.fault_aware.rule == FaultRule::none || !meets_faults_) return;
         hooks_.layer_output = [fault = draw_training_fault(options_.fault_aware, executor_.graph(),
                                                            options_.seed, number, epoch + 1, count),
                                first](NodeId node, const torch::Tensor& value) {
@@ -263,6 +266,7 @@ class Trainer::Implementation
     std::vector<torch::Tensor> momentum_;    ///< of the trainable ones
     std::vector<torch::Tensor> statistics_;  ///< running statistics of the batch norms
     TrainingHooks hooks_;
+    bool meets_faults_ = true;
     std::optional<GradientBuckets> buckets_;  ///< only among several ranks
     std::vector<std::int64_t> order_;         ///< of the images in epoch order_epoch_
     std::int64_t order_epoch_ = -1;
@@ -288,6 +292,11 @@ std::int64_t Trainer::steps() const
 StepReport Trainer::step(std::int64_t number, bool stop)
 {
     return implementation_->step(number, stop);
+}
+
+void Trainer::meet_faults(bool meet)
+{
+    implementation_->meet_faults(meet);
 }
 
 void Trainer::save(TrainingState& state) const

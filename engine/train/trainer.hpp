@@ -55,6 +55,10 @@ class Trainer
      */
     StepReport step(std::int64_t number, bool stop);
 
+    /// Whether steps meet the faults that the options ask for; from the start they do. To see what faults
+    /// cost.
+    void meet_faults(bool meet);
+
     /// Copy parameters and momentum into a state.
     void save(TrainingState& state) const;
     /// Take parameters and momentum from a state. \throws DataError if they are not this network's.

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -243,6 +244,41 @@ TEST(BuildNetwork, StartsBatchNormsAsTheIdentity)
         largest = std::max<double>(largest, std::abs(value));
     EXPECT_LE(largest, bound);
     EXPECT_GT(largest, 0.95 * bound);
+}
+
+TEST(BuildNetwork, KaimingNormalWeightsHaveTheirDeviation)
+{
+    BuildOptions options;
+    options.initialisation = Initialisation::kaiming_normal;
+    const Network normal = resnet("resnet20", options);
+    const Network standard = resnet("resnet20");
+    for (std::size_t i = 0; i < normal.parameters.size(); ++i)
+    {
+        const Parameter& parameter = normal.parameters[i];
+        if (parameter.shape.size() < 2)
+        {
+            EXPECT_EQ(parameter.values, standard.parameters[i].values) << parameter.name;
+            continue;
+        }
+        const double count = static_cast<double>(parameter.values.size());
+        const double fan_in = count / static_cast<double>(parameter.shape[0]);
+        double mean = 0;
+        double squares = 0;
+        double largest = 0;
+        for (const double value : parameter.values)
+        {
+            mean += value / count;
+            squares += value * value / count;
+            largest = std::max(largest, std::abs(value));
+        }
+        // Five standard errors.
+        EXPECT_NEAR(mean, 0, 5 * std::sqrt(2 / fan_in / count)) << parameter.name;
+        EXPECT_NEAR(squares * fan_in / 2, 1, 5 * std::sqrt(2 / count)) << parameter.name;
+        EXPECT_GT(largest, 2 * std::sqrt(2 / fan_in)) << parameter.name << " is not normal";
+    }
+    EXPECT_EQ(initialisation_from("kaiming_normal"), Initialisation::kaiming_normal);
+    EXPECT_EQ(initialisation_from("default"), Initialisation::pytorch);
+    EXPECT_THROW(initialisation_from("xavier"), JobError);
 }
 
 TEST(BuildNetwork, KnowsItsVariantsByName)

@@ -51,7 +51,27 @@ TEST_F(RoundTrip, Model)
         EXPECT_EQ(got.parameters[i].values, want.parameters[i].values);
     }
     EXPECT_TRUE(std::signbit(got.parameters[0].values[3]));
+    EXPECT_EQ(got.training.epoch, want.training.epoch);
+    EXPECT_EQ(got.training.loss, want.training.loss);
+    EXPECT_EQ(got.training.train_accuracy, want.training.train_accuracy);
+    EXPECT_EQ(got.training.learning_rate, want.training.learning_rate);
+    EXPECT_EQ(got.training.seconds, want.training.seconds);
     EXPECT_FALSE(std::filesystem::exists(temporary_name(folder_ / "model.h5")));
+}
+
+TEST_F(RoundTrip, ModelsOfVersion10HaveNoLearningCurve)
+{
+    const std::filesystem::path name = folder_ / "model.h5";
+    write_model(name, sample_model());
+    {
+        const H5Handle file(H5Fopen(name.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+        const H5Handle version(H5Aopen(file.get(), "version", H5P_DEFAULT), H5Aclose);
+        const std::int32_t older[2] = {1, 0};
+        ASSERT_GE(H5Awrite(version.get(), H5T_NATIVE_INT32, older), 0);
+        ASSERT_GE(H5Ldelete(file.get(), "/training", H5P_DEFAULT), 0);
+    }
+    EXPECT_TRUE(read_model(name).training.epoch.empty());
+    EXPECT_EQ(read_model(name).parameters.size(), 2U);
 }
 
 TEST_F(RoundTrip, Campaign)
