@@ -302,7 +302,7 @@ std::vector<KeySpec> make_keys()
             "transient", "magnitude",
             "uniform: largest error value; the paper trains with up to 100, the number of its epochs, and "
             "does not say what it tests with")
-            .above(0, 1e30),
+            .above(0, 1e9),
         key<&Job::transient, &TransientTable::power_law>(
             "transient", "power_law",
             "power_law: which of the 21 fitted to register-transfer injections: operation and size of the "

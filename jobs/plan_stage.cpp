@@ -10,6 +10,7 @@
 #include "jobs/plan_of_job.hpp"
 #include "jobs/screening.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/transient_campaign.hpp"
 
 namespace flipstorm
 {
@@ -80,6 +81,7 @@ std::string describe_plan(const Context& context)
     }();
     const auto images = static_cast<std::uint64_t>(load_test_images(job).size());
     const std::vector<InjectableLayer> layers = injectable_layers(network);
+    if (is_transient(job)) return describe_transient_plan(job, network, images);
     const Plan plan(layers, plan_options(job, images));
 
     ResultTable table;

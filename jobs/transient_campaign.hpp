@@ -20,6 +20,10 @@ namespace flipstorm
 /// FileError, DataError, the last two about transient.table
 [[nodiscard]] TransientPlan transient_plan(const Job& job, const Network& network, std::uint64_t images);
 
+/// Strata, sample sizes and cost of such a plan, as text. \throws as transient_plan
+[[nodiscard]] std::string describe_transient_plan(const Job& job, const Network& network,
+                                                  std::uint64_t images);
+
 /// What decides transient faults beside [campaign] and the network, as text for a digest: the table
 /// [transient], and the content of transient.table.
 [[nodiscard]] std::string transient_identity(const Job& job);

@@ -116,7 +116,7 @@ TEST(JobFile, UnknownNamesGetTheNearestOrTheWholeChoice)
               "FILE:3: unknown key 'device.wallclock'; the keys of [device] are kind, threads");
     EXPECT_EQ(problems_of(kSound + "[visualisation]\n"),
               "FILE:2: unknown table [visualisation]; the tables are [job], [data], [model], [train], "
-              "[train.fault_aware], [campaign], [forest], [harden], [device]");
+              "[train.fault_aware], [campaign], [transient], [forest], [harden], [device]");
     EXPECT_EQ(problems_of(kSound + "[train.schedule.steps]\nx = 1\n"),
               "FILE:2: train.schedule must be a string, not a table");
     EXPECT_EQ(problems_of(kSound + "[[forest]]\ntrees = 1\n"),
@@ -284,7 +284,7 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
         {"train.init", {}, {"default", "kaiming_normal"}},
         {"train.batch_norm", {}, {"synchronised", "local"}},
         {"train.fault_aware.rule", {}, {"none", "paper", "diehardnet"}},
-        {"campaign.target", {"feature_maps", "instructions"}, {"weights"}},
+        {"campaign.target", {}, {"weights", "feature_maps", "instructions"}},
         {"campaign.scheme", {"data_aware"}, {"network_wise", "layer_wise", "data_unaware"}},
         {"campaign.evaluation", {}, {"screened", "exact", "reference"}},
         {"campaign.backend", {}, {"auto", "native", "libtorch"}},
