@@ -83,7 +83,8 @@ ShareInterval share_of(const StratifiedMean& mean, double inferences, double qua
     if (share < kRounding) share = 0;
     if (share > 1 - kRounding) share = 1;
     double size = mean.independent;
-    if (share > 0 && share < 1) size = std::min(share * (1 - share) / mean.variance + 1, inferences);
+    const double spread = share * (1 - share);
+    if (spread > 0) size = mean.variance > kRounding * spread ? spread / mean.variance + 1 : inferences;
     return wilson_interval(share, size, quantile);
 }
 

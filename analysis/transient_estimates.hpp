@@ -52,9 +52,9 @@ struct StratifiedMean
 [[nodiscard]] StratifiedMean stratified_mean(const std::vector<StratumSum>& strata);
 
 /**
- * The mean as a share with its 95 % Wilson interval, of effective size ȳ (1 − ȳ) / V + 1, at most
- * `inferences`; with one image per fault exactly what estimate_share gives. For shares of 0 and 1 the size is
- * that of the faults.
+ * The mean as a share with its 95 % Wilson interval, of effective size ȳ (1 − ȳ) / V + 1; with one image per
+ * fault exactly what estimate_share gives. For shares of 0 and 1 the size is that of the faults; where all
+ * faults have the same rate and V is 0, it is `inferences`. Thread-safe.
  */
 [[nodiscard]] ShareInterval share_of(const StratifiedMean& mean, double inferences,
                                      double quantile = kQuantile95);

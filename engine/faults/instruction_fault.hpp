@@ -41,7 +41,7 @@ enum class InstructionModel
 struct DotProducts
 {
     std::int64_t groups = 1;
-    std::int64_t rows = 0;     ///< M: outputs channels of a group
+    std::int64_t rows = 0;     ///< M: output channels of a group
     std::int64_t columns = 0;  ///< N: output positions
     std::int64_t depth = 0;    ///< K: terms of a dot product
     Shape input;               ///< [C, H, W]; a linear layer's is [features, 1, 1]

@@ -186,9 +186,9 @@ TEST(TransientEvaluator, FeatureMapsAsTheNetworkRunAgain)
                                     Geometry::block,  Geometry::channel, Geometry::random};
     const std::vector<double> probability(all.size(), 0.4);
     const TransientPlan added(
-        network, plan_of(FeatureMapRules{all, probability, UniformError{4}, Combine::add}, 60, 1, 300));
+        network, plan_of(FeatureMapRules{all, probability, UniformError{60}, Combine::add}, 60, 1, 300));
     Totals totals = compare(network, images, added, EvaluationMode::exact, 1);
-    EXPECT_GT(totals.masked, 5U);
+    EXPECT_GT(totals.masked, 0U);
     EXPECT_GT(totals.tolerable, 20U);
     EXPECT_GT(totals.critical, 20U);
     const TransientPlan multiplied(
