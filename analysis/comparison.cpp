@@ -213,14 +213,27 @@ ResultTable comparison_table(const ComparisonRecord& comparison)
     add("left critical %", [](const auto& v) { return format_percent(v.residual, 4); });
     add("mean |w|", [](const auto& v) { return number(v.mean_magnitude, 5); });
     add("ms/image", [](const auto& v) { return number(1000 * v.seconds_per_image, 3); });
-    table.note = fmt::format(
-        "±: half the 95 % interval. Test accuracy: the whole test set; clean: the campaign's images. Regret: "
-        "points lost under faults. Critical SDC: (fault, image) pairs with another top-1 or a logit that is "
-        "not finite; then by fault model. Critical bits: share of the weight bits, tolerated drop {} %. Left "
-        "critical: single upsets under the protection. ms/image: fault-free inference, batches of {} on {} "
-        "with {} thread(s), the best of several.",
-        one_tolerance ? shared_tolerance : "as given", comparison.batch, comparison.device,
-        comparison.threads);
+    const auto has = [&table](const std::string& column) {
+        return std::find(table.columns.begin(), table.columns.end(), column) != table.columns.end();
+    };
+    table.note = "±: half the 95 % interval. Test accuracy: the whole test set.";
+    if (other_images) table.note += " Clean: the campaign's images.";
+    if (has("regret"))
+    {
+        table.note +=
+            " Regret: points lost under faults. Critical SDC: (fault, image) pairs with another top-1 or a "
+            "logit that is not finite; then by fault model.";
+    }
+    if (has("critical bits %"))
+    {
+        table.note += fmt::format(" Critical bits: share of the weight bits, tolerated drop {}.",
+                                  one_tolerance ? shared_tolerance + " %" : "as given");
+    }
+    if (has("protection"))
+        table.note += " Memory overhead: of the protection chosen; left critical: single upsets under it.";
+    table.note += fmt::format(
+        " ms/image: fault-free inference, batches of {} on {} with {} thread(s), the best of several.",
+        comparison.batch, comparison.device, comparison.threads);
     return table;
 }
 

@@ -256,8 +256,8 @@ def variant_labels(names):
 
 def name_places(axis, names, width):
     """The names of the variants below their places, slanted where they would meet."""
-    crowded = max(map(len, names)) * len(names) > 17 * width
-    axis.set_xticks(range(len(names)), variant_labels(names), rotation=30 if crowded else 0,
+    crowded = max(len(line) for name in names for line in name.split("\n")) * len(names) > 15 * width
+    axis.set_xticks(range(len(names)), names, rotation=30 if crowded else 0,
                     ha="right" if crowded else "center")
     axis.set_xlim(-0.6, len(names) - 0.4)
 
@@ -268,6 +268,7 @@ def draw_regret(comparison, target):
     value, low, high = (100 * column(comparison, f"/variants/regret{end}") for end in ("", "_low", "_high"))
     if np.isnan(value).all():
         return False
+    clean = 100 * column(comparison, "/variants/clean_accuracy")
     of = column(comparison, "/fault_models/variant")
     models = [text(name) for name in column(comparison, "/fault_models/name")]
     regrets = 100 * column(comparison, "/fault_models/regret")
@@ -287,7 +288,7 @@ def draw_regret(comparison, target):
         if np.isfinite(height):
             axis.annotate(f"{height:.2f}", (place, max(top, 0)), xytext=(0, 4), textcoords="offset points",
                           ha="center", fontweight="bold")
-    name_places(axis, names, width)
+    name_places(axis, [f"{name}\n{share:.1f} % clean" for name, share in zip(variant_labels(names), clean)], width)
     axis.axhline(0, color="black", linewidth=0.8)
     top = np.nanmax(np.concatenate([value, high, regrets, [0.01]]))
     axis.set_ylim(min(0, np.nanmin(np.concatenate([low, regrets, [0]]))) * 1.1, 1.15 * top)
@@ -337,7 +338,7 @@ def draw_protection(comparison, target):
                               ha="center", fontweight="bold")
         axis.grid(axis="y", color="#e3e7eb", linewidth=0.8)
         axis.set_axisbelow(True)
-    name_places(below, names, width)
+    name_places(below, variant_labels(names), width)
     figure.savefig(target)
     plt.close(figure)
     return True

@@ -62,6 +62,7 @@ def write_comparison(folder, names=("baseline", "relu6"), regret=True, protectio
         file["/variants/protection_overhead"] = overhead
         file["/variants/full_overhead"] = overhead + 8
         file["/variants/tolerance"] = np.full(count, 0.005)
+        file["/variants/clean_accuracy"] = random.random(count)
         file["/variants/mean_magnitude"] = random.random(count)
         models = [b"line", b"block"] if regret else []
         file["/fault_models/name"] = np.array(models * count, "S8")
