@@ -132,8 +132,9 @@ class Measurement
             done = *next;
             result.images = done.images;
             result.faults = faults_;
-            result.start =
-                constant + std::max(0.0, setup - constant) * golden_images(all) / golden_images(done.images);
+            const double image = std::max(0.0, setup - constant) / golden_images(done.images);
+            result.golden = image * static_cast<double>(all);
+            result.start = constant + image * golden_images(all) - result.golden;
             if (interrupted_) break;
         }
         result.seconds = watch_.seconds();
@@ -404,6 +405,7 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
         count_cells(result, campaign, model.layers);
         fill_gaps(model.layers, campaign.layers, model.classes);
         result.start /= model.threads.of(static_cast<std::uint64_t>(context.threads));
+        result.golden /= model.threads.of(static_cast<std::uint64_t>(context.threads));
     }
     else
     {
@@ -416,8 +418,8 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
             network_macs +=
                 static_cast<double>(campaign.network.graph.macs(NodeId(static_cast<std::int32_t>(i))));
         const double forward = usual_share(EvaluationMode::reference) * result.peak / 2;
-        result.start = network_macs * static_cast<double>(images) / forward /
-                       model.threads.of(static_cast<std::uint64_t>(context.threads));
+        result.golden = network_macs * static_cast<double>(images) / forward /
+                        model.threads.of(static_cast<std::uint64_t>(context.threads));
     }
     return result;
 }

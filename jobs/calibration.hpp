@@ -14,7 +14,8 @@ namespace flipstorm
 struct Calibration
 {
     CostModel model;
-    double start = 0;            ///< seconds until an evaluator of all images is ready
+    double start = 0;            ///< seconds until an evaluator of all images is ready, beside `golden`
+    double golden = 0;           ///< seconds of its pass over all images, which the ranks share out
     double seconds = 0;          ///< that the measurement took; 0: costs are from multiply-accumulates
     std::uint64_t images = 0;    ///< of the test set, first ones, that it used
     std::uint64_t faults = 0;    ///< that it evaluated in its last round

@@ -104,6 +104,7 @@ std::vector<QueuedChunk> queue_of(const Plan& plan, const CostModel& model)
     {
         const Chunk& chunk = plan.chunks()[id.value()];
         queue.push_back(cost_of(model, chunk.layer, class_counts(plan, chunk, model.classes)));
+        queue.back().cost = chunk.macs;
     }
     return queue;
 }

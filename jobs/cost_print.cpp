@@ -212,7 +212,8 @@ std::string describe_limits(const ScalingLimits& limits, std::size_t chunks)
 QueueOverheads overheads_of(const CostSetting& setting)
 {
     return {setting.calibration->start, kFetchSeconds, kSaveSeconds,
-            kWriteSecondsPerFault * static_cast<double>(setting.campaign->plan->size())};
+            kWriteSecondsPerFault * static_cast<double>(setting.campaign->plan->size()),
+            setting.calibration->golden};
 }
 
 std::string describe_cost(const CostSetting& setting)
@@ -239,7 +240,7 @@ std::string describe_cost(const CostSetting& setting)
         "\nOne rank: {}, {:.1f} % of it golden and gradient passes if none are kept; {} until the first "
         "chunk.\n\n",
         time_text(points.front().run.makespan), 100 * total(&LayerSum::shared) / total(&LayerSum::seconds),
-        time_text(overheads.start));
+        time_text(overheads.start + overheads.split));
     text += render_text(scaling_table(setting, points));
     text += "\n" + describe_limits(limits, queue.size());
     text += describe_memory(setting);

@@ -304,9 +304,12 @@ StageEnd run_inject(const Context& context)
 
     set_compute_threads(
         1);  // the evaluator runs whole groups of faults on its threads, not parts of operations
+    std::vector<float> golden_logits;
+    if (!campaign.transient) golden_logits = golden_logits_of_all(context, campaign);
     std::unique_ptr<ChunkWork> work;
     on_all(world, [&] {
-        work = campaign.transient ? transient_work(context, campaign) : weight_work(context, campaign);
+        work = campaign.transient ? transient_work(context, campaign)
+                                  : weight_work(context, campaign, std::move(golden_logits));
     });
     // Nothing old is discarded before it is known that the new can be computed.
     on_root(context, [&] {

@@ -10,6 +10,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
 #include "jobs/course.hpp"
+#include "jobs/guided_runs.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/progress.hpp"
 #include "jobs/rank_mix.hpp"
@@ -240,28 +241,36 @@ class Injection
                               format_percent(screen.audit_share)));
     }
 
-    /// Take batches from the queue until there are none, or until it is time to stop.
+    /// Take runs of batches from the queue until there are none, or until it is time to stop.
     /// \return missing chunks that the ranks have computed. \collective
     std::uint64_t run_round(const std::vector<Batch>& batches, std::string& stop_reason)
     {
         std::vector<double> macs_before{0};
         std::uint64_t faults_left = 0;
         std::vector<std::uint64_t> faults;
-        std::vector<ChunkId> order;  // a batch goes by the name of its first chunk
-        std::map<ChunkId, const Batch*> by_chunk;
+        std::vector<QueueItem> items;
         for (const Batch& batch : batches)
+            items.push_back({batch.layer.value(), batch.macs});
+        const std::vector<std::size_t> runs = guided_runs(items, static_cast<std::uint64_t>(world_.size()));
+        std::vector<ChunkId> order;  // a run of batches goes by the name of its first chunk
+        std::map<ChunkId, std::size_t> run_of;
+        for (std::size_t r = 0; r + 1 < runs.size(); ++r)
         {
-            order.push_back(batch.chunks.front());
-            by_chunk[order.back()] = &batch;
-            macs_before.push_back(macs_before.back() + batch.macs);
+            order.push_back(batches[runs[r]].chunks.front());
+            run_of[order.back()] = r;
+            macs_before.push_back(macs_before.back());
             faults.push_back(0);
-            for (const ChunkId id : batch.chunks)
-                faults.back() += is_missing(id) ? chunk(id).count : 0;
+            for (std::size_t b = runs[r]; b < runs[r + 1]; ++b)
+            {
+                macs_before.back() += batches[b].macs;
+                for (const ChunkId id : batches[b].chunks)
+                    faults.back() += is_missing(id) ? chunk(id).count : 0;
+            }
             faults_left += faults.back();
         }
         const std::uint64_t faults_total = wanted_faults();
         std::uint64_t computed = 0;
-        std::uint64_t batches_here = 0;
+        std::uint64_t runs_here = 0;
         double macs_here = 0;
         Stopwatch idle;
         {
@@ -270,11 +279,11 @@ class Injection
             ChunkQueue queue(world_, order);
             one_sided_ = queue.is_one_sided();
             const auto state = [&] {
-                // The queue gives batches out in order: what was taken last is still being computed.
+                // The queue gives runs out in order: what was taken last is still being computed.
                 const std::uint64_t ranks = static_cast<std::uint64_t>(world_.size());
                 const std::uint64_t taken = std::min<std::uint64_t>(queue.taken(), order.size());
                 const std::uint64_t in_work = queue.is_ahead(taken) ? 2 * ranks : ranks;
-                const std::uint64_t finished = std::max(batches_here, taken - std::min(taken, in_work));
+                const std::uint64_t finished = std::max(runs_here, taken - std::min(taken, in_work));
                 std::uint64_t finished_faults = 0;
                 for (std::uint64_t k = 0; k < finished; ++k)
                     finished_faults += faults[k];
@@ -302,20 +311,26 @@ class Injection
                 const std::uint64_t taken = queue.taken();
                 if (taken == order.size()) return false;
                 return leaves_the_rest({macs_here, macs_before[taken],
-                                        macs_before.back() - macs_before[taken], batches[taken].macs,
-                                        world_.size()});
+                                        macs_before.back() - macs_before[taken],
+                                        macs_before[taken + 1] - macs_before[taken], world_.size()});
             };
             while (!should_stop() && !(slow_kind_ && leaves()))
             {
                 const std::optional<ChunkId> id = queue.next();
                 if (!id) break;
                 if (!slow_kind_) queue.take_ahead();
-                const Batch& batch = *by_chunk.at(*id);
-                const std::uint64_t done = compute(batch, at_tile);
-                if (done == 0) break;
-                computed += done;
-                ++batches_here;
-                macs_here += batch.macs;
+                const std::size_t run = run_of.at(*id);
+                bool whole = true;
+                for (std::size_t b = runs[run]; b < runs[run + 1] && whole; ++b)
+                {
+                    whole = b == runs[run] || !(should_stop() || queue.is_stopped());
+                    const std::uint64_t done = whole ? compute(batches[b], at_tile) : 0;
+                    computed += done;
+                    whole = done > 0;
+                    if (whole) macs_here += batches[b].macs;
+                }
+                if (!whole) break;
+                ++runs_here;
             }
             if (const auto reason = context_.stop->check())
             {

@@ -4,10 +4,12 @@
 #include <charconv>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <queue>
 #include <string>
 
 #include "engine/base/error.hpp"
+#include "jobs/guided_runs.hpp"
 
 namespace flipstorm
 {
@@ -58,25 +60,35 @@ QueueRun simulate_queue(const std::vector<QueuedChunk>& chunks, const std::vecto
     };
     std::priority_queue<Rank, std::vector<Rank>, std::greater<>> ranks;
     std::vector<double> finished;
+    const double split = overheads.split / std::accumulate(speeds.begin(), speeds.end(), 0.0);
     for (std::size_t r = 0; r < speeds.size(); ++r)
     {
         FS_REQUIRE(speeds[r] > 0, "rank {} has speed {}", r, speeds[r]);
-        finished.push_back(overheads.start / speeds[r]);
+        finished.push_back(overheads.start / speeds[r] + split);
         ranks.push({finished.back(), r});
     }
     std::vector<std::int32_t> layer(speeds.size(), -1);
     QueueRun run;
     double counter_free = 0;
+    std::vector<QueueItem> items;
     for (const QueuedChunk& chunk : chunks)
+        items.push_back({chunk.layer, chunk.cost});
+    const std::vector<std::size_t> runs = guided_runs(items, speeds.size());
+    for (std::size_t r = 0; r + 1 < runs.size(); ++r)
     {
         Rank rank = ranks.top();
         ranks.pop();
         counter_free = std::max(counter_free, rank.free) + overheads.fetch;
-        const double shared = layer[rank.index] == chunk.layer ? chunk.shared_again : chunk.shared;
-        const double seconds = (shared + chunk.own) / speeds[rank.index] + overheads.save;
-        layer[rank.index] = chunk.layer;
-        run.busy += seconds;
-        rank.free = counter_free + seconds;
+        rank.free = counter_free;
+        for (std::size_t i = runs[r]; i < runs[r + 1]; ++i)
+        {
+            const QueuedChunk& chunk = chunks[i];
+            const double shared = layer[rank.index] == chunk.layer ? chunk.shared_again : chunk.shared;
+            const double seconds = (shared + chunk.own) / speeds[rank.index] + overheads.save;
+            layer[rank.index] = chunk.layer;
+            run.busy += seconds;
+            rank.free += seconds;
+        }
         finished[rank.index] = rank.free;
         ranks.push(rank);
     }

@@ -17,6 +17,7 @@ struct QueuedChunk
     double shared = 0;        ///< passes that its faults share, on a rank that comes from another layer
     double shared_again = 0;  ///< the same on a rank that comes from a chunk of this layer
     double own = 0;           ///< of its faults
+    double cost = 0;          ///< as the plan sees it: decides how many a rank takes at a time
 };
 
 /// What comes on top of the chunks, in seconds.
@@ -26,6 +27,7 @@ struct QueueOverheads
     double fetch = 0;  ///< of the shared counter, which serves one rank at a time
     double save = 0;   ///< to save a chunk, on any rank
     double write = 0;  ///< of the results at the end, by one rank; shared by all
+    double split = 0;  ///< of the start, on a rank of speed 1: what the ranks share out between them
 };
 
 /// What came of it.
@@ -38,7 +40,7 @@ struct QueueRun
 };
 
 /**
- * Run a queue: list scheduling in the order given.
+ * Run a queue: list scheduling of guided runs, in the order given.
  *
  * \param speeds  of the ranks, above 0; a rank of speed s takes 1 / s of a chunk's seconds
  * \throws Error without a rank or with a speed that is not above 0. O(chunks · log ranks).

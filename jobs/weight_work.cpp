@@ -8,10 +8,8 @@ namespace
 class WeightWork : public ChunkWork
 {
   public:
-    WeightWork(const Context& context, const Campaign& campaign)
-        : campaign_(campaign),
-          evaluator_(campaign.network, campaign.images,
-                     evaluation_options(context, evaluation_mode(context.job.campaign.evaluation)))
+    WeightWork(const Campaign& campaign, const EvaluationOptions& options)
+        : campaign_(campaign), evaluator_(campaign.network, campaign.images, options)
     {}
 
     std::optional<std::vector<std::string>> compute(const std::vector<Chunk>& chunks, const Screen& screen,
@@ -51,9 +49,26 @@ class WeightWork : public ChunkWork
 
 }  // namespace
 
-std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign)
+std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign,
+                                       std::vector<float> golden_logits)
 {
-    return std::make_unique<WeightWork>(context, campaign);
+    EvaluationOptions options = evaluation_options(context, campaign.mode);
+    options.golden_logits = std::move(golden_logits);
+    return std::make_unique<WeightWork>(campaign, options);
+}
+
+std::vector<float> golden_logits_of_all(const Context& context, const Campaign& campaign)
+{
+    const Communicator& world = context.world;
+    std::vector<float> logits;
+    if (world.size() == 1) return logits;
+    on_all(world, [&] {
+        logits =
+            golden_share(campaign.network, campaign.images, evaluation_options(context, campaign.mode),
+                         static_cast<std::uint64_t>(world.rank()), static_cast<std::uint64_t>(world.size()));
+    });
+    world.all_reduce(logits.data(), logits.size(), Reduce::sum);
+    return logits;
 }
 
 }  // namespace flipstorm

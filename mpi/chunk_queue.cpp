@@ -67,6 +67,11 @@ void ChunkQueue::stop()
     ended_here_ = true;
 }
 
+bool ChunkQueue::is_stopped()
+{
+    return counter_.fetch_and_add(0) >= kStop;
+}
+
 std::uint64_t ChunkQueue::taken()
 {
     return std::min<std::uint64_t>(counter_.fetch_and_add(0) % kStop, order_.size());

@@ -43,6 +43,10 @@ class ChunkQueue
     /// may call it, at any time, more than once.
     void stop();
 
+    /// Whether any rank has called stop(): for one that has more to do than a chunk before it asks for the
+    /// next.
+    [[nodiscard]] bool is_stopped();
+
     /// Whether so many chunks are left behind the first `taken` that ranks take chunks ahead.
     [[nodiscard]] bool is_ahead(std::uint64_t taken) const { return taken + kTail * ranks_ < order_.size(); }
 

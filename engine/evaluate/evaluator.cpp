@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "engine/base/error.hpp"
 #include "engine/base/parallel.hpp"
@@ -88,8 +89,7 @@ class Evaluator::Implementation
             set_reproducible_arithmetic();
             options_.threads = std::min(options_.threads, kCudaThreads);
         }
-        golden_ = golden_of(golden_logits(executor_, network_, images_, tile_images_, options_.threads),
-                            images_.labels);
+        golden_ = golden_of(logits_of_all(), images_.labels);
         order_ = evaluation_order(golden_);
         mean_margin_ = std::accumulate(golden_.margin.begin(), golden_.margin.end(), 0.0F) /
                        static_cast<float>(golden_.margin.size());
@@ -193,6 +193,18 @@ class Evaluator::Implementation
         std::size_t kept = 0;      ///< prepared tiles that stay for the next chunk of the layer
         TileMemory tile;
     };
+
+    /// Fault-free logits, from the options or by a pass over all images.
+    [[nodiscard]] torch::Tensor logits_of_all()
+    {
+        std::vector<float>& known = options_.golden_logits;
+        if (known.empty()) return golden_logits(executor_, network_, images_, tile_images_, options_.threads);
+        FS_REQUIRE(known.size() == static_cast<std::size_t>(images_.size() * network_.num_classes),
+                   "{} golden logits for {} images of {} classes", known.size(), images_.size(),
+                   network_.num_classes);
+        return torch::tensor(std::exchange(known, {}), torch::kFloat32)
+            .view({images_.size(), network_.num_classes});
+    }
 
     std::unique_ptr<TileEvaluator> make_evaluator()
     {
@@ -386,6 +398,19 @@ Backend backend_from(std::string_view name)
     if (name == "native") return Backend::native;
     if (name == "libtorch") return Backend::libtorch;
     throw JobError("campaign.backend: '{}' is not known; it is one of: auto, native, libtorch", name);
+}
+
+std::vector<float> golden_share(const Network& network, const ImageSet& images,
+                                const EvaluationOptions& options, std::uint64_t part, std::uint64_t parts)
+{
+    FS_REQUIRE(part < parts, "part {} of {}", part, parts);
+    check_test_images(network, images);
+    if (options.device.cuda) set_reproducible_arithmetic();
+    const int threads = options.device.cuda ? std::min(options.threads, kCudaThreads) : options.threads;
+    const torch::Tensor logits = golden_logits(
+        Executor(network, torch_device(options.device)), network, images, tile_images(network.graph), threads,
+        static_cast<std::int64_t>(part), static_cast<std::int64_t>(parts));
+    return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
 }
 
 Evaluator::Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options)

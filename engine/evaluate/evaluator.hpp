@@ -58,7 +58,8 @@ struct EvaluationOptions
     int threads = 1;
     Device device;
     Backend backend = Backend::automatic;
-    std::uint64_t seed = 0;  ///< of the choice of screened pairs that are audited
+    std::uint64_t seed = 0;            ///< of the choice of screened pairs that are audited
+    std::vector<float> golden_logits;  ///< where they are known already, as golden_share() sums to
 };
 
 /// What became of the (fault, image) pairs since an evaluator was made.
@@ -119,6 +120,18 @@ struct WeightChange
     float value = 0;              ///< faulty value; may be NaN or infinite
     std::uint64_t fault = 0;      ///< number of the fault: keys the choice of audited images
 };
+
+/**
+ * What the fault-free network says of every `parts`-th batch of the test images, from batch `part` on; zero
+ * for the others. The sum over all parts is what an evaluator of these options finds at its start, bit for
+ * bit. Thread-safe.
+ *
+ * \return logits [images, classes], row-major, in data-set order
+ * \throws DataError if images and network do not fit.
+ */
+[[nodiscard]] std::vector<float> golden_share(const Network& network, const ImageSet& images,
+                                              const EvaluationOptions& options, std::uint64_t part,
+                                              std::uint64_t parts);
 
 /**
  * Evaluates batches of faults of one layer on a fixed set of test images.

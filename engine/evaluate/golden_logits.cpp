@@ -23,19 +23,21 @@ void check_test_images(const Network& network, const ImageSet& images)
 }
 
 torch::Tensor golden_logits(const Executor& executor, const Network& network, const ImageSet& images,
-                            std::int64_t batch, int threads)
+                            std::int64_t batch, int threads, std::int64_t part, std::int64_t parts)
 {
-    torch::Tensor logits = torch::empty({images.size(), network.num_classes}, torch::kFloat32);
-    parallel_for((images.size() + batch - 1) / batch, threads, [&](std::int64_t b) {
+    torch::Tensor logits = torch::zeros({images.size(), network.num_classes}, torch::kFloat32);
+    const std::int64_t batches = (images.size() + batch - 1) / batch;
+    parallel_for((batches - part + parts - 1) / parts, threads, [&](std::int64_t k) {
+        const std::int64_t b = part + k * parts;
         const c10::InferenceMode no_gradients;
         std::vector<std::int64_t> indices(
             static_cast<std::size_t>(std::min(batch, images.size() - b * batch)));
         std::iota(indices.begin(), indices.end(), b * batch);
-        const torch::Tensor part =
+        const torch::Tensor values =
             executor.forward(image_batch(images, indices, network.normalisation, executor.device()))
                 .to(torch::kCPU)
                 .contiguous();
-        std::copy_n(part.data_ptr<float>(), part.numel(),
+        std::copy_n(values.data_ptr<float>(), values.numel(),
                     logits.data_ptr<float>() + b * batch * network.num_classes);
     });
     return logits;

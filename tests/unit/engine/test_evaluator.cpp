@@ -176,6 +176,36 @@ TEST_F(TinyNetwork, RefusesWhatDoesNotFit)
 
 // The smallest budget that is accepted holds one of five tiles: golden values are computed again and again,
 // and layers take turns; outcomes stay.
+TEST(Evaluator, GoldenSharesSumToTheWhole)
+{
+    const SyntheticSize size{1, 9, 9, 3, 10, 450};
+    const ImageSet images = make_synthetic(size, 4).test;
+    const Network network = sample_branched_network(images);
+    EvaluationOptions options = evaluation_options(EvaluationMode::exact);
+    const Evaluator alone(network, images, options);
+    for (const std::uint64_t parts : {1U, 2U, 5U})
+    {
+        std::vector<float> sum(static_cast<std::size_t>(images.size() * network.num_classes), 0);
+        for (std::uint64_t part = 0; part < parts; ++part)
+        {
+            const std::vector<float> share = golden_share(network, images, options, part, parts);
+            ASSERT_EQ(share.size(), sum.size());
+            for (std::size_t i = 0; i < sum.size(); ++i)
+            {
+                EXPECT_TRUE(share[i] == 0 || sum[i] == 0) << "two parts compute one image";
+                sum[i] += share[i];
+            }
+        }
+        options.golden_logits = sum;
+        const Evaluator shared(network, images, options);
+        EXPECT_EQ(shared.golden().top1, alone.golden().top1);
+        EXPECT_EQ(shared.golden().margin, alone.golden().margin);
+    }
+    options.golden_logits.pop_back();
+    EXPECT_THROW(Evaluator(network, images, options), Error);
+    EXPECT_THROW(static_cast<void>(golden_share(network, images, options, 2, 2)), Error);
+}
+
 TEST(Evaluator, OutcomesDoNotDependOnTheMemoryBudget)
 {
     set_compute_threads(1);

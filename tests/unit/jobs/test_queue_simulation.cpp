@@ -62,6 +62,21 @@ TEST(QueueSimulation, ARankThatStaysWithALayerKeepsItsPasses)
     EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1, 1}, {}).idle, 9);
 }
 
+TEST(QueueSimulation, ARunIsTakenAtOnce)
+{
+    // Eight chunks of one layer, the first passes 4, later ones 0: runs of 2, then 1. Rank 0 takes two: 4 + 1
+    // + 1 = 6; rank 1 takes one: 5, then one more: 6; both go on with one at a time: 3 and 3 are left … 8.
+    std::vector<QueuedChunk> chunks(8, {0, 4, 0, 1, 1});
+    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1, 1}, {}).makespan, 8);
+    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1}, {}).makespan, 4 + 8);
+}
+
+TEST(QueueSimulation, WhatIsSharedOutAtTheStart)
+{
+    EXPECT_DOUBLE_EQ(simulate_queue(queue({5, 5}), {1, 1}, {10, 0, 0, 0, 6}).makespan, 10 + 3 + 5);
+    EXPECT_DOUBLE_EQ(simulate_queue(queue({5, 5}), {1}, {10, 0, 0, 0, 6}).makespan, 10 + 6 + 10);
+}
+
 TEST(QueueSimulation, KeepsTheBoundsOfListScheduling)
 {
     std::mt19937_64 random(5);

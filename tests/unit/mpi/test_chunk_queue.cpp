@@ -50,10 +50,12 @@ TEST(ChunkQueueOfOne, StopEndsItForGood)
 {
     ChunkQueue queue(Communicator(), {ChunkId(0), ChunkId(1), ChunkId(2)});
     EXPECT_TRUE(queue.next());
+    EXPECT_FALSE(queue.is_stopped());
     for (int i = 0; i < 5; ++i)
         queue.stop();
     EXPECT_FALSE(queue.next());
     EXPECT_EQ(queue.taken(), 1U);
+    EXPECT_TRUE(queue.is_stopped());
 }
 
 }  // namespace
