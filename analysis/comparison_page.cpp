@@ -65,8 +65,8 @@ std::string provenance(const Provenance& p)
 std::string render_comparison(const ComparisonRecord& comparison, const std::string& title,
                               const std::vector<std::string>& figures)
 {
-    std::string html = page_begin(
-        title, fmt::format("{} variants of one job, compared.", comparison.variants.size()));
+    std::string html =
+        page_begin(title, fmt::format("{} variants of one job, compared.", comparison.variants.size()));
     html += variants_list(comparison);
     html += "<h2>What came out</h2>\n";
     html += render_html(comparison_table(comparison));

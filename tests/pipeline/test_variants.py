@@ -144,7 +144,7 @@ class Variants(PipelineTest):
         self.assertIn("the job has no variants", result.err)
 
     def test_regret_under_faults_in_feature_maps(self):
-        """Every fault weighs the same in a network-wise sample, so figures are plain means over the rows of the file."""
+        """Every fault weighs the same in a network-wise sample: figures are plain means over the rows of the file."""
         job = self.folder / "maps.toml"
         job.write_text((pipeline.SYNTHETIC_JOB + VARIANTS).replace('"data_unaware"', '"network_wise"'))
         out = self.folder / "maps"
@@ -173,8 +173,9 @@ class Variants(PipelineTest):
                 for kind in np.unique(kinds):
                     at = models.index((row, names[kind].encode()))
                     self.assertEqual(file["/fault_models/faults"][at], (kinds == kind).sum())
-                    self.assertAlmostEqual(file["/fault_models/regret"][at], drop[kinds == kind].mean(), places=12)
-                    self.assertAlmostEqual(file["/fault_models/critical_sdc"][at], critical[kinds == kind].mean(), places=12)
+                    for column, values in (("regret", drop), ("critical_sdc", critical)):
+                        mean = values[kinds == kind].mean()
+                        self.assertAlmostEqual(file[f"/fault_models/{column}"][at], mean, places=12)
 
 
 if __name__ == "__main__":
