@@ -178,9 +178,14 @@ TEST_F(TinyNetwork, RefusesWhatDoesNotFit)
 // and layers take turns; outcomes stay.
 TEST(Evaluator, GoldenSharesSumToTheWhole)
 {
-    const SyntheticSize size{1, 9, 9, 3, 10, 450};
-    const ImageSet images = make_synthetic(size, 4).test;
-    const Network network = sample_branched_network(images);
+    Graph graph({2, 8, 8});
+    const NodeId conv = graph.add("conv", Conv2dOp{2, 4, 3, 1, 1, 1, true}, {NodeId(0)});
+    const NodeId relu = graph.add("relu", ReluOp{}, {conv});
+    const NodeId flat = graph.add("flatten", FlattenOp{}, {relu});
+    graph.add("fc", LinearOp{256, 5, true}, {flat});
+    const Network network = with_parameters(std::move(graph), 5, 3);
+    const ImageSet images = images_for(network, 450);
+    set_compute_threads(1);
     EvaluationOptions options = evaluation_options(EvaluationMode::exact);
     const Evaluator alone(network, images, options);
     for (const std::uint64_t parts : {1U, 2U, 5U})
