@@ -21,7 +21,7 @@ std::vector<std::size_t> guided_runs(const std::vector<QueueItem>& items, std::u
         do
             cost += items[end++].cost;
         while (end < items.size() && end - i < kLongest && items[end].layer == items[i].layer &&
-               cost + items[end].cost <= most);
+               items[i].cost > 0 && cost + items[end].cost <= most);
         left -= cost;
         i = end;
     }
