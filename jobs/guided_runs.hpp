@@ -22,7 +22,7 @@ struct QueueItem
  *
  * A run is one item, or up to 8 of the same layer whose cost together is at most half of an even share of
  * what is left before it (cf. factoring, Hummel, Schonberg and Flynn, CACM 1992): so runs shrink towards the
- * end of the queue. On one rank every item is a run. Thread-safe.
+ * end of the queue. On one rank, and where costs are 0, every item is a run. Thread-safe.
  */
 [[nodiscard]] std::vector<std::size_t> guided_runs(const std::vector<QueueItem>& items, std::uint64_t ranks);
 
