@@ -109,8 +109,8 @@ class Plan(PipelineTest):
 
     def test_a_model_that_is_not_there_yet(self):
         self.assertIn("The model is not trained yet", self.fresh)
-        strata = self.result.out.split("Cost, ")[0]
-        self.assertEqual(self.fresh.split("Cost, ")[0], strata)
+        strata = self.result.out.split("Totals of all schemes")[0]
+        self.assertEqual(self.fresh.split("Totals of all schemes")[0], strata)
 
     def test_nothing_is_left_behind(self):
         self.assertEqual(self.after, self.before)
