@@ -18,15 +18,19 @@ command -v ip >/dev/null || skip "no program 'ip' (Debian: apt install iproute2)
 
 a=flipstorm-$$-a b=flipstorm-$$-b
 scratch=$(mktemp -d /tmp/flipstorm-two-hosts.XXXXXX)
+netns_was_there=$(mountpoint -q /run/netns && echo yes || true)
 clean_up() {
   ip netns delete "$a" 2>/dev/null || true
   ip netns delete "$b" 2>/dev/null || true
+  [[ -n $netns_was_there ]] || umount /run/netns 2>/dev/null || true  # ip makes it a mount of its own
   rm -rf "$scratch"
 }
 trap clean_up EXIT
 
 ip netns add "$a" 2>"$scratch/why" || skip "no network namespaces here: $(cat "$scratch/why")"
 ip netns add "$b"
+# In a chroot whose root is no mount, for one.
+ip netns exec "$a" true 2>"$scratch/why" || skip "nothing can be run in a network namespace here: $(cat "$scratch/why")"
 ip link add cable netns "$a" type veth peer name cable netns "$b" 2>"$scratch/why" ||
   skip "no virtual network devices here: $(cat "$scratch/why")"
 ip -n "$a" address add 192.0.2.1/30 dev cable
