@@ -18,11 +18,12 @@ command -v ip >/dev/null || skip "no program 'ip' (Debian: apt install iproute2)
 
 a=flipstorm-$$-a b=flipstorm-$$-b
 scratch=$(mktemp -d /tmp/flipstorm-two-hosts.XXXXXX)
-netns_was_there=$(mountpoint -q /run/netns && echo yes || true)
+netns_was_there=no
+if mountpoint -q /run/netns; then netns_was_there=yes; fi
 clean_up() {
   ip netns delete "$a" 2>/dev/null || true
   ip netns delete "$b" 2>/dev/null || true
-  [[ -n $netns_was_there ]] || umount /run/netns 2>/dev/null || true  # ip makes it a mount of its own
+  [[ $netns_was_there == yes ]] || umount /run/netns 2>/dev/null || true  # ip makes it a mount of its own
   rm -rf "$scratch"
 }
 trap clean_up EXIT
