@@ -102,9 +102,10 @@ model="model.file=$scratch/one/model.h5"
 "$flipstorm" inject "$scratch/job.toml" --out "$scratch/one" --set "$model" --quiet
 on_both 1 "$flipstorm" inject "$scratch/job.toml" --out "$scratch/two" --set "$model" 2>&1 | tee "$scratch/log"
 grep -q "2 rank(s), cpu, 1 thread(s) each on 2 hosts" "$scratch/log"
-# "waiting: 0.012 % of the ranks' time for chunks …": negligible is under 2 %, on a machine that does other things, too.
+# "waiting: 0.5 % of the ranks' time for chunks …" of a campaign of seconds. A rank 0 that answers nobody while it
+# computes costs the other one half of its time.
 share=$(sed -n 's/.*waiting: \([0-9.]*\) % of the ranks.*/\1/p' "$scratch/log")
-awk -v share="$share" 'BEGIN { exit !(share != "" && share < 2) }' ||
+awk -v share="$share" 'BEGIN { exit !(share != "" && share < 15) }' ||
   { echo "the ranks waited '$share' % of the time for chunks"; exit 1; }
 cd "$pipeline_tests"
 /usr/bin/python3 -B -c '
