@@ -13,19 +13,8 @@ namespace
 {
 
 /// Names a member of a row as a column: writes it, or reads it, depending on what `visit` does.
-template<class Visit>
-void visit_measured(const std::string& path, const Visit& visit, MeasuredShare VariantResult::*member)
-{
-    visit(
-        path, [member](auto& row) -> auto& { return (row.*member).value; });
-    visit(
-        path + "_low", [member](auto& row) -> auto& { return (row.*member).low; });
-    visit(
-        path + "_high", [member](auto& row) -> auto& { return (row.*member).high; });
-}
-
-template<class Visit>
-void visit_measured(const std::string& path, const Visit& visit, MeasuredShare FaultModelResult::*member)
+template<class Visit, class Row>
+void visit_measured(const std::string& path, const Visit& visit, MeasuredShare Row::*member)
 {
     visit(
         path, [member](auto& row) -> auto& { return (row.*member).value; });
