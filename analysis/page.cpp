@@ -65,6 +65,35 @@ std::string card(const std::string& value, const std::string& name, const std::s
                        escape_html(name), escape_html(value), escape_html(detail));
 }
 
+std::string page_provenance(const Provenance& campaign,
+                            const std::vector<std::pair<std::string, std::string>>& more)
+{
+    std::vector<std::pair<std::string, std::string>> entries{
+        {"flipstorm", fmt::format("{} ({})", campaign.software_version, campaign.git_sha1)},
+        {"libraries", campaign.libraries},
+        {"command line", campaign.command_line},
+        {"campaign written", campaign.date},
+        {"seed", std::to_string(campaign.seed)},
+        {"job SHA-256", campaign.job_sha256},
+        {"model SHA-256", campaign.model_sha256},
+        {"data set SHA-256", campaign.dataset_sha256},
+        {"campaign digest", campaign.stage_sha256}};
+    entries.insert(entries.end(), more.begin(), more.end());
+    std::string html = "<h2>Where this comes from</h2>\n<dl>\n";
+    for (const auto& [name, value] : entries)
+    {
+        html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name),
+                            escape_html(value.empty() ? "-" : value));
+    }
+    html += "</dl>\n";
+    if (!campaign.job.empty())
+    {
+        html += fmt::format("<details><summary>Resolved job file</summary><pre>{}</pre></details>\n",
+                            escape_html(campaign.job));
+    }
+    return html;
+}
+
 std::string page_end()
 {
     return "</main>\n</body>\n</html>\n";

@@ -199,40 +199,6 @@ std::string expected_upsets(const ProtectionRecord& protection, const CampaignRe
         protection.ber * bits * critical, protection.ber * bits * left);
 }
 
-using Entries = std::vector<std::pair<std::string, std::string>>;
-
-Entries campaign_provenance(const CampaignRecord& campaign)
-{
-    const Provenance& p = campaign.header.provenance;
-    return {{"flipstorm", fmt::format("{} ({})", p.software_version, p.git_sha1)},
-            {"libraries", p.libraries},
-            {"command line", p.command_line},
-            {"campaign written", p.date},
-            {"seed", std::to_string(p.seed)},
-            {"job SHA-256", p.job_sha256},
-            {"model SHA-256", p.model_sha256},
-            {"data set SHA-256", p.dataset_sha256},
-            {"campaign digest", p.stage_sha256}};
-}
-
-std::string provenance(const CampaignRecord& campaign, const Entries& entries)
-{
-    const Provenance& p = campaign.header.provenance;
-    std::string html = "<dl>\n";
-    for (const auto& [name, value] : entries)
-    {
-        html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name),
-                            escape_html(value.empty() ? "-" : value));
-    }
-    html += "</dl>\n";
-    if (!p.job.empty())
-    {
-        html += fmt::format("<details><summary>Resolved job file</summary><pre>{}</pre></details>\n",
-                            escape_html(p.job));
-    }
-    return html;
-}
-
 std::string page_head(const CampaignRecord& campaign, const ReportOptions& options, const std::string& stages)
 {
     const CampaignHeader& header = campaign.header;
@@ -287,13 +253,11 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     html += render_html(options_table(protection));
     html += expected_upsets(protection, campaign);
 
-    html += "<h2>Where this comes from</h2>\n";
-    Entries entries = campaign_provenance(campaign);
-    entries.insert(entries.end(), {{"forest written", forest.provenance.date},
-                                   {"forest digest", forest.provenance.stage_sha256},
-                                   {"protection written", protection.provenance.date},
-                                   {"protection digest", protection.provenance.stage_sha256}});
-    html += provenance(campaign, entries);
+    html += page_provenance(campaign.header.provenance,
+                            {{"forest written", forest.provenance.date},
+                             {"forest digest", forest.provenance.stage_sha256},
+                             {"protection written", protection.provenance.date},
+                             {"protection digest", protection.provenance.stage_sha256}});
     return html + page_end();
 }
 
@@ -308,8 +272,7 @@ std::string render_campaign_report(const CampaignRecord& campaign, const ReportO
     if (!obstacle.empty()) notes.push_back("No forest and no protection: " + obstacle + ".");
     html += as_list(notes);
     html += what_is_critical(campaign, tolerance, options);
-    html += "<h2>Where this comes from</h2>\n";
-    html += provenance(campaign, campaign_provenance(campaign));
+    html += page_provenance(campaign.header.provenance);
     return html + page_end();
 }
 

@@ -173,26 +173,7 @@ std::string render_transient_report(const TransientCampaignRecord& campaign, con
     html += "<h2>What transient faults do</h2>\n";
     for (const ResultTable& table : transient_tables(campaign))
         html += render_html(table);
-    html += "<h2>Where this comes from</h2>\n<dl>\n";
-    const Provenance& p = common.provenance;
-    const std::vector<std::pair<std::string, std::string>> entries{
-        {"flipstorm", fmt::format("{} ({})", p.software_version, p.git_sha1)},
-        {"libraries", p.libraries},
-        {"command line", p.command_line},
-        {"campaign written", p.date},
-        {"seed", std::to_string(p.seed)},
-        {"job SHA-256", p.job_sha256},
-        {"model SHA-256", p.model_sha256},
-        {"data set SHA-256", p.dataset_sha256},
-        {"campaign digest", p.stage_sha256},
-    };
-    for (const auto& [name, value] : entries)
-    {
-        html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name),
-                            escape_html(value.empty() ? "-" : value));
-    }
-    html += fmt::format("</dl>\n<details><summary>Resolved job file</summary><pre>{}</pre></details>\n",
-                        escape_html(p.job));
+    html += page_provenance(common.provenance);
     return html + page_end();
 }
 
