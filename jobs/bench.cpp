@@ -144,11 +144,11 @@ double seconds_per_fault(const LayerBench& layer, std::uint64_t faults)
     const auto chunks_of = [&](std::uint64_t count) {
         return static_cast<double>((count + layer.chunk - 1) / layer.chunk);
     };
-    const double own = std::max(
-        0.0, layer.seconds - layer.shared_seconds - chunks_of(layer.faults()) * layer.repeated_seconds);
-    const double shared =
-        layer.shared_seconds + std::max(0.0, chunks_of(faults) - 1) * layer.repeated_seconds;
-    return shared / static_cast<double>(faults) + own / static_cast<double>(layer.faults());
+    const auto shared_by = [&](std::uint64_t count) {
+        return layer.shared_seconds + std::max(0.0, chunks_of(count) - 1) * layer.repeated_seconds;
+    };
+    const double own = std::max(0.0, layer.seconds - shared_by(layer.faults()));
+    return shared_by(faults) / static_cast<double>(faults) + own / static_cast<double>(layer.faults());
 }
 
 double faults_per_second(const ModeBench& mode, const std::vector<std::uint64_t>& faults)

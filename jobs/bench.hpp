@@ -40,7 +40,7 @@ namespace flipstorm
 /// A mode on the faults of one layer.
 struct LayerBench
 {
-    double seconds = 0;           ///< of the first shared passes and of all chunks measured
+    double seconds = 0;           ///< of all chunks measured, shared passes included
     double shared_seconds = 0;    ///< golden and gradient passes, the first time
     double repeated_seconds = 0;  ///< of them, what every chunk pays again: what the memory did not hold
     std::uint64_t chunk = 1;      ///< faults of a chunk, of the measurement and of the campaign

@@ -28,7 +28,7 @@ const ModeBench* find_mode(const std::vector<ModeBench>& modes, EvaluationMode m
 /// Floating-point operations per second; a multiply-accumulate is two.
 double flops_of(const ModeBench& mode)
 {
-    return 2 * mode.work().macs / mode.seconds();
+    return 2 * (mode.work().macs + mode.work().pass_macs) / mode.seconds();
 }
 
 double share(std::uint64_t part, std::uint64_t whole)
@@ -209,10 +209,11 @@ using Fields = JsonFields;
 
 Fields work_fields(const WorkCount& work)
 {
-    return {{"pairs", json(work.pairs)},       {"stopped", json(work.stopped)},
-            {"masked", json(work.masked)},     {"proven", json(work.proven)},
-            {"screened", json(work.screened)}, {"rescreened", json(work.rescreened)},
-            {"finished", json(work.finished)}, {"macs", json(work.macs)}};
+    return {{"pairs", json(work.pairs)},        {"stopped", json(work.stopped)},
+            {"masked", json(work.masked)},      {"proven", json(work.proven)},
+            {"screened", json(work.screened)},  {"rescreened", json(work.rescreened)},
+            {"finished", json(work.finished)},  {"macs", json(work.macs)},
+            {"pass_macs", json(work.pass_macs)}};
 }
 
 std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const std::vector<ModeBench>& modes)

@@ -102,21 +102,11 @@ class Measurement
         if (faults.empty()) return bench;
         bench.chunk = chunk_faults(*campaign_.plan, layer.id);
         const Screen screen = screen_of(layer);
-        const double macs_before = evaluator_->work().macs;
-        double macs_of_passes = 0;
-        if (mode_ != EvaluationMode::reference)
-        {
-            // A change to the value that is there: it changes nothing, so what takes time is what all share.
-            const float golden = campaign_.network.parameters[layer.weight].values.front();
-            const std::vector<WeightChange> nothing{{0, golden, campaign_.plan->size()}};
-            const Stopwatch first;
-            evaluate(layer, nothing, screen);
-            bench.shared_seconds = first.seconds();
-            macs_of_passes = evaluator_->work().macs - macs_before;
-            const Stopwatch again;
-            evaluate(layer, nothing, screen);
-            bench.repeated_seconds = again.seconds();
-        }
+        // A change to the value that is there never stops, so that what all faults share is done for all
+        // images.
+        const float golden = campaign_.network.parameters[layer.weight].values.front();
+        const WeightChange nothing{0, golden, campaign_.plan->size()};
+        const bool passes = mode_ != EvaluationMode::reference;
         const WorkCount before = evaluator_->work();
         const Stopwatch watch;
         for (std::size_t first = 0; first < faults.size(); first += bench.chunk)
@@ -124,19 +114,29 @@ class Measurement
             std::vector<WeightChange> changes;
             for (std::size_t k = first; k < std::min<std::size_t>(first + bench.chunk, faults.size()); ++k)
                 changes.push_back(change_of(campaign_, faults[k]));
-            for (const Outcome& outcome : evaluate(layer, changes, screen))
-                bench.outcomes.push_back(outcome);
+            if (passes) changes.push_back(nothing);
+            std::vector<Outcome> outcomes = evaluate(layer, changes, screen);
+            if (passes) outcomes.pop_back();
+            bench.outcomes.insert(bench.outcomes.end(), outcomes.begin(), outcomes.end());
+            if (first > 0) continue;
+            const WorkCount now = evaluator_->work();
+            bench.shared_seconds = now.pass_seconds - before.pass_seconds;
+            bench.repeated_seconds = bench.shared_seconds - (now.kept_seconds - before.kept_seconds);
         }
-        bench.seconds = bench.shared_seconds + watch.seconds();
+        bench.seconds = watch.seconds();
         const WorkCount after = evaluator_->work();
-        bench.work.pairs = after.pairs - before.pairs;
+        const std::uint64_t chunks = (faults.size() + bench.chunk - 1) / bench.chunk;
+        const std::uint64_t no_faults =
+            passes ? chunks * static_cast<std::uint64_t>(campaign_.images.size()) : 0;
+        bench.work.pairs = after.pairs - before.pairs - no_faults;
         bench.work.stopped = after.stopped - before.stopped;
-        bench.work.masked = after.masked - before.masked;
+        bench.work.masked = after.masked - before.masked - no_faults;
         bench.work.proven = after.proven - before.proven;
         bench.work.screened = after.screened - before.screened;
         bench.work.rescreened = after.rescreened - before.rescreened;
         bench.work.finished = after.finished - before.finished;
-        bench.work.macs = macs_of_passes + after.macs - before.macs;
+        bench.work.macs = after.macs - before.macs;
+        bench.work.pass_macs = after.pass_macs - before.pass_macs;
         return bench;
     }
 

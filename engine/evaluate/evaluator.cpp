@@ -11,6 +11,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/parallel.hpp"
+#include "engine/base/timing.hpp"
 #include "engine/base/tolerance.hpp"
 #include "engine/evaluate/change_flow.hpp"
 #include "engine/evaluate/golden_logits.hpp"
@@ -299,11 +300,8 @@ class Evaluator::Implementation
                         const std::function<bool()>& should_stop)
     {
         const std::size_t tiles = end - first;
-        std::vector<std::shared_ptr<const Ready>> ready(tiles);
-        parallel_for(static_cast<std::int64_t>(tiles), options_.threads, [&](std::int64_t i) {
-            const auto k = static_cast<std::size_t>(i);
-            ready[k] = tile_of(layer, first + k, screen != nullptr);
-        });
+        const std::vector<std::shared_ptr<const Ready>> ready =
+            ready_tiles(layer, first, tiles, screen != nullptr);
         const std::size_t group = evaluator_->group_size();
         const std::size_t groups = (changes.size() + group - 1) / group;
         std::vector<Tally> part(tiles * changes.size());
@@ -341,6 +339,51 @@ class Evaluator::Implementation
             bytes += (first + k >= kept_.size() ? budget_.tile.prepared : 0) + budget_.tile.preparing;
         work_.peak_bytes = std::max(work_.peak_bytes, bytes);
         return true;
+    }
+
+    /// Tiles, prepared side by side, and what that took.
+    std::vector<std::shared_ptr<const Ready>> ready_tiles(const InjectableLayer& layer, std::size_t first,
+                                                          std::size_t count, bool screened)
+    {
+        const auto is_kept = [this](std::size_t t) { return t < kept_.size(); };
+        std::vector<std::size_t> fresh;
+        for (std::size_t t = first; t < first + count; ++t)
+        {
+            if (!is_kept(t) || !kept_[t]) fresh.push_back(t);
+        }
+        const Stopwatch watch;
+        std::vector<std::shared_ptr<const Ready>> ready(count);
+        parallel_for(static_cast<std::int64_t>(count), options_.threads, [&](std::int64_t i) {
+            const auto k = static_cast<std::size_t>(i);
+            ready[k] = tile_of(layer, first + k, screened);
+        });
+        if (fresh.empty() || options_.mode == EvaluationMode::reference) return ready;
+        const double seconds = watch.seconds();
+        const auto to_keep = static_cast<double>(std::count_if(fresh.begin(), fresh.end(), is_kept));
+        work_.pass_seconds += seconds;
+        work_.kept_seconds += seconds * to_keep / static_cast<double>(fresh.size());
+        for (const std::size_t t : fresh)
+        {
+            work_.pass_macs +=
+                static_cast<double>(ready[t - first]->tile.size()) * pass_macs(layer, screened);
+        }
+        return ready;
+    }
+
+    /// Multiply-accumulate operations of an image's golden and gradient passes.
+    [[nodiscard]] double pass_macs(const InjectableLayer& layer, bool screened) const
+    {
+        const Graph& graph = network_.graph;
+        const std::vector<bool> behind = graph.reachable_from(layer.node);
+        const auto backward = screened ? static_cast<double>(rivals_of(graph, layer.node)) : 0.0;
+        double macs = 0;
+        for (std::size_t i = 0; i < graph.nodes().size(); ++i)
+        {
+            const NodeId id(static_cast<std::int32_t>(i));
+            const double passes = behind[i] && id != layer.node ? 1 + backward : 1;
+            macs += passes * static_cast<double>(graph.macs(id));
+        }
+        return macs;
     }
 
     /// A tile, prepared, from memory if it is among those kept: the first ones, which every fault sees.

@@ -73,7 +73,10 @@ struct WorkCount
     std::uint64_t rescreened = 0;  ///< taken as unchanged further on
     std::uint64_t finished = 0;    ///< followed to the logits
     std::uint64_t audited = 0;     ///< of those, the screened ones
-    double macs = 0;  ///< multiply-accumulate operations done, golden and gradient passes included
+    double macs = 0;               ///< multiply-accumulate operations done for the pairs
+    double pass_macs = 0;          ///< and in golden and gradient passes
+    double pass_seconds = 0;       ///< that those took
+    double kept_seconds = 0;       ///< of them, for tiles that stay in memory for the next call
     std::uint64_t peak_bytes = 0;  ///< golden values, gradients and work space at their largest
 
     WorkCount& operator+=(const WorkCount& other)
@@ -87,6 +90,9 @@ struct WorkCount
         finished += other.finished;
         audited += other.audited;
         macs += other.macs;
+        pass_macs += other.pass_macs;
+        pass_seconds += other.pass_seconds;
+        kept_seconds += other.kept_seconds;
         peak_bytes = peak_bytes > other.peak_bytes ? peak_bytes : other.peak_bytes;
         return *this;
     }
