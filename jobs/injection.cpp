@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <map>
 #include <optional>
 
 #include "analysis/tables.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
 #include "jobs/course.hpp"
-#include "jobs/guided_runs.hpp"
 #include "jobs/outcome_codec.hpp"
 #include "jobs/progress.hpp"
 #include "jobs/rank_mix.hpp"
@@ -177,6 +175,14 @@ class Injection
 
     [[nodiscard]] bool is_missing(ChunkId id) const { return done_.chunks[place(level_of(id), id)] == 0; }
 
+    [[nodiscard]] std::uint64_t missing_faults(const Batch& batch) const
+    {
+        std::uint64_t faults = 0;
+        for (const ChunkId id : batch.chunks)
+            faults += is_missing(id) ? chunk(id).count : 0;
+        return faults;
+    }
+
     [[nodiscard]] std::size_t missing_chunks(const std::vector<Batch>& batches) const
     {
         std::size_t missing = 0;
@@ -241,58 +247,37 @@ class Injection
                               format_percent(screen.audit_share)));
     }
 
-    /// Take runs of batches from the queue until there are none, or until it is time to stop.
+    /// Take batches from the queue until there are none, or until it is time to stop.
     /// \return missing chunks that the ranks have computed. \collective
     std::uint64_t run_round(const std::vector<Batch>& batches, std::string& stop_reason)
     {
-        std::vector<double> macs_before{0};
-        std::uint64_t faults_left = 0;
-        std::vector<std::uint64_t> faults;
         std::vector<QueueItem> items;
         for (const Batch& batch : batches)
             items.push_back({batch.layer.value(), batch.macs});
-        const std::vector<std::size_t> runs = guided_runs(items, static_cast<std::uint64_t>(world_.size()));
-        std::vector<ChunkId> order;  // a run of batches goes by the name of its first chunk
-        std::map<ChunkId, std::size_t> run_of;
-        for (std::size_t r = 0; r + 1 < runs.size(); ++r)
-        {
-            order.push_back(batches[runs[r]].chunks.front());
-            run_of[order.back()] = r;
-            macs_before.push_back(macs_before.back());
-            faults.push_back(0);
-            for (std::size_t b = runs[r]; b < runs[r + 1]; ++b)
-            {
-                macs_before.back() += batches[b].macs;
-                for (const ChunkId id : batches[b].chunks)
-                    faults.back() += is_missing(id) ? chunk(id).count : 0;
-            }
-            faults_left += faults.back();
-        }
-        const std::uint64_t faults_total = wanted_faults();
         std::uint64_t computed = 0;
-        std::uint64_t runs_here = 0;
-        double macs_here = 0;
         Stopwatch idle;
         {
             const Stopwatch round;
             ProgressLine progress(context_.quiet || !world_.is_root(), watch_.seconds());
-            ChunkQueue queue(world_, order);
+            ChunkQueue queue(world_, items);
             one_sided_ = queue.is_one_sided();
+            const RoundWork all = work_of_round(batches, queue.lanes());
+            double macs_here = 0;
+            std::uint64_t faults_here = 0;
             const auto state = [&] {
-                // The queue gives runs out in order: what was taken last is still being computed.
-                const std::uint64_t ranks = static_cast<std::uint64_t>(world_.size());
-                const std::uint64_t taken = std::min<std::uint64_t>(queue.taken(), order.size());
-                const std::uint64_t in_work = queue.is_ahead(taken) ? 2 * ranks : ranks;
-                const std::uint64_t finished = std::max(runs_here, taken - std::min(taken, in_work));
-                std::uint64_t finished_faults = 0;
-                for (std::uint64_t k = 0; k < finished; ++k)
-                    finished_faults += faults[k];
+                // What was taken last is still being computed.
+                const QueueState taken = queue.state();
+                const auto items_taken = static_cast<double>(taken.items());
+                const double in_work = (queue.is_ahead(taken) ? 2.0 : 1.0) * world_.size();
+                const double finished = items_taken > in_work ? 1 - in_work / items_taken : 0;
+                const auto of_all =
+                    static_cast<std::uint64_t>(finished * static_cast<double>(all.faults_taken(taken)));
                 ProgressState now;
-                now.faults_total = faults_total;
-                now.faults_done = faults_total - faults_left + finished_faults;
-                now.faults_this_run = finished_faults;
-                now.macs_done = macs_before[finished];
-                now.macs_left = macs_before.back() - macs_before[finished];
+                now.faults_total = wanted_faults();
+                now.faults_this_run = std::max(faults_here, of_all);
+                now.faults_done = now.faults_total - all.faults + now.faults_this_run;
+                now.macs_done = std::max(macs_here, finished * taken.cost(queue.lanes()));
+                now.macs_left = all.macs - now.macs_done;
                 now.seconds = round.seconds();
                 now.segment_age = writer_.seconds_since_segment();
                 now.seconds_to_deadline = context_.stop->seconds_left();
@@ -307,30 +292,18 @@ class Injection
                 progress.show(watch_.seconds(), state);
                 return should_stop();
             };
-            const auto leaves = [&] {
-                const std::uint64_t taken = queue.taken();
-                if (taken == order.size()) return false;
-                return leaves_the_rest({macs_here, macs_before[taken],
-                                        macs_before.back() - macs_before[taken],
-                                        macs_before[taken + 1] - macs_before[taken], world_.size()});
-            };
-            while (!should_stop() && !(slow_kind_ && leaves()))
+            while (!should_stop() && !(slow_kind_ && leaves(queue, all.macs, macs_here)))
             {
-                const std::optional<ChunkId> id = queue.next();
-                if (!id) break;
+                const std::optional<std::size_t> next = queue.next();
+                if (!next) break;
                 if (!slow_kind_) queue.take_ahead();
-                const std::size_t run = run_of.at(*id);
-                bool whole = true;
-                for (std::size_t b = runs[run]; b < runs[run + 1] && whole; ++b)
-                {
-                    whole = b == runs[run] || !(should_stop() || queue.is_stopped());
-                    const std::uint64_t done = whole ? compute(batches[b], at_tile) : 0;
-                    computed += done;
-                    whole = done > 0;
-                    if (whole) macs_here += batches[b].macs;
-                }
-                if (!whole) break;
-                ++runs_here;
+                const Batch& batch = batches[*next];
+                const std::uint64_t faults = missing_faults(batch);
+                const std::uint64_t done = compute(batch, at_tile);
+                if (done == 0) break;
+                computed += done;
+                macs_here += batch.macs;
+                faults_here += faults;
             }
             if (const auto reason = context_.stop->check())
             {
@@ -345,6 +318,54 @@ class Injection
         }
         idle_ += idle.seconds();
         return world_.all_reduce(computed, Reduce::sum);
+    }
+
+    /// Work of a round by lanes of its queue.
+    struct RoundWork
+    {
+        std::uint64_t faults = 0;
+        double macs = 0;
+        std::vector<std::vector<std::uint64_t>> faults_before;  ///< of the first k items of each lane
+
+        [[nodiscard]] std::uint64_t faults_taken(const QueueState& state) const
+        {
+            std::uint64_t sum = 0;
+            for (std::size_t l = 0; l < faults_before.size(); ++l)
+                sum += faults_before[l].at(state.taken.at(l));
+            return sum;
+        }
+    };
+
+    [[nodiscard]] RoundWork work_of_round(const std::vector<Batch>& batches,
+                                          const std::vector<Lane>& lanes) const
+    {
+        RoundWork work;
+        for (const Lane& lane : lanes)
+        {
+            std::vector<std::uint64_t> before{0};
+            for (const std::size_t item : lane.items)
+                before.push_back(before.back() + missing_faults(batches[item]));
+            work.faults += before.back();
+            work.macs += lane.cost_before.back();
+            work.faults_before.push_back(std::move(before));
+        }
+        return work;
+    }
+
+    /// Whether this rank, of a slow kind, leaves the rest of a queue of so many MACs to the others.
+    [[nodiscard]] bool leaves(ChunkQueue& queue, double macs, double macs_here) const
+    {
+        const QueueState state = queue.state();
+        const std::vector<Lane>& lanes = queue.lanes();
+        const double taken = state.cost(lanes);
+        double dearest = 0;
+        for (std::size_t l = 0; l < lanes.size(); ++l)
+        {
+            const std::uint64_t next = state.taken[l];
+            if (next < lanes[l].size())
+                dearest = std::max(dearest, lanes[l].cost_before[next + 1] - lanes[l].cost_before[next]);
+        }
+        return dearest > 0 && leaves_the_rest({macs_here, taken, macs - taken, dearest, world_.size()});
     }
 
     /// Compute the missing chunks of a batch at their layer's level into the journal.

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "engine/base/error.hpp"
-#include "jobs/guided_runs.hpp"
+#include "mpi/chunk_lanes.hpp"
 
 namespace flipstorm
 {
@@ -67,28 +67,30 @@ QueueRun simulate_queue(const std::vector<QueuedChunk>& chunks, const std::vecto
         finished.push_back(overheads.start / speeds[r] + split);
         ranks.push({finished.back(), r});
     }
-    std::vector<std::int32_t> layer(speeds.size(), -1);
-    QueueRun run;
-    double counter_free = 0;
     std::vector<QueueItem> items;
     for (const QueuedChunk& chunk : chunks)
         items.push_back({chunk.layer, chunk.cost});
-    const std::vector<std::size_t> runs = guided_runs(items, speeds.size());
-    for (std::size_t r = 0; r + 1 < runs.size(); ++r)
+    const std::vector<Lane> lanes = lanes_of(items, speeds.size());
+    std::vector<std::uint64_t> taken(lanes.size(), 0);
+    std::vector<std::size_t> lane;
+    for (std::size_t r = 0; r < speeds.size(); ++r)
+        lane.push_back(first_lane(lanes, r, speeds.size()));
+    std::vector<std::int32_t> layer(speeds.size(), -1);
+    QueueRun run;
+    double counter_free = 0;
+    for (std::size_t left = chunks.size(); left > 0; --left)
     {
         Rank rank = ranks.top();
         ranks.pop();
         counter_free = std::max(counter_free, rank.free) + overheads.fetch;
-        rank.free = counter_free;
-        for (std::size_t i = runs[r]; i < runs[r + 1]; ++i)
-        {
-            const QueuedChunk& chunk = chunks[i];
-            const double shared = layer[rank.index] == chunk.layer ? chunk.shared_again : chunk.shared;
-            const double seconds = (shared + chunk.own) / speeds[rank.index] + overheads.save;
-            layer[rank.index] = chunk.layer;
-            run.busy += seconds;
-            rank.free += seconds;
-        }
+        std::size_t& here = lane[rank.index];
+        if (taken[here] >= lanes[here].size()) here = next_lane(lanes, taken);
+        const QueuedChunk& chunk = chunks[lanes[here].items[taken[here]++]];
+        const double shared = layer[rank.index] == chunk.layer ? chunk.shared_again : chunk.shared;
+        const double seconds = (shared + chunk.own) / speeds[rank.index] + overheads.save;
+        layer[rank.index] = chunk.layer;
+        run.busy += seconds;
+        rank.free = counter_free + seconds;
         finished[rank.index] = rank.free;
         ranks.push(rank);
     }

@@ -17,7 +17,7 @@ struct QueuedChunk
     double shared = 0;        ///< passes that its faults share, on a rank that comes from another layer
     double shared_again = 0;  ///< the same on a rank that comes from a chunk of this layer
     double own = 0;           ///< of its faults
-    double cost = 0;          ///< as the plan sees it: decides how many a rank takes at a time
+    double cost = 0;          ///< as the plan sees it: decides which lane ranks take from
 };
 
 /// What comes on top of the chunks, in seconds.
@@ -40,7 +40,8 @@ struct QueueRun
 };
 
 /**
- * Run a queue: list scheduling of guided runs, in the order given.
+ * Run a queue as ChunkQueue gives it out: a rank that is free takes the next chunk of its lane, or goes on to
+ * the next lane.
  *
  * \param speeds  of the ranks, above 0; a rank of speed s takes 1 / s of a chunk's seconds
  * \throws Error without a rank or with a speed that is not above 0. O(chunks · log ranks).

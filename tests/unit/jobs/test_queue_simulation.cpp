@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <random>
 
@@ -55,20 +56,23 @@ TEST(QueueSimulation, MixedSpeedsByHand)
 
 TEST(QueueSimulation, ARankThatStaysWithALayerKeepsItsPasses)
 {
-    const std::vector<QueuedChunk> chunks{{0, 10, 1, 5}, {0, 10, 1, 5}, {1, 10, 1, 5}, {0, 10, 1, 5}};
-    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1}, {}).makespan, 15 + 6 + 15 + 15);
-    // Two ranks: each its first of layer 0 (15), then one goes to layer 1 (30), the other stays (21).
-    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1, 1}, {}).makespan, 30);
-    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1, 1}, {}).idle, 9);
+    // Passes of 10, or 1 for a rank that comes from the same layer; two of three chunks are the tail.
+    const std::vector<QueuedChunk> chunks{{0, 10, 1, 5, 3}, {1, 10, 1, 5, 2}, {0, 10, 1, 5, 1}};
+    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1}, {}).makespan, 15 + 15 + 15);
+    // All tail: each rank one, then the first of them the third; it comes from layer 0.
+    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1, 1}, {}).makespan, 15 + 6);
+    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1, 1}, {}).idle, 6);
 }
 
-TEST(QueueSimulation, ARunIsTakenAtOnce)
+TEST(QueueSimulation, RanksStayInTheirLanes)
 {
-    // Eight chunks of one layer, the first passes 4, later ones 0: runs of 2, then 1. Rank 0 takes two: 4 + 1
-    // + 1 = 6; rank 1 takes one: 5, then one more: 6; both go on with one at a time: 3 and 3 are left … 8.
-    std::vector<QueuedChunk> chunks(8, {0, 4, 0, 1, 1});
-    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1, 1}, {}).makespan, 8);
-    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1}, {}).makespan, 4 + 8);
+    // Layers 0 and 1 by turns: one rank does them one after the other, then the tail of one of each; of two
+    // ranks, each does one layer, and in the tail of four the chunks fall as they come.
+    std::vector<QueuedChunk> chunks;
+    for (int i = 0; i < 12; ++i)
+        chunks.push_back({i % 2, 10, 0, 1, 1});
+    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1}, {}).makespan, 2 * (10 + 5) + 2 * 1 + 10);
+    EXPECT_DOUBLE_EQ(simulate_queue(chunks, {1, 1}, {}).makespan, 10 + 4 + 2 * 1);
 }
 
 TEST(QueueSimulation, WhatIsSharedOutAtTheStart)
@@ -99,15 +103,58 @@ TEST(QueueSimulation, KeepsTheBoundsOfListScheduling)
     }
 }
 
-/// The same, step by step: at every moment the first free rank takes the next chunk.
-double slow_makespan(const std::vector<QueuedChunk>& chunks, const std::vector<double>& speeds)
+/// The same, step by step: at every moment the first free rank takes the first chunk left of its layer among
+/// all but the last two per rank; if there is none, of the layer with the highest cost left; and so to the
+/// end.
+double slow_makespan(std::vector<QueuedChunk> chunks, const std::vector<double>& speeds)
 {
+    const std::size_t in_tail = std::min(chunks.size(), 2 * speeds.size());
+    const std::vector<QueuedChunk> tail(chunks.end() - static_cast<std::ptrdiff_t>(in_tail), chunks.end());
+    chunks.resize(chunks.size() - in_tail);
+    std::map<std::int32_t, double> cost;
+    double whole = 0;
+    for (const QueuedChunk& chunk : chunks)
+    {
+        cost[chunk.layer] += chunk.cost;
+        whole += chunk.cost;
+    }
+    std::vector<std::int32_t> wants;
+    for (std::size_t r = 0; r < speeds.size(); ++r)
+    {
+        double at = whole * (static_cast<double>(r) + 0.5) / static_cast<double>(speeds.size());
+        auto home = cost.begin();
+        while (home != cost.end() && at >= home->second)
+            at -= (home++)->second;
+        wants.push_back(home == cost.end() ? -1 : home->first);
+    }
     std::vector<double> free(speeds.size(), 0);
     std::vector<std::int32_t> layer(speeds.size(), -1);
-    for (const QueuedChunk& chunk : chunks)
+    for (std::size_t of_tail = 0; !chunks.empty() || of_tail < tail.size();)
     {
         const auto rank =
             static_cast<std::size_t>(std::distance(free.begin(), std::min_element(free.begin(), free.end())));
+        QueuedChunk chunk;
+        if (chunks.empty())
+            chunk = tail[of_tail++];
+        else
+        {
+            const auto first_of = [&](std::int32_t l) {
+                return std::find_if(chunks.begin(), chunks.end(),
+                                    [l](const QueuedChunk& c) { return c.layer == l; });
+            };
+            if (first_of(wants[rank]) == chunks.end())
+            {
+                std::map<std::int32_t, double> left;
+                for (const QueuedChunk& c : chunks)
+                    left[c.layer] += c.cost;
+                wants[rank] = std::max_element(left.begin(), left.end(), [](const auto& x, const auto& y) {
+                                  return x.second < y.second;
+                              })->first;
+            }
+            const auto taken = first_of(wants[rank]);
+            chunk = *taken;
+            chunks.erase(taken);
+        }
         free[rank] +=
             ((layer[rank] == chunk.layer ? chunk.shared_again : chunk.shared) + chunk.own) / speeds[rank];
         layer[rank] = chunk.layer;
@@ -125,7 +172,8 @@ TEST(QueueSimulation, AgreesWithASlowOne)
         for (int i = 0; i < 100; ++i)
         {
             const double shared = any(random);
-            chunks.push_back({static_cast<std::int32_t>(random() % 3), shared, shared / 2, any(random)});
+            chunks.push_back(
+                {static_cast<std::int32_t>(random() % 3), shared, shared / 2, any(random), any(random)});
         }
         std::vector<double> speeds(static_cast<std::size_t>(1 + trial % 7));
         for (double& speed : speeds)
