@@ -124,9 +124,10 @@ struct HardenTable
 
 struct DeviceTable
 {
-    std::string kind = "auto";       ///< "auto", "cpu", "cuda"
-    std::int64_t threads = 0;        ///< per rank; 0: from the binding and OMP_NUM_THREADS
-    std::int64_t ranks_per_gpu = 0;  ///< further ranks of a node use the CPU; 0: all share its GPUs
+    std::string kind = "auto";         ///< "auto", "cpu", "cuda"
+    std::int64_t threads = 0;          ///< per rank; 0: from the binding and OMP_NUM_THREADS
+    std::int64_t ranks_per_gpu = 0;    ///< further ranks of a node use the CPU; 0: all share its GPUs
+    std::string collectives = "auto";  ///< "auto", "mpi", "gloo", "nccl"
 };
 
 /// A resolved job: every key has its value.

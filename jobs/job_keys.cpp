@@ -397,6 +397,12 @@ std::vector<KeySpec> make_keys()
                                                        "with kind = \"cuda\"; 0: all ranks share the GPUs")
             .between(0, 4096)
             .not_identity(),
+        key<&Job::device, &DeviceTable::collectives>("device", "collectives",
+                                                     "what sums the gradients of a training on several "
+                                                     "ranks; auto: nccl where every rank has a GPU of "
+                                                     "its own and flipstorm was built with it, else mpi")
+            .one_of({"auto", "mpi", "gloo", "nccl"})
+            .not_identity(),
     };
 }
 

@@ -4,7 +4,7 @@
 
 packages_build=(
   g++ cmake ninja-build git ca-certificates
-  libtorch-dev libopenblas0-openmp libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libboost-serialization-dev
+  libtorch-dev libgloo-dev libopenblas0-openmp libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libboost-serialization-dev
   libcli11-dev libtoml11-dev libspdlog-dev libfmt-dev libssl-dev zlib1g-dev
 )
 packages_run=(dataset-fashion-mnist python3 python3-h5py python3-matplotlib)

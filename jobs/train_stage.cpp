@@ -110,7 +110,7 @@ void finish_on_root(const Context& context, const Network& network, const Datase
 
 /// Train, with errors that all ranks meet alike as such. \collective
 bool train_together(Network& network, const Dataset& dataset, const TrainOptions& options,
-                    MpiTrainingRanks& ranks, TrainingState& state, const TrainObserver& observer,
+                    JobTrainingRanks& ranks, TrainingState& state, const TrainObserver& observer,
                     TrainTiming& timing)
 {
     try
@@ -168,7 +168,7 @@ StageEnd run_train(const Context& context)
              dataset->train.size(), options.epochs, context.world.size(), to_string(options.device),
              context.threads,
              state.step > 0 ? fmt::format("; {} steps are done already", state.step) : std::string());
-    MpiTrainingRanks ranks(context.world, options.device.cuda);
+    JobTrainingRanks ranks(context.world, options.device, context.job.device.collectives);
     TrainTiming timing;
     if (!train_together(*network, *dataset, options, ranks, state, observer_of(context, preparation), timing))
     {
@@ -183,8 +183,8 @@ StageEnd run_train(const Context& context)
     }
     if (context.world.size() > 1)
     {
-        log_info("{:.1f} s, {:.1f} % of them waiting for the gradients of other ranks", timing.seconds,
-                 100 * timing.waited / timing.seconds);
+        log_info("{:.1f} s, {:.1f} % of them waiting for the gradients of other ranks, summed by {}",
+                 timing.seconds, 100 * timing.waited / timing.seconds, ranks.summed_by());
     }
     return on_root(context, [&] {
         finish_on_root(context, *network, *dataset, preparation, state);

@@ -68,7 +68,7 @@ void GradientBuckets::start(std::vector<float>& extras)
     next_ = 0;
     for (Bucket& bucket : buckets_)
         bucket.missing = bucket.parameters;
-    ranks_.begin_sum(extras.data(), extras.size());
+    ranks_.begin_sum(extras.data(), extras.size(), Memory::host);
 }
 
 void GradientBuckets::arrived(std::size_t parameter, const torch::Tensor& gradient)
@@ -91,9 +91,11 @@ void GradientBuckets::launch_full_ones()
 
 void GradientBuckets::launch(Bucket& bucket)
 {
+    const bool on_gpu = bucket.values.is_cuda();
     // MPI knows nothing of CUDA's streams.
-    if (bucket.values.is_cuda()) torch::cuda::synchronize(bucket.values.device().index());
-    ranks_.begin_sum(bucket.values.data_ptr<float>(), static_cast<std::size_t>(bucket.values.numel()));
+    if (on_gpu && !ranks_.follows_streams()) torch::cuda::synchronize(bucket.values.device().index());
+    ranks_.begin_sum(bucket.values.data_ptr<float>(), static_cast<std::size_t>(bucket.values.numel()),
+                     on_gpu ? Memory::gpu : Memory::host);
 }
 
 void GradientBuckets::finish()

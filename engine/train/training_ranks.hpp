@@ -7,6 +7,13 @@
 namespace flipstorm
 {
 
+/// Where values are.
+enum class Memory
+{
+    host,
+    gpu,
+};
+
 /**
  * The ranks of a training. All functions that sum must be called by all ranks, in the same order and with the
  * same counts; begun sums and `sum` do not wait for each other. Every rank gets the same result to the last
@@ -29,9 +36,12 @@ class TrainingRanks
     /// Replace each value by its sum over the ranks. \collective
     virtual void sum(double* /*values*/, std::size_t /*count*/) {}
 
+    /// Whether sums of GPU memory begin when this thread's work on the GPU is done, by themselves.
+    [[nodiscard]] virtual bool follows_streams() const { return false; }
+
     /// Begin to replace each value by its sum over the ranks; the values are not to be touched before
     /// finish_sums(). \collective
-    virtual void begin_sum(float* /*values*/, std::size_t /*count*/) {}
+    virtual void begin_sum(float* /*values*/, std::size_t /*count*/, Memory /*memory*/) {}
 
     /// Let begun sums make progress. Returns at once.
     virtual void advance() {}

@@ -63,7 +63,10 @@ class ThreadRanks : public TrainingRanks
     [[nodiscard]] int rank() const override { return rank_; }
     [[nodiscard]] int size() const override { return size_; }
     void sum(double* values, std::size_t count) override { blocking_.sum(rank_, values, count); }
-    void begin_sum(float* values, std::size_t count) override { pending_.emplace_back(values, count); }
+    void begin_sum(float* values, std::size_t count, Memory /*memory*/) override
+    {
+        pending_.emplace_back(values, count);
+    }
     void finish_sums() override
     {
         for (const auto& [values, count] : pending_)
