@@ -89,6 +89,31 @@ class Training(PipelineTest):
     def test_the_same_ranks_give_the_same_bits(self):
         self.assert_same_bits(self.train("two-again", ranks=2), self.two)
 
+    def test_gloo_sums_as_mpi_does(self):
+        """Two summands have one sum, to the last bit; four have one but for rounding."""
+        gloo = set_keys(device__collectives="gloo")
+        out = self.folder / "gloo2"
+        result = self.run_flipstorm("train", self.job, "--out", out, *gloo, ranks=2)
+        if "flipstorm was built without it" in result.err:
+            self.assert_code(result, USAGE)
+            self.skipTest("no Gloo in this build")
+        self.assert_code(result, 0)
+        self.assertIn("summed by gloo", result.err)
+        self.assert_same_bits(out / "model.h5", self.two)
+        short = set_keys(train__epochs=1)
+        self.assertLess(self.distance(self.train("gloo4", *gloo, *short, ranks=4), self.train("mpi1", *short)), 1e-5)
+        # Which of them sums is no part of the job: one goes on where the other was stopped.
+        stopped = self.folder / "gloo-stopped"
+        self.interrupt(stopped, lambda run: run.process.send_signal(signal.SIGUSR1), *gloo)
+        self.finish(stopped)
+
+    def test_nccl_needs_a_gpu_for_every_rank(self):
+        result = self.run_flipstorm(
+            "train", self.job, "--out", self.folder / "nccl", *set_keys(device__collectives="nccl"), ranks=2
+        )
+        self.assert_code(result, USAGE)
+        self.assertEqual(result.err.count("needs a GPU of its own for every rank"), 1, str(result))
+
     def test_local_batch_norms(self):
         options = set_keys(train__batch_norm="local", train__batch=25)
         self.assertGreater(self.distance(self.train("local", *options, ranks=2), self.one), 1e-4)
@@ -111,10 +136,10 @@ class Training(PipelineTest):
             np.testing.assert_allclose(curve["loss"], one["training/loss"][:], rtol=1e-3)
             self.assertEqual(two["training/seconds"].attrs["units"], b"s")
 
-    def interrupt(self, out, end, ranks=2):
+    def interrupt(self, out, end, *options, ranks=2):
         """Start a training that saves every step, and end it by `end` once it has saved; returns what it said."""
         run = self.start(
-            "train", self.job, "--out", out, *set_keys(train__checkpoint_minutes=1e-6), ranks=ranks
+            "train", self.job, "--out", out, *set_keys(train__checkpoint_minutes=1e-6), *options, ranks=ranks
         )
         self.assertTrue(run.wait_for((out / CHECKPOINT).exists), "it ended before it saved anything")
         end(run)

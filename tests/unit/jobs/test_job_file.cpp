@@ -112,13 +112,12 @@ TEST(JobFile, UnknownNamesGetTheNearestOrTheWholeChoice)
               "FILE:3: unknown key 'forest.error_margin'; did you mean 'campaign.error_margin'?");
     EXPECT_EQ(problems_of("seed = 3\n" + kSound), "FILE:1: unknown key 'seed'; did you mean 'job.seed'?");
     EXPECT_EQ(problems_of("colour = 3\n" + kSound), "FILE:1: unknown key 'colour', outside any table");
-    EXPECT_EQ(
-        problems_of(kSound + "[device]\nwallclock = 3\n"),
-        "FILE:3: unknown key 'device.wallclock'; the keys of [device] are kind, threads, ranks_per_gpu");
-    EXPECT_EQ(
-        problems_of(kSound + "[visualisation]\n"),
-        "FILE:2: unknown table [visualisation]; the tables are [job], [data], [model], [train], "
-        "[train.fault_aware], [campaign], [transient], [forest], [harden], [device]");
+    EXPECT_EQ(problems_of(kSound + "[device]\nwallclock = 3\n"),
+              "FILE:3: unknown key 'device.wallclock'; the keys of [device] are kind, threads, "
+              "ranks_per_gpu, collectives");
+    EXPECT_EQ(problems_of(kSound + "[visualisation]\n"),
+              "FILE:2: unknown table [visualisation]; the tables are [job], [data], [model], [train], "
+              "[train.fault_aware], [campaign], [transient], [forest], [harden], [device]");
     EXPECT_EQ(problems_of(kSound + "[train.schedule.steps]\nx = 1\n"),
               "FILE:2: train.schedule must be a string, not a table");
     EXPECT_EQ(problems_of(kSound + "[[forest]]\ntrees = 1\n"),

@@ -94,6 +94,7 @@ Job unusual_job()
     job.device.kind = "cpu";
     job.device.threads = 3;
     job.device.ranks_per_gpu = 2;
+    job.device.collectives = "gloo";
     resolve_job(job);
     return job;
 }
