@@ -136,8 +136,9 @@ class Status(PipelineTest):
         content = torn.read_bytes()
         torn.write_bytes(content[:-1])
         (out / "journal" / ".x-r00000-00000000.segment.tmp").write_bytes(content[:50])
+        unfinished = len(list((out / "journal").glob(".*.tmp")))  # the kill may have left some, too
         damaged = self.look(out)
-        self.assertEqual((len(damaged["damaged"]), damaged["unfinished"]), (1, 1))
+        self.assertEqual((len(damaged["damaged"]), damaged["unfinished"]), (1, unfinished))
         self.assertIn("is torn", damaged["damaged"][0])
         self.assertLess(damaged["chunks_done"], killed["chunks_done"])
         self.assertIn("1 damaged", self.status(out).out)
