@@ -42,7 +42,7 @@ struct Harvest
 /**
  * Compute what the journal lacks.
  *
- * A round takes the batches with chunks that are missing at their layers' levels from a queue, dearest first,
+ * A round takes the batches with chunks that are missing at their layers' levels from a queue (ChunkQueue),
  * and ends with all of them in the journal. Then all ranks see how the campaign goes on (Course): an
  * iterative one may ask for more chunks, and a screen whose audit does not prove the bound is given up, rank
  * 0 says so, and the layer's chunks are missing again at its next level. The loop ends when every layer is
