@@ -1,9 +1,6 @@
 // Stage `inject`: model.h5 and test images → journal → campaign.h5.
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
 
@@ -23,6 +20,7 @@
 #include "jobs/stages.hpp"
 #include "jobs/transient_campaign.hpp"
 #include "jobs/weight_work.hpp"
+#include "mpi/lock_holder.hpp"
 #include "mpi/out_lock.hpp"
 
 namespace flipstorm
@@ -34,10 +32,8 @@ namespace
 /// Where the ranks compute, in words. \collective
 std::string placement_of_ranks(const Context& context)
 {
-    std::array<char, 256> host{};
-    if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
     const Device device = evaluation_options(context, EvaluationMode::exact).device;
-    const std::string mine = fmt::format("{}\n{}\n{}", host.data(), to_string(device), context.threads);
+    const std::string mine = fmt::format("{}\n{}\n{}", host_name(), to_string(device), context.threads);
     std::vector<RankPlace> ranks;
     for (const std::string& theirs : context.world.all_gather(mine))
     {

@@ -1,24 +1,16 @@
 #include "jobs/training_ranks.hpp"
 
-#include <unistd.h>
-
-#include <array>
 #include <cstdlib>
 #include <set>
 
 #include "engine/base/error.hpp"
 #include "jobs/context.hpp"
+#include "mpi/lock_holder.hpp"
 
 namespace flipstorm
 {
 namespace
 {
-
-std::string host_name()
-{
-    std::array<char, 256> host{};
-    return gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "localhost";
-}
 
 /// Whether no two ranks compute on the same GPU, as NCCL demands. \collective
 bool each_has_its_gpu(const Communicator& world, const Device& device)

@@ -74,10 +74,10 @@ std::optional<std::size_t> ChunkQueue::next()
     std::uint64_t place = counters_.is_started() ? counters_.finish() : counters_.fetch_and_add(lane_, 1);
     while (place >= lanes_[lane_].size())
     {
-        const std::vector<std::uint64_t> taken = counters_.read();
-        const std::size_t lane = next_lane(lanes_, taken);
         // Who stops the queue does so lane by lane: any that shows it is enough.
-        if (place >= kStop || lane == lanes_.size())
+        const bool stopped = place >= kStop;
+        const std::size_t lane = stopped ? lanes_.size() : next_lane(lanes_, counters_.read());
+        if (lane == lanes_.size())
         {
             ended_here_ = true;
             break;

@@ -362,11 +362,10 @@ class Evaluator::Implementation
         const auto to_keep = static_cast<double>(std::count_if(fresh.begin(), fresh.end(), is_kept));
         work_.pass_seconds += seconds;
         work_.kept_seconds += seconds * to_keep / static_cast<double>(fresh.size());
+        std::int64_t images = 0;
         for (const std::size_t t : fresh)
-        {
-            work_.pass_macs +=
-                static_cast<double>(ready[t - first]->tile.size()) * pass_macs(layer, screened);
-        }
+            images += ready[t - first]->tile.size();
+        work_.pass_macs += static_cast<double>(images) * pass_macs(layer, screened);
         return ready;
     }
 
