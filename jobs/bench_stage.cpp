@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <map>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
@@ -173,11 +174,12 @@ ModeBench bench_mode(const Context& context, const Campaign& campaign, Evaluatio
     const BenchOptions& options = context.bench;
     Measurement measurement(context, campaign, mode);
     measurement.warm_up();
-    // What the faults of a layer share outweighs any few of them in `screened`: one alone would not show what
-    // the next one costs.
-    constexpr std::uint64_t kFirstScreened = 64;
-    const std::uint64_t first = mode == EvaluationMode::screened ? kFirstScreened : 1;
-    std::uint64_t count = std::min(std::max(least, first), options.faults);
+    // In `reference` every fault costs the same. In `exact` it costs anything between nothing and the whole
+    // network, and in `screened` what the faults of a layer share outweighs a few of them: one fault alone
+    // would not show what the next one costs.
+    const std::map<EvaluationMode, std::uint64_t> few = {
+        {EvaluationMode::reference, 1}, {EvaluationMode::exact, 4}, {EvaluationMode::screened, 64}};
+    std::uint64_t count = std::min(std::max(least, few.at(mode)), options.faults);
     while (true)
     {
         // One fault per layer in reference may be more than the time allows: its cost is that of any layer.

@@ -39,16 +39,23 @@ void give_back_memory()
 #endif
 }
 
-/// Images per tile: as many as keep the values of all nodes within some hundred MiB; divides a wave.
-std::int64_t tile_images(const Graph& graph)
+/// Images per tile, a divisor of a wave: as many as keep the values of all nodes within some hundred MiB; in
+/// `reference`, which lets values go, as many as keep those that live together within a core's caches.
+std::int64_t tile_images(const Graph& graph, EvaluationMode mode)
 {
     constexpr std::int64_t kTileElements = std::int64_t{1} << 25;
-    std::int64_t all = 0;
-    for (const Node& node : graph.nodes())
-        all += elements(node.shape);
+    constexpr std::int64_t kLiveElements = std::int64_t{1} << 22;
+    std::int64_t of_image = 0;
+    if (mode == EvaluationMode::reference) of_image = live_elements(graph, NodeId(0));
+    else
+    {
+        for (const Node& node : graph.nodes())
+            of_image += elements(node.shape);
+    }
+    const std::int64_t most = mode == EvaluationMode::reference ? kLiveElements : kTileElements;
     for (const std::int64_t images : {200, 100, 50, 20, 10, 5, 2})
     {
-        if (images * all <= kTileElements) return images;
+        if (images * of_image <= most) return images;
     }
     return 1;
 }
@@ -79,7 +86,7 @@ class Evaluator::Implementation
           images_(images),
           options_(options),
           layers_(injectable_layers(network)),
-          tile_images_(tile_images(network.graph)),
+          tile_images_(tile_images(network.graph, options.mode)),
           native_(is_native(network.graph, options)),
           executor_(network, torch_device(options.device))
     {
@@ -450,8 +457,9 @@ std::vector<float> golden_share(const Network& network, const ImageSet& images,
     if (options.device.cuda) set_reproducible_arithmetic();
     const int threads = options.device.cuda ? std::min(options.threads, kCudaThreads) : options.threads;
     const torch::Tensor logits = golden_logits(
-        Executor(network, torch_device(options.device)), network, images, tile_images(network.graph), threads,
-        static_cast<std::int64_t>(part), static_cast<std::int64_t>(parts));
+        Executor(network, torch_device(options.device)), network, images,
+        tile_images(network.graph, options.mode), threads, static_cast<std::int64_t>(part),
+        static_cast<std::int64_t>(parts));
     return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
 }
 
