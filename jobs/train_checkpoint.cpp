@@ -1,7 +1,5 @@
 #include "jobs/train_checkpoint.hpp"
 
-#include <zlib.h>
-
 #include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/string.hpp>
@@ -12,6 +10,7 @@
 #include <stdexcept>
 
 #include "engine/base/durable_file.hpp"
+#include "engine/base/framed_bytes.hpp"
 #include "engine/base/log.hpp"
 
 BOOST_CLASS_IMPLEMENTATION(flipstorm::EpochReport, boost::serialization::object_serializable)
@@ -42,34 +41,10 @@ namespace flipstorm
 namespace
 {
 
-constexpr std::string_view kMagic(
-    "\x89"
-    "FST\r\n\x1a\n",
-    8);
-constexpr std::uint32_t kFormatVersion = 1;
-constexpr std::size_t kHeaderBytes = 24;
-
-template<class Int>
-void put_little_endian(std::string& out, Int value)
-{
-    for (std::size_t i = 0; i < sizeof(Int); ++i)
-        out += static_cast<char>((value >> (8 * i)) & 0xffU);
-}
-
-template<class Int>
-Int get_little_endian(std::string_view bytes)
-{
-    Int value = 0;
-    for (std::size_t i = 0; i < sizeof(Int); ++i)
-        value |= static_cast<Int>(static_cast<Int>(static_cast<unsigned char>(bytes[i])) << (8 * i));
-    return value;
-}
-
-std::uint32_t crc_of(std::string_view bytes)
-{
-    return static_cast<std::uint32_t>(
-        crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
-}
+constexpr Frame kFrame{std::string_view("\x89"
+                                        "FST\r\n\x1a\n",
+                                        8),
+                       1, "a training checkpoint"};
 
 }  // namespace
 
@@ -80,30 +55,12 @@ std::string encode_checkpoint(const TrainCheckpoint& checkpoint)
         boost::archive::binary_oarchive archive(out);
         archive << checkpoint.stage_sha256 << checkpoint.state;
     }
-    const std::string payload = out.str();
-    std::string file(kMagic);
-    put_little_endian(file, kFormatVersion);
-    put_little_endian(file, std::uint64_t{payload.size()});
-    put_little_endian(file, crc_of(payload));
-    return file + payload;
+    return framed(kFrame, out.str());
 }
 
 TrainCheckpoint decode_checkpoint(std::string_view file)
 {
-    FS_CHECK(CheckpointError, file.size() >= kHeaderBytes, "it is torn: {} bytes, shorter than its header",
-             file.size());
-    FS_CHECK(CheckpointError, file.substr(0, kMagic.size()) == kMagic,
-             "it is not a training checkpoint (wrong magic)");
-    const auto version = get_little_endian<std::uint32_t>(file.substr(8));
-    FS_CHECK(CheckpointError, version == kFormatVersion, "it has format version {}, this program reads {}",
-             version, kFormatVersion);
-    const auto length = get_little_endian<std::uint64_t>(file.substr(12));
-    const std::string_view payload = file.substr(kHeaderBytes);
-    FS_CHECK(CheckpointError, payload.size() == length, "it is torn: {} bytes of content, {} expected",
-             payload.size(), length);
-    const auto crc = get_little_endian<std::uint32_t>(file.substr(20));
-    FS_CHECK(CheckpointError, crc_of(payload) == crc, "it is damaged: its CRC-32 is {:08x}, {:08x} expected",
-             crc_of(payload), crc);
+    const std::string_view payload = payload_of(kFrame, file);
     try
     {
         std::istringstream in(std::string(payload), std::ios::binary);
@@ -114,7 +71,7 @@ TrainCheckpoint decode_checkpoint(std::string_view file)
     }
     catch (const boost::archive::archive_exception& error)
     {
-        throw CheckpointError("its archive cannot be read: {}", error.what());
+        throw FrameError("its archive cannot be read: {}", error.what());
     }
 }
 
@@ -127,7 +84,7 @@ std::optional<TrainingState> read_checkpoint(const std::filesystem::path& file,
     {
         checkpoint = decode_checkpoint(read_file(file));
     }
-    catch (const CheckpointError& error)
+    catch (const FrameError& error)
     {
         log_warning("checkpoint '{}' is ignored, the training begins anew: {}", file.string(), error.what());
         return std::nullopt;

@@ -1,12 +1,8 @@
 #pragma once
 // OUT/train.checkpoint: a training that is not done yet, so that a kill or a time limit costs minutes.
 //
-//     offset  bytes  content (integers little-endian)
-//     0       8      magic 89 46 53 54 0d 0a 1a 0a ("\x89FST\r\n\x1a\n")
-//     8       4      format version
-//     12      8      length of the payload
-//     20      4      CRC-32 (zlib) of the payload
-//     24             payload: Boost.Serialization binary archive of stage digest and TrainingState
+// Framed (see engine/base/framed_bytes.hpp) with magic 89 46 53 54 0d 0a 1a 0a ("\x89FST\r\n\x1a\n"); the
+// payload is a Boost.Serialization binary archive of stage digest and TrainingState.
 //
 // Written durably by rank 0: the file is whole or as it was before. All that is random in a training is a
 // function of seed and step, so the state holds no generator.
@@ -25,13 +21,6 @@ namespace flipstorm
 /// Name of the file in the out folder.
 inline constexpr const char* kTrainCheckpoint = "train.checkpoint";
 
-/// Why a checkpoint cannot be used.
-class CheckpointError : public Error
-{
-  public:
-    using Error::Error;
-};
-
 /// A checkpoint and the training it belongs to.
 struct TrainCheckpoint
 {
@@ -42,7 +31,7 @@ struct TrainCheckpoint
 /// The bytes of the file.
 [[nodiscard]] std::string encode_checkpoint(const TrainCheckpoint& checkpoint);
 
-/// Back from the bytes. \throws CheckpointError, saying what is wrong: torn, damaged, another version.
+/// Back from the bytes. \throws FrameError, saying what is wrong: torn, damaged, another version.
 [[nodiscard]] TrainCheckpoint decode_checkpoint(std::string_view file);
 
 /**

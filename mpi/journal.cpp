@@ -1,7 +1,5 @@
 #include "mpi/journal.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
@@ -16,6 +14,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/framed_bytes.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
 
@@ -25,45 +24,12 @@ namespace fs = std::filesystem;
 namespace
 {
 
-constexpr std::string_view kMagic(
-    "\x89"
-    "FSJ\r\n\x1a\n",
-    8);
-constexpr std::uint32_t kFormatVersion = 2;
-constexpr std::size_t kHeaderBytes = 24;
+constexpr Frame kFrame{std::string_view("\x89"
+                                        "FSJ\r\n\x1a\n",
+                                        8),
+                       2, "a journal segment"};
 constexpr std::size_t kLongestDigest = 1024;
 constexpr std::string_view kExtension = ".segment";
-
-/// Why a segment is dropped.
-class SegmentError : public Error
-{
-  public:
-    using Error::Error;
-};
-
-template<class Int>
-void put_little_endian(std::string& out, Int value)
-{
-    for (std::size_t i = 0; i < sizeof(Int); ++i)
-        out += static_cast<char>((value >> (8 * i)) & 0xffU);
-}
-
-template<class Int>
-Int get_little_endian(std::string_view bytes)
-{
-    Int value = 0;
-    for (std::size_t i = 0; i < sizeof(Int); ++i)
-    {
-        value |= static_cast<Int>(static_cast<Int>(static_cast<unsigned char>(bytes[i])) << (8 * i));
-    }
-    return value;
-}
-
-std::uint32_t crc_of(std::string_view bytes)
-{
-    return static_cast<std::uint32_t>(
-        crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
-}
 
 /// Reads bytes in place.
 class ViewBuffer : public std::streambuf
@@ -94,7 +60,7 @@ std::string load_bytes(boost::archive::binary_iarchive& archive, std::size_t lon
 {
     std::uint64_t length = 0;
     archive >> length;
-    FS_CHECK(SegmentError, length <= longest, "its archive holds a string of {} bytes, at most {} can be",
+    FS_CHECK(FrameError, length <= longest, "its archive holds a string of {} bytes, at most {} can be",
              length, longest);
     std::string bytes(length, '\0');
     archive.load_binary(bytes.data(), bytes.size());
@@ -121,43 +87,10 @@ std::string segment_payload(const std::string& stage_digest, int rank,
     return out.str();
 }
 
-std::string segment_file(std::string_view payload)
-{
-    std::string file(kMagic);
-    file.reserve(kHeaderBytes + payload.size());
-    put_little_endian(file, kFormatVersion);
-    put_little_endian(file, std::uint64_t{payload.size()});
-    put_little_endian(file, crc_of(payload));
-    file += payload;
-    return file;
-}
-
-/// The payload, once all that can be checked without the archive has been. \throws SegmentError
-std::string_view checked_payload(std::string_view file)
-{
-    FS_CHECK(SegmentError, !file.empty(), "it is empty");
-    const std::string_view magic = file.substr(0, kMagic.size());
-    FS_CHECK(SegmentError, magic == kMagic.substr(0, magic.size()),
-             "it is not a journal segment (wrong magic)");
-    FS_CHECK(SegmentError, file.size() >= kHeaderBytes, "it is torn: {} bytes, shorter than its header",
-             file.size());
-    const auto version = get_little_endian<std::uint32_t>(file.substr(8));
-    FS_CHECK(SegmentError, version == kFormatVersion, "it has format version {}, this program reads {}",
-             version, kFormatVersion);
-    const auto length = get_little_endian<std::uint64_t>(file.substr(12));
-    const std::string_view payload = file.substr(kHeaderBytes);
-    FS_CHECK(SegmentError, payload.size() == length, "it is torn: {} bytes of content, {} expected",
-             payload.size(), length);
-    const auto crc = get_little_endian<std::uint32_t>(file.substr(20));
-    FS_CHECK(SegmentError, crc_of(payload) == crc, "it is damaged: its CRC-32 is {:08x}, {:08x} expected",
-             crc_of(payload), crc);
-    return payload;
-}
-
-/// \throws SegmentError
+/// \throws FrameError
 Segment parse_segment(std::string_view file)
 {
-    const std::string_view payload = checked_payload(file);
+    const std::string_view payload = payload_of(kFrame, file);
     try
     {
         ViewBuffer buffer(payload);
@@ -167,7 +100,7 @@ Segment parse_segment(std::string_view file)
         std::uint64_t count = 0;
         archive >> segment.rank >> count;
         constexpr std::size_t kSmallestEntry = 2 * sizeof(std::uint64_t);
-        FS_CHECK(SegmentError, count <= payload.size() / kSmallestEntry,
+        FS_CHECK(FrameError, count <= payload.size() / kSmallestEntry,
                  "its archive announces {} entries, more than fit {} bytes", count, payload.size());
         segment.entries.reserve(count);
         for (std::uint64_t i = 0; i < count; ++i)
@@ -181,7 +114,7 @@ Segment parse_segment(std::string_view file)
     }
     catch (const boost::archive::archive_exception& error)
     {
-        throw SegmentError("its archive cannot be read: {}", error.what());
+        throw FrameError("its archive cannot be read: {}", error.what());
     }
 }
 
@@ -268,7 +201,7 @@ void JournalWriter::flush()
 {
     if (buffer_.empty()) return;
     const fs::path name = folder_ / fmt::format("{}-r{:05}-{:08}{}", start_id_, rank_, sequence_, kExtension);
-    write_file_durably(name, segment_file(segment_payload(stage_digest_, rank_, buffer_)));
+    write_file_durably(name, framed(kFrame, segment_payload(stage_digest_, rank_, buffer_)));
     ++sequence_;
     buffer_.clear();
     buffered_bytes_ = 0;
@@ -289,7 +222,7 @@ JournalContent read_journal(const fs::path& folder, const std::string& stage_dig
         {
             segment = parse_segment(read_file(name));
         }
-        catch (const SegmentError& error)
+        catch (const FrameError& error)
         {
             log_warning("journal segment '{}' is ignored: {}", name.string(), error.what());
             ++content.dropped;
@@ -329,7 +262,7 @@ JournalSurvey survey_journal(const fs::path& folder)
             survey.segments.push_back({name, stem.substr(0, stem.rfind("-r")),
                                        std::move(segment.stage_digest), std::move(segment.entries)});
         }
-        catch (const SegmentError& error)
+        catch (const FrameError& error)
         {
             survey.damaged.push_back(fmt::format("'{}': {}", name.string(), error.what()));
         }

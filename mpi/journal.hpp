@@ -3,15 +3,9 @@
 // itself and read by any later run, on any number of ranks. A segment is whole or absent; what is lost or
 // damaged is computed again.
 //
-// A segment is `START-rRANK-SEQUENCE.segment`:
-//
-//     offset  bytes  content (integers little-endian)
-//     0       8      magic 89 46 53 4a 0d 0a 1a 0a ("\x89FSJ\r\n\x1a\n")
-//     8       4      format version
-//     12      8      length of the payload
-//     20      4      CRC-32 (zlib) of the payload
-//     24             payload: Boost.Serialization binary archive of stage digest, rank, entries (chunk,
-//                    level, bytes)
+// A segment is `START-rRANK-SEQUENCE.segment`, framed (see engine/base/framed_bytes.hpp) with magic
+// 89 46 53 4a 0d 0a 1a 0a ("\x89FSJ\r\n\x1a\n"); the payload is a Boost.Serialization binary archive of stage
+// digest, rank and entries (chunk, level, bytes).
 
 #include <cstddef>
 #include <cstdint>

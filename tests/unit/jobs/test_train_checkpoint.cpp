@@ -10,6 +10,7 @@
 #include <string>
 
 #include "engine/base/durable_file.hpp"
+#include "engine/base/framed_bytes.hpp"
 #include "jobs/bench_training.hpp"
 #include "jobs/train_checkpoint.hpp"
 #include "jobs/train_options.hpp"
@@ -40,7 +41,7 @@ std::string refusal(const std::string& bytes)
     {
         static_cast<void>(decode_checkpoint(bytes));
     }
-    catch (const CheckpointError& error)
+    catch (const FrameError& error)
     {
         return error.what();
     }
@@ -79,7 +80,7 @@ TEST(TrainCheckpoint, DamageOfAnyKindIsSeen)
         flipped[place] = static_cast<char>(flipped[place] ^ 0x10);
         ASSERT_NE(refusal(flipped), "not refused") << place;
     }
-    EXPECT_NE(refusal("").find("torn"), std::string::npos);
+    EXPECT_NE(refusal("").find("empty"), std::string::npos);
     EXPECT_NE(refusal(std::string(100, 'x')).find("magic"), std::string::npos);
     std::string other_version = whole;
     other_version[8] = 9;
