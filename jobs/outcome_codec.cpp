@@ -1,15 +1,13 @@
 #include "jobs/outcome_codec.hpp"
 
 #include <algorithm>
-#include <boost/archive/binary_iarchive.hpp>
-#include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/split_free.hpp>
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
-#include <sstream>
 
 #include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
+#include "jobs/archive_bytes.hpp"
 
 BOOST_CLASS_IMPLEMENTATION(flipstorm::Outcome, boost::serialization::object_serializable)
 BOOST_CLASS_IMPLEMENTATION(flipstorm::ChunkRecord, boost::serialization::object_serializable)
@@ -24,9 +22,7 @@ namespace boost::serialization
 template<class Archive>
 void serialize(Archive& archive, flipstorm::Outcome& outcome, unsigned /*version*/)
 {
-    archive& outcome.tally.evaluated& outcome.tally.correct& outcome.tally.mismatches& outcome.tally
-        .nonfinite;
-    archive& outcome.stopped& outcome.drop;
+    archive& outcome.tally& outcome.stopped& outcome.drop;
 }
 
 template<class Archive>
@@ -60,39 +56,6 @@ void serialize(Archive& archive, flipstorm::JournalEntry& entry, unsigned versio
 
 namespace flipstorm
 {
-namespace
-{
-
-template<class T>
-std::string to_bytes(const T& value)
-{
-    std::ostringstream stream;
-    {
-        boost::archive::binary_oarchive archive(stream, boost::archive::no_header);
-        archive << value;
-    }
-    return stream.str();
-}
-
-template<class T>
-T from_bytes(const std::string& bytes)
-{
-    T value;
-    try
-    {
-        std::istringstream stream(bytes);
-        boost::archive::binary_iarchive archive(stream, boost::archive::no_header);
-        archive >> value;
-    }
-    catch (const std::exception& error)
-    {
-        throw FileError("the journal holds outcome records that cannot be read ({}); remove it with --fresh",
-                        error.what());
-    }
-    return value;
-}
-
-}  // namespace
 
 std::string encode_outcomes(const std::vector<Outcome>& outcomes)
 {

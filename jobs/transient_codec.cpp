@@ -1,12 +1,10 @@
 #include "jobs/transient_codec.hpp"
 
-#include <boost/archive/binary_iarchive.hpp>
-#include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/vector.hpp>
 #include <cmath>
-#include <sstream>
 
 #include "engine/base/error.hpp"
+#include "jobs/archive_bytes.hpp"
 
 BOOST_CLASS_IMPLEMENTATION(flipstorm::TransientOutcome, boost::serialization::object_serializable)
 BOOST_CLASS_TRACKING(flipstorm::TransientOutcome, boost::serialization::track_never)
@@ -17,9 +15,7 @@ namespace boost::serialization
 template<class Archive>
 void serialize(Archive& archive, flipstorm::TransientOutcome& outcome, unsigned /*version*/)
 {
-    archive& outcome.tally.evaluated& outcome.tally.correct& outcome.tally.mismatches& outcome.tally
-        .nonfinite;
-    archive& outcome.masked& outcome.drop;
+    archive& outcome.tally& outcome.masked& outcome.drop;
 }
 
 }  // namespace boost::serialization
@@ -29,29 +25,13 @@ namespace flipstorm
 
 std::string encode_transient(const std::vector<TransientOutcome>& outcomes)
 {
-    std::ostringstream stream;
-    {
-        boost::archive::binary_oarchive archive(stream, boost::archive::no_header);
-        archive << outcomes;
-    }
-    return stream.str();
+    return to_bytes(outcomes);
 }
 
 std::vector<TransientOutcome> decode_transient(const std::string& bytes, std::size_t count,
                                                std::uint64_t images)
 {
-    std::vector<TransientOutcome> outcomes;
-    try
-    {
-        std::istringstream stream(bytes);
-        boost::archive::binary_iarchive archive(stream, boost::archive::no_header);
-        archive >> outcomes;
-    }
-    catch (const std::exception& error)
-    {
-        throw FileError("the journal holds outcome records that cannot be read ({}); remove it with --fresh",
-                        error.what());
-    }
+    const auto outcomes = from_bytes<std::vector<TransientOutcome>>(bytes);
     FS_CHECK(FileError, outcomes.size() == count, "the journal holds {} outcomes for a chunk of {} faults",
              outcomes.size(), count);
     for (const TransientOutcome& outcome : outcomes)
