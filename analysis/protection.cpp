@@ -191,15 +191,22 @@ void mark_pareto(std::vector<ProtectionOption>& options)
 
 std::size_t choose(const std::vector<ProtectionOption>& options)
 {
+    const auto safer = [](const ProtectionOption& a, const ProtectionOption& b) {
+        return a.predicted_residual != b.predicted_residual ? a.predicted_residual < b.predicted_residual
+                                                            : a.total_overhead < b.total_overhead;
+    };
     const auto paper = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o) {
         return o.scheme == "sec_critical" && o.threshold == kPaperThreshold;
     });
-    const auto safest = std::min_element(
-        options.begin(), options.end(), [](const ProtectionOption& a, const ProtectionOption& b) {
-            return a.predicted_residual != b.predicted_residual ? a.predicted_residual < b.predicted_residual
-                                                                : a.total_overhead < b.total_overhead;
-        });
-    return static_cast<std::size_t>((paper != options.end() ? paper : safest) - options.begin());
+    const double budget =
+        paper != options.end() ? paper->total_overhead : std::numeric_limits<double>::infinity();
+    const auto better = [&](const ProtectionOption& a, const ProtectionOption& b) {
+        const bool fits_a = a.total_overhead <= budget;
+        const bool fits_b = b.total_overhead <= budget;
+        return fits_a != fits_b ? fits_a : safer(a, b);
+    };
+    return static_cast<std::size_t>(std::min_element(options.begin(), options.end(), better) -
+                                    options.begin());
 }
 
 std::vector<double> sorted_thresholds(const HardenOptions& options)

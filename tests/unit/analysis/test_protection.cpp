@@ -196,6 +196,13 @@ TEST_F(Protection, ChoosesTheSafestOfTheSchemesAllowed)
     options.options = {"sec_all", "none"};
     const ProtectionRecord idle = choose_protection(campaign, forest, options);
     EXPECT_EQ(idle.options[static_cast<std::size_t>(idle.chosen)].scheme, "none");
+    // Every parameter has a bit predicted critical: all of them without a signature are as safe, and cheaper.
+    for (LayerCriticality& map : forest.criticality)
+        std::fill(map.probability.begin(), map.probability.end(), 255);
+    const ProtectionRecord full = choose_protection(campaign, forest, {});
+    EXPECT_EQ(full.options[static_cast<std::size_t>(full.chosen)].scheme, "sec_all");
+    EXPECT_LT(full.options[static_cast<std::size_t>(full.chosen)].total_overhead,
+              option(full, "sec_critical", 0.5).total_overhead);
 }
 
 TEST_F(Protection, RefusesBadInput)

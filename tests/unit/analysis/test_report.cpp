@@ -76,6 +76,7 @@ struct Report : ::testing::Test
         forest = analyse_campaign(campaign, weights, options);
         HardenOptions harden;
         harden.ber = 1e-7;
+        harden.options = {"none", "sec_critical"};
         protection = choose_protection(campaign, forest, harden);
     }
 };
