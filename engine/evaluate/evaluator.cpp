@@ -24,9 +24,6 @@ namespace flipstorm
 namespace
 {
 
-/// Threads that feed a GPU: while one waits for its counts, the other one's work is queued.
-constexpr int kCudaThreads = 2;
-
 /// Images whose values set the scale of a channel.
 constexpr std::int64_t kSpreadImages = 1000;
 
@@ -46,7 +43,8 @@ std::int64_t tile_images(const Graph& graph, EvaluationMode mode)
     constexpr std::int64_t kTileElements = std::int64_t{1} << 25;
     constexpr std::int64_t kLiveElements = std::int64_t{1} << 22;
     std::int64_t of_image = 0;
-    if (mode == EvaluationMode::reference) of_image = live_elements(graph, NodeId(0));
+    if (mode == EvaluationMode::reference)
+        of_image = live_elements(graph, NodeId(0));
     else
     {
         for (const Node& node : graph.nodes())
@@ -60,8 +58,9 @@ std::int64_t tile_images(const Graph& graph, EvaluationMode mode)
     return 1;
 }
 
-/// Whether the native backend computes. \throws JobError if it is asked for where it cannot.
-bool is_native(const Graph& graph, const EvaluationOptions& options)
+}  // namespace
+
+bool computes_natively(const Graph& graph, const EvaluationOptions& options)
 {
     if (options.mode == EvaluationMode::reference || options.backend == Backend::libtorch) return false;
     const std::string obstacle = options.device.cuda
@@ -75,8 +74,6 @@ bool is_native(const Graph& graph, const EvaluationOptions& options)
     return obstacle.empty();
 }
 
-}  // namespace
-
 /// Images in evaluation order, cut into waves of tiles; prepared tiles kept for as many as the budget holds.
 class Evaluator::Implementation
 {
@@ -87,7 +84,7 @@ class Evaluator::Implementation
           options_(options),
           layers_(injectable_layers(network)),
           tile_images_(tile_images(network.graph, options.mode)),
-          native_(is_native(network.graph, options)),
+          native_(computes_natively(network.graph, options)),
           executor_(network, torch_device(options.device))
     {
         check_test_images(network, images);
@@ -456,10 +453,10 @@ std::vector<float> golden_share(const Network& network, const ImageSet& images,
     check_test_images(network, images);
     if (options.device.cuda) set_reproducible_arithmetic();
     const int threads = options.device.cuda ? std::min(options.threads, kCudaThreads) : options.threads;
-    const torch::Tensor logits = golden_logits(
-        Executor(network, torch_device(options.device)), network, images,
-        tile_images(network.graph, options.mode), threads, static_cast<std::int64_t>(part),
-        static_cast<std::int64_t>(parts));
+    const torch::Tensor logits =
+        golden_logits(Executor(network, torch_device(options.device)), network, images,
+                      tile_images(network.graph, options.mode), threads, static_cast<std::int64_t>(part),
+                      static_cast<std::int64_t>(parts));
     return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
 }
 

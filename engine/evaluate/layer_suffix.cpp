@@ -2,16 +2,12 @@
 
 #include <algorithm>
 
+#include "engine/evaluate/change_flow.hpp"
+
 namespace flipstorm
 {
 namespace
 {
-
-bool is_product(const Node& node)
-{
-    return std::holds_alternative<Conv2dOp>(node.operation) ||
-           std::holds_alternative<LinearOp>(node.operation);
-}
 
 /// Inputs of the nodes that do not depend on the layer, each once, in order.
 std::vector<NodeId> sides_of(const Graph& graph, const std::vector<NodeId>& nodes,
@@ -53,7 +49,7 @@ LayerSuffix layer_suffix(const Graph& graph, NodeId layer)
     };
     for (const NodeId id : behind)
     {
-        if (is_product(graph.node(id))) break;
+        if (is_product(graph.node(id).operation)) break;
         if (is_cut(id)) suffix.cut = id;
     }
     for (const NodeId id : behind)

@@ -14,6 +14,13 @@
 namespace flipstorm
 {
 
+/// Threads that feed a GPU: while one waits for its counts, the other one's work is queued.
+constexpr int kCudaThreads = 2;
+
+/// Whether the native kernels compute, not LibTorch: never in `reference`. \throws JobError if they are asked
+/// for where they cannot.
+bool computes_natively(const Graph& graph, const EvaluationOptions& options);
+
 /// Images evaluated together, with what the fault-free network computes for them.
 struct Tile
 {

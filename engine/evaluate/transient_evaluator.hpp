@@ -28,14 +28,22 @@ struct TransientOutcome
 /**
  * Evaluates batches of transient faults of one layer.
  *
- * The (fault, image) pairs are sorted by image and cut into batches of fixed size. A batch runs the
- * fault-free network up to the layer for its images, corrupts the layer's output pair by pair, and follows
- * the pairs whose output changed through what is behind, up to the last place before another convolution or
- * linear layer that all paths to the logits pass. Where nothing is left of the change there, to the bit, the
- * image is masked; the other pairs of the batch go on to the logits together. Whether logits are
- * bit-identical to golden ones is only decided between passes of the same shape, so that the batching of a
- * product cannot show; mode `reference` follows all pairs to the logits. Results do not depend on the number
- * of threads.
+ * The (fault, image) pairs are sorted by image and cut into batches. A pair's image is computed without the
+ * fault up to the layer, whose output the fault corrupts; what it changes is followed through what is behind.
+ *
+ * On the CPU, in `exact`, the native kernels do that, image by image. Their sums have one order, so that a
+ * value is changed if and only if it differs in a bit from the golden one: where several faults strike a
+ * layer of the same image and it is less work, golden values behind the layer are computed, too, and each
+ * change is followed in the rows and columns that it reaches alone. An image of whose change nothing is left
+ * is masked.
+ *
+ * Else LibTorch does it, batch by batch. Where nothing is left of the change at the last place before another
+ * convolution or linear layer that all paths to the logits pass, the image is masked; the other pairs of the
+ * batch go on to the logits together. Whether logits are bit-identical to golden ones is only decided between
+ * passes of the same shape, so that the batching of a product cannot show; mode `reference` follows all pairs
+ * to the logits.
+ *
+ * Results do not depend on the number of threads. Those of the two ways differ as their sums are rounded.
  *
  * Not to be called from several threads.
  */
@@ -44,7 +52,7 @@ class TransientEvaluator
   public:
     /**
      * Runs the fault-free network once over all images.
-     * \param options  mode `exact` or `reference`; tolerances, backend and seed are not used
+     * \param options  mode `exact` or `reference`; tolerances and seed are not used
      * \throws DataError as Evaluator; JobError if the memory budget does not hold one batch.
      */
     TransientEvaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options);
@@ -64,7 +72,7 @@ class TransientEvaluator
         LayerId layer, const std::vector<TransientStrike>& strikes,
         const std::function<bool()>& should_stop = {});
 
-    /// Pairs by what became of them: `masked` before the next product, `finished` followed to the logits.
+    /// Pairs by what became of them: `masked` on the way, `finished` followed to the logits.
     [[nodiscard]] WorkCount work() const;
 
   private:

@@ -52,6 +52,34 @@ inline Network with_parameters(Graph graph, std::int32_t classes, std::uint64_t 
     return network;
 }
 
+/// Every operation there is, branches, groups, and layers in front of and behind all of them.
+inline Network network_of_everything()
+{
+    Graph graph({2, 12, 12});
+    const NodeId stem = graph.add("stem", Conv2dOp{2, 8, 3, 1, 1, 1, true}, {NodeId(0)});
+    const NodeId relu = graph.add("relu0", ReluOp{}, {stem});
+    NodeId side = graph.add("rows", SliceOp{1, 0, 12, 2}, {relu});
+    side = graph.add("columns", SliceOp{2, 1, 12, 2}, {side});
+    side = graph.add("channels", PadOp{3, 5, 0, 0, 0, 0}, {side});
+    NodeId body = graph.add("grouped", Conv2dOp{8, 16, 3, 2, 1, 2, false}, {relu});
+    body = graph.add("bn", BatchNormOp{16}, {body});
+    NodeId at = graph.add("sum", AddOp{}, {side, body});
+    at = graph.add("relu6", Relu6Op{}, {at});
+    const NodeId left = graph.add("left", Conv2dOp{16, 4, 1, 1, 0, 1, true}, {at});
+    const NodeId pooled = graph.add("max", MaxPool2dOp{3, 1, 1}, {at});
+    at = graph.add("joined", ConcatOp{}, {left, pooled});
+    at = graph.add("mean", AvgPool2dOp{2, 1}, {at});
+    at = graph.add("conv", Conv2dOp{20, 9, 2, 1, 0, 1, true}, {at});
+    at = graph.add("global", GlobalAvgPoolOp{}, {at});
+    at = graph.add("flatten", FlattenOp{}, {at});
+    at = graph.add("relu", ReluOp{}, {at});
+    at = graph.add("fc1", LinearOp{9, 12, true}, {at});
+    at = graph.add("bn1", BatchNormOp{12}, {at});
+    at = graph.add("relu1", ReluOp{}, {at});
+    graph.add("fc2", LinearOp{12, 5, true}, {at});
+    return with_parameters(std::move(graph), 5, 31);
+}
+
 /// Images for a network, labelled as it sees them except for every ninth: most are right, and faults can do
 /// harm.
 inline ImageSet images_for(const Network& network, std::int64_t count)

@@ -1,0 +1,134 @@
+#pragma once
+// Runs the network on one image at a time with the native kernels, whole, or where a change reaches alone.
+// The kernels add every element in one fixed order, so that an element computed again from the same values
+// has the same bits: what a change has reached is found by comparing, and what it has not need not be
+// computed.
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/evaluate/layer_suffix.hpp"
+#include "engine/evaluate/native_network.hpp"
+#include "engine/evaluate/value_box.hpp"
+
+namespace flipstorm
+{
+
+/// The network, with where the values of an image lie. Thread-safe.
+class ReplayNetwork
+{
+  public:
+    /// \throws Error if native_obstacle() says so.
+    explicit ReplayNetwork(const Network& network);
+
+  private:
+    friend class Replay;
+
+    /// A node's value: [frame + height + frame][frame + width + frame][padded channels] at `offset`, the
+    /// frame of zeros for the convolutions that read it. A flattened value lies where its input does.
+    struct Place
+    {
+        std::int64_t offset = 0;
+        std::int64_t frame = 0;
+        std::int64_t row_floats = 0;  ///< between neighbouring rows
+        std::int64_t channels = 0;    ///< padded
+    };
+
+    /// Where in the values of an image pixel (y, x) of a node is.
+    [[nodiscard]] std::int64_t at(NodeId id, std::int64_t y, std::int64_t x) const
+    {
+        const Place& place = places_[index(id)];
+        return place.offset + (y + place.frame) * place.row_floats + (x + place.frame) * place.channels;
+    }
+
+    const Kernels& kernels_;
+    NativeNetwork native_;
+    std::vector<Place> places_;                      ///< by node
+    std::vector<std::vector<std::ptrdiff_t>> taps_;  ///< by node: where a product's taps read
+    std::vector<std::vector<float>> shift_;  ///< by node: bias, or what a batch norm adds; padded with zeros
+    std::int64_t floats_ = 0;                ///< of the values of an image
+};
+
+/**
+ * One image's golden values, and what a change makes of them. Not to be shared by threads.
+ *
+ * Call `load`; then, for a layer, `golden` with all nodes but the far ones of its suffix; then, for each
+ * fault, `strike` and, if it says yes, `follow`.
+ */
+class Replay
+{
+  public:
+    explicit Replay(const ReplayNetwork& network);
+
+    /// Bytes of a Replay.
+    [[nodiscard]] static std::uint64_t bytes(const ReplayNetwork& network);
+
+    /// Another image. \param image  normalised, [C, H, W]
+    void load(const float* image);
+
+    /// Compute the golden values of nodes, in order, where they are not there yet.
+    void golden(const std::vector<NodeId>& nodes);
+
+    /// A golden value [C, H, W] or [features], row-major.
+    [[nodiscard]] std::vector<float> golden_map(NodeId id) const;
+
+    /// Golden logits, once they are there. [classes]
+    [[nodiscard]] const float* golden_logits() const;
+
+    /// A layer's output changes. \param golden, output  as golden_map(). \returns whether a bit differs
+    bool strike(NodeId layer, const float* golden, const float* output);
+
+    /**
+     * Follow the change to the logits.
+     *
+     * Behind the cut it is followed either in the boxes that it reaches, which takes the golden values there,
+     * or everywhere, which does not: whichever is less work for all faults that are left. The result is the
+     * same.
+     *
+     * \param golden_logits  of this image, as computed by a Replay
+     * \param left  faults of this layer on this image still to come, this one included
+     * \returns the logits, [classes], valid until the next call; null if they are as golden, to the bit
+     */
+    [[nodiscard]] const float* follow(const LayerSuffix& suffix, const float* golden_logits,
+                                      std::int64_t left);
+
+    /// Multiply-accumulate operations done so far.
+    [[nodiscard]] double macs() const { return macs_; }
+
+  private:
+    [[nodiscard]] const ValueForm& form(NodeId id) const { return network_.native_.form[index(id)]; }
+    [[nodiscard]] const Node& node(NodeId id) const { return network_.native_.graph.node(id); }
+    [[nodiscard]] bool changed(NodeId id) const { return !box_[index(id)].empty(); }
+    [[nodiscard]] Box whole(NodeId id) const { return whole_box(form(id)); }
+    [[nodiscard]] Box reach(NodeId id) const;
+    [[nodiscard]] double macs(NodeId id, const Box& box) const;
+    [[nodiscard]] double macs_of_boxes(const std::vector<NodeId>& nodes);
+    void forget(const std::vector<NodeId>& nodes);
+    void complete(NodeId id, const Box& box);
+    void copy(NodeId id, const Box& box);
+    void replay(NodeId id);
+    [[nodiscard]] Box shrunk(NodeId id, const Box& box) const;
+    void compute(NodeId id, const Box& box, float* to);
+
+    template<class Rows>
+    void by_row(NodeId id, const Box& box, float* to, const Rows& rows) const;
+    void product(NodeId id, const Box& box, float* to);
+    void max_pool(NodeId id, const Box& box, float* to) const;
+    void mean_pool(NodeId id, const Box& box, float* to) const;
+    void pad(NodeId id, const PadOp& op, const Box& box, float* to) const;
+    void slice(NodeId id, const SliceOp& op, const Box& box, float* to) const;
+    void concat(NodeId id, const Box& box, float* to) const;
+
+    const ReplayNetwork& network_;
+    std::vector<float> golden_;
+    std::vector<float> faulty_;       ///< right in `there_` alone
+    std::vector<bool> known_;         ///< by node: the golden value is there
+    std::vector<Box> box_;            ///< by node: where the faulty value differs; empty: nowhere
+    std::vector<Box> there_;          ///< by node: where `faulty_` is right
+    std::vector<const float*> from_;  ///< by node: the values that compute() reads
+    std::vector<std::ptrdiff_t> quads_;
+    std::vector<float> block_;
+    double macs_ = 0;
+};
+
+}  // namespace flipstorm
