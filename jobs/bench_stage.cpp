@@ -14,6 +14,7 @@
 #include "jobs/bench.hpp"
 #include "jobs/bench_print.hpp"
 #include "jobs/bench_training.hpp"
+#include "jobs/bench_transient.hpp"
 #include "jobs/campaign.hpp"
 #include "jobs/stages.hpp"
 
@@ -283,7 +284,6 @@ StageEnd run_bench(const Context& context)
 {
     FS_CHECK(AgreedError, context.world.size() == 1,
              "bench measures one rank; start it without mpirun or srun, or on one rank", ExitCode::usage);
-    need_weights(context, "bench");
     const BenchOptions& options = context.bench;
     const auto is_training = [](const std::string& mode) { return mode == "training"; };
     if (std::any_of(options.modes.begin(), options.modes.end(), is_training))
@@ -295,6 +295,7 @@ StageEnd run_bench(const Context& context)
     const std::vector<EvaluationMode> kinds = modes_of(options.modes);
     const std::unique_ptr<Campaign> campaign = load_campaign(context);
     set_compute_threads(1);  // the evaluators run groups of faults on their threads, as in a campaign
+    if (campaign->transient) return run_transient_bench(context, *campaign, kinds);
     BenchSetting setting = setting_of(context, *campaign);
     log_info(
         "benchmark of {} on {} images, {} of {} layers with faults, {}, {} thread(s); peak {:.1f} GFLOP/s",

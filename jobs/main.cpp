@@ -111,10 +111,10 @@ void add_bench_options(CLI::App& bench, Arguments& arguments)
         "  exact      only what a fault changes; outcomes as reference, but for rounding\n"
         "  screened   only what it changes by more than a first-order estimate allows for\n"
         "Slow modes take fewer faults, always some of those that the fast ones take; outcomes are compared\n"
-        "on the faults in common. --modes training, alone, times training steps with and without the faults "
-        "of\n"
-        "train.fault_aware instead. The model must be there: flipstorm train JOB.toml makes it. Nothing in\n"
-        "the out folder is changed. One rank only: start it without mpirun.");
+        "on the faults in common. Transient faults are evaluated in the first two ways. --modes training,\n"
+        "alone, times training steps with and without the faults of train.fault_aware instead. The model\n"
+        "must be there: flipstorm train JOB.toml makes it. Nothing in the out folder is changed. One rank\n"
+        "only: start it without mpirun.");
 }
 
 void add_plan_options(CLI::App& plan, Arguments& arguments)

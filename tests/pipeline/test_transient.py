@@ -2,6 +2,7 @@
 """Campaigns of faults in feature maps and in instructions: ranks, resume, report, and PyTorch's word on them."""
 
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -126,7 +127,7 @@ class Transient(PipelineTest):
 
     def test_stages_for_weights_refuse(self):
         arguments = [self.job, "--out", self.folder / "flips", *self.options]
-        for stage in ("forest", "harden", "bench"):
+        for stage in ("forest", "harden"):
             result = self.run_flipstorm(stage, *arguments, *set_keys(**CAMPAIGNS["flips"]))
             self.assert_code(result, USAGE)
             self.assertIn("is for faults in weights", result.err)
@@ -134,6 +135,28 @@ class Transient(PipelineTest):
                                     *set_keys(forest__campaign=self.folder / "flips" / "campaign.h5"))
         self.assert_code(result, IO)
         self.assertIn("holds faults in instructions", result.err)
+
+    def test_bench(self):
+        for name in CAMPAIGNS:
+            file = self.folder / f"bench-{name}.json"
+            options = [*self.options, "--seconds", 1, "--faults", 40, "--json", file, *set_keys(**CAMPAIGNS[name])]
+            text = self.complete("bench", self.job, "--out", self.folder / name, *options).out
+            self.assertIn("Agreement: of ", text)
+            result = json.loads(file.read_text())
+            reference, exact = result["modes"]
+            self.assertEqual([reference["mode"], exact["mode"]], ["reference", "exact"])
+            for mode in result["modes"]:
+                self.assertEqual(mode["masked"] + mode["tolerable"] + mode["critical"] + mode["nonfinite"], mode["images"])
+                self.assertGreater(mode["campaign_seconds"], 0)
+            self.assertEqual(reference["finished"], reference["images"])
+            agreement = result["agreement"][0]
+            self.assertEqual(agreement["faults"], sum(min(pair) for pair in zip(reference["faults"], exact["faults"])))
+            # Near-ties apart.
+            self.assertGreaterEqual(agreement["equal"], agreement["faults"] - 2)
+        alone = self.run_flipstorm("bench", self.job, "--out", self.folder / name, *self.options, "--modes", "screened",
+                                   *set_keys(**CAMPAIGNS[name]))
+        self.assert_code(alone, USAGE)
+        self.assertIn("are not screened", alone.err)
 
     def check(self, out, faults):
         script = pathlib.Path(__file__).with_name("check_transient_with_pytorch.py")
