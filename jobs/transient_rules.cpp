@@ -39,14 +39,6 @@ std::vector<RuleProblem> transient_problems(const Job& job)
                  "\"network_wise\" or \"layer_wise\"",
                  job.campaign.scheme, job.campaign.target)});
     }
-    if (job.campaign.backend == "native")
-    {
-        problems.push_back(
-            {{"campaign.backend", "campaign.target"},
-             fmt::format("campaign.backend = \"native\" evaluates faults in weights; faults in "
-                         "{} are evaluated by \"libtorch\", or \"auto\"",
-                         job.campaign.target)});
-    }
     if (!table.channel_probability.empty() && table.channel_probability.size() != table.geometry.size())
     {
         problems.push_back(

@@ -53,7 +53,6 @@ TEST(TransientRules, RefuseWhatDoesNotGoTogether)
     const std::string maps = "[campaign]\ntarget = 'feature_maps'\n";
     EXPECT_EQ(problem_of(maps), "");
     EXPECT_NE(problem_of(maps + "scheme = 'data_unaware'\n").find("network_wise"), std::string::npos);
-    EXPECT_NE(problem_of(maps + "backend = 'native'\n").find("libtorch"), std::string::npos);
     EXPECT_NE(problem_of(maps + "[transient]\nchannel_probability = [1, 0.5]\n").find("2 entries and"),
               std::string::npos);
     EXPECT_NE(problem_of(maps + "[transient]\nvalue = 'table'\n").find("needs transient.table"),
