@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <tuple>
 
 #include "analysis/campaign_check.hpp"
 #include "analysis/codes.hpp"
@@ -191,22 +192,18 @@ void mark_pareto(std::vector<ProtectionOption>& options)
 
 std::size_t choose(const std::vector<ProtectionOption>& options)
 {
-    const auto safer = [](const ProtectionOption& a, const ProtectionOption& b) {
-        return a.predicted_residual != b.predicted_residual ? a.predicted_residual < b.predicted_residual
-                                                            : a.total_overhead < b.total_overhead;
-    };
     const auto paper = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o) {
         return o.scheme == "sec_critical" && o.threshold == kPaperThreshold;
     });
     const double budget =
         paper != options.end() ? paper->total_overhead : std::numeric_limits<double>::infinity();
-    const auto better = [&](const ProtectionOption& a, const ProtectionOption& b) {
-        const bool fits_a = a.total_overhead <= budget;
-        const bool fits_b = b.total_overhead <= budget;
-        return fits_a != fits_b ? fits_a : safer(a, b);
+    const auto order = [&](const ProtectionOption& o) {
+        return std::make_tuple(o.total_overhead > budget, o.predicted_residual, o.total_overhead);
     };
-    return static_cast<std::size_t>(std::min_element(options.begin(), options.end(), better) -
-                                    options.begin());
+    const auto best = std::min_element(
+        options.begin(), options.end(),
+        [&](const ProtectionOption& a, const ProtectionOption& b) { return order(a) < order(b); });
+    return static_cast<std::size_t>(best - options.begin());
 }
 
 std::vector<double> sorted_thresholds(const HardenOptions& options)
