@@ -278,12 +278,9 @@ std::vector<EvaluationMode> modes_of(const std::vector<std::string>& names)
     return modes;
 }
 
-}  // namespace
-
-StageEnd run_bench(const Context& context)
+/// The benchmark that the job and the options ask for.
+StageEnd measure(const Context& context)
 {
-    FS_CHECK(AgreedError, context.world.size() == 1,
-             "bench measures one rank; start it without mpirun or srun, or on one rank", ExitCode::usage);
     const BenchOptions& options = context.bench;
     const auto is_training = [](const std::string& mode) { return mode == "training"; };
     if (std::any_of(options.modes.begin(), options.modes.end(), is_training))
@@ -317,7 +314,6 @@ StageEnd run_bench(const Context& context)
     }
     catch (const Stopped&)
     {
-        log_warning("stopped by {}; a benchmark keeps nothing", context.stop->check()->text);
         return StageEnd::stopped;
     }
     for (std::size_t a = 0; a < modes.size(); ++a)
@@ -336,6 +332,18 @@ StageEnd run_bench(const Context& context)
     std::fflush(stdout);
     if (!options.json.empty()) write_file_durably(options.json, bench_json(setting, modes, agreements));
     return StageEnd::complete;
+}
+
+}  // namespace
+
+StageEnd run_bench(const Context& context)
+{
+    FS_CHECK(AgreedError, context.world.size() == 1,
+             "bench measures one rank; start it without mpirun or srun, or on one rank", ExitCode::usage);
+    const StageEnd end = measure(context);
+    if (end == StageEnd::stopped)
+        log_warning("stopped by {}; a benchmark keeps nothing", context.stop->check()->text);
+    return end;
 }
 
 }  // namespace flipstorm

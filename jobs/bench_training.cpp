@@ -96,11 +96,7 @@ StageEnd run_training_bench(const Context& context)
     for (std::int64_t number = 1; watch.seconds() < context.bench.seconds || bench.plain.size() < kFewest;
          ++number)
     {
-        if (context.stop->check())
-        {
-            log_warning("stopped by {}; a benchmark keeps nothing", context.stop->check()->text);
-            return StageEnd::stopped;
-        }
+        if (context.stop->check()) return StageEnd::stopped;
         // They take turns at going first.
         const bool plain_first = number % 2 == 0;
         if (plain_first) bench.plain.push_back(time_step(trainer, number, false));

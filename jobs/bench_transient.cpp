@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <limits>
 #include <numeric>
 
 #include "engine/base/durable_file.hpp"
@@ -80,11 +79,6 @@ std::optional<TransientModeBench> measure(const Context& context, const Campaign
     }
 }
 
-double share(double part, double whole)
-{
-    return whole > 0 ? part / whole : std::numeric_limits<double>::quiet_NaN();
-}
-
 /// What became of the images of a mode.
 struct ImageCount
 {
@@ -143,7 +137,7 @@ ResultTable table_of(const Context& context, const Campaign& campaign,
         for (const TransientLayerBench& layer : mode.layers)
             per_layer = std::max<std::uint64_t>(per_layer, layer.outcomes.size());
         const auto percent = [&](std::uint64_t part) {
-            return format_percent(share(static_cast<double>(part), static_cast<double>(count.images)));
+            return format_percent(static_cast<double>(part) / static_cast<double>(count.images));
         };
         table.rows.push_back(
             {to_string(mode.mode), format_count(per_layer), time_text(mode.seconds()),
@@ -207,14 +201,6 @@ std::string json_of(const std::vector<std::uint64_t>& faults, const std::vector<
 
 }  // namespace
 
-std::uint64_t TransientModeBench::faults() const
-{
-    std::uint64_t sum = 0;
-    for (const TransientLayerBench& layer : layers)
-        sum += layer.outcomes.size();
-    return sum;
-}
-
 double TransientModeBench::seconds() const
 {
     double sum = 0;
@@ -265,11 +251,7 @@ StageEnd run_transient_bench(const Context& context, const Campaign& campaign,
     {
         if (mode == EvaluationMode::screened) continue;
         std::optional<TransientModeBench> bench = measure(context, campaign, mode);
-        if (!bench)
-        {
-            log_warning("stopped by {}; a benchmark keeps nothing", context.stop->check()->text);
-            return StageEnd::stopped;
-        }
+        if (!bench) return StageEnd::stopped;
         measured.push_back(std::move(*bench));
     }
     FS_CHECK(JobError, !measured.empty(),

@@ -26,7 +26,6 @@ struct TransientModeBench
     double setup_seconds = 0;  ///< golden pass included
     WorkCount work;
 
-    [[nodiscard]] std::uint64_t faults() const;
     [[nodiscard]] double seconds() const;
     /// Seconds that a campaign of `faults[layer]` takes.
     [[nodiscard]] double seconds_for(const std::vector<std::uint64_t>& faults) const;
