@@ -42,23 +42,27 @@ std::int64_t tile_images(const Graph& graph, EvaluationMode mode)
 {
     constexpr std::int64_t kTileElements = std::int64_t{1} << 25;
     constexpr std::int64_t kLiveElements = std::int64_t{1} << 22;
-    std::int64_t of_image = 0;
-    if (mode == EvaluationMode::reference)
-        of_image = live_elements(graph, NodeId(0));
-    else
-    {
-        for (const Node& node : graph.nodes())
-            of_image += elements(node.shape);
-    }
-    const std::int64_t most = mode == EvaluationMode::reference ? kLiveElements : kTileElements;
-    for (const std::int64_t images : {200, 100, 50, 20, 10, 5, 2})
-    {
-        if (images * of_image <= most) return images;
-    }
-    return 1;
+    const bool lets_go = mode == EvaluationMode::reference;
+    return images_within({200, 100, 50, 20, 10, 5, 2},
+                         lets_go ? live_elements(graph, NodeId(0)) : all_elements(graph),
+                         lets_go ? kLiveElements : kTileElements);
 }
 
 }  // namespace
+
+std::int64_t images_within(std::initializer_list<std::int64_t> sizes, std::int64_t of_image,
+                           std::int64_t most)
+{
+    const auto* const fits = std::find_if(sizes.begin(), sizes.end(),
+                                          [&](std::int64_t images) { return images * of_image <= most; });
+    return fits == sizes.end() ? 1 : *fits;
+}
+
+int evaluation_threads(const Device& device, int threads)
+{
+    constexpr int kCudaThreads = 2;
+    return device.cuda ? std::min(threads, kCudaThreads) : threads;
+}
 
 bool computes_natively(const Graph& graph, const EvaluationOptions& options)
 {
@@ -89,11 +93,8 @@ class Evaluator::Implementation
     {
         check_test_images(network, images);
         FS_REQUIRE(!options.tolerances.empty(), "an evaluator needs a tolerance");
-        if (options_.device.cuda)
-        {
-            set_reproducible_arithmetic();
-            options_.threads = std::min(options_.threads, kCudaThreads);
-        }
+        if (options_.device.cuda) set_reproducible_arithmetic();
+        options_.threads = evaluation_threads(options_.device, options_.threads);
         golden_ = golden_of(logits_of_all(), images_.labels);
         order_ = evaluation_order(golden_);
         mean_margin_ = std::accumulate(golden_.margin.begin(), golden_.margin.end(), 0.0F) /
@@ -107,7 +108,7 @@ class Evaluator::Implementation
     {
         FS_REQUIRE(layer_id.value() >= 0 && static_cast<std::size_t>(layer_id.value()) < layers_.size(),
                    "layer {} of {}", layer_id.value(), layers_.size());
-        if (options_.device.cuda) threads = std::min(threads, kCudaThreads);
+        threads = evaluation_threads(options_.device, threads);
         const std::size_t tiles = tiles_of(static_cast<std::int64_t>(images));
         const Budget budget = budget_of(layers_[static_cast<std::size_t>(layer_id.value())], tiles, threads);
         const auto there = static_cast<std::uint64_t>(std::min(budget.kept + budget.together, tiles));
@@ -452,11 +453,10 @@ std::vector<float> golden_share(const Network& network, const ImageSet& images,
     FS_REQUIRE(part < parts, "part {} of {}", part, parts);
     check_test_images(network, images);
     if (options.device.cuda) set_reproducible_arithmetic();
-    const int threads = options.device.cuda ? std::min(options.threads, kCudaThreads) : options.threads;
-    const torch::Tensor logits =
-        golden_logits(Executor(network, torch_device(options.device)), network, images,
-                      tile_images(network.graph, options.mode), threads, static_cast<std::int64_t>(part),
-                      static_cast<std::int64_t>(parts));
+    const torch::Tensor logits = golden_logits(
+        Executor(network, torch_device(options.device)), network, images,
+        tile_images(network.graph, options.mode), evaluation_threads(options.device, options.threads),
+        static_cast<std::int64_t>(part), static_cast<std::int64_t>(parts));
     return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
 }
 

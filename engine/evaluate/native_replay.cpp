@@ -46,12 +46,12 @@ ReplayNetwork::ReplayNetwork(const Network& network)
         if (is_product(node.operation))
         {
             const Place& from = places_[index(node.inputs[0])];
-            const ValueForm& in = native_.form[index(node.inputs[0])];
-            const auto* conv = std::get_if<Conv2dOp>(&node.operation);
-            const std::int64_t rows = conv != nullptr ? conv->kernel : in.height;
-            const std::int64_t columns = conv != nullptr ? conv->kernel : in.width;
-            for (std::int64_t tap = 0; tap < rows * columns; ++tap)
-                taps_[i].push_back(tap / columns * from.row_floats + tap % columns * from.channels);
+            const WindowGrid windows = windows_of(node, native_.form[index(node.inputs[0])]);
+            for (std::int64_t y = 0; y < windows.rows.kernel; ++y)
+            {
+                for (std::int64_t x = 0; x < windows.columns.kernel; ++x)
+                    taps_[i].push_back(y * from.row_floats + x * from.channels);
+            }
             shift.assign(static_cast<std::size_t>(padded(native_.form[i].channels)), 0.0F);
             if (parameters.size() > 1)
             {

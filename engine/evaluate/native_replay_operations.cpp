@@ -84,9 +84,7 @@ void Replay::product(NodeId id, const Box& box, float* to)
     const NodeId input = n.inputs[0];
     const PackedLayer& layer = network_.native_.packed[index(id)];
     const ReplayNetwork::Place& place = network_.places_[index(input)];
-    const auto* conv = std::get_if<Conv2dOp>(&n.operation);
-    const std::int64_t stride = conv != nullptr ? conv->stride : 1;
-    const std::int64_t padding = conv != nullptr ? conv->padding : 0;
+    const Windows windows = windows_of(n, form(input)).rows;  // those of the columns are alike
     const std::int64_t width = box.right - box.left;
     // Quads of pixels lie in one row; where rows are not made of quads, they are taken one by one.
     constexpr std::int64_t kPixels = 256;
@@ -96,11 +94,11 @@ void Replay::product(NodeId id, const Box& box, float* to)
     for (std::int64_t y = 0; y < most_rows; ++y)
     {
         for (std::int64_t x = 0; x < width; x += 4)
-            quads_.push_back(stride * (y * place.row_floats + x * place.channels));
+            quads_.push_back(windows.stride * (y * place.row_floats + x * place.channels));
     }
     ProductRow row;
     row.quad_offset = quads_.data();
-    row.pixel_step = stride * place.channels;
+    row.pixel_step = windows.stride * place.channels;
     row.tap_offset = network_.taps_[index(id)].data();
     row.taps = layer.taps;
     row.channels = layer.group_inputs;
@@ -116,7 +114,8 @@ void Replay::product(NodeId id, const Box& box, float* to)
         {
             const std::int64_t rows = std::min(most_rows, box.bottom - top);
             row.in = from_[index(input)] +
-                     network_.at(input, top * stride - padding, box.left * stride - padding) +
+                     network_.at(input, top * windows.stride - windows.padding,
+                                 box.left * windows.stride - windows.padding) +
                      block.group * layer.group_inputs;
             row.pixels = rows * width;
             network_.kernels_.product(row, block.vectors);

@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <vector>
 
@@ -14,8 +15,14 @@
 namespace flipstorm
 {
 
-/// Threads that feed a GPU: while one waits for its counts, the other one's work is queued.
-constexpr int kCudaThreads = 2;
+/// The first of the sizes, falling, at which so many images of `of_image` elements are at most `most`;
+/// else 1.
+std::int64_t images_within(std::initializer_list<std::int64_t> sizes, std::int64_t of_image,
+                           std::int64_t most);
+
+/// Threads that compute: two feed a GPU, so that while one waits for its counts, the other one's work is
+/// queued.
+int evaluation_threads(const Device& device, int threads);
 
 /// Whether the native kernels compute, not LibTorch: never in `reference`. \throws JobError if they are asked
 /// for where they cannot.

@@ -47,15 +47,14 @@ class TransientEvaluator::Implementation
 {
   public:
     Implementation(const Network& network, const ImageSet& images, const EvaluationOptions& options)
-        : network_(network), images_(images), threads_(options.threads), layers_(struck_layers(network_))
+        : network_(network),
+          images_(images),
+          threads_(evaluation_threads(options.device, options.threads)),
+          layers_(struck_layers(network_))
     {
         check_test_images(network, images);
         FS_REQUIRE(options.mode != EvaluationMode::screened, "transient faults are not screened");
-        if (options.device.cuda)
-        {
-            set_reproducible_arithmetic();
-            threads_ = std::min(threads_, kCudaThreads);
-        }
+        if (options.device.cuda) set_reproducible_arithmetic();
         follower_ = computes_natively(network.graph, options)
                         ? make_native_follower(network_, images_)
                         : make_libtorch_follower(network_, images_, options.device,

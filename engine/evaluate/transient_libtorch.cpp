@@ -18,15 +18,7 @@ constexpr float kRounding = 1e-3F;
 
 std::int64_t batch_size(const Graph& graph)
 {
-    constexpr std::int64_t kBatchElements = std::int64_t{1} << 24;
-    std::int64_t all = 0;
-    for (const Node& node : graph.nodes())
-        all += elements(node.shape);
-    for (const std::int64_t images : {128, 64, 32, 16, 8, 4, 2})
-    {
-        if (images * all <= kBatchElements) return images;
-    }
-    return 1;
+    return images_within({128, 64, 32, 16, 8, 4, 2}, all_elements(graph), std::int64_t{1} << 24);
 }
 
 torch::Tensor to_rows(const std::vector<std::int64_t>& rows, torch::Device device)

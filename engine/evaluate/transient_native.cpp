@@ -45,11 +45,12 @@ class NativeFollower : public TransientFollower
 {
   public:
     NativeFollower(const Network& network, const ImageSet& images)
-        : network_(network), images_(images), replay_network_(network), pool_(replay_network_)
-    {
-        for (std::int32_t i = 1; i <= network.graph.output().value(); ++i)
-            all_.emplace_back(i);
-    }
+        : network_(network),
+          images_(images),
+          replay_network_(network),
+          pool_(replay_network_),
+          all_(nodes_from(network.graph, NodeId(1)))
+    {}
 
     [[nodiscard]] std::size_t batch() const override { return 64; }
     [[nodiscard]] std::uint64_t memory() const override { return Replay::bytes(replay_network_); }
@@ -92,21 +93,23 @@ class NativeFollower : public TransientFollower
             replay->golden(before);
             const std::vector<float> output = replay->golden_map(layer.suffix.layer);
             std::vector<float> input;
+            std::vector<float> struck;
             const float* const golden_logits = golden.data_ptr<float>() + image * golden.size(1);
             for (std::size_t p = first; p < end; ++p)
             {
                 const TransientFault& fault = pairs[p].strike->fault;
                 if (input.empty() && layer.needs_input(fault)) input = replay->golden_map(layer.input);
-                std::vector<float> struck = output;
+                struck = output;
                 layer.corrupt(fault, input.data(), struck.data());
                 const float* logits = nullptr;
                 if (replay->strike(layer.suffix.layer, output.data(), struck.data()))
                     logits = replay->follow(layer.suffix, golden_logits, static_cast<std::int64_t>(end - p));
-                outcomes[p] = masked_outcome(prediction, image);
-                if (logits == nullptr) continue;
                 const auto n = static_cast<std::size_t>(image);
-                outcomes[p] = {judge(logits, golden.size(1), prediction.label[n], prediction.top1[n]), false,
-                               true};
+                if (logits == nullptr)
+                    outcomes[p] = masked_outcome(prediction, image);
+                else
+                    outcomes[p] = {judge(logits, golden.size(1), prediction.label[n], prediction.top1[n]),
+                                   false, true};
             }
             first = end;
         }

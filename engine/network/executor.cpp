@@ -83,14 +83,6 @@ struct Apply
     torch::Tensor operator()(const FlattenOp& /*op*/) const { return inputs[0].flatten(1); }
 };
 
-std::vector<NodeId> all_but_input(const Graph& graph)
-{
-    std::vector<NodeId> nodes;
-    for (std::int32_t i = 1; i <= graph.output().value(); ++i)
-        nodes.emplace_back(i);
-    return nodes;
-}
-
 }  // namespace
 
 Executor::Executor(const Network& network, torch::Device device) : graph_(network.graph), device_(device)
@@ -179,7 +171,7 @@ std::vector<torch::Tensor> Executor::forward_to(const torch::Tensor& images,
         for (const NodeId input : graph_.nodes()[i].inputs)
             needed[index(input)] = true;
     }
-    std::vector<NodeId> nodes = all_but_input(graph_);
+    std::vector<NodeId> nodes = nodes_from(graph_, NodeId(1));
     nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [&](NodeId id) { return !needed[index(id)]; }),
                 nodes.end());
     return compute({images}, nodes, wanted);
@@ -187,12 +179,13 @@ std::vector<torch::Tensor> Executor::forward_to(const torch::Tensor& images,
 
 torch::Tensor Executor::forward(const torch::Tensor& images) const
 {
-    return resume({images}, all_but_input(graph_));
+    return resume({images}, nodes_from(graph_, NodeId(1)));
 }
 
 torch::Tensor Executor::forward_training(const torch::Tensor& images, const TrainingHooks& hooks)
 {
-    return compute({images}, all_but_input(graph_), {graph_.output()}, &hooks)[index(graph_.output())];
+    return compute({images}, nodes_from(graph_, NodeId(1)), {graph_.output()},
+                   &hooks)[index(graph_.output())];
 }
 
 void Executor::store(Network& network) const

@@ -183,6 +183,22 @@ std::int64_t elements(const Shape& shape)
     return count;
 }
 
+std::int64_t all_elements(const Graph& graph)
+{
+    std::int64_t count = 0;
+    for (const Node& node : graph.nodes())
+        count += elements(node.shape);
+    return count;
+}
+
+std::vector<NodeId> nodes_from(const Graph& graph, NodeId first)
+{
+    std::vector<NodeId> nodes;
+    for (std::int32_t i = first.value(); i <= graph.output().value(); ++i)
+        nodes.emplace_back(i);
+    return nodes;
+}
+
 std::int64_t live_elements(const Graph& graph, NodeId source)
 {
     const std::vector<bool> reached = graph.reachable_from(source);

@@ -159,10 +159,7 @@ class Graph
     NodeId add(std::string name, Operation operation, std::vector<NodeId> inputs);
 
     [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
-    [[nodiscard]] const Node& node(NodeId id) const
-    {
-        return nodes_.at(index(id));
-    }
+    [[nodiscard]] const Node& node(NodeId id) const { return nodes_.at(index(id)); }
     [[nodiscard]] NodeId output() const { return NodeId(static_cast<std::int32_t>(nodes_.size()) - 1); }
     [[nodiscard]] const Shape& input_shape() const { return nodes_.front().shape; }
 
@@ -185,8 +182,14 @@ class Graph
  */
 [[nodiscard]] std::int64_t live_elements(const Graph& graph, NodeId source);
 
+/// Elements, for one image, of the values of all nodes.
+[[nodiscard]] std::int64_t all_elements(const Graph& graph);
+
 /// Elements of a shape.
 [[nodiscard]] std::int64_t elements(const Shape& shape);
+
+/// A node and all that come after it, in order; none behind the output.
+[[nodiscard]] std::vector<NodeId> nodes_from(const Graph& graph, NodeId first);
 
 /// The graph as JSON, an array of nodes; see hdf5_schema/SCHEMA.md.
 [[nodiscard]] std::string to_json(const Graph& graph);

@@ -24,21 +24,13 @@ std::vector<float> pixels_of(const Network& network, const ImageSet& images, std
     return pixels;
 }
 
-std::vector<NodeId> nodes_of(const Network& network)
-{
-    std::vector<NodeId> nodes;
-    for (std::int32_t i = 1; i <= network.graph.output().value(); ++i)
-        nodes.emplace_back(i);
-    return nodes;
-}
-
 /// A replay with all golden values of an image.
 std::unique_ptr<Replay> replay_of(const ReplayNetwork& native, const Network& network, const ImageSet& images,
                                   std::int64_t image)
 {
     auto replay = std::make_unique<Replay>(native);
     replay->load(pixels_of(network, images, image).data());
-    replay->golden(nodes_of(network));
+    replay->golden(nodes_from(network.graph, NodeId(1)));
     return replay;
 }
 
@@ -121,7 +113,7 @@ TEST(Replay, BoxesAsEverywhereAndLessWork)
         for (const InjectableLayer& layer : injectable_layers(network))
         {
             const LayerSuffix suffix = layer_suffix(network.graph, layer.node);
-            std::vector<NodeId> before = nodes_of(network);
+            std::vector<NodeId> before = nodes_from(network.graph, NodeId(1));
             before.erase(std::remove_if(before.begin(), before.end(),
                                         [&](NodeId id) {
                                             return std::count(suffix.far_nodes.begin(),

@@ -20,14 +20,6 @@ namespace flipstorm
 namespace
 {
 
-std::vector<NodeId> nodes_between(const Graph& graph, std::int32_t first)
-{
-    std::vector<NodeId> nodes;
-    for (std::int32_t i = first; i <= graph.output().value(); ++i)
-        nodes.emplace_back(i);
-    return nodes;
-}
-
 bool same_bits(const torch::Tensor& a, const torch::Tensor& b)
 {
     return std::memcmp(a.data_ptr<float>(), b.data_ptr<float>(), static_cast<std::size_t>(a.nbytes())) == 0;
@@ -50,7 +42,7 @@ PlainOutcome plain_outcome(const Network& network, const ImageSet& images, const
     {
         std::vector<torch::Tensor> values =
             executor.forward_to(image_batch(images, {image}, network.normalisation, torch::kCPU),
-                                nodes_between(network.graph, 0));
+                                nodes_from(network.graph, NodeId(0)));
         const torch::Tensor golden = values.back().contiguous();
         torch::Tensor& output = values[static_cast<std::size_t>(layer.node.value())];
         const torch::Tensor before = output.contiguous();
@@ -73,7 +65,7 @@ PlainOutcome plain_outcome(const Network& network, const ImageSet& images, const
             // Behind the first layer, the emulation's own input may have been rounded otherwise.
             touched = node.inputs[0] != NodeId(0) || !same_bits(before, output);
         }
-        const std::vector<NodeId> behind = nodes_between(network.graph, layer.node.value() + 1);
+        const std::vector<NodeId> behind = nodes_from(network.graph, NodeId(layer.node.value() + 1));
         const torch::Tensor faulty =
             behind.empty() ? output : executor.resume(std::move(values), behind).contiguous();
         const auto label = static_cast<std::int64_t>(images.labels[static_cast<std::size_t>(image)]);
