@@ -14,6 +14,7 @@
 #include "engine/evaluate/certificate.hpp"
 #include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/libtorch_program.hpp"
+#include "engine/evaluate/overflow_bound.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 
 namespace flipstorm
@@ -108,6 +109,7 @@ class LibtorchEvaluator : public TileEvaluator
         : graph_(network.graph),
           executor_(executor),
           operations_(network, executor),
+          overflow_(network),
           seed_(seed),
           work_floats_(static_cast<std::int64_t>(
               std::min(work_bytes, executor.device().is_cuda() ? kCudaWork : kCpuWork) / sizeof(float)))
@@ -141,7 +143,9 @@ class LibtorchEvaluator : public TileEvaluator
                        const Tile& tile, const PreparedTile* prepared) const override;
 
     [[nodiscard]] const Graph& graph() const { return graph_; }
+    [[nodiscard]] const Executor& executor() const { return executor_; }
     [[nodiscard]] const ChangeOperations& operations() const { return operations_; }
+    [[nodiscard]] const OverflowBound& overflow() const { return overflow_; }
     [[nodiscard]] const LibtorchProgram& program(const InjectableLayer& layer) const
     {
         return programs_[static_cast<std::size_t>(layer.id.value())];
@@ -206,6 +210,7 @@ class LibtorchEvaluator : public TileEvaluator
     Graph graph_;
     Executor executor_;
     ChangeOperations operations_;
+    OverflowBound overflow_;
     std::vector<torch::Tensor> spread_;  ///< by node
     std::uint64_t seed_;
     std::int64_t work_floats_;                 ///< for a batch
@@ -441,6 +446,7 @@ class GroupRun
     [[nodiscard]] torch::Tensor unfinished();
     [[nodiscard]] torch::Tensor start(const PairBatch& pairs) const;
     void follow(std::size_t segment, PairBatch pairs);
+    void leave_to_reference(const Segment& way, PairBatch& pairs);
     void arrive(std::size_t segment, const PairBatch& pairs);
     [[nodiscard]] PairBatch check(NodeId checkpoint, PairBatch pairs);
     [[nodiscard]] torch::Tensor small(NodeId checkpoint, const PairBatch& pairs,
@@ -473,7 +479,7 @@ class GroupRun
     const LibtorchTile& golden_;
     std::int64_t batch_;
     std::vector<PairBatch> waiting_;  ///< by segment: fewer than a batch, to start it together
-    bool all_finite_ = true;          ///< every fault's change of its weight
+    bool any_huge_ = false;           ///< change of a weight
     torch::Tensor weight_;            ///< faulty weight's index, [faults]
     torch::Tensor element_;           ///< of the input, flat: what a weight meets, [faults]
     torch::Tensor input_;             ///< its input channel, [faults]
@@ -484,6 +490,7 @@ class GroupRun
     torch::Tensor audited_;           ///< whether to audit the pair if it is screened, [tile, faults]
     torch::Tensor screened_;          ///< at the faulty layer, [tile, faults]
     torch::Tensor counts_;            ///< [columns, faults]
+    std::vector<std::vector<std::int64_t>> overflowing_;  ///< images, by fault; empty: none of any
     WorkCount work_;
 };
 
@@ -512,7 +519,7 @@ void GroupRun::upload()
         number[4 * faults + f] = element / kernel % kernel;
         number[5 * faults + f] = element % kernel;
         difference[f] = change.value - weights[change.parameter];
-        all_finite_ = all_finite_ && std::isfinite(difference[f]);
+        any_huge_ = any_huge_ || is_huge(difference[f]);
     }
     const torch::Tensor uploaded = evaluator_.on_device(numbers);
     weight_ = uploaded.select(0, 0);
@@ -611,16 +618,6 @@ torch::Tensor GroupRun::start(const PairBatch& pairs) const
     const torch::Tensor column = column_.index_select(0, pairs.fault);
     torch::Tensor change = windows(golden_.input, op).index({pairs.image, input, row, column});
     change.mul_(delta.view({-1, 1, 1}));
-    if (!all_finite_)
-    {
-        // What lies in the padding is not multiplied at all, not even by infinity.
-        const torch::Tensor ones = torch::ones(
-            {1, 1, golden_.input.size(2) - 2 * op.padding, golden_.input.size(3) - 2 * op.padding},
-            delta.options());
-        const torch::Tensor inside =
-            windows(padded_by(ones, op), op).select(0, 0).select(0, 0).index({row, column});
-        change.masked_fill_(inside == 0, 0);
-    }
     return change.unsqueeze(1);
 }
 
@@ -628,13 +625,36 @@ torch::Tensor GroupRun::start(const PairBatch& pairs) const
 void GroupRun::follow(std::size_t segment, PairBatch pairs)
 {
     const Segment& way = program_.segments[segment];
-    torch::Tensor change = segment == 0 ? start(pairs) : std::move(pairs.change);
+    if (segment == 0) pairs.change = start(pairs);
+    if (any_huge_) leave_to_reference(way, pairs);
+    if (pairs.size() == 0) return;
     work_.macs += static_cast<double>(pairs.size()) * operations_.macs(program_, way);
+    torch::Tensor change = std::exchange(pairs.change, torch::Tensor());
     pairs.change = operations_.run(program_, way, std::move(change), index_of(pairs), golden_.golden);
     if (segment + 1 == program_.segments.size())
         finish(pairs);
     else
         arrive(segment + 1, check(way.end(), std::move(pairs)));
+}
+
+/// Take out the pairs in which a sum of a segment may overflow.
+void GroupRun::leave_to_reference(const Segment& way, PairBatch& pairs)
+{
+    const auto farthest = static_cast<float>(evaluator_.overflow().through(way.entry, way.nodes));
+    // A NaN is not safe.
+    const torch::Tensor overflows = ~(pairs.change.flatten(1).abs().amax(1) < kSafeMagnitude / farthest);
+    const torch::Tensor gone = overflows.nonzero().squeeze(1);
+    if (gone.size(0) == 0) return;
+    const torch::Tensor faults = pairs.fault.index_select(0, gone).to(torch::kCPU);
+    const torch::Tensor images = pairs.image.index_select(0, gone).to(torch::kCPU);
+    count(kFinished, pairs.fault, overflows);
+    overflowing_.resize(group_.count);
+    for (std::int64_t k = 0; k < gone.size(0); ++k)
+    {
+        overflowing_[static_cast<std::size_t>(faults.data_ptr<std::int64_t>()[k])].push_back(
+            images.data_ptr<std::int64_t>()[k]);
+    }
+    pairs = pairs.selected((~overflows).nonzero().squeeze(1));
 }
 
 /// Pairs at a checkpoint wait until they fill a batch.
@@ -770,7 +790,9 @@ WorkCount GroupRun::run()
     {
         if (waiting_[segment].size() > 0) follow(segment, std::exchange(waiting_[segment], PairBatch{}));
     }
-    return tallies();
+    WorkCount work = tallies();
+    work.macs += tally_as_reference(evaluator_.executor(), layer_, group_, tile_, overflowing_);
+    return work;
 }
 
 WorkCount LibtorchEvaluator::evaluate(const InjectableLayer& layer, const Screen* screen,

@@ -15,6 +15,7 @@
 #include "engine/evaluate/certificate.hpp"
 #include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/native_program.hpp"
+#include "engine/evaluate/overflow_bound.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 
 namespace flipstorm
@@ -54,6 +55,8 @@ struct Slot
     std::int64_t channel = 0;  ///< faulty output channel
     bool audited = false;      ///< goes on to the logits even when it is screened
     bool screened = false;     ///< the screen would have let it go
+    bool huge = false;         ///< its sums are watched
+    bool overflows = false;    ///< or may: left to tally_as_reference()
 };
 
 /// Work space of one thread for one layer.
@@ -78,6 +81,7 @@ class NativeEvaluator : public TileEvaluator
         : kernels_(native_kernels()),
           network_(native_network(network, kernels_)),
           executor_(executor),
+          overflow_(network),
           spread_(std::move(spread)),
           seed_(seed)
     {
@@ -120,6 +124,8 @@ class NativeEvaluator : public TileEvaluator
 
     [[nodiscard]] const NativeNetwork& network() const { return network_; }
     [[nodiscard]] const Kernels& kernels() const { return kernels_; }
+    [[nodiscard]] const Executor& executor() const { return executor_; }
+    [[nodiscard]] const OverflowBound& overflow() const { return overflow_; }
     [[nodiscard]] const std::vector<float>& spread(NodeId id) const { return spread_[index(id)]; }
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
 
@@ -162,6 +168,7 @@ class NativeEvaluator : public TileEvaluator
     const Kernels& kernels_;
     NativeNetwork network_;
     Executor executor_;
+    OverflowBound overflow_;
     std::vector<std::vector<float>> spread_;
     std::uint64_t seed_;
     std::vector<NativeProgram> programs_;      ///< by layer id
@@ -290,10 +297,11 @@ class GroupRun
     void neurons();
     void filters(const Conv2dOp& op);
     void shifted_input(const Conv2dOp& op, std::int64_t output, std::int64_t element);
-    void clear_padding(const Conv2dOp& op, std::int64_t element, float* map) const;
     float small_change(std::int64_t channel, const float* gradient, std::ptrdiff_t step, const float* map,
                        std::int64_t pixels, float largest) const;
     void start(std::size_t fault, std::int64_t channel, bool screened);
+    void leave_to_reference(std::uint32_t fault);
+    void watch(const NativeStep& step);
     void flush();
     void compute(const NativeStep& step);
     void product(const NativeStep& step);
@@ -386,6 +394,8 @@ class GroupRun
     std::vector<float> delta_;        ///< faulty minus golden weight, by fault of the group
     std::vector<char> audited_;       ///< [tile][faults]
     std::vector<char> flags_;         ///< by slot
+    bool any_huge_ = false;           ///< among the slots
+    std::vector<std::vector<std::int64_t>> overflowing_;  ///< images, by fault; empty: none of any
 };
 
 WorkCount GroupRun::run()
@@ -421,6 +431,7 @@ WorkCount GroupRun::run()
             neurons();
         flush();
     }
+    work_.macs += tally_as_reference(evaluator_.executor(), layer_, group_, tile_, overflowing_);
     return work_;
 }
 
@@ -469,6 +480,11 @@ void GroupRun::neurons()
         if (std::fabs(change) < harmless_length(neuron))
         {
             ++work_.proven;
+            continue;
+        }
+        if (is_huge(delta_[f]) && !(std::fabs(change) < kSafeMagnitude))
+        {
+            leave_to_reference(static_cast<std::uint32_t>(f));
             continue;
         }
         bool screened = false;
@@ -540,18 +556,6 @@ void GroupRun::shifted_input(const Conv2dOp& op, std::int64_t output, std::int64
     }
 }
 
-void GroupRun::clear_padding(const Conv2dOp& op, std::int64_t element, float* map) const
-{
-    const ValueForm& in = form(graph_.node(layer_.node).inputs[0]);
-    const ValueForm& out = form(layer_.node);
-    for (std::int64_t p = 0; p < out.pixels(); ++p)
-    {
-        const std::int64_t y = p / out.width * op.stride + element / op.kernel % op.kernel - op.padding;
-        const std::int64_t x = p % out.width * op.stride + element % op.kernel - op.padding;
-        if (y < 0 || y >= in.height || x < 0 || x >= in.width) map[p] = 0;
-    }
-}
-
 /// A convolution: a weight changes one channel, by itself times a shifted input channel.
 void GroupRun::filters(const Conv2dOp& op)
 {
@@ -563,6 +567,7 @@ void GroupRun::filters(const Conv2dOp& op)
     bool dead = false;
     float limit = 0;
     float proven = 0;
+    float largest = 0;
     for (const std::size_t f : order_)
     {
         const std::uint64_t parameter = group_.changes[f].parameter;
@@ -572,7 +577,7 @@ void GroupRun::filters(const Conv2dOp& op)
             known = parameter;
             proven = 0;
             shifted_input(op, channel, static_cast<std::int64_t>(parameter) % inputs);
-            const float largest = kernels_.largest(space_.map.data(), pixels);
+            largest = kernels_.largest(space_.map.data(), pixels);
             dead = !(largest > 0);
             const float length = harmless_length(channel);
             if (length > 0 && !dead)
@@ -590,8 +595,7 @@ void GroupRun::filters(const Conv2dOp& op)
             }
         }
         const float delta = delta_[f];
-        const bool finite = std::isfinite(delta);
-        if (delta == 0 || (dead && finite))
+        if (delta == 0 || (dead && std::isfinite(delta)))
         {
             ++work_.masked;
             continue;
@@ -599,6 +603,11 @@ void GroupRun::filters(const Conv2dOp& op)
         if (std::fabs(delta) < proven)
         {
             ++work_.proven;
+            continue;
+        }
+        if (is_huge(delta) && !(std::fabs(delta) * largest < kSafeMagnitude))
+        {
+            leave_to_reference(static_cast<std::uint32_t>(f));
             continue;
         }
         const bool screened = screen_ != nullptr && !dead && std::fabs(delta) < limit;
@@ -611,12 +620,6 @@ void GroupRun::filters(const Conv2dOp& op)
         start(f, channel, screened);
         float* map = at(plan_.first_buffer, space_.slots.size() - 1);
         kernels_.multiply(space_.map.data(), delta, map, out.map());
-        // What lies in the padding is not multiplied at all, not even by infinity.
-        if (!finite)
-        {
-            clear_padding(op, static_cast<std::int64_t>(parameter) % inputs, map);
-            std::fill(map + pixels, map + out.map(), 0.0F);
-        }
         if (space_.slots.size() == static_cast<std::size_t>(plan_.batch)) flush();
     }
 }
@@ -628,7 +631,42 @@ void GroupRun::start(std::size_t fault, std::int64_t channel, bool screened)
     slot.channel = channel;
     slot.audited = audited_[static_cast<std::size_t>(image_) * group_.count + fault] != 0;
     slot.screened = screened;
+    slot.huge = is_huge(delta_[fault]);
+    any_huge_ = any_huge_ || slot.huge;
     space_.slots.push_back(slot);
+}
+
+/// A pair in which a sum may overflow, on the present image.
+void GroupRun::leave_to_reference(std::uint32_t fault)
+{
+    overflowing_.resize(group_.count);
+    overflowing_[fault].push_back(image_);
+    ++work_.finished;
+}
+
+/// Find the slots whose sums may overflow in a step; what is computed of them from here on is not used.
+void GroupRun::watch(const NativeStep& step)
+{
+    const OverflowBound& bound = evaluator_.overflow();
+    for (std::size_t s = 0; s < space_.slots.size(); ++s)
+    {
+        Slot& slot = space_.slots[s];
+        if (!slot.huge || slot.overflows) continue;
+        double farthest = 0;
+        for (const ChangedInput& input : step.inputs)
+        {
+            const bool whole = input.extent == Extent::everything;
+            const float size = kernels_.largest(
+                at(input.buffer, s), whole ? form(input.node).slot() : form(input.node).pixels());
+            farthest =
+                std::max(farthest, static_cast<double>(size) *
+                                       (whole ? bound.of_whole(step.node)
+                                              : bound.of_channel(step.node, channel_at(input.node, slot))));
+        }
+        if (farthest < static_cast<double>(kSafeMagnitude)) continue;
+        slot.overflows = true;
+        leave_to_reference(slot.fault);
+    }
 }
 
 /// Follow the slots to the logits.
@@ -636,12 +674,17 @@ void GroupRun::flush()
 {
     for (const NativeStep& step : plan_.steps)
     {
-        if (space_.slots.empty()) return;
-        if (!step.renamed) compute(step);
+        if (space_.slots.empty()) break;
+        if (!step.renamed)
+        {
+            if (any_huge_) watch(step);
+            compute(step);
+        }
         if (step.checkpoint && screen_ != nullptr) check(step);
     }
     finish();
     space_.slots.clear();
+    any_huge_ = false;
 }
 
 void GroupRun::compute(const NativeStep& step)
@@ -1037,11 +1080,8 @@ void GroupRun::rearrange(const NativeStep& step)
                 slice = *cut;
             else
             {
-                for (const NodeId before : node.inputs)
-                {
-                    if (before == input.node) break;
-                    dc += form(before).channels;
-                }
+                for (std::size_t k = 0; k < input.position; ++k)
+                    dc += form(node.inputs[k]).channels;
             }
             const std::array<std::int64_t, 3> size{in.channels, in.height, in.width};
             std::array<std::int64_t, 3> first{0, 0, 0};
@@ -1091,9 +1131,10 @@ void GroupRun::drop_masked(const NativeStep& step, const std::vector<char>& left
     if (masked == 0) return;
     for (std::size_t s = 0; s < space_.slots.size(); ++s)
     {
-        if (left[s] == 0 && space_.slots[s].screened) ++group_.screens[space_.slots[s].fault].audited;
+        if (left[s] != 0 || space_.slots[s].overflows) continue;
+        ++work_.masked;
+        if (space_.slots[s].screened) ++group_.screens[space_.slots[s].fault].audited;
     }
-    work_.masked += masked;
     const ValueForm& f = form(step.node);
     keep(step.buffer, step.extent == Extent::channel ? f.map() : f.slot(), left);
 }
@@ -1117,7 +1158,7 @@ void GroupRun::check(const NativeStep& step)
     for (std::size_t s = 0; s < space_.slots.size(); ++s)
     {
         Slot& slot = space_.slots[s];
-        if (slot.screened) continue;
+        if (slot.screened || slot.overflows) continue;
         const float* change = at(step.buffer, s);
         std::array<float, kNeuronRivals> moves{};
         if (all)
@@ -1181,6 +1222,7 @@ void GroupRun::finish()
     for (std::size_t s = 0; s < space_.slots.size(); ++s)
     {
         const Slot& slot = space_.slots[s];
+        if (slot.overflows) continue;
         const float* change = at(buffer, s);
         std::copy_n(golden, classes, logits);
         if (all)
@@ -1199,11 +1241,7 @@ void GroupRun::finish()
             group_.screens[slot.fault].disagreements += judged.mismatches;
         }
         if (judged.mismatches == 0) continue;
-        Tally& tally = group_.tallies[slot.fault];
-        tally.correct -= top1 == label ? 1U : 0U;
-        tally.correct += judged.correct;
-        tally.mismatches += judged.mismatches;
-        tally.nonfinite += judged.nonfinite;
+        tally_change(group_.tallies[slot.fault], judged, top1 == label);
     }
 }
 

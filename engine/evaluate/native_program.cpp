@@ -85,9 +85,10 @@ class ProgramBuilder
             NativeStep step;
             step.node = id;
             step.extent = extent(id);
-            for (const NodeId input : node.inputs)
+            for (std::size_t k = 0; k < node.inputs.size(); ++k)
             {
-                if (extent(input) != Extent::none) step.inputs.push_back({input, extent(input), -1});
+                const NodeId input = node.inputs[k];
+                if (extent(input) != Extent::none) step.inputs.push_back({input, k, extent(input), -1});
             }
             if (std::holds_alternative<AddOp>(node.operation) && step.extent == Extent::everything)
             {

@@ -1,6 +1,7 @@
 #pragma once
 // What the native backend does for the faults of one layer: a list of steps over a few buffers, made once.
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -10,10 +11,11 @@
 namespace flipstorm
 {
 
-/// An input of a step that changes.
+/// An input of a step that changes. A node that is read twice is two inputs.
 struct ChangedInput
 {
     NodeId node;
+    std::size_t position = 0;  ///< among the inputs of the step's node
     Extent extent = Extent::none;
     std::int32_t buffer = -1;
 };

@@ -1,6 +1,7 @@
 #include "engine/evaluate/native_replay.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "engine/base/error.hpp"
@@ -10,7 +11,7 @@ namespace flipstorm
 {
 
 ReplayNetwork::ReplayNetwork(const Network& network)
-    : kernels_(native_kernels()), native_(native_network(network, kernels_))
+    : kernels_(native_kernels()), native_(native_network(network, kernels_)), overflow_(network)
 {
     const std::vector<Node>& nodes = native_.graph.nodes();
     places_.resize(nodes.size());
@@ -163,6 +164,7 @@ bool Replay::strike(NodeId layer, const float* golden, const float* output)
         box.right = std::max(box.right, right);
     }
     box_[index(layer)] = there_[index(layer)] = box;
+    huge_ = overflowed_ = false;
     if (box.empty()) return false;
     for (std::int64_t y = box.top; y < box.bottom; ++y)
     {
@@ -170,7 +172,11 @@ bool Replay::strike(NodeId layer, const float* golden, const float* output)
         {
             float* const pixel = faulty_.data() + network_.at(layer, y, x);
             for (std::int64_t c = 0; c < f.channels; ++c)
+            {
                 pixel[c] = output[(c * f.height + y) * f.width + x];
+                huge_ = huge_ || is_huge(pixel[c]);
+                overflowed_ = overflowed_ || !std::isfinite(pixel[c]);
+            }
         }
     }
     return true;
@@ -178,50 +184,78 @@ bool Replay::strike(NodeId layer, const float* golden, const float* output)
 
 const float* Replay::follow(const LayerSuffix& suffix, const float* golden_logits, std::int64_t left)
 {
+    if (overflowed_) return nullptr;
     // What does not depend on the layer has not changed.
     forget(suffix.near_sides);
     forget(suffix.far_sides);
     for (const NodeId id : suffix.near_nodes)
-        replay(id);
-    if (!changed(suffix.cut)) return nullptr;
-    const NodeId output = network_.native_.graph.output();
-    if (!suffix.far_nodes.empty())
     {
-        double everywhere = 0;
-        bool known = true;
-        for (const NodeId id : suffix.far_nodes)
-        {
-            everywhere += macs(id, whole(id));
-            known = known && known_[index(id)];
-        }
-        bool boxes = known;
-        if (!known && left > 1)
-        {
-            const double saved = everywhere - macs_of_boxes(suffix.far_nodes);
-            boxes = saved * static_cast<double>(left) > everywhere;
-        }
-        if (boxes)
-        {
-            golden(suffix.far_nodes);
-            for (const NodeId id : suffix.far_nodes)
-                replay(id);
-        }
-        else
-        {
-            complete(suffix.cut, whole(suffix.cut));
-            for (const NodeId id : suffix.far_nodes)
-            {
-                for (const NodeId input : node(id).inputs)
-                    from_[index(input)] = changed(input) ? faulty_.data() : golden_.data();
-                compute(id, whole(id), faulty_.data());
-                box_[index(id)] = there_[index(id)] = whole(id);
-            }
-        }
-        if (!changed(output)) return nullptr;
+        replay(id);
+        if (overflowed_) return nullptr;
     }
+    if (!changed(suffix.cut)) return nullptr;
+    if (!suffix.far_nodes.empty() && !follow_far(suffix, left)) return nullptr;
+    const NodeId output = network_.native_.graph.output();
     const float* const logits = faulty_.data() + network_.at(output, 0, 0);
     const auto bytes = static_cast<std::size_t>(form(output).channels) * sizeof(float);
     return std::memcmp(logits, golden_logits, bytes) == 0 ? nullptr : logits;
+}
+
+/// Follow the change behind the cut. \returns whether it reaches the logits
+bool Replay::follow_far(const LayerSuffix& suffix, std::int64_t left)
+{
+    double everywhere = 0;
+    bool known = true;
+    for (const NodeId id : suffix.far_nodes)
+    {
+        everywhere += macs(id, whole(id));
+        known = known && known_[index(id)];
+    }
+    bool boxes = known;
+    if (!known && left > 1)
+    {
+        const double saved = everywhere - macs_of_boxes(suffix.far_nodes);
+        boxes = saved * static_cast<double>(left) > everywhere;
+    }
+    if (boxes)
+        golden(suffix.far_nodes);
+    else
+        complete(suffix.cut, whole(suffix.cut));
+    for (const NodeId id : suffix.far_nodes)
+    {
+        if (boxes)
+            replay(id);
+        else
+        {
+            for (const NodeId input : node(id).inputs)
+                from_[index(input)] = changed(input) ? faulty_.data() : golden_.data();
+            overflowed_ = may_overflow(id, whole(id));
+            compute(id, whole(id), faulty_.data());
+            box_[index(id)] = there_[index(id)] = whole(id);
+        }
+        if (overflowed_) return false;
+    }
+    return changed(network_.native_.graph.output());
+}
+
+/// Whether a sum in a box of a node may overflow, given its inputs, which `from_` has.
+bool Replay::may_overflow(NodeId id, const Box& box) const
+{
+    if (!huge_) return false;
+    const Node& n = node(id);
+    float largest = 0;
+    for (const NodeId input : n.inputs)
+    {
+        const Box read = read_by(windows_of(n, form(input)), box, form(input));
+        const std::int64_t floats = (read.right - read.left) * network_.places_[index(input)].channels;
+        for (std::int64_t y = read.top; y < read.bottom; ++y)
+        {
+            const float* const row = from_[index(input)] + network_.at(input, y, read.left);
+            largest = std::max(largest, network_.kernels_.largest(row, floats));
+        }
+    }
+    return static_cast<double>(largest) * network_.overflow_.of_whole(id) >=
+           static_cast<double>(kSafeMagnitude);
 }
 
 void Replay::forget(const std::vector<NodeId>& nodes)
@@ -304,6 +338,7 @@ void Replay::replay(NodeId id)
         from_[index(input)] = changed(input) ? faulty_.data() : golden_.data();
         if (changed(input)) complete(input, read_by(windows_of(n, form(input)), box, form(input)));
     }
+    overflowed_ = may_overflow(id, box);
     compute(id, box, faulty_.data());
     there_[index(id)] = box;
     box_[index(id)] = shrunk(id, box);

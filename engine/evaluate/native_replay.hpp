@@ -9,6 +9,7 @@
 
 #include "engine/evaluate/layer_suffix.hpp"
 #include "engine/evaluate/native_network.hpp"
+#include "engine/evaluate/overflow_bound.hpp"
 #include "engine/evaluate/value_box.hpp"
 
 namespace flipstorm
@@ -43,6 +44,7 @@ class ReplayNetwork
 
     const Kernels& kernels_;
     NativeNetwork native_;
+    OverflowBound overflow_;
     std::vector<Place> places_;                      ///< by node
     std::vector<std::vector<std::ptrdiff_t>> taps_;  ///< by node: where a product's taps read
     std::vector<std::vector<float>> shift_;  ///< by node: bias, or what a batch norm adds; padded with zeros
@@ -87,10 +89,14 @@ class Replay
      *
      * \param golden_logits  of this image, as computed by a Replay
      * \param left  faults of this layer on this image still to come, this one included
-     * \returns the logits, [classes], valid until the next call; null if they are as golden, to the bit
+     * \returns the logits, [classes], valid until the next call; null if they are as golden, to the bit, or if
+     *          overflowed()
      */
     [[nodiscard]] const float* follow(const LayerSuffix& suffix, const float* golden_logits,
                                       std::int64_t left);
+
+    /// Whether a sum of the change followed last may overflow: it was given up there.
+    [[nodiscard]] bool overflowed() const { return overflowed_; }
 
     /// Multiply-accumulate operations done so far.
     [[nodiscard]] double macs() const { return macs_; }
@@ -107,6 +113,8 @@ class Replay
     void complete(NodeId id, const Box& box);
     void copy(NodeId id, const Box& box);
     void replay(NodeId id);
+    [[nodiscard]] bool follow_far(const LayerSuffix& suffix, std::int64_t left);
+    [[nodiscard]] bool may_overflow(NodeId id, const Box& box) const;
     [[nodiscard]] Box shrunk(NodeId id, const Box& box) const;
     void compute(NodeId id, const Box& box, float* to);
 
@@ -128,6 +136,8 @@ class Replay
     std::vector<const float*> from_;  ///< by node: the values that compute() reads
     std::vector<std::ptrdiff_t> quads_;
     std::vector<float> block_;
+    bool huge_ = false;        ///< the change: its sums are watched
+    bool overflowed_ = false;  ///< one of them may
     double macs_ = 0;
 };
 

@@ -7,15 +7,34 @@ namespace flipstorm
 namespace
 {
 
+/// Logits of the whole network with one weight changed. [images, classes], on the CPU
+torch::Tensor faulty_logits(const Executor& executor, const InjectableLayer& layer,
+                            const WeightChange& change, const torch::Tensor& images)
+{
+    Executor faulty = executor;
+    const torch::Tensor weight = executor.parameters()[layer.weight].clone();
+    weight.view(-1)[static_cast<std::int64_t>(change.parameter)] = change.value;
+    faulty.set_parameter(layer.weight, weight);
+    return faulty.forward(images).to(torch::kCPU).contiguous();
+}
+
+/// Multiply-accumulate operations of the whole network.
+double macs_of_image(const Graph& graph)
+{
+    double macs = 0;
+    for (std::int32_t i = 0; i <= graph.output().value(); ++i)
+        macs += static_cast<double>(graph.macs(NodeId(i)));
+    return macs;
+}
+
 class ReferenceEvaluator : public TileEvaluator
 {
   public:
     ReferenceEvaluator(const Network& network, const Executor& executor)
-        : executor_(executor), live_elements_(live_elements(network.graph, NodeId(0)))
-    {
-        for (std::int32_t i = 0; i <= network.graph.output().value(); ++i)
-            macs_ += static_cast<double>(network.graph.macs(NodeId(i)));
-    }
+        : executor_(executor),
+          live_elements_(live_elements(network.graph, NodeId(0))),
+          macs_(macs_of_image(network.graph))
+    {}
 
     [[nodiscard]] std::size_t group_size() const override { return 1; }
 
@@ -31,11 +50,7 @@ class ReferenceEvaluator : public TileEvaluator
     {
         for (std::size_t f = 0; f < group.count; ++f)
         {
-            Executor faulty = executor_;
-            const torch::Tensor weight = executor_.parameters()[layer.weight].clone();
-            weight.view(-1)[static_cast<std::int64_t>(group.changes[f].parameter)] = group.changes[f].value;
-            faulty.set_parameter(layer.weight, weight);
-            const torch::Tensor logits = faulty.forward(tile.images).to(torch::kCPU).contiguous();
+            const torch::Tensor logits = faulty_logits(executor_, layer, group.changes[f], tile.images);
             for (std::int64_t n = 0; n < tile.size(); ++n)
             {
                 const auto i = static_cast<std::size_t>(n);
@@ -57,10 +72,32 @@ class ReferenceEvaluator : public TileEvaluator
   private:
     Executor executor_;
     std::int64_t live_elements_;
-    double macs_ = 0;  ///< of an image
+    double macs_;  ///< of an image
 };
 
 }  // namespace
+
+double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
+                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images)
+{
+    double runs = 0;
+    for (std::size_t f = 0; f < images.size(); ++f)
+    {
+        if (images[f].empty()) continue;
+        ++runs;
+        // The whole tile, as `reference` takes it: libraries may choose the order of a sum by the batch's size.
+        const torch::Tensor logits = faulty_logits(executor, layer, group.changes[f], tile.images);
+        for (const std::int64_t image : images[f])
+        {
+            const auto i = static_cast<std::size_t>(image);
+            tally_change(group.tallies[f],
+                         judge(logits.data_ptr<float>() + image * logits.size(1), logits.size(1),
+                               tile.label[i], tile.top1[i]),
+                         tile.top1[i] == tile.label[i]);
+        }
+    }
+    return runs * static_cast<double>(tile.size()) * macs_of_image(executor.graph());
+}
 
 std::unique_ptr<TileEvaluator> make_reference_evaluator(const Network& network, const Executor& executor)
 {

@@ -111,4 +111,23 @@ std::unique_ptr<TileEvaluator> make_libtorch_evaluator(const Network& network, c
  */
 Tally judge(const float* logits, std::int64_t classes, std::int32_t label, std::int32_t golden_top1);
 
+/// Put what an image was judged to be in the place of what was tallied of it as unchanged.
+inline void tally_change(Tally& tally, const Tally& judged, bool golden_correct)
+{
+    tally.correct -= golden_correct ? 1U : 0U;
+    tally.correct += judged.correct;
+    tally.mismatches += judged.mismatches;
+    tally.nonfinite += judged.nonfinite;
+}
+
+/**
+ * Tally the pairs of a group in which a sum may overflow: by plain forward passes of the whole network, as mode
+ * `reference` does. They have been tallied as unchanged.
+ *
+ * \param images  by fault of the group: images within the tile; may be empty
+ * \returns multiply-accumulate operations done
+ */
+double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
+                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images);
+
 }  // namespace flipstorm

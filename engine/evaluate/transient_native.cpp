@@ -49,11 +49,15 @@ class NativeFollower : public TransientFollower
           images_(images),
           replay_network_(network),
           pool_(replay_network_),
+          reference_(make_libtorch_follower(network, images, Device{}, true)),
           all_(nodes_from(network.graph, NodeId(1)))
     {}
 
     [[nodiscard]] std::size_t batch() const override { return 64; }
-    [[nodiscard]] std::uint64_t memory() const override { return Replay::bytes(replay_network_); }
+    [[nodiscard]] std::uint64_t memory() const override
+    {
+        return Replay::bytes(replay_network_) + reference_->memory();
+    }
 
     [[nodiscard]] torch::Tensor golden_logits(int threads) const override
     {
@@ -83,6 +87,7 @@ class NativeFollower : public TransientFollower
             if (!std::binary_search(far.begin(), far.end(), id)) before.push_back(id);
         }
         std::unique_ptr<Replay> replay = pool_.take();
+        std::vector<std::size_t> overflowing;
         for (std::size_t first = 0; first < count;)
         {
             const std::int64_t image = pairs[first].image;
@@ -105,7 +110,9 @@ class NativeFollower : public TransientFollower
                 if (replay->strike(layer.suffix.layer, output.data(), struck.data()))
                     logits = replay->follow(layer.suffix, golden_logits, static_cast<std::int64_t>(end - p));
                 const auto n = static_cast<std::size_t>(image);
-                if (logits == nullptr)
+                if (replay->overflowed())
+                    overflowing.push_back(p);
+                else if (logits == nullptr)
                     outcomes[p] = masked_outcome(prediction, image);
                 else
                     outcomes[p] = {judge(logits, golden.size(1), prediction.label[n], prediction.top1[n]),
@@ -114,9 +121,29 @@ class NativeFollower : public TransientFollower
             first = end;
         }
         pool_.give_back(std::move(replay));
+        as_reference(layer, pairs, overflowing, golden, prediction, outcomes);
     }
 
   private:
+    /// Follow the listed pairs, in which a sum may overflow, as mode `reference` does.
+    void as_reference(const StruckLayer& layer, const TransientPair* pairs,
+                      const std::vector<std::size_t>& listed, const torch::Tensor& golden,
+                      const Golden& prediction, PairOutcome* outcomes) const
+    {
+        std::vector<TransientPair> some;
+        for (const std::size_t p : listed)
+            some.push_back(pairs[p]);
+        std::vector<PairOutcome> found(some.size());
+        const std::size_t batch = reference_->batch();
+        for (std::size_t first = 0; first < some.size(); first += batch)
+        {
+            reference_->follow(layer, some.data() + first, std::min(batch, some.size() - first), golden,
+                               prediction, found.data() + first);
+        }
+        for (std::size_t k = 0; k < listed.size(); ++k)
+            outcomes[listed[k]] = found[k];
+    }
+
     void load(Replay& replay, std::int64_t image) const
     {
         std::vector<float> pixels(static_cast<std::size_t>(elements(network_.graph.input_shape())));
@@ -128,6 +155,7 @@ class NativeFollower : public TransientFollower
     const ImageSet& images_;
     ReplayNetwork replay_network_;
     mutable ReplayPool pool_;
+    std::unique_ptr<TransientFollower> reference_;  ///< for what may overflow
     std::vector<NodeId> all_;  ///< but the input
 };
 

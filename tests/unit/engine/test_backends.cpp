@@ -80,7 +80,8 @@ void expect_alike(const WorkCount& a, const WorkCount& b)
     EXPECT_TRUE(close(a.rescreened, b.rescreened)) << a.rescreened << " / " << b.rescreened;
     EXPECT_TRUE(close(a.finished, b.finished)) << a.finished << " / " << b.finished;
     EXPECT_TRUE(close(a.audited, b.audited)) << a.audited << " / " << b.audited;
-    EXPECT_NEAR(b.macs / a.macs, 1, 0.02);
+    // What may overflow is given up at one operation or a few later.
+    EXPECT_NEAR(b.macs / a.macs, 1, 0.15);
 }
 
 /// The backends' outcomes in mode `exact` must be those of `reference`. So few images that nothing stops

@@ -1,0 +1,62 @@
+#pragma once
+// Where a sum may leave the finite numbers. Whether it then ends as an infinity, as NaN or as a number hangs
+// on the order of its terms, which differs between the ways to evaluate a fault: what may overflow is computed
+// as mode `reference` computes it.
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "engine/network/network.hpp"
+
+namespace flipstorm
+{
+
+/// Changes that no partial sum exceeds are safe: what is left has room for the golden values and for rounding.
+constexpr float kSafeMagnitude = std::numeric_limits<float>::max() / 4;
+
+/**
+ * How far the partial sums of an operation go, in any order, per unit of the largest magnitude of its inputs:
+ *
+ *     |Σ_{i ∈ any subset} w_i x_i| ≤ max_i |x_i| · Σ_i |w_i|
+ *
+ * the largest row sum of |w| of a convolution or linear layer, the largest factor of a batch norm (or of its
+ * division by the standard deviation), the elements of an averaging window, 2 for a sum of two, else 1.
+ * Biases and golden values are what kSafeMagnitude leaves room for. Thread-safe.
+ */
+class OverflowBound
+{
+  public:
+    explicit OverflowBound(const Network& network);
+
+    /// If any input element changes.
+    [[nodiscard]] double of_whole(NodeId node) const { return whole_[index(node)]; }
+
+    /// If one input channel changes; of a linear layer behind a flattened map, all pixels of the channel.
+    [[nodiscard]] double of_channel(NodeId node, std::int64_t channel) const
+    {
+        const std::vector<double>& by_channel = channel_[index(node)];
+        return by_channel.empty() ? whole_[index(node)] : by_channel[static_cast<std::size_t>(channel)];
+    }
+
+    /// The farthest that a sum in the listed nodes goes, per unit of the largest change of the start's value.
+    /// \param nodes  behind the start, in order; what else they read does not change
+    [[nodiscard]] double through(NodeId start, const std::vector<NodeId>& nodes) const;
+
+  private:
+    Graph graph_;
+    std::vector<double> whole_;                 ///< by node
+    std::vector<double> gain_;                  ///< by node: of the value; less where a sum is divided at its end
+    std::vector<std::vector<double>> channel_;  ///< by node, by input channel; empty: as whole_
+};
+
+/// Whether a value is as large as none of an intact network is, or not finite: a cheap question that spares all
+/// other faults the look at their sums.
+[[nodiscard]] inline bool is_huge(float value)
+{
+    constexpr float kHuge = 1e15F;
+    return !(std::fabs(value) < kHuge);
+}
+
+}  // namespace flipstorm
