@@ -1,5 +1,6 @@
 // Command `import`: TorchScript file → model.h5.
 
+#include <fmt/ranges.h>
 #include <algorithm>
 
 #include "engine/base/durable_file.hpp"

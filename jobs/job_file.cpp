@@ -1,6 +1,7 @@
 #include "jobs/job_file.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstddef>

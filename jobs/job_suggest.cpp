@@ -1,6 +1,7 @@
 #include "jobs/job_suggest.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstddef>

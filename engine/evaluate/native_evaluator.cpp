@@ -656,8 +656,8 @@ void GroupRun::watch(const NativeStep& step)
         for (const ChangedInput& input : step.inputs)
         {
             const bool whole = input.extent == Extent::everything;
-            const float size = kernels_.largest(
-                at(input.buffer, s), whole ? form(input.node).slot() : form(input.node).pixels());
+            const float size = kernels_.largest(at(input.buffer, s),
+                                                whole ? form(input.node).slot() : form(input.node).pixels());
             farthest =
                 std::max(farthest, static_cast<double>(size) *
                                        (whole ? bound.of_whole(step.node)

@@ -89,8 +89,8 @@ class Replay
      *
      * \param golden_logits  of this image, as computed by a Replay
      * \param left  faults of this layer on this image still to come, this one included
-     * \returns the logits, [classes], valid until the next call; null if they are as golden, to the bit, or if
-     *          overflowed()
+     * \returns the logits, [classes], valid until the next call; null if they are as golden, to the bit, or
+     * if overflowed()
      */
     [[nodiscard]] const float* follow(const LayerSuffix& suffix, const float* golden_logits,
                                       std::int64_t left);

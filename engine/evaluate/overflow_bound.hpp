@@ -1,7 +1,7 @@
 #pragma once
 // Where a sum may leave the finite numbers. Whether it then ends as an infinity, as NaN or as a number hangs
-// on the order of its terms, which differs between the ways to evaluate a fault: what may overflow is computed
-// as mode `reference` computes it.
+// on the order of its terms, which differs between the ways to evaluate a fault: what may overflow is
+// computed as mode `reference` computes it.
 
 #include <cmath>
 #include <cstdint>
@@ -13,7 +13,8 @@
 namespace flipstorm
 {
 
-/// Changes that no partial sum exceeds are safe: what is left has room for the golden values and for rounding.
+/// Changes that no partial sum exceeds are safe: what is left has room for the golden values and for
+/// rounding.
 constexpr float kSafeMagnitude = std::numeric_limits<float>::max() / 4;
 
 /**
@@ -46,13 +47,13 @@ class OverflowBound
 
   private:
     Graph graph_;
-    std::vector<double> whole_;                 ///< by node
-    std::vector<double> gain_;                  ///< by node: of the value; less where a sum is divided at its end
+    std::vector<double> whole_;  ///< by node
+    std::vector<double> gain_;   ///< by node: of the value; less where a sum is divided at its end
     std::vector<std::vector<double>> channel_;  ///< by node, by input channel; empty: as whole_
 };
 
-/// Whether a value is as large as none of an intact network is, or not finite: a cheap question that spares all
-/// other faults the look at their sums.
+/// Whether a value is as large as none of an intact network is, or not finite: a cheap question that spares
+/// all other faults the look at their sums.
 [[nodiscard]] inline bool is_huge(float value)
 {
     constexpr float kHuge = 1e15F;

@@ -77,28 +77,6 @@ class ReferenceEvaluator : public TileEvaluator
 
 }  // namespace
 
-double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images)
-{
-    double runs = 0;
-    for (std::size_t f = 0; f < images.size(); ++f)
-    {
-        if (images[f].empty()) continue;
-        ++runs;
-        // The whole tile, as `reference` takes it: libraries may choose the order of a sum by the batch's size.
-        const torch::Tensor logits = faulty_logits(executor, layer, group.changes[f], tile.images);
-        for (const std::int64_t image : images[f])
-        {
-            const auto i = static_cast<std::size_t>(image);
-            tally_change(group.tallies[f],
-                         judge(logits.data_ptr<float>() + image * logits.size(1), logits.size(1),
-                               tile.label[i], tile.top1[i]),
-                         tile.top1[i] == tile.label[i]);
-        }
-    }
-    return runs * static_cast<double>(tile.size()) * macs_of_image(executor.graph());
-}
-
 std::unique_ptr<TileEvaluator> make_reference_evaluator(const Network& network, const Executor& executor)
 {
     return std::make_unique<ReferenceEvaluator>(network, executor);

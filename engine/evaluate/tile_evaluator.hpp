@@ -121,8 +121,8 @@ inline void tally_change(Tally& tally, const Tally& judged, bool golden_correct)
 }
 
 /**
- * Tally the pairs of a group in which a sum may overflow: by plain forward passes of the whole network, as mode
- * `reference` does. They have been tallied as unchanged.
+ * Tally the pairs of a group in which a sum may overflow, as mode `reference` computes them: dense, with
+ * LibTorch's operations from the faulty layer on. They have been tallied as unchanged.
  *
  * \param images  by fault of the group: images within the tile; may be empty
  * \returns multiply-accumulate operations done

@@ -156,7 +156,7 @@ class NativeFollower : public TransientFollower
     ReplayNetwork replay_network_;
     mutable ReplayPool pool_;
     std::unique_ptr<TransientFollower> reference_;  ///< for what may overflow
-    std::vector<NodeId> all_;  ///< but the input
+    std::vector<NodeId> all_;                       ///< but the input
 };
 
 }  // namespace

@@ -183,6 +183,17 @@ void check_network(const Network& network, const std::string& where)
                 where, variance.name, c, value, norm->epsilon);
         }
     }
+    std::vector<bool> read(network.graph.nodes().size(), false);
+    read[index(network.graph.output())] = true;
+    for (const Node& node : network.graph.nodes())
+    {
+        for (const NodeId input : node.inputs)
+            read[index(input)] = true;
+    }
+    const auto unread = std::find(read.begin(), read.end(), false);
+    FS_CHECK(DataError, unread == read.end(),
+             "{}: no node reads '{}', which is not the output: nothing that happens there can matter", where,
+             network.graph.nodes()[static_cast<std::size_t>(unread - read.begin())].name);
     const Shape& logits = network.graph.node(network.graph.output()).shape;
     FS_CHECK(DataError, logits == Shape{network.num_classes}, "{}: the output has shape {} for {} classes",
              where, logits, network.num_classes);

@@ -1,5 +1,6 @@
 #include "engine/network/torchscript.hpp"
 
+#include <fmt/ranges.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/torch.h>

@@ -340,6 +340,8 @@ std::vector<Abstract> Interpreter::run_known(const Call& call)
     torch::jit::Stack stack;
     for (const Abstract& argument : call.arguments())
         stack.push_back(*to_ivalue(argument));
+    // Of an operation with any number of arguments, the number comes last.
+    if (node.schema().is_vararg()) stack.emplace_back(static_cast<std::int64_t>(stack.size()));
     try
     {
         torch::jit::Operation operation = node.getOperation();
@@ -477,6 +479,8 @@ std::vector<Abstract> Interpreter::run_node(const torch::jit::Node& node, Values
     }
     else if (!known)
     {
+        // A text for a message that nobody reads; what computes with it is refused, since it is None.
+        if (in(kind, {"aten::format", "aten::percentFormat"})) return {Known{}};
         call.refuse(
             "it computes with the batch size; only shapes like x.view(x.size(0), -1) can be imported");
     }

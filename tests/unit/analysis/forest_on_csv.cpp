@@ -7,6 +7,7 @@
 // of each row of TEST.csv.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdlib>
 #include <fstream>

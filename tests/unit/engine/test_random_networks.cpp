@@ -61,7 +61,8 @@ class RandomGraph
 
     NodeId add(Operation operation, const std::vector<NodeId>& inputs)
     {
-        const NodeId id = graph_.add("n" + std::to_string(graph_.nodes().size()), std::move(operation), inputs);
+        const NodeId id =
+            graph_.add("n" + std::to_string(graph_.nodes().size()), std::move(operation), inputs);
         values_.push_back(id);
         read_.insert(inputs.begin(), inputs.end());
         return id;
@@ -81,7 +82,8 @@ class RandomGraph
         for (const NodeId id : values_)
         {
             const Shape& s = graph_.node(id).shape;
-            if (s[1] == shape[1] && s[2] == shape[2] && (channels == 0 || s[0] == channels)) fits.push_back(id);
+            if (s[1] == shape[1] && s[2] == shape[2] && (channels == 0 || s[0] == channels))
+                fits.push_back(id);
         }
         return fits[static_cast<std::size_t>(below(static_cast<std::int64_t>(fits.size())))];
     }
@@ -92,8 +94,9 @@ class RandomGraph
         const std::int64_t kernel = std::min<std::int64_t>({1 + below(3), shape[1], shape[2]});
         const std::int64_t groups = shape[0] % 2 == 0 && below(3) == 0 ? 2 : 1;
         const std::int64_t stride = shape[1] > 4 && shape[2] > 4 ? 1 + below(4) / 3 : 1;
-        return add(Conv2dOp{shape[0], groups * (1 + below(6)), kernel, stride, below(kernel), groups, below(2) == 0},
-                   {from});
+        return add(
+            Conv2dOp{shape[0], groups * (1 + below(6)), kernel, stride, below(kernel), groups, below(2) == 0},
+            {from});
     }
 
     void grow()
@@ -102,17 +105,39 @@ class RandomGraph
         const Shape shape = graph_.node(from).shape;
         switch (below(11))
         {
-            case 0: add(BatchNormOp{shape[0]}, {from}); break;
-            case 1: add(Relu6Op{}, {from}); break;
-            case 2: add(ReluOp{}, {from}); break;
-            case 3: add(AddOp{}, {from, from}); break;
-            case 4: add(AddOp{}, {from, like(shape, shape[0])}); break;
-            case 5: add(ConcatOp{}, {from, from}); break;
-            case 6: add(ConcatOp{}, {like(shape, 0), from, like(shape, 0), from}); break;
-            case 7: add(PadOp{below(3), below(3), below(2), 0, 0, below(2)}, {from}); break;
-            case 8: add(SliceOp{0, below(shape[0]), shape[0], 1 + below(2)}, {from}); break;
-            case 9: add(MaxPool2dOp{2, 1, below(2)}, {from}); break;
-            default: add(ReluOp{}, {layer(from)}); break;
+            case 0:
+                add(BatchNormOp{shape[0]}, {from});
+                break;
+            case 1:
+                add(Relu6Op{}, {from});
+                break;
+            case 2:
+                add(ReluOp{}, {from});
+                break;
+            case 3:
+                add(AddOp{}, {from, from});
+                break;
+            case 4:
+                add(AddOp{}, {from, like(shape, shape[0])});
+                break;
+            case 5:
+                add(ConcatOp{}, {from, from});
+                break;
+            case 6:
+                add(ConcatOp{}, {like(shape, 0), from, like(shape, 0), from});
+                break;
+            case 7:
+                add(PadOp{below(3), below(3), below(2), 0, 0, below(2)}, {from});
+                break;
+            case 8:
+                add(SliceOp{0, below(shape[0]), shape[0], 1 + below(2)}, {from});
+                break;
+            case 9:
+                add(MaxPool2dOp{2, 1, below(2)}, {from});
+                break;
+            default:
+                add(ReluOp{}, {layer(from)});
+                break;
         }
     }
 
@@ -181,8 +206,8 @@ TEST(RandomNetworks, BackendsAgreeOnWeightFaults)
                 {
                     comparison.add(got[f].tally, want[f].tally,
                                    fmt::format("seed {}, backend {}, layer {}, weight {} = {}", seed,
-                                               backend == Backend::automatic ? "auto" : "libtorch", layer.name,
-                                               changes[f].parameter, changes[f].value));
+                                               backend == Backend::automatic ? "auto" : "libtorch",
+                                               layer.name, changes[f].parameter, changes[f].value));
                 }
             }
         }
@@ -204,9 +229,10 @@ TEST(RandomNetworks, BackendsAgreeOnTransientFaults)
         plan_options.plan.limit = 120;
         plan_options.images_per_fault = 3;
         const std::vector<Geometry> geometries{Geometry::single, Geometry::row, Geometry::block};
-        plan_options.rules = seed % 2 == 0 ? TransientRules{InstructionRules{}}
-                                           : TransientRules{FeatureMapRules{geometries, {0.5, 0.5, 0.5},
-                                                                            UniformError{30}, Combine::add}};
+        plan_options.rules = seed % 2 == 0
+                                 ? TransientRules{InstructionRules{}}
+                                 : TransientRules{FeatureMapRules{
+                                       geometries, {0.5, 0.5, 0.5}, UniformError{30}, Combine::add}};
         const TransientPlan plan(network, plan_options);
         TransientEvaluator reference(network, images, evaluation_options(EvaluationMode::reference));
         for (const Backend backend : {Backend::automatic, Backend::libtorch})

@@ -95,6 +95,41 @@ TEST_F(TorchScriptFile, DisagreesWithAnotherGraph)
     EXPECT_FALSE(script.compare(other, images).holds());
 }
 
+// Operations with any number of arguments are told how many there are.
+TEST_F(TorchScriptFile, MayFormatMessages)
+{
+    torch::jit::Module module("Talking");
+    module.register_parameter("weight", torch::ones({2, 4}), false);
+    module.define(R"(
+def forward(self, x):
+    print("batch {} of {} and {}".format(x.size(0), x.size(2), x.dim()))
+    assert x.size(1) == 1, "%d channels of %d" % (x.size(1), x.size(3))
+    text = "{}{}{}".format(x.dim(), "-", x.size(2))
+    if text != "4-2":
+        x = x * 0
+    return torch.linear(x.flatten(1), self.weight)
+)");
+    module.save(file_.string());
+    const ImportedNetwork result = imported();
+    EXPECT_EQ(result.network.graph.nodes().size(), 3U);
+    EXPECT_TRUE(TorchScript(file_).compare_on_noise(result.network, 8, 1).holds());
+}
+
+// A text that holds the batch size is for messages only: what depends on it is refused, not guessed.
+TEST_F(TorchScriptFile, DoesNotComputeWithTheTextOfTheBatchSize)
+{
+    torch::jit::Module module("Guess");
+    module.register_parameter("weight", torch::ones({2, 4}), false);
+    module.define(R"(
+def forward(self, x):
+    if "{}".format(x.size(0)) == "1":
+        x = x * 0
+    return torch.linear(x.flatten(1), self.weight)
+)");
+    module.save(file_.string());
+    EXPECT_THROW(static_cast<void>(imported()), DataError);
+}
+
 TEST_F(TorchScriptFile, IsRefusedForOtherImagesOrClasses)
 {
     const TorchScript script(file_);
