@@ -29,7 +29,7 @@ class Bytes
 {
   public:
     Bytes(const std::filesystem::path& file, int flags)
-        : name_(file.string()), descriptor_(::open(file.c_str(), flags | O_CLOEXEC))
+        : name_(file.string()), descriptor_(::open(file.c_str(), flags | O_CLOEXEC | O_NONBLOCK))
     {
         FS_CHECK(FileError, descriptor_ >= 0, "cannot read '{}': {}", name_, std::strerror(errno));
         struct stat status = {};

@@ -149,12 +149,13 @@ struct ParameterSpec
 class Graph
 {
   public:
-    /// A graph whose node 0 is the image batch, called "input".
+    /// A graph whose node 0 is the image batch, called "input". \throws DataError if its shape cannot be
     explicit Graph(Shape input_shape);
 
     /**
      * Add a node and return its id; it becomes the output.
-     * \throws DataError if the name is taken, an input does not exist, or shapes do not fit; names the node.
+     * \throws DataError if the name is taken, an input does not exist, shapes do not fit, or the output has
+     * more than 2^28 values for one image or a parameter more than 2^32; names the node.
      */
     NodeId add(std::string name, Operation operation, std::vector<NodeId> inputs);
 
@@ -194,7 +195,7 @@ class Graph
 /// The graph as JSON, an array of nodes; see hdf5_schema/SCHEMA.md.
 [[nodiscard]] std::string to_json(const Graph& graph);
 
-/// Graph from its JSON. \throws DataError naming the node and what is wrong with it.
+/// Graph from its JSON, whoever wrote it. \throws DataError naming the node and what is wrong with it.
 [[nodiscard]] Graph graph_from_json(const std::string& json);
 
 }  // namespace flipstorm

@@ -1,10 +1,13 @@
 // Files notice what happens to them, and reading them survives what has happened.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include "engine/base/durable_file.hpp"
@@ -39,6 +42,12 @@ class Seal : public InFolder
     [[nodiscard]] std::string problem() const
     {
         return message_of([this] { static_cast<void>(read_model(file_)); });
+    }
+
+    [[nodiscard]] std::ptrdiff_t files() const
+    {
+        const std::filesystem::directory_iterator all(folder_);
+        return std::distance(begin(all), end(all));
     }
 
     /// The model as a version without seals wrote it.
@@ -156,7 +165,7 @@ TEST_F(Seal, IsGivenToWhatWasChangedOnPurpose)
     seal_anew(file_);
     EXPECT_EQ(check_seal(file_), SealState::sealed);
     EXPECT_EQ(read_model(file_).parameters[1].values.front(), 0.25F);
-    EXPECT_FALSE(std::filesystem::exists(temporary_name(file_)));
+    EXPECT_EQ(files(), 1) << "a temporary file is left";
 }
 
 TEST_F(Seal, IsGivenToOldFilesWithRoomForIt)
@@ -182,9 +191,16 @@ TEST_F(Seal, IsNotGivenToWhatCannotBe)
     EXPECT_THROW(seal_anew(file_, [](const auto&) { throw DataError("no network"); }), FileError);
     write_model(file_, sample_model());
     EXPECT_THROW(seal_anew(file_, [](const auto&) { throw DataError("no network"); }), DataError);
-    EXPECT_FALSE(std::filesystem::exists(temporary_name(file_)));
+    EXPECT_EQ(files(), 1) << "a temporary file is left";
     overwrite("a text");
     EXPECT_NE(message_of([this] { seal_anew(file_); }).find("no HDF5 file?"), std::string::npos);
+}
+
+TEST_F(Seal, IsNotSoughtInAPipe)
+{
+    std::filesystem::remove(file_);
+    ASSERT_EQ(::mkfifo(file_.c_str(), 0600), 0);
+    EXPECT_NE(problem().find("no regular file"), std::string::npos) << problem();
 }
 
 TEST_F(Seal, ATrialThatDiesNamesTheFile)
