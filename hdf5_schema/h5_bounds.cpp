@@ -35,7 +35,7 @@ void check_chunks(hid_t dataset, hid_t space, const std::vector<hsize_t>& dims,
 {
 #if H5_VERSION_GE(1, 10, 5)
     // Looking up a chunk takes time in proportion to their number.
-    constexpr std::uint64_t kMostLookups = 10000;
+    constexpr std::uint64_t kMostLookups = 2000;
     std::vector<hsize_t> counts;
     for (std::size_t d = 0; d < dims.size(); ++d)
         counts.push_back((dims[d] - 1) / chunk[d] + 1);

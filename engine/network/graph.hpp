@@ -149,13 +149,13 @@ struct ParameterSpec
 class Graph
 {
   public:
-    /// A graph whose node 0 is the image batch, called "input". \throws DataError if its shape cannot be
+    /// A graph whose node 0 is the image batch, called "input". \throws DataError
     explicit Graph(Shape input_shape);
 
     /**
      * Add a node and return its id; it becomes the output.
-     * \throws DataError if the name is taken, an input does not exist, shapes do not fit, or the output has
-     * more than 2^28 values for one image or a parameter more than 2^32; names the node.
+     * \throws DataError, naming the node: the name is taken, no such input, shapes do not fit or are too
+     * large
      */
     NodeId add(std::string name, Operation operation, std::vector<NodeId> inputs);
 
