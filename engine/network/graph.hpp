@@ -149,13 +149,12 @@ struct ParameterSpec
 class Graph
 {
   public:
-    /// A graph whose node 0 is the image batch, called "input". \throws DataError
+    /// A graph whose node 0 is the image batch, called "input".
     explicit Graph(Shape input_shape);
 
     /**
      * Add a node and return its id; it becomes the output.
-     * \throws DataError, naming the node: the name is taken, no such input, shapes do not fit or are too
-     * large
+     * \throws DataError, naming the node: its name is taken, no such input, shapes unfit or too large
      */
     NodeId add(std::string name, Operation operation, std::vector<NodeId> inputs);
 
