@@ -5,9 +5,11 @@
 
 #include <algorithm>
 
+#include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/file_summary.hpp"
+#include "hdf5_schema/h5.hpp"
 #include "hdf5_schema/seal.hpp"
 #include "tests/mpi/world.hpp"
 
@@ -108,6 +110,28 @@ TEST_F(CampaignFile, HoldsTheRowsOfAllRanks)
         EXPECT_EQ(got.outcomes.evaluated, all_outcomes.evaluated);
         EXPECT_EQ(got.outcomes.drop, all_outcomes.drop);
     }
+}
+
+TEST_F(CampaignFile, OfAnOlderVersionIsTriedInAChildProcessUnderMpi)
+{
+    const fs::path file = folder_ / "campaign.h5";
+    FaultTable faults;
+    OutcomeTable outcomes;
+    fill(0, world().is_root() ? 2 : 0, faults, outcomes);
+    write_campaign(file, header(2), faults, outcomes, world().is_root() ? 0 : 2, 2, world().handle());
+    if (world().is_root())
+    {
+        {
+            const H5Handle opened(H5Fopen(file.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+            const H5Handle version(H5Aopen(opened.get(), "version", H5P_DEFAULT), H5Aclose);
+            const std::int32_t older[2] = {1, 2};
+            ASSERT_GE(H5Awrite(version.get(), H5T_NATIVE_INT32, older), 0);
+        }
+        write_file_durably(file, read_file(file).substr(kSealBytes));
+        EXPECT_EQ(read_campaign(file).faults.size(), 2U);
+    }
+    // MPI still works in the parent.
+    EXPECT_EQ(world().all_gather("x").size(), static_cast<std::size_t>(world().size()));
 }
 
 TEST_F(CampaignFile, AllRanksThrowWhereItCannotBeWritten)
