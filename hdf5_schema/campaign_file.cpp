@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <initializer_list>
 #include <string_view>
 
 #include "engine/base/error.hpp"
@@ -137,29 +136,6 @@ CampaignHeader read_campaign_header(const H5Reader& in)
     return header;
 }
 
-void check_campaign_header(const H5Reader& in, const CampaignHeader& header)
-{
-    const LayerTable& layers = header.layers;
-    const StrataTable& strata = header.strata;
-    const auto alike = [&](const char* group, std::initializer_list<std::size_t> sizes) {
-        for (const std::size_t size : sizes)
-        {
-            in.expect(size == *sizes.begin(), fmt::format("the columns of '{}' differ in length", group));
-        }
-    };
-    alike("/layers", {layers.name.size(), layers.weights.size(), layers.out_channels.size(),
-                      layers.in_channels.size(), layers.word_bits.size(), layers.injected.size()});
-    alike("/strata", {strata.layer.size(), strata.bit.size(), strata.population.size(), strata.planned.size(),
-                      strata.evaluated.size()});
-    alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(),
-                      header.golden.top1.size(), header.golden.margin.size()});
-    for_each_screen_column(header.screen.trials, [&](const char* path, const auto& column) {
-        in.expect(column.size() == header.screen.trials.size(),
-                  fmt::format("'{}' has {} rows, '/screen/layer' {}", path, column.size(),
-                              header.screen.trials.size()));
-    });
-}
-
 namespace
 {
 
@@ -174,26 +150,13 @@ void fill_masks(FaultTable& faults)
 
 void check(const H5Reader& in, const CampaignRecord& campaign)
 {
-    const CampaignHeader& header = campaign.header;
-    const LayerTable& layers = header.layers;
-    const StrataTable& strata = header.strata;
-    check_campaign_header(in, header);
+    check_campaign_header(in, campaign.header);
     const std::size_t rows = campaign.faults.size();
     for_each_column(campaign.faults, campaign.outcomes, [&](const char* path, const auto& column) {
         in.expect(column.size() == rows,
                   fmt::format("'{}' has {} rows, '/faults/stratum' {}", path, column.size(), rows));
     });
-    for (std::size_t i = 0; i < rows; ++i)
-    {
-        const std::int32_t layer = campaign.faults.layer[i];
-        const std::int32_t stratum = campaign.faults.stratum[i];
-        in.expect(stratum >= 0 && static_cast<std::size_t>(stratum) < strata.size() && layer >= 0 &&
-                      static_cast<std::size_t>(layer) < layers.size() &&
-                      campaign.faults.parameter[i] < layers.weights[static_cast<std::size_t>(layer)] &&
-                      campaign.faults.bit[i] < layers.word_bits[static_cast<std::size_t>(layer)],
-                  fmt::format("fault {} (stratum {}, layer {}, parameter {}, bit {}) is outside the network",
-                              i, stratum, layer, campaign.faults.parameter[i], campaign.faults.bit[i]));
-    }
+    check_weight_faults(in, campaign);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 #include "hdf5_schema/h5_reader.hpp"
@@ -103,6 +105,47 @@ auto column_reader(const H5Reader& in, std::vector<Row>& rows)
     };
 }
 
+/// \throws FileError unless a figure is a number within its interval, or NaN where it was not measured.
+void check_measured(const H5Reader& in, const std::string& what, const MeasuredShare& measured)
+{
+    constexpr double kRounding = 1e-9;
+    const bool none = std::isnan(measured.value);
+    in.expect(
+        none ||
+            (std::isfinite(measured.value) && std::abs(measured.value) <= 1 + kRounding &&
+             !(measured.low > measured.value + kRounding) && !(measured.high < measured.value - kRounding)),
+        fmt::format("{} is {} [{}, {}], which cannot be", what, measured.value, measured.low, measured.high));
+}
+
+/// \throws FileError unless the values of the tables can be.
+void check_values(const H5Reader& in, const ComparisonRecord& comparison)
+{
+    for (const VariantResult& row : comparison.variants)
+    {
+        const std::string of = fmt::format("of the variant '{}'", row.name);
+        for (const double share :
+             {row.test_accuracy, row.clean_accuracy, row.noisy_accuracy, row.tolerance, row.residual})
+        {
+            in.expect(
+                std::isnan(share) || (share >= 0 && share <= 1),
+                fmt::format("an accuracy, tolerance or residual {} is {}; 0 … 1 is possible", of, share));
+        }
+        check_measured(in, "the regret " + of, row.regret);
+        check_measured(in, "the share of critical SDCs " + of, row.critical_sdc);
+        check_measured(in, "the share of critical bits " + of, row.critical_bits);
+    }
+    for (const FaultModelResult& row : comparison.fault_models)
+    {
+        check_measured(in, fmt::format("the regret under '{}'", row.fault_model), row.regret);
+        check_measured(in, fmt::format("the share of critical SDCs under '{}'", row.fault_model),
+                       row.critical_sdc);
+    }
+    const std::vector<double>& edges = comparison.weights.edges;
+    in.expect(std::all_of(edges.begin(), edges.end(), [](double edge) { return std::isfinite(edge); }) &&
+                  std::is_sorted(edges.begin(), edges.end()),
+              "'/weights/edges' do not rise, or are not finite");
+}
+
 }  // namespace
 
 void write_comparison(const std::filesystem::path& file, const ComparisonRecord& comparison)
@@ -143,7 +186,8 @@ ComparisonRecord read_comparison(const std::filesystem::path& file)
     }
     comparison.weights.edges = in.dataset<double>("/weights/edges");
     const std::vector<hsize_t> dims = in.dims("/weights/counts");
-    in.expect(dims.size() == 2 && dims[0] == variants && comparison.weights.edges.size() == dims[1] + 1,
+    in.expect(dims[0] == variants && !comparison.weights.edges.empty() &&
+                  comparison.weights.edges.size() - 1 == dims[1],
               "'/weights/counts' is not [variants, bins] with one edge more than bins");
     const auto counts = in.dataset<std::uint64_t>("/weights/counts");
     for (std::size_t v = 0; v < variants; ++v)
@@ -151,6 +195,7 @@ ComparisonRecord read_comparison(const std::filesystem::path& file)
         const auto first = counts.begin() + static_cast<std::ptrdiff_t>(v * dims[1]);
         comparison.weights.counts.emplace_back(first, first + static_cast<std::ptrdiff_t>(dims[1]));
     }
+    check_values(in, comparison);
     return comparison;
 }
 

@@ -80,7 +80,8 @@ const FileSpec& comparison_spec()
         "flipstorm/comparison",
         "comparison.h5",
         1,
-        0,
+        1,
+        1,
         {
             {"/", "device", T::text, "", "where inference was timed"},
             {"/", "threads", T::int32, "", "threads of LibTorch while it was timed"},

@@ -4,9 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <exception>
 #include <set>
+#include <utility>
 
 #include "engine/base/error.hpp"
+#include "engine/base/printable_text.hpp"
+#include "hdf5_schema/h5_bounds.hpp"
 #include "hdf5_schema/h5_reader.hpp"
 
 namespace flipstorm
@@ -40,20 +44,12 @@ std::string type_text(hid_t type)
     }
 }
 
-std::vector<hsize_t> space_dims(hid_t space)
-{
-    std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space))));
-    if (!dims.empty()) H5Sget_simple_extent_dims(space, dims.data(), nullptr);
-    return dims;
-}
-
 /// Value of an attribute with few elements, for people.
-std::string value_text(hid_t attribute, hid_t type, const std::vector<hsize_t>& dims)
+std::string value_text(hid_t attribute, hid_t type, const std::vector<hsize_t>& dims,
+                       std::uint64_t file_bytes)
 {
     constexpr hsize_t kLongest = 32;
-    hsize_t count = 1;
-    for (const hsize_t size : dims)
-        count *= size;
+    const std::size_t count = h5_attribute_values(attribute, file_bytes, "cannot list the file");
     if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && count == 1)
     {
         std::string text(H5Tget_size(type), '\0');
@@ -75,82 +71,134 @@ bool is_convention(const std::string& name)
     return names.count(name) > 0;
 }
 
-void collect_attributes(hid_t object, const std::string& path, std::vector<Item>& items)
+/// What is collected on the way through a file; no exception may pass through HDF5.
+struct Collection
+{
+    std::uint64_t file_bytes = 0;
+    std::vector<Item> items;
+    std::exception_ptr failure;
+};
+
+/// Do something within HDF5's own loop. \return what HDF5 is to be told: 0 to go on, −1 to give up
+template<class Work>
+herr_t within_hdf5(Collection& collection, Work&& work)
+{
+    try
+    {
+        work();
+        return 0;
+    }
+    catch (...)
+    {
+        if (!collection.failure) collection.failure = std::current_exception();
+        return -1;
+    }
+}
+
+void collect_attributes(hid_t object, const std::string& path, Collection& collection)
 {
     struct Visit
     {
         std::string path;
-        std::vector<Item>* items;
-    } visit{path, &items};
+        Collection* collection;
+    } visit{path, &collection};
     const auto each = [](hid_t owner, const char* name, const H5A_info_t* /*info*/, void* data) -> herr_t {
         auto& state = *static_cast<Visit*>(data);
         if (is_convention(name)) return 0;
-        const H5Handle attribute(H5Aopen(owner, name, H5P_DEFAULT), H5Aclose);
-        const H5Handle type(H5Aget_type(attribute.get()), H5Tclose);
-        const H5Handle space(H5Aget_space(attribute.get()), H5Sclose);
-        const std::vector<hsize_t> dims = space_dims(space.get());
-        state.items->push_back(
-            {state.path, name, type_text(type.get()), dims, value_text(attribute.get(), type.get(), dims)});
-        return 0;
+        return within_hdf5(*state.collection, [&] {
+            const H5Handle attribute(h5_check(H5Aopen(owner, name, H5P_DEFAULT), state.path), H5Aclose);
+            const H5Handle type(h5_check(H5Aget_type(attribute.get()), state.path), H5Tclose);
+            const H5Handle space(h5_check(H5Aget_space(attribute.get()), state.path), H5Sclose);
+            const std::vector<hsize_t> dims = h5_dims(space.get(), state.path);
+            state.collection->items.push_back(
+                {state.path, name, type_text(type.get()), dims,
+                 value_text(attribute.get(), type.get(), dims, state.collection->file_bytes)});
+        });
     };
     h5_check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, each, &visit), path);
 }
 
-std::vector<Item> collect(const H5Handle& file)
+std::vector<Item> collect(const H5Handle& file, const std::filesystem::path& name)
 {
-    std::vector<Item> items;
-    const auto each = [](hid_t root, const char* name, const H5O_info_t* info, void* data) -> herr_t {
-        auto& list = *static_cast<std::vector<Item>*>(data);
-        const std::string path = std::string(name) == "." ? "/" : "/" + std::string(name);
-        const H5Handle object(H5Oopen(root, name, H5P_DEFAULT), H5Oclose);
-        if (info->type == H5O_TYPE_DATASET)
-        {
-            const H5Handle type(H5Dget_type(object.get()), H5Tclose);
-            const H5Handle space(H5Dget_space(object.get()), H5Sclose);
-            list.push_back({path, "", type_text(type.get()), space_dims(space.get()), ""});
-        }
-        collect_attributes(object.get(), path, list);
-        return 0;
+    Collection collection;
+    collection.file_bytes = std::filesystem::file_size(name);
+    const auto each = [](hid_t root, const char* object_name, const H5O_info_t* info, void* data) -> herr_t {
+        auto& state = *static_cast<Collection*>(data);
+        return within_hdf5(state, [&] {
+            const std::string path = std::string(object_name) == "." ? "/" : "/" + std::string(object_name);
+            const H5Handle object(h5_check(H5Oopen(root, object_name, H5P_DEFAULT), path), H5Oclose);
+            if (info->type == H5O_TYPE_DATASET)
+            {
+                const H5Handle type(h5_check(H5Dget_type(object.get()), path), H5Tclose);
+                const H5Handle space(h5_check(H5Dget_space(object.get()), path), H5Sclose);
+                state.items.push_back({path, "", type_text(type.get()), h5_dims(space.get(), path), ""});
+            }
+            collect_attributes(object.get(), path, state);
+        });
     };
-    h5_check(H5Ovisit2(file.get(), H5_INDEX_NAME, H5_ITER_INC, each, &items, H5O_INFO_BASIC),
-             "cannot list the file");
-    return items;
+    const std::string where = fmt::format("cannot list '{}'", name.string());
+    const herr_t end = H5Ovisit2(file.get(), H5_INDEX_NAME, H5_ITER_INC, each, &collection, H5O_INFO_BASIC);
+    if (collection.failure)
+    {
+        try
+        {
+            std::rethrow_exception(collection.failure);
+        }
+        catch (const std::exception& error)
+        {
+            throw FileError("{}: {}", where, error.what());
+        }
+    }
+    h5_check(end, where);
+    return std::move(collection.items);
+}
+
+/// A text attribute of the root. \throws FileError if there is none
+std::string root_text(const std::filesystem::path& file, const std::string& name)
+{
+    const H5Handle handle = h5_open_to_read(file);
+    const std::vector<Item> items = collect(handle, file);
+    const auto found = std::find_if(items.begin(), items.end(), [&name](const Item& item) {
+        return item.object == "/" && item.attribute == name;
+    });
+    FS_CHECK(FileError, found != items.end(), "'{}' has no '{}': not a flipstorm file", file.string(), name);
+    return found->value;
 }
 
 }  // namespace
 
 std::string stage_digest_of(const std::filesystem::path& file)
 {
-    const H5Handle handle = h5_open_to_read(file);
-    const std::vector<Item> items = collect(handle);
-    const auto found = std::find_if(items.begin(), items.end(), [](const Item& item) {
-        return item.object == "/" && item.attribute == "stage_sha256";
-    });
-    FS_CHECK(FileError, found != items.end(), "'{}' has no 'stage_sha256': not a flipstorm file",
-             file.string());
-    return found->value;
+    return root_text(file, "stage_sha256");
+}
+
+std::string filetype_of(const std::filesystem::path& file)
+{
+    return root_text(file, "filetype");
 }
 
 std::string summarise_file(const std::filesystem::path& file)
 {
     const H5Handle handle = h5_open_to_read(file);
     std::string text;
-    for (const Item& item : collect(handle))
+    for (const Item& item : collect(handle, file))
     {
+        const std::string object = printable(item.object);
+        const std::string attribute = printable(item.attribute);
         if (item.attribute.empty())
         {
-            text += fmt::format("{}  {} [{}]\n", item.object, item.type, fmt::join(item.dims, ", "));
+            text += fmt::format("{}  {} [{}]\n", object, item.type, fmt::join(item.dims, ", "));
         }
         else if (item.attribute == "job")
         {
-            text += fmt::format("{}@job  ({} characters of TOML)\n", item.object, item.value.size());
+            text += fmt::format("{}@job  ({} characters of TOML)\n", object, item.value.size());
         }
         else
         {
-            text += fmt::format("{}@{} = {}\n", item.object, item.attribute,
+            text += fmt::format("{}@{} = {}\n", object, attribute,
                                 item.value.empty() && !item.dims.empty()
                                     ? fmt::format("{} [{}]", item.type, fmt::join(item.dims, ", "))
-                                    : item.value);
+                                    : printable(item.value));
         }
     }
     return text;
@@ -159,7 +207,7 @@ std::string summarise_file(const std::filesystem::path& file)
 std::string check_against_schema(const std::filesystem::path& file)
 {
     const H5Handle handle = h5_open_to_read(file);
-    const std::vector<Item> items = collect(handle);
+    const std::vector<Item> items = collect(handle, file);
     std::string filetype;
     for (const Item& item : items)
     {
@@ -173,11 +221,7 @@ std::string check_against_schema(const std::filesystem::path& file)
     const auto is_expected = [&target](const std::vector<std::string>& targets) {
         return targets.empty() || std::find(targets.begin(), targets.end(), target) != targets.end();
     };
-    const FileSpec* spec = nullptr;
-    for (const FileSpec* candidate : all_specs())
-    {
-        if (candidate->filetype == filetype) spec = candidate;
-    }
+    const FileSpec* spec = find_spec(filetype);
     if (spec == nullptr) return fmt::format("unknown filetype '{}'\n", filetype);
     std::string problems;
     std::set<std::string> seen;

@@ -10,8 +10,11 @@ namespace flipstorm
 /// Root attribute `stage_sha256` of a flipstorm file. \throws FileError if it cannot be read or has none.
 std::string stage_digest_of(const std::filesystem::path& file);
 
-/// What is in an HDF5 file: attributes and datasets with type, shape and units, a line each. \throws
-/// FileError
+/// Root attribute `filetype` of a flipstorm file. \throws FileError as stage_digest_of.
+std::string filetype_of(const std::filesystem::path& file);
+
+/// What is in an HDF5 file, fit to be printed: attributes and datasets with type, shape and units, a line
+/// each. \throws FileError
 std::string summarise_file(const std::filesystem::path& file);
 
 /**

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "hdf5_schema/forest_values.hpp"
 #include "hdf5_schema/h5_reader.hpp"
 #include "hdf5_schema/h5_writer.hpp"
 
@@ -78,22 +80,22 @@ void read_trees(const H5Reader& in, std::vector<ToleranceRecord>& tolerances)
     in.expect(threshold.size() == nodes && left.size() == nodes && right.size() == nodes &&
                   probability.size() == nodes,
               "the node columns of '/forests' differ in length");
-    in.expect(offset.size() == tolerances.size() + 1 && offset.back() == first_node.size(),
-              "'/forests/offset' does not fit '/tolerances' and '/forests/first_node'");
+    const auto rises_to = [](const std::vector<std::uint64_t>& values, std::uint64_t last) {
+        return std::is_sorted(values.begin(), values.end()) && (values.empty() || values.back() <= last);
+    };
+    in.expect(offset.size() == tolerances.size() + 1 && offset.front() == 0 &&
+                  offset.back() == first_node.size() && rises_to(offset, first_node.size()),
+              "'/forests/offset' does not rise from 0 to the rows of '/forests/first_node', one step for "
+              "each tolerance");
+    in.expect(rises_to(first_node, nodes), "'/forests/first_node' does not rise up to the number of nodes");
     for (std::size_t t = 0; t < tolerances.size(); ++t)
     {
-        in.expect(offset[t] <= offset[t + 1], "'/forests/offset' falls");
         if (offset[t] == offset[t + 1]) continue;
         TreesRecord& trees = tolerances[t].trees;
         const std::uint64_t first = first_node[offset[t]];
         const std::uint64_t last = first_node[offset[t + 1] - 1];
         for (std::uint64_t i = offset[t]; i < offset[t + 1]; ++i)
-        {
-            in.expect(first_node[i] >= first && first_node[i] <= last && last <= nodes &&
-                          (i == offset[t] || first_node[i] >= first_node[i - 1]),
-                      "'/forests/first_node' does not fit the node columns");
             trees.first_node.push_back(first_node[i] - first);
-        }
         const auto cut = [&](const auto& values) {
             return std::decay_t<decltype(values)>(values.begin() + static_cast<std::ptrdiff_t>(first),
                                                   values.begin() + static_cast<std::ptrdiff_t>(last));
@@ -167,22 +169,14 @@ void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
     out.publish();
 }
 
-ForestRecord read_forest(const std::filesystem::path& file)
+namespace
 {
-    const H5Reader in(file, forest_spec());
-    ForestRecord forest;
-    forest.provenance = in.provenance();
-    forest.campaign_sha256 = in.text_attribute("/", "campaign_sha256");
-    forest.kind = in.text_attribute("/", "kind");
-    forest.sampling = in.text_attribute("/", "sampling");
-    forest.trees = in.attribute<std::int32_t>("/", "trees");
-    forest.folds = in.attribute<std::int32_t>("/", "folds");
-    forest.test_share = in.attribute<double>("/", "test_share");
-    forest.tolerance = in.attribute<double>("/", "tolerance");
-    forest.features = in.texts("/features");
+
+/// The rows of all tables that have one for each tolerance.
+std::vector<ToleranceRecord> read_tolerances(const H5Reader& in, std::size_t folds, std::size_t features)
+{
     const auto tolerances = in.dataset<double>("/tolerances");
     const std::size_t count = tolerances.size();
-    const auto folds = static_cast<std::size_t>(forest.folds);
     const auto read = [&](const std::string& path, std::size_t columns) {
         auto values = in.dataset<double>(path);
         in.expect(values.size() == count * columns,
@@ -197,7 +191,7 @@ ForestRecord read_forest(const std::filesystem::path& file)
     const auto folds_auc = read("/scores/auc_folds", folds);
     const auto grouped_auc = read("/scores/auc_grouped_folds", folds);
     const auto test_auc = read("/scores/auc_test", 1);
-    const auto importance = read("/importance", forest.features.size());
+    const auto importance = read("/importance", features);
     const auto aa = read("/confusion/acceptable_acceptable", 1);
     const auto ac = read("/confusion/acceptable_critical", 1);
     const auto ca = read("/confusion/critical_acceptable", 1);
@@ -210,8 +204,10 @@ ForestRecord read_forest(const std::filesystem::path& file)
         }
         return kept;
     };
+    std::vector<ToleranceRecord> records;
     for (std::size_t t = 0; t < count; ++t)
     {
+        in.expect(trained[t] <= 1, fmt::format("'/samples/trained' has {}; 0 or 1 are possible", trained[t]));
         ToleranceRecord row;
         row.tolerance = tolerances[t];
         row.trained = trained[t] != 0;
@@ -221,21 +217,55 @@ ForestRecord read_forest(const std::filesystem::path& file)
         row.auc_grouped_folds = present(grouped_auc, t, folds);
         row.auc_test = test_auc[t];
         row.confusion = {aa[t], ac[t], ca[t], cc[t]};
-        row.importance = present(importance, t, forest.features.size());
-        forest.tolerances.push_back(std::move(row));
+        row.importance = present(importance, t, features);
+        records.push_back(std::move(row));
     }
-    read_trees(in, forest.tolerances);
-    forest.roc.false_positive_rate = in.dataset<double>("/roc/false_positive_rate");
-    forest.roc.true_positive_rate = in.dataset<double>("/roc/true_positive_rate");
-    forest.roc.threshold = in.dataset<double>("/roc/threshold");
+    return records;
+}
+
+std::vector<LayerCriticality> read_criticality(const H5Reader& in, double tolerance)
+{
+    constexpr hsize_t kMostBits = 64;
+    std::vector<LayerCriticality> layers;
     for (const std::string& name : in.names("/criticality"))
     {
         const std::string path = "/criticality/" + name;
         const std::vector<hsize_t> dims = in.dims(path);
-        in.expect(dims.size() == 2, fmt::format("'{}' is not [weights, bits]", path));
-        forest.criticality.push_back(
-            {name, dims[0], static_cast<std::int32_t>(dims[1]), in.dataset<std::uint8_t>(path)});
+        in.expect(dims[1] >= 1 && dims[1] <= kMostBits,
+                  fmt::format("'{}' is of words of {} bits; 1 to {} are possible", path, dims[1], kMostBits));
+        const auto of_layer = in.attribute<double>(path, "tolerance");
+        in.expect(of_layer == tolerance,
+                  fmt::format("'{}' is for a tolerance of {}, the file for {}", path, of_layer, tolerance));
+        layers.push_back({name, dims[0], static_cast<std::int32_t>(dims[1]), in.dataset<std::uint8_t>(path)});
     }
+    return layers;
+}
+
+}  // namespace
+
+ForestRecord read_forest(const std::filesystem::path& file)
+{
+    constexpr std::int32_t kMostFolds = 1000;
+    const H5Reader in(file, forest_spec());
+    ForestRecord forest;
+    forest.provenance = in.provenance();
+    forest.campaign_sha256 = in.text_attribute("/", "campaign_sha256");
+    forest.kind = in.text_attribute("/", "kind");
+    forest.sampling = in.text_attribute("/", "sampling");
+    forest.trees = in.attribute<std::int32_t>("/", "trees");
+    forest.folds = in.attribute<std::int32_t>("/", "folds");
+    in.expect(forest.folds >= 0 && forest.folds <= kMostFolds,
+              fmt::format("'folds' is {}; 0 to {} are possible", forest.folds, kMostFolds));
+    forest.test_share = in.attribute<double>("/", "test_share");
+    forest.tolerance = in.attribute<double>("/", "tolerance");
+    forest.features = in.texts("/features");
+    forest.tolerances = read_tolerances(in, static_cast<std::size_t>(forest.folds), forest.features.size());
+    read_trees(in, forest.tolerances);
+    forest.roc.false_positive_rate = in.dataset<double>("/roc/false_positive_rate");
+    forest.roc.true_positive_rate = in.dataset<double>("/roc/true_positive_rate");
+    forest.roc.threshold = in.dataset<double>("/roc/threshold");
+    forest.criticality = read_criticality(in, forest.tolerance);
+    check_forest_values(in, forest);
     return forest;
 }
 

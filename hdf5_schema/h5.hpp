@@ -90,7 +90,7 @@ struct H5Element<double>
 [[nodiscard]] std::string hdf5_version();
 
 /// To be called before any other use of HDF5, any number of times: errors are reported by exceptions here,
-/// not printed by HDF5, and HDF5 does not clean up after us at exit.
+/// not printed by HDF5, HDF5 does not clean up after us at exit, and links to other files are not followed.
 void h5_prepare();
 
 }  // namespace flipstorm

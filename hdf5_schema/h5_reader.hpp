@@ -13,7 +13,15 @@
 namespace flipstorm
 {
 
-/// Open any HDF5 file. \throws FileError, naming the file and why it cannot be read
+/**
+ * Open any HDF5 file to read it.
+ *
+ * Its seal is checked first. A file without room for one is tried in a child process (trial_read.hpp) and, if
+ * it is of flipstorm, noted in the log, once.
+ *
+ * \throws FileError, naming the file and why it cannot be read: also if its bytes are not those of its seal,
+ * or it has no room for a seal, but a version that has one
+ */
 H5Handle h5_open_to_read(const std::filesystem::path& file);
 
 /// A file being read by one process. All members throw FileError, naming the file and the object.
@@ -24,6 +32,9 @@ class H5Reader
     H5Reader(std::filesystem::path file, const FileSpec& spec);
 
     [[nodiscard]] Provenance provenance() const;
+
+    /// The file, for messages.
+    [[nodiscard]] std::string file_name() const { return file_name_.string(); }
 
     /// Minor version of the file: what later ones added is not in it.
     [[nodiscard]] std::int32_t minor_version() const { return minor_version_; }
@@ -73,7 +84,9 @@ class H5Reader
     void read_dataset(const std::string& path, ElementType type, void* out) const;
 
     std::filesystem::path file_name_;
+    const FileSpec& spec_;
     H5Handle file_;
+    std::uint64_t file_bytes_ = 0;
     std::int32_t minor_version_ = 0;
 };
 

@@ -9,6 +9,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "hdf5_schema/seal.hpp"
 
 namespace flipstorm
 {
@@ -65,7 +66,9 @@ H5Writer::H5Writer(std::filesystem::path file, const FileSpec& spec, const Prove
     : final_name_(std::move(file)), temporary_(temporary_name(final_name_)), spec_(spec)
 {
     h5_prepare();
-    file_ = H5Handle(h5_check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+    const H5Handle layout(h5_check(H5Pcreate(H5P_FILE_CREATE), "file layout"), H5Pclose);
+    h5_check(H5Pset_userblock(layout.get(), kSealBytes), "room for the seal");
+    file_ = H5Handle(h5_check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, layout.get(), H5P_DEFAULT),
                               fmt::format("cannot create '{}'", final_name_.string())),
                      H5Fclose);
     attribute("/", "filetype", spec.filetype);
@@ -269,6 +272,7 @@ std::filesystem::path H5Writer::hand_over()
 void H5Writer::publish()
 {
     FS_CHECK(FileError, file_.reset(), "cannot close '{}': is the disk full?", temporary_.string());
+    seal_file(temporary_);
     publish_file(temporary_, final_name_);
     keep_temporary_ = true;
 }

@@ -62,10 +62,10 @@ class H5Writer
     /// Make `scale` the scale of a dataset's dimension.
     void attach_scale(const std::string& path, unsigned dimension, const std::string& scale);
 
-    /// Close the temporary file but leave it there, for a collective write. \return its name
+    /// Close the temporary file but leave it there, unsealed, for a collective write. \return its name
     std::filesystem::path hand_over();
 
-    /// Close, fsync, rename. \throws FileError
+    /// Close, seal, fsync, rename. \throws FileError
     void publish();
 
   private:

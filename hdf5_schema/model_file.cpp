@@ -1,5 +1,11 @@
 #include "hdf5_schema/model_file.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
 #include "hdf5_schema/h5_reader.hpp"
 #include "hdf5_schema/h5_writer.hpp"
 
@@ -32,6 +38,7 @@ void write_model(const std::filesystem::path& file, const ModelRecord& model)
 
 ModelRecord read_model(const std::filesystem::path& file)
 {
+    constexpr std::size_t kMostDimensions = 8;
     const H5Reader in(file, model_spec());
     ModelRecord model;
     model.provenance = in.provenance();
@@ -39,10 +46,16 @@ ModelRecord read_model(const std::filesystem::path& file)
     model.format = in.text_attribute("/", "format");
     model.input_shape = in.attributes<std::int32_t>("/", "input_shape");
     in.expect(model.input_shape.size() == 3, "'input_shape' is not [C, H, W]");
+    in.expect(std::all_of(model.input_shape.begin(), model.input_shape.end(),
+                          [](std::int32_t size) { return size > 0; }),
+              fmt::format("'input_shape' is [{}]", fmt::join(model.input_shape, ", ")));
     model.num_classes = in.attribute<std::int32_t>("/", "num_classes");
+    in.expect(model.num_classes > 0, fmt::format("'num_classes' is {}", model.num_classes));
     model.mean = in.attributes<float>("/", "mean");
     model.std_dev = in.attributes<float>("/", "std");
     model.test_accuracy = in.attribute<double>("/", "test_accuracy");
+    in.expect(std::isnan(model.test_accuracy) || (model.test_accuracy >= 0 && model.test_accuracy <= 1),
+              fmt::format("'test_accuracy' is {}; 0 … 1 is possible", model.test_accuracy));
     const std::vector<std::string> graph = in.texts("/graph");
     in.expect(graph.size() == 1, "'/graph' is not a single text");
     model.graph = graph.front();
@@ -50,6 +63,7 @@ ModelRecord read_model(const std::filesystem::path& file)
     {
         const std::string path = "/parameters/" + name;
         const std::vector<hsize_t> dims = in.dims(path);
+        in.expect(dims.size() <= kMostDimensions, fmt::format("'{}' has {} dimensions", path, dims.size()));
         model.parameters.push_back(
             {name, std::vector<std::int64_t>(dims.begin(), dims.end()), in.dataset<float>(path)});
     }
@@ -59,6 +73,11 @@ ModelRecord read_model(const std::filesystem::path& file)
     model.training.train_accuracy = in.dataset<double>("/training/train_accuracy");
     model.training.learning_rate = in.dataset<double>("/training/learning_rate");
     model.training.seconds = in.dataset<double>("/training/seconds");
+    const TrainingColumns& training = model.training;
+    const std::size_t epochs = training.epoch.size();
+    in.expect(training.loss.size() == epochs && training.train_accuracy.size() == epochs &&
+                  training.learning_rate.size() == epochs && training.seconds.size() == epochs,
+              "the columns of '/training' differ in length");
     return model;
 }
 

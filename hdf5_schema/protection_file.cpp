@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
+#include "engine/base/error.hpp"
 #include "hdf5_schema/h5_reader.hpp"
 #include "hdf5_schema/h5_writer.hpp"
 
@@ -21,6 +24,12 @@ std::vector<std::uint8_t> packed(const std::vector<std::uint8_t>& flags)
     return bytes;
 }
 
+/// Bytes that hold so many flags.
+std::uint64_t packed_bytes(std::uint64_t flags)
+{
+    return flags / 8 + (flags % 8 > 0 ? 1 : 0);
+}
+
 std::vector<std::uint8_t> unpacked(const std::vector<std::uint8_t>& bytes, std::uint64_t count)
 {
     std::vector<std::uint8_t> flags(count, 0);
@@ -38,6 +47,54 @@ std::vector<T> column(const std::vector<ProtectionOption>& options, Member membe
     for (const ProtectionOption& option : options)
         values.push_back(static_cast<T>(option.*member));
     return values;
+}
+
+/// \throws FileError unless an option is one that can be.
+void check_option(const H5Reader& in, const ProtectionOption& option, std::size_t row)
+{
+    constexpr double kRounding = 1e-9;
+    const auto is_size = [](double value) { return std::isfinite(value) && value >= 0; };
+    const auto is_share = [](double value) { return value >= 0 && value <= 1 + kRounding; };
+    const bool known =
+        option.scheme == "none" || option.scheme == "sec_all" || option.scheme == "sec_critical";
+    FS_CHECK(
+        FileError, known,
+        "'{}': row {} of '/options' has the scheme '{}'; 'none', 'sec_all' or 'sec_critical' would be right",
+        in.file_name(), row, option.scheme);
+    FS_CHECK(
+        FileError,
+        (std::isnan(option.threshold) || is_share(option.threshold)) && is_share(option.flagged_share) &&
+            is_size(option.parity_overhead) && is_size(option.signature_overhead) &&
+            is_size(option.total_overhead),
+        "'{}': row {} of '/options' is impossible: threshold {}, flagged share {}, overheads {} + {} = {} %",
+        in.file_name(), row, option.threshold, option.flagged_share, option.parity_overhead,
+        option.signature_overhead, option.total_overhead);
+    FS_CHECK(
+        FileError,
+        is_share(option.predicted_residual) && is_share(option.measured_low) &&
+            option.measured_low <= option.measured_residual + kRounding &&
+            option.measured_residual <= option.measured_high + kRounding && is_share(option.measured_high),
+        "'{}': row {} of '/options' leaves an impossible share critical: predicted {}, measured {} [{}, {}]",
+        in.file_name(), row, option.predicted_residual, option.measured_residual, option.measured_low,
+        option.measured_high);
+}
+
+/// \throws FileError unless what the file has beside its tables is what can be.
+void check_values(const H5Reader& in, const ProtectionRecord& protection)
+{
+    const auto options = static_cast<std::int64_t>(protection.options.size());
+    in.expect(protection.chosen >= -1 && protection.chosen < options,
+              fmt::format("'chosen' is {}, which is no row of '/options'", protection.chosen));
+    in.expect(protection.tolerance >= 0 && protection.tolerance <= 1 && protection.ber >= 0 &&
+                  protection.ber <= 1 && protection.word_bits >= 1 && protection.word_bits <= 64,
+              fmt::format("'tolerance' {}, 'ber' {} and 'word_bits' {} cannot be", protection.tolerance,
+                          protection.ber, protection.word_bits));
+    const OverheadRow& overhead = protection.overhead;
+    in.expect(std::isfinite(overhead.all_parameters) && std::isfinite(overhead.critical_parameters) &&
+                  std::isfinite(overhead.signature) && std::isfinite(overhead.gain),
+              "'/overhead' is not finite");
+    for (std::size_t row = 0; row < protection.options.size(); ++row)
+        check_option(in, protection.options[row], row);
 }
 
 }  // namespace
@@ -117,8 +174,6 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
     fill("measured_low", &Option::measured_low);
     fill("measured_high", &Option::measured_high);
     fill("pareto", &Option::pareto);
-    in.expect(protection.chosen < static_cast<std::int32_t>(schemes.size()),
-              "'chosen' is no row of '/options'");
     protection.overhead.all_parameters = in.attribute<double>("/overhead", "all_parameters");
     protection.overhead.critical_parameters = in.attribute<double>("/overhead", "critical_parameters");
     protection.overhead.signature = in.attribute<double>("/overhead", "signature");
@@ -128,10 +183,13 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
         const std::string path = "/signature/" + name;
         const auto weights = in.attribute<std::uint64_t>(path, "weights");
         const auto bytes = in.dataset<std::uint8_t>(path);
-        in.expect(bytes.size() == (weights + 7) / 8,
+        in.expect(bytes.size() == packed_bytes(weights),
                   fmt::format("'{}' has {} bytes for {} parameters", path, bytes.size(), weights));
+        in.expect(weights % 8 == 0 || static_cast<std::uint8_t>(bytes.back() << (weights % 8)) == 0,
+                  fmt::format("'{}' flags more than its {} parameters", path, weights));
         protection.signature.push_back({name, unpacked(bytes, weights)});
     }
+    check_values(in, protection);
     return protection;
 }
 

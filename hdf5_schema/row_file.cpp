@@ -6,6 +6,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "hdf5_schema/seal.hpp"
 
 namespace flipstorm
 {
@@ -85,7 +86,11 @@ void write_rows_together(const std::filesystem::path& file, const FileSpec& spec
         FS_CHECK(FileError, open.reset(), "cannot close '{}': is the disk full?", temporary.string());
     }
     if (parallel) check_mpi(MPI_Barrier(communicator));
-    if (rank == 0) publish_file(temporary, file);
+    if (rank == 0)
+    {
+        seal_file(temporary);
+        publish_file(temporary, file);
+    }
     if (parallel) check_mpi(MPI_Barrier(communicator));
 }
 

@@ -33,7 +33,7 @@ RowColumn row_column(const std::string& path, const std::vector<T>& values, hsiz
 }
 
 /**
- * Write a file under a temporary name, collectively, and rename it.
+ * Write a file under a temporary name, collectively, seal it, and rename it.
  *
  * Rank 0 alone writes what `write_small` writes and declares the columns; then all ranks write their rows,
  * [first_row, first_row + rows of a column), which together cover [0, total_rows) without overlap.

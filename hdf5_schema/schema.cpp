@@ -90,7 +90,8 @@ const FileSpec& model_spec()
         "flipstorm/model",
         "model.h5",
         1,
-        1,
+        2,
+        2,
         {
             {"/", "arch", T::text, "", "architecture, e.g. `lenet5`; `torchscript` for an imported network"},
             {"/", "format", T::text, "", "number format of the stored parameters, e.g. `fp32`"},
@@ -145,7 +146,8 @@ const FileSpec& campaign_spec()
         "flipstorm/campaign",
         "campaign.h5",
         1,
-        2,
+        3,
+        3,
         {
             {"/", "target", T::text, "",
              "what the faults strike: `weights`, `feature_maps` or `instructions`"},
@@ -479,7 +481,8 @@ const FileSpec& forest_spec()
         "flipstorm/forest",
         "forest.h5",
         1,
-        0,
+        1,
+        1,
         {
             {"/", "campaign_sha256", T::text, "", "`stage_sha256` of the campaign"},
             {"/", "kind", T::text, "", "`brf` balanced random forest, `rf` random forest"},
@@ -590,7 +593,8 @@ const FileSpec& protection_spec()
         "flipstorm/protection",
         "protection.h5",
         1,
-        0,
+        1,
+        1,
         {
             {"/", "forest_sha256", T::text, "", "`stage_sha256` of the forest"},
             {"/", "tolerance", T::float64, "", "tolerated drop"},
@@ -665,6 +669,15 @@ const FileSpec& protection_spec()
 std::vector<const FileSpec*> all_specs()
 {
     return {&model_spec(), &campaign_spec(), &forest_spec(), &protection_spec(), &comparison_spec()};
+}
+
+const FileSpec* find_spec(const std::string& filetype)
+{
+    for (const FileSpec* spec : all_specs())
+    {
+        if (spec->filetype == filetype) return spec;
+    }
+    return nullptr;
 }
 
 const DatasetSpec* find_dataset(const FileSpec& spec, const std::string& path)

@@ -61,6 +61,7 @@ struct FileSpec
     std::string title;     ///< e.g. "campaign.h5"
     std::int32_t major;    ///< readers refuse another
     std::int32_t minor;    ///< grows when something is added
+    std::int32_t sealed;   ///< minor version from which on files have a seal
     std::vector<AttributeSpec> attributes;
     std::vector<DatasetSpec> datasets;
 };
@@ -73,6 +74,9 @@ struct FileSpec
 
 /// All kinds of file.
 [[nodiscard]] std::vector<const FileSpec*> all_specs();
+
+/// The kind of file whose `filetype` this is; null if there is none.
+[[nodiscard]] const FileSpec* find_spec(const std::string& filetype);
 
 /// Root attributes that every file has beside its own.
 [[nodiscard]] const std::vector<AttributeSpec>& common_attributes();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/base/error.hpp"
 #include "hdf5_schema/campaign_header.hpp"
@@ -51,67 +52,138 @@ void for_each_column(const TransientHeader& header, Faults& faults, Outcomes& ou
     visit("/outcomes/drop", outcomes.drop, 0U);
 }
 
-void check_fault(const H5Reader& in, const TransientCampaignRecord& campaign, std::size_t i)
+/// Where the fault strikes.
+void check_site(const H5Reader& in, const TransientCampaignRecord& campaign, std::size_t i)
 {
+    constexpr std::uint8_t kLastGeometry = 6;
+    constexpr std::uint8_t kNoBit = 255;
+    constexpr std::uint8_t kWordBits = 32;
     const TransientHeader& header = campaign.header;
     const TransientFaultTable& faults = campaign.faults;
     const LayerTable& layers = header.campaign.layers;
     const std::int32_t stratum = faults.stratum[i];
     const auto l = static_cast<std::size_t>(faults.layer[i]);  // beyond the table if negative
-    in.expect(
-        stratum >= 0 && static_cast<std::size_t>(stratum) < header.campaign.strata.size() &&
-            l < layers.size(),
-        fmt::format("fault {} (stratum {}, layer {}) is outside the network", i, stratum, faults.layer[i]));
+    FS_CHECK(FileError,
+             stratum >= 0 && static_cast<std::size_t>(stratum) < header.campaign.strata.size() &&
+                 l < layers.size(),
+             "'{}': fault {} (stratum {}, layer {}) is outside the network", in.file_name(), i, stratum,
+             faults.layer[i]);
+    const std::int32_t of_layer = header.campaign.strata.layer[static_cast<std::size_t>(stratum)];
+    FS_CHECK(FileError, of_layer < 0 || of_layer == faults.layer[i],
+             "'{}': fault {} of layer {} lies in stratum {}, of layer {}", in.file_name(), i, faults.layer[i],
+             stratum, of_layer);
+    FS_CHECK(FileError, !std::isnan(faults.value[i]), "'{}': fault {} has the error value {}", in.file_name(),
+             i, faults.value[i]);
     const auto height = static_cast<std::uint64_t>(header.layer_height[l]);
     const auto width = static_cast<std::uint64_t>(header.layer_width[l]);
     if (in_feature_maps(header))
     {
-        in.expect(
-            faults.row[i] >= 0 && faults.column[i] >= 0 && faults.height[i] > 0 && faults.width[i] > 0 &&
+        FS_CHECK(
+            FileError,
+            faults.geometry[i] <= kLastGeometry && faults.row[i] >= 0 && faults.column[i] >= 0 &&
+                faults.height[i] > 0 && faults.width[i] > 0 &&
                 static_cast<std::uint64_t>(faults.row[i]) + static_cast<std::uint64_t>(faults.height[i]) <=
                     height &&
                 static_cast<std::uint64_t>(faults.column[i]) + static_cast<std::uint64_t>(faults.width[i]) <=
                     width,
-            fmt::format("fault {} lies outside the {} x {} outputs of layer '{}'", i, height, width,
-                        layers.name[l]));
+            "'{}': fault {} (geometry {}) lies outside the {} x {} outputs of layer '{}'", in.file_name(), i,
+            faults.geometry[i], height, width, layers.name[l]);
+        return;
     }
-    else
+    const auto outputs = static_cast<std::uint64_t>(layers.out_channels[l]) * height * width;
+    const auto depth = layers.weights[l] / static_cast<std::uint64_t>(layers.out_channels[l]);
+    FS_CHECK(FileError,
+             faults.element[i] < outputs && faults.step[i] < depth &&
+                 (faults.bit[i] < kWordBits || faults.bit[i] == kNoBit),
+             "'{}': fault {} strikes bit {} of step {} of output {}; layer '{}' has {} steps and {} outputs",
+             in.file_name(), i, faults.bit[i], faults.step[i], faults.element[i], layers.name[l], depth,
+             outputs);
+}
+
+/// Images that a fault strikes and that are classified correctly without it.
+std::uint64_t golden_correct_of(const H5Reader& in, const TransientCampaignRecord& campaign, std::size_t i)
+{
+    const CampaignHeader& header = campaign.header.campaign;
+    const std::uint64_t listed = campaign.header.images_listed;
+    const std::int32_t* images = campaign.faults.image.data() + i * listed;
+    if (listed == 1 && images[0] == -1) return header.golden_correct;
+    std::uint64_t correct = 0;
+    for (std::uint64_t k = 0; k < listed; ++k)
     {
-        const auto outputs = static_cast<std::uint64_t>(layers.out_channels[l]) * height * width;
-        const auto depth = layers.weights[l] / static_cast<std::uint64_t>(layers.out_channels[l]);
-        in.expect(faults.element[i] < outputs && faults.step[i] < depth,
-                  fmt::format("fault {} strikes step {} of output {}; layer '{}' has {} steps and {} outputs",
-                              i, faults.step[i], faults.element[i], layers.name[l], depth, outputs));
+        const auto image = static_cast<std::size_t>(images[k]);
+        FS_CHECK(FileError, images[k] >= 0 && image < header.images && (k == 0 || images[k] > images[k - 1]),
+                 "'{}': fault {} strikes image {}, after {} others, of {} images", in.file_name(), i,
+                 images[k], k, header.images);
+        correct += header.golden.top1[image] == header.golden.label[image] ? 1U : 0U;
     }
+    return correct;
+}
+
+/// What it did.
+void check_outcome(const H5Reader& in, const TransientCampaignRecord& campaign, std::size_t i)
+{
+    constexpr double kRounding = 1e-9;
+    const std::uint64_t struck = campaign.header.images_per_fault;
     const TransientOutcomeTable& outcomes = campaign.outcomes;
-    in.expect(
-        outcomes.evaluated[i] == header.images_per_fault &&
-            outcomes.masked[i] + outcomes.tolerable[i] + outcomes.mismatches[i] == outcomes.evaluated[i] &&
-            outcomes.nonfinite[i] <= outcomes.mismatches[i] && outcomes.correct[i] <= outcomes.evaluated[i],
-        fmt::format("the outcome of fault {} is impossible: of {} images {} masked, {} tolerable, {} "
-                    "mismatches, {} not finite, {} correct; each fault strikes {}",
-                    i, outcomes.evaluated[i], outcomes.masked[i], outcomes.tolerable[i],
-                    outcomes.mismatches[i], outcomes.nonfinite[i], outcomes.correct[i],
-                    header.images_per_fault));
+    const std::uint64_t classes =
+        std::uint64_t{outcomes.masked[i]} + outcomes.tolerable[i] + outcomes.mismatches[i];
+    FS_CHECK(FileError,
+             outcomes.evaluated[i] == struck && classes == struck &&
+                 outcomes.nonfinite[i] <= outcomes.mismatches[i] && outcomes.correct[i] <= struck,
+             "'{}': the outcome of fault {} is impossible: of {} images {} masked, {} tolerable, {} "
+             "mismatches, {} not finite, {} "
+             "correct; each fault strikes {}",
+             in.file_name(), i, outcomes.evaluated[i], outcomes.masked[i], outcomes.tolerable[i],
+             outcomes.mismatches[i], outcomes.nonfinite[i], outcomes.correct[i], struck);
+    const std::uint64_t golden = golden_correct_of(in, campaign, i);
+    const double drop = (static_cast<double>(golden) - static_cast<double>(outcomes.correct[i])) /
+                        static_cast<double>(struck);
+    FS_CHECK(
+        FileError, std::abs(outcomes.drop[i] - drop) <= kRounding,
+        "'{}': fault {} has a drop of {}; {} images correct of {} struck, {} without the fault, make it {}",
+        in.file_name(), i, outcomes.drop[i], outcomes.correct[i], struck, golden, drop);
+}
+
+/// What the header has beside that of all campaigns.
+void check_transient_header(const H5Reader& in, const TransientHeader& header)
+{
+    const LayerTable& layers = header.campaign.layers;
+    in.expect(header.layer_height.size() == layers.size() && header.layer_width.size() == layers.size(),
+              "the columns of '/layers' differ in length");
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        in.expect(header.layer_height[l] > 0 && header.layer_width[l] > 0,
+                  fmt::format("layer '{}' has {} x {} outputs", layers.name[l], header.layer_height[l],
+                              header.layer_width[l]));
+    }
+    const std::uint64_t images = header.campaign.images;
+    const bool all = header.images_per_fault == images;
+    in.expect(header.images_per_fault > 0 && header.images_per_fault <= images,
+              fmt::format("'images_per_fault' is {} of {} images", header.images_per_fault, images));
+    in.expect(header.images_listed == (all ? 1 : header.images_per_fault),
+              fmt::format("'/faults/image' lists {} images, each fault strikes {}", header.images_listed,
+                          header.images_per_fault));
 }
 
 void check(const H5Reader& in, const TransientCampaignRecord& campaign)
 {
     const TransientHeader& header = campaign.header;
     check_campaign_header(in, header.campaign);
-    in.expect(header.layer_height.size() == header.campaign.layers.size() &&
-                  header.layer_width.size() == header.campaign.layers.size(),
-              "the columns of '/layers' differ in length");
+    check_transient_header(in, header);
     const std::size_t rows = campaign.faults.size();
     for_each_column(header, campaign.faults, campaign.outcomes,
                     [&](const char* path, const auto& column, std::uint64_t width) {
-                        const std::uint64_t expected = rows * std::max<std::uint64_t>(1, width);
-                        in.expect(column.size() == expected,
-                                  fmt::format("'{}' has {} values, {} are expected for {} faults", path,
-                                              column.size(), expected, rows));
+                        const std::uint64_t per_row = std::max<std::uint64_t>(1, width);
+                        in.expect(column.size() / per_row == rows && column.size() % per_row == 0,
+                                  fmt::format("'{}' has {} values, {} times {} are expected", path,
+                                              column.size(), rows, per_row));
                     });
     for (std::size_t i = 0; i < rows; ++i)
-        check_fault(in, campaign, i);
+    {
+        check_site(in, campaign, i);
+        check_outcome(in, campaign, i);
+    }
+    check_strata_counts(in, header.campaign, campaign.faults.stratum);
 }
 
 }  // namespace

@@ -21,6 +21,19 @@ Cifar cifar_of(const Job& job)
                    job.data.kind);
 }
 
+/// \throws DataError, naming the file, if its format is none that this build has.
+NumberFormat format_of(const ModelRecord& record, const std::filesystem::path& file)
+{
+    try
+    {
+        return number_format(record.format);
+    }
+    catch (const JobError& error)
+    {
+        throw DataError("'{}': {}", file.string(), error.what());
+    }
+}
+
 }  // namespace
 
 Dataset load_dataset(const Job& job)
@@ -108,7 +121,7 @@ ModelRecord to_record(const Network& network)
 Network from_record(const ModelRecord& record, const std::filesystem::path& file)
 {
     Graph graph = naming(file, [&] { return graph_from_json(record.graph); });
-    Network network{record.arch,        number_format(record.format),  std::move(graph),
+    Network network{record.arch,        format_of(record, file),       std::move(graph),
                     record.num_classes, {record.mean, record.std_dev}, {}};
     const Shape shape(record.input_shape.begin(), record.input_shape.end());
     FS_CHECK(DataError, shape == network.graph.input_shape(), "'{}': 'input_shape' is not that of its graph",

@@ -11,9 +11,9 @@
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/version.hpp"
-#include "hdf5_schema/file_summary.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/context.hpp"
+#include "jobs/inspect.hpp"
 #include "jobs/job_file.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/job_variants.hpp"
@@ -52,6 +52,7 @@ struct Arguments
     std::string backend;  ///< of bench; empty: the job's
     StatusView status;
     bool status_json = false;
+    bool seal = false;  ///< of inspect
 };
 
 /// A command that works on a job.
@@ -221,6 +222,14 @@ void add_commands(CLI::App& app, Arguments& arguments)
     add_status(app, arguments);
     CLI::App* inspect = app.add_subcommand("inspect", "list what is in a file of flipstorm");
     inspect->add_option("FILE.h5", arguments.file, "file to list")->required();
+    inspect->add_flag(
+        "--seal", arguments.seal,
+        "read a file that was changed on purpose, or is of an older version, and seal it as it is");
+    inspect->footer(
+        "Files begin with a seal, a digest of all their bytes, and a file whose seal is not right is read by "
+        "no\n"
+        "command: it is damaged, or was changed by another program. Then --seal makes the seal anew, if the\n"
+        "file can be read and holds what can be.");
     inspect->callback([&arguments] { arguments.command = "inspect"; });
 }  // namespace
 
@@ -290,7 +299,7 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
 {
     if (arguments.command == "inspect")
     {
-        if (world.is_root()) fmt::print("{}", summarise_file(arguments.file));
+        if (world.is_root()) run_inspect(arguments.file, arguments.seal);
         return ExitCode::complete;
     }
     if (arguments.command == "status")
@@ -343,7 +352,8 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
         result.job = job;
         result.cost.possible = job.device.kind != "cuda" || visible_cuda_devices() > 0;
         on_all(world, [&] {
-            if (!planning || result.cost.possible) result.device = pick_device(job, {node.rank(), node.size()});
+            if (!planning || result.cost.possible)
+                result.device = pick_device(job, {node.rank(), node.size()});
             result.threads =
                 threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
                                  static_cast<int>(job.device.threads));

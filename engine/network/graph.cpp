@@ -15,6 +15,23 @@ namespace
 /// Of a padding, on each side: sums of sizes stay far from overflow.
 constexpr std::int64_t kLargestSize = std::int64_t{1} << 20;
 
+/// Values of a node's output for one image, and parameters of a tensor: far beyond what any network has, and
+/// far from what 64 bits and a machine's memory cannot hold.
+constexpr std::int64_t kLargestValue = std::int64_t{1} << 28;
+constexpr std::int64_t kLargestTensor = std::int64_t{1} << 32;
+
+/// Whether a shape has sizes above 0 and at most so many elements.
+bool is_bounded(const Shape& shape, std::int64_t most)
+{
+    std::int64_t count = 1;
+    for (const std::int64_t size : shape)
+    {
+        if (size <= 0 || size > most / count) return false;
+        count *= size;
+    }
+    return true;
+}
+
 /// Checks one node against its inputs and infers its shape.
 struct ShapeRule
 {
@@ -237,8 +254,9 @@ std::int64_t live_elements(const Graph& graph, NodeId source)
 
 Graph::Graph(Shape input_shape)
 {
-    FS_CHECK(DataError, !input_shape.empty() && elements(input_shape) > 0, "an input of shape {}",
-             input_shape);
+    FS_CHECK(DataError, !input_shape.empty() && is_bounded(input_shape, kLargestValue),
+             "an input of shape {}; sizes above 0 and at most {} values are possible", input_shape,
+             kLargestValue);
     nodes_.push_back({"input", InputOp{}, {}, std::move(input_shape)});
 }
 
@@ -256,8 +274,18 @@ NodeId Graph::add(std::string name, Operation operation, std::vector<NodeId> inp
                  "node '{}': its input {} does not come before it", name, input.value());
         shapes.push_back(&node(input).shape);
     }
-    Shape shape = std::visit(ShapeRule{name, shapes}, operation);
-    nodes_.push_back({std::move(name), operation, std::move(inputs), std::move(shape)});
+    Node added{std::move(name), operation, std::move(inputs), {}};
+    added.shape = std::visit(ShapeRule{added.name, shapes}, operation);
+    FS_CHECK(DataError, is_bounded(added.shape, kLargestValue),
+             "node '{}': its output has shape {} for one image; at most {} values are possible", added.name,
+             added.shape, kLargestValue);
+    for (const ParameterSpec& parameter : parameters_of(added))
+    {
+        FS_CHECK(DataError, is_bounded(parameter.shape, kLargestTensor),
+                 "node '{}': its parameter '{}' has shape {}; at most {} values are possible", added.name,
+                 parameter.name, parameter.shape, kLargestTensor);
+    }
+    nodes_.push_back(std::move(added));
     return output();
 }
 

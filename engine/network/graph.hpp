@@ -154,7 +154,7 @@ class Graph
 
     /**
      * Add a node and return its id; it becomes the output.
-     * \throws DataError if the name is taken, an input does not exist, or shapes do not fit; names the node.
+     * \throws DataError, naming the node: its name is taken, no such input, shapes unfit or too large
      */
     NodeId add(std::string name, Operation operation, std::vector<NodeId> inputs);
 
@@ -194,7 +194,7 @@ class Graph
 /// The graph as JSON, an array of nodes; see hdf5_schema/SCHEMA.md.
 [[nodiscard]] std::string to_json(const Graph& graph);
 
-/// Graph from its JSON. \throws DataError naming the node and what is wrong with it.
+/// Graph from its JSON, whoever wrote it. \throws DataError naming the node and what is wrong with it.
 [[nodiscard]] Graph graph_from_json(const std::string& json);
 
 }  // namespace flipstorm

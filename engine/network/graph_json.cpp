@@ -138,6 +138,28 @@ Operation read_operation(const ptree& tree, const std::string& node)
     throw DataError("graph: node '{}' has the unknown operation '{}'", node, kind);
 }
 
+/// The parser calls itself for each bracket within another: a million of them would end the process.
+void check_nesting(const std::string& json)
+{
+    constexpr int kDeepest = 16;  // a graph is an array of objects of arrays
+    int depth = 0;
+    bool in_text = false;
+    for (std::size_t i = 0; i < json.size(); ++i)
+    {
+        const char c = json[i];
+        if (in_text && c == '\\')
+            ++i;
+        else if (c == '"')
+            in_text = !in_text;
+        else if (!in_text && (c == '[' || c == '{'))
+            ++depth;
+        else if (!in_text && (c == ']' || c == '}'))
+            --depth;
+        FS_CHECK(DataError, depth <= kDeepest, "graph: no valid JSON: brackets are nested more than {} deep",
+                 kDeepest);
+    }
+}
+
 }  // namespace
 
 std::string to_json(const Graph& graph)
@@ -163,6 +185,8 @@ std::string to_json(const Graph& graph)
 
 Graph graph_from_json(const std::string& json)
 {
+    constexpr std::size_t kMostNodes = 16384;
+    check_nesting(json);
     ptree tree;
     try
     {
@@ -174,6 +198,8 @@ Graph graph_from_json(const std::string& json)
         throw DataError("graph: no valid JSON, line {}: {}", error.line(), error.message());
     }
     FS_CHECK(DataError, !tree.empty(), "graph: no nodes");
+    FS_CHECK(DataError, tree.size() <= kMostNodes, "graph: {} nodes; at most {} are possible", tree.size(),
+             kMostNodes);
     const auto read_shape = [](const ptree& entry, const std::string& name) {
         Shape shape;
         const auto list = entry.get_child_optional("shape");

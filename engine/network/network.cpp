@@ -206,8 +206,9 @@ void check_network(const Network& network, const std::string& where)
     for (std::size_t c = 0; c < channels; ++c)
     {
         FS_CHECK(DataError,
-                 std::isfinite(network.normalisation.mean[c]) && network.normalisation.std_dev[c] > 0,
-                 "{}: mean {} and std {} of channel {}; std must be positive", where,
+                 std::isfinite(network.normalisation.mean[c]) &&
+                     std::isfinite(network.normalisation.std_dev[c]) && network.normalisation.std_dev[c] > 0,
+                 "{}: mean {} and std {} of channel {}; both must be finite, and std positive", where,
                  network.normalisation.mean[c], network.normalisation.std_dev[c], c);
     }
 }

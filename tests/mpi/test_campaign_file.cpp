@@ -5,9 +5,12 @@
 
 #include <algorithm>
 
+#include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/file_summary.hpp"
+#include "hdf5_schema/h5.hpp"
+#include "hdf5_schema/seal.hpp"
 #include "tests/mpi/world.hpp"
 
 namespace flipstorm::test
@@ -17,16 +20,20 @@ namespace
 
 namespace fs = std::filesystem;
 
-CampaignHeader header()
+constexpr std::uint64_t kImages = 1000;
+
+CampaignHeader header(std::uint64_t rows)
 {
     CampaignHeader h;
     h.target = "weights";
     h.evaluation = "exact";
     h.tolerances = {0.01};
-    h.images = 1;
+    h.images = kImages;
+    h.golden_correct = kImages;
     h.layers = {{"fc"}, {1000000}, {1000}, {1000}, {32}, {1}};
-    h.strata = {{0}, {-1}, {32000000}, {1000}, {1000}};
-    h.golden = {{0}, {0}, {1.0F}};
+    h.strata = {{0}, {-1}, {32000000}, {rows}, {rows}};
+    h.golden = {std::vector<std::int32_t>(kImages, 0), std::vector<std::int32_t>(kImages, 0),
+                std::vector<float>(kImages, 1.0F)};
     return h;
 }
 
@@ -41,10 +48,13 @@ void fill(std::uint64_t first, std::uint64_t count, FaultTable& faults, OutcomeT
         faults.parameter[i] = row;
         faults.bit[i] = static_cast<std::uint8_t>(row % 32);
         faults.value_after[i] = static_cast<float>(row) / 7;
-        faults.mask[i] = static_cast<std::uint32_t>(3 * row);
+        faults.mask[i] = (std::uint32_t{1} << faults.bit[i]) |
+                         (static_cast<std::uint32_t>(row) & ((1U << faults.bit[i]) - 1));
         faults.effect[i] = static_cast<std::uint8_t>(row % 3);
-        outcomes.evaluated[i] = 1;
-        outcomes.drop[i] = 1.0 / static_cast<double>(row + 1);
+        outcomes.evaluated[i] = kImages;
+        outcomes.mismatches[i] = static_cast<std::uint32_t>(row % (kImages + 1));
+        outcomes.correct[i] = kImages - outcomes.mismatches[i];
+        outcomes.drop[i] = static_cast<double>(outcomes.mismatches[i]) / kImages;
     }
 }
 
@@ -84,8 +94,9 @@ TEST_F(CampaignFile, HoldsTheRowsOfAllRanks)
         OutcomeTable outcomes;
         fill(first, count, faults, outcomes);
         const fs::path file = folder_ / "campaign.h5";
-        write_campaign(file, header(), faults, outcomes, first, rows, world().handle());
+        write_campaign(file, header(rows), faults, outcomes, first, rows, world().handle());
         if (!world().is_root()) continue;
+        EXPECT_EQ(check_seal(file), SealState::sealed);
         EXPECT_EQ(check_against_schema(file), "");
         const CampaignRecord got = read_campaign(file);
         FaultTable all;
@@ -101,9 +112,31 @@ TEST_F(CampaignFile, HoldsTheRowsOfAllRanks)
     }
 }
 
+TEST_F(CampaignFile, OfAnOlderVersionIsTriedInAChildProcessUnderMpi)
+{
+    const fs::path file = folder_ / "campaign.h5";
+    FaultTable faults;
+    OutcomeTable outcomes;
+    fill(0, world().is_root() ? 2 : 0, faults, outcomes);
+    write_campaign(file, header(2), faults, outcomes, world().is_root() ? 0 : 2, 2, world().handle());
+    if (world().is_root())
+    {
+        {
+            const H5Handle opened(H5Fopen(file.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+            const H5Handle version(H5Aopen(opened.get(), "version", H5P_DEFAULT), H5Aclose);
+            const std::int32_t older[2] = {1, 2};
+            ASSERT_GE(H5Awrite(version.get(), H5T_NATIVE_INT32, older), 0);
+        }
+        write_file_durably(file, read_file(file).substr(kSealBytes));
+        EXPECT_EQ(read_campaign(file).faults.size(), 2U);
+    }
+    // MPI still works in the parent.
+    EXPECT_EQ(world().all_gather("x").size(), static_cast<std::size_t>(world().size()));
+}
+
 TEST_F(CampaignFile, AllRanksThrowWhereItCannotBeWritten)
 {
-    EXPECT_THROW(write_campaign(folder_ / "none" / "campaign.h5", header(), {}, {}, 0, 0, world().handle()),
+    EXPECT_THROW(write_campaign(folder_ / "none" / "campaign.h5", header(0), {}, {}, 0, 0, world().handle()),
                  FileError);
 }
 

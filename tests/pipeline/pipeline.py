@@ -7,6 +7,7 @@ A test file ends with `pipeline.main()` and is called as
 Exit codes: 0 passed, 1 failed, 77 a Python module is missing.
 """
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -299,6 +300,23 @@ def datasets(file):
     with h5py.File(file, "r") as opened:
         opened.visititems(visit)
     return {path: np.asarray(value) for path, value in found.items()}
+
+
+def seal(file):
+    """Write the seal of a file with room for one, as SCHEMA.md describes it."""
+    with open(file, "r+b") as opened:
+        behind = opened.read()[512:]
+        text = f"flipstorm seal 1\nbytes {len(behind)}\nsha256 {hashlib.sha256(behind).hexdigest()}\n"
+        opened.seek(0)
+        opened.write(text.encode().ljust(512, b"\0"))
+
+
+@contextlib.contextmanager
+def edited(file):
+    """An HDF5 file of flipstorm, open to be changed, and sealed anew afterwards."""
+    with h5py.File(file, "r+") as opened:
+        yield opened
+    seal(file)
 
 
 def digests(folder):

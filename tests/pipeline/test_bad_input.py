@@ -5,13 +5,18 @@ was there is lost."""
 import concurrent.futures
 import gzip
 import os
+import pathlib
+import re
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
 import pipeline
 from pipeline import COMPLETE, DATA, IO, USAGE, PipelineTest, digests
 
+SCHEMA_MD = pathlib.Path(__file__).parents[2] / "hdf5_schema" / "SCHEMA.md"
 JOB = """
 [job]
 name = "bad-input"
@@ -118,7 +123,7 @@ def another_model(file):
 
 def edit_h5(name, edit):
     def change(folder):
-        with h5py.File(folder / name, "r+") as file:
+        with pipeline.edited(folder / name) as file:
             edit(file)
 
     return change
@@ -150,14 +155,65 @@ def damage_chunk(name, path):
 
     def change(folder):
         with h5py.File(folder / name, "r") as file:
-            info = file[path].id.get_chunk_info(0)
-        with open(folder / name, "r+b") as file:
-            file.seek(info.byte_offset + info.size // 2)
-            old = file.read(8)
-            file.seek(info.byte_offset + info.size // 2)
-            file.write(bytes(byte ^ 0x5A for byte in old))
+            _, stored = file[path].id.read_direct_chunk((0,) * file[path].ndim)
+        content = bytearray((folder / name).read_bytes())
+        middle = content.index(stored) + len(stored) // 2
+        content[middle:middle + 8] = bytes(byte ^ 0x5A for byte in content[middle:middle + 8])
+        (folder / name).write_bytes(content)
+        pipeline.seal(folder / name)
 
     return change
+
+
+def flip(name, share):
+    """Flip one bit, and leave the seal as it is."""
+
+    def change(folder):
+        content = bytearray((folder / name).read_bytes())
+        content[int(share * len(content))] ^= 0x10
+        (folder / name).write_bytes(content)
+
+    return change
+
+
+def make_old(name, minor):
+    """As a version of flipstorm without seals wrote it."""
+
+    def change(folder):
+        with h5py.File(folder / name, "r+") as file:
+            file.attrs.modify("version", np.array([1, minor], np.int32))
+        (folder / name).write_bytes((folder / name).read_bytes()[512:])
+
+    return change
+
+
+def replace_graph(text):
+    def edit(file):
+        attributes = dict(file["/graph"].attrs)
+        del file["/graph"]
+        file["/graph"] = np.bytes_(text)
+        file["/graph"].attrs.update(attributes)
+
+    return edit_h5(MODEL, edit)
+
+
+def huge_parameter(file):
+    """A few bytes that declare 16 GB."""
+    del file["/parameters/fc1.weight"]
+    file.create_dataset("/parameters/fc1.weight", shape=(4_000_000_000,), dtype=np.float32, chunks=(1024,), compression=4)
+
+
+def stopped_at(row, drop):
+    """An outcome that was stopped at a drop, consistent with its other columns."""
+
+    def edit(file):
+        images, golden = int(file.attrs["images"]), int(file.attrs["golden_correct"])
+        lost = round(drop * images)
+        for column, value in (("evaluated", images), ("correct", golden - lost), ("mismatches", lost), ("nonfinite", 0),
+                              ("stopped", 1), ("drop", lost / images)):
+            file[f"/outcomes/{column}"][row] = value
+
+    return edit_h5(CAMPAIGN, edit)
 
 
 def smaller_images(folder):
@@ -189,7 +245,7 @@ CASES = [
     ("job file is a folder", USAGE, ["{f}/data", "folder"], "inject {f}/data", nothing),
     ("job file is empty", USAGE, ["data.path is missing"], "inject {f}/job.toml", write("job.toml", "")),
     ("job file is binary", USAGE, ["{f}/job.toml:1", "not UTF-8"], "inject {f}/job.toml", write("job.toml", bytes(range(256)))),
-    ("job file is a model", USAGE, ["{f}/out/model.h5:1", "not UTF-8"], "inject {f}/out/model.h5", nothing),
+    ("job file is a model", USAGE, ["{f}/out/model.h5:", "not UTF-8"], "inject {f}/out/model.h5", nothing),
     ("syntax error", USAGE, ["{f}/job.toml:2", "syntax error"], "inject {f}/job.toml", write("job.toml", "[job]\nname = = 3\n")),
     ("unknown key", USAGE, ["train.epoch", "epochs"], "inject {f}/job.toml",
      lambda folder: write("job.toml", (folder / "job.toml").read_text().replace("epochs", "epoch"))(folder)),
@@ -238,6 +294,20 @@ CASES = [
     ("model is a folder", IO, [MODEL, "folder"], INJECT, all_of(remove(MODEL), make_folder(MODEL))),
     ("model empty", IO, [MODEL, "HDF5"], INJECT, write(MODEL, "")),
     ("model truncated", IO, [MODEL, "truncated"], INJECT, truncate(MODEL)),
+    ("a flipped bit in the model", IO, [MODEL, "damaged", "inspect --seal"], INJECT, flip(MODEL, 0.7)),
+    ("a flipped bit in the seal", IO, [MODEL, "damaged"], INJECT, flip(MODEL, 0)),
+    ("a model of an older version", COMPLETE, ["version 1.1, which has no seal"], INJECT, make_old(MODEL, 1)),
+    ("an older model with a damaged superblock", IO, [MODEL], INJECT, all_of(make_old(MODEL, 1), flip(MODEL, 0))),
+    ("a model without its seal", IO, [MODEL, "has no seal", "version 1.2", "inspect --seal"], INJECT, make_old(MODEL, 2)),
+    ("brackets within brackets", DATA, [MODEL, "nested"], INJECT, replace_graph(b"[" * 1000000)),
+    ("a pad beyond all memory", DATA, [MODEL, "its output has shape"], INJECT,
+     replace_graph(b'[{"name": "input", "op": "input", "inputs": [], "shape": [1, 28, 28]}, {"name": "p", "op": "pad", "channels_before": 0, '
+                   b'"channels_behind": 0, "top": 1000000, "bottom": 1000000, "left": 1000000, "right": 1000000, "inputs": ["input"], '
+                   b'"shape": [1, 2000028, 2000028]}]')),
+    ("sixteen gigabytes in a small file", IO, [MODEL, "fc1.weight", "holds none"], INJECT, edit_h5(MODEL, huge_parameter)),
+    ("format that is not known in the model", DATA, [MODEL, "fp12"], INJECT,
+     edit_h5(MODEL, lambda file: file.attrs.modify("format", np.bytes_("fp12")))),
+    ("std without end", DATA, [MODEL, "std inf"], INJECT, edit_h5(MODEL, lambda file: file.attrs.modify("std", np.full(1, np.inf, np.float32)))),
     ("model is no HDF5 file", IO, [MODEL, "HDF5"], INJECT, write(MODEL, "a text\n" * 1000)),
     ("model is a campaign", IO, ["flipstorm/campaign", "flipstorm/model"], "inject {f}/job.toml --out {f}/new --set model.file={f}/out/campaign.h5", nothing),
     ("model is another program's HDF5", IO, [MODEL, "filetype"], INJECT, edit_h5(MODEL, lambda file: file.attrs.__delitem__("filetype"))),
@@ -268,9 +338,11 @@ CASES = [
     ("negative layer", IO, [CAMPAIGN, "fault 7", "layer -1"], FOREST, edit_h5(CAMPAIGN, set_element("/faults/layer", 7, -1))),
     ("parameter out of range", IO, [CAMPAIGN, "fault 7", "parameter"], FOREST, edit_h5(CAMPAIGN, set_element("/faults/parameter", 7, 2**40))),
     ("bit out of range", IO, [CAMPAIGN, "fault 7", "bit 40"], FOREST, edit_h5(CAMPAIGN, set_element("/faults/bit", 7, 40))),
-    ("drop is NaN", DATA, ["fault 7", "drop"], FOREST, edit_h5(CAMPAIGN, set_element("/outcomes/drop", 7, np.nan))),
-    ("stratum of a layer there is not", DATA, ["stratum 2", "layer 99"], FOREST, edit_h5(CAMPAIGN, set_element("/strata/layer", 2, 99))),
-    ("layers of no weights", DATA, ["layer 2", "weights"], FOREST, edit_h5(CAMPAIGN, set_element("/layers/out_channels", 2, 0))),
+    ("drop is NaN", IO, [CAMPAIGN, "fault 7", "drop"], FOREST, edit_h5(CAMPAIGN, set_element("/outcomes/drop", 7, np.nan))),
+    ("drop of 700 %", IO, [CAMPAIGN, "fault 7", "drop of 7"], FOREST, edit_h5(CAMPAIGN, set_element("/outcomes/drop", 7, 7.0))),
+    ("a flipped bit in the campaign", IO, [CAMPAIGN, "damaged"], FOREST, flip(CAMPAIGN, 0.98)),
+    ("stratum of a layer there is not", IO, [CAMPAIGN, "stratum 2", "layer 99"], FOREST, edit_h5(CAMPAIGN, set_element("/strata/layer", 2, 99))),
+    ("layers of no weights", IO, [CAMPAIGN, "layer 2", "weights"], FOREST, edit_h5(CAMPAIGN, set_element("/layers/out_channels", 2, 0))),
     ("damaged chunk in the campaign", IO, [CAMPAIGN, "/faults/value_before"], FOREST, damage_chunk(CAMPAIGN, "/faults/value_before")),
     ("campaign of another model", DATA, [CAMPAIGN, "another model"], FOREST, edit_h5(MODEL, another_model)),
     ("model changed after it was written", DATA, [MODEL, "model_sha256"], INJECT,
@@ -278,15 +350,24 @@ CASES = [
     ("forest missing", IO, [FOREST_FILE, "No such file"], HARDEN, remove(FOREST_FILE)),
     ("forest is a campaign", IO, ["flipstorm/campaign", "flipstorm/forest"], HARDEN, lambda folder: shutil.copy(folder / CAMPAIGN, folder / FOREST_FILE)),
     ("damaged chunk in the forest", IO, [FOREST_FILE, "/criticality/fc1"], HARDEN, damage_chunk(FOREST_FILE, "/criticality/fc1")),
+    ("a flipped bit in the forest", IO, [FOREST_FILE, "damaged"], HARDEN, flip(FOREST_FILE, 0.6)),
+    ("trees that lie outside the file", IO, [FOREST_FILE, "/forests/offset"], HARDEN,
+     edit_h5(FOREST_FILE, set_element("/forests/offset", 1, 10**15))),
     ("forest for another tolerance", USAGE, ["harden.tolerance is 0.05", "0.01"], HARDEN + " --set harden.tolerance=0.05", nothing),
     ("forest without a layer", DATA, ["4 layers, the campaign 5"], HARDEN, edit_h5(FOREST_FILE, lambda file: file.__delitem__("/criticality/fc1"))),
     ("forest of another campaign", DATA, [FOREST_FILE, CAMPAIGN, "another campaign"], HARDEN,
      edit_h5(FOREST_FILE, lambda file: file.attrs.modify("campaign_sha256", np.bytes_("0" * 64)))),
     ("tolerance beyond the campaign's", DATA, ["0.5"], FOREST + " --set forest.tolerances=[0.5] --set harden.tolerance=0.5",
-     edit_h5(CAMPAIGN, lambda file: (file["/outcomes/stopped"].__setitem__(7, 1), file["/outcomes/drop"].__setitem__(7, 0.2)))),
+     stopped_at(7, 0.1)),
     ("report without a protection", IO, ["protection.h5", "No such file"], "report {f}/job.toml", remove("out/protection.h5")),
     ("inspect of a file that is not there", IO, ["{f}/none.h5"], "inspect {f}/none.h5", nothing),
     ("inspect of a text", IO, ["{f}/job.toml", "HDF5"], "inspect {f}/job.toml", nothing),
+    ("inspect of a damaged file", IO, [CAMPAIGN, "damaged"], "inspect {f}/out/campaign.h5", flip(CAMPAIGN, 0.5)),
+    ("seal for a text", IO, ["{f}/job.toml", "HDF5"], "inspect --seal {f}/job.toml", nothing),
+    ("seal for what cannot be", IO, [CAMPAIGN, "fault 7", "drop of 7"], "inspect --seal {f}/out/campaign.h5",
+     all_of(edit_h5(CAMPAIGN, set_element("/outcomes/drop", 7, 7.0)), flip(CAMPAIGN, 0))),
+    ("seal for no network", DATA, [MODEL, "std inf"], "inspect --seal {f}/out/model.h5",
+     edit_h5(MODEL, lambda file: file.attrs.modify("std", np.full(1, np.inf, np.float32)))),
     # What is there already.
     ("campaign of another job in the out folder", USAGE, [CAMPAIGN, "another job", "--fresh"], IN_PLACE + " --set job.seed=2 --set model.file={f}/out/model.h5", nothing),
     ("journal of another job in the out folder", USAGE, ["out/journal", "another job", "--fresh"],
@@ -349,6 +430,31 @@ class BadInput(PipelineTest):
                     if os.environ.get("FLIPSTORM_TEST_SHOW"):
                         print(f"{case[0]}: {outcome[1].code}: {outcome[1].err.replace(str(outcome[0]), 'F')}")
                     self.check_case(case, outcome)
+
+    def test_changed_files_are_sealed_anew(self):
+        folder = self.case_folder("sealed anew")
+        campaign, job = folder / CAMPAIGN, folder / "job.toml"
+        with h5py.File(campaign, "r+") as file:
+            file.attrs.modify("wall_seconds", 1e9)
+        self.assert_code(self.run_flipstorm("inspect", campaign), IO)
+        self.complete("inspect", "--seal", campaign)
+        self.assertIn("/@wall_seconds = 1000000000", self.complete("inspect", campaign).out)
+        make_old(MODEL, 1)(folder)
+        self.assertIn("has no seal", self.complete("inspect", folder / MODEL).err)
+        self.complete("inspect", "--seal", folder / MODEL)
+        self.assertNotIn("no seal", self.complete("inject", job, "--out", folder / "new", "--set", f"model.file={folder / MODEL}").err)
+
+    def test_five_lines_of_python_check_the_seal(self):
+        section = SCHEMA_MD.read_text(encoding="utf-8").split("\n## The seal\n")[1].split("\n## ")[0]
+        (lines,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+        self.assertLessEqual(len(lines.split("\n\n")[1].splitlines()), 5)
+        folder = self.case_folder("five lines of Python")
+        check = [sys.executable, "-c", lines]
+        for name in (MODEL, CAMPAIGN, FOREST_FILE, "out/protection.h5"):
+            self.assertEqual(subprocess.run([*check, folder / name], check=False).returncode, 0, name)
+            flip(name, 0.5)(folder)
+            done = subprocess.run([*check, folder / name], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, "not right" in done.stderr), (1, True), name)
 
 
 if __name__ == "__main__":

@@ -170,6 +170,7 @@ TEST_F(Protection, IntervalSurvivesTheFile)
     ProtectionRecord record = choose_protection(campaign, forest, {});
     record.options[0].measured_low = 0.25;
     record.options[0].measured_high = 0.75;
+    record.options[0].measured_residual = 0.5;
     const auto file =
         std::filesystem::temp_directory_path() / ("flipstorm-interval-" + std::to_string(::getpid()) + ".h5");
     write_protection(file, record);

@@ -4,6 +4,11 @@
 
 #include <limits>
 
+#include "engine/base/durable_file.hpp"
+#include "engine/base/error.hpp"
+#include "hdf5_schema/h5.hpp"
+#include "hdf5_schema/seal.hpp"
+
 namespace flipstorm
 {
 
@@ -70,8 +75,8 @@ CampaignRecord sample_campaign()
                        {-1, std::numeric_limits<float>::infinity(), 3, 4, 5},
                        {1U << 31U, 1U << 30U, 32, 32, 32},
                        {1, 2, 1, 1, 2}};
-    campaign.outcomes = {{3, 3, 3, 3, 1}, {2, 0, 2, 2, 0}, {0, 3, 0, 0, 1},
-                         {0, 3, 0, 0, 0}, {0, 0, 0, 0, 1}, {0, 2.0 / 3, 0, 0, 0.2}};
+    campaign.outcomes = {{3, 3, 3, 3, 2}, {2, 0, 2, 2, 0}, {0, 3, 0, 0, 2},
+                         {0, 3, 0, 0, 0}, {0, 0, 0, 0, 1}, {0, 2.0 / 3, 0, 0, 1.0 / 3}};
     return campaign;
 }
 
@@ -112,7 +117,7 @@ ProtectionRecord sample_protection()
     protection.ber = 1e-9;
     protection.word_bits = 32;
     protection.options = {
-        {"none", std::numeric_limits<double>::quiet_NaN(), 0, 0, 0, 0, 0, 0, 0.02, 0.03, true},
+        {"none", std::numeric_limits<double>::quiet_NaN(), 0, 0, 0, 0, 0, 0, 0.02, 0.03, true, 0.025, 0.04},
         {"sec_critical", 0.5, 0.5, 60, 10, 9.375, 3.125, 12.5, 0.001, 0, true}};
     protection.chosen = 1;
     protection.overhead = {18.75, 9.375, 3.125, 33.333};
@@ -162,6 +167,41 @@ void write_whole(const std::filesystem::path& file, const CampaignRecord& campai
 {
     write_campaign(file, campaign.header, campaign.faults, campaign.outcomes, 0, campaign.faults.size(),
                    MPI_COMM_NULL);
+}
+
+void change_file(const std::filesystem::path& file, const std::function<void(hid_t)>& change)
+{
+    {
+        const H5Handle opened(H5Fopen(file.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+        ASSERT_GE(opened.get(), 0);
+        change(opened.get());
+    }
+    seal_file(file);
+}
+
+void set_version(hid_t file, std::int32_t major, std::int32_t minor)
+{
+    const H5Handle version(H5Aopen(file, "version", H5P_DEFAULT), H5Aclose);
+    const std::int32_t numbers[2] = {major, minor};
+    ASSERT_GE(H5Awrite(version.get(), H5T_NATIVE_INT32, numbers), 0);
+}
+
+void remove_room(const std::filesystem::path& file)
+{
+    write_file_durably(file, read_file(file).substr(kSealBytes));
+}
+
+std::string message_of(const std::function<void()>& call)
+{
+    try
+    {
+        call();
+    }
+    catch (const FileError& error)
+    {
+        return error.what();
+    }
+    return "no FileError";
 }
 
 void InFolder::SetUp()

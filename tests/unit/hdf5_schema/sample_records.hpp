@@ -2,8 +2,11 @@
 // Small records with every field set, and a folder to write them to.
 
 #include <gtest/gtest.h>
+#include <hdf5.h>
 
 #include <filesystem>
+#include <functional>
+#include <string>
 
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/comparison_file.hpp"
@@ -23,6 +26,16 @@ ComparisonRecord sample_comparison();
 
 /// Write a campaign from this process alone.
 void write_whole(const std::filesystem::path& file, const CampaignRecord& campaign);
+
+/// Change a file by HDF5, and seal it anew.
+void change_file(const std::filesystem::path& file, const std::function<void(hid_t)>& change);
+/// Overwrite the attribute `version` of an open file.
+void set_version(hid_t file, std::int32_t major, std::int32_t minor);
+/// Cut off the seal and its room: HDF5 from the first byte on, as in files of older versions.
+void remove_room(const std::filesystem::path& file);
+
+/// Message of the FileError that a call throws.
+std::string message_of(const std::function<void()>& call);
 
 /// A test with a folder of its own.
 class InFolder : public ::testing::Test

@@ -14,20 +14,6 @@ namespace
 
 using BadFiles = InFolder;
 
-/// Message of the FileError that a call throws.
-std::string message_of(const std::function<void()>& call)
-{
-    try
-    {
-        call();
-    }
-    catch (const FileError& error)
-    {
-        return error.what();
-    }
-    return "no FileError";
-}
-
 TEST_F(BadFiles, AreNamed)
 {
     const auto check = [&](const std::string& name) {
@@ -56,6 +42,21 @@ TEST_F(BadFiles, TruncatedAtAnyLengthAreRefused)
     }
 }
 
+TEST_F(BadFiles, WithoutASealTruncatedAtAnyLengthAreRefused)
+{
+    const std::filesystem::path file = folder_ / "model.h5";
+    write_model(file, sample_model());
+    change_file(file, [](hid_t opened) { set_version(opened, 1, 1); });
+    remove_room(file);
+    EXPECT_EQ(read_model(file).parameters.size(), 2U);
+    const std::string whole = read_file(file);
+    for (std::size_t length = 0; length < whole.size(); length += 997)
+    {
+        write_file_durably(file, std::string_view(whole).substr(0, length));
+        EXPECT_THROW(static_cast<void>(read_model(file)), FileError) << length;
+    }
+}
+
 TEST_F(BadFiles, OfAnotherKindOrVersionAreRefusedByName)
 {
     write_whole(folder_ / "campaign.h5", sample_campaign());
@@ -64,12 +65,7 @@ TEST_F(BadFiles, OfAnotherKindOrVersionAreRefusedByName)
     EXPECT_NE(kind.find("flipstorm/model"), std::string::npos) << kind;
 
     write_model(folder_ / "model.h5", sample_model());
-    {
-        const H5Handle file(H5Fopen((folder_ / "model.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
-        const H5Handle version(H5Aopen(file.get(), "version", H5P_DEFAULT), H5Aclose);
-        const std::int32_t newer[2] = {2, 0};
-        ASSERT_GE(H5Awrite(version.get(), H5T_NATIVE_INT32, newer), 0);
-    }
+    change_file(folder_ / "model.h5", [](hid_t file) { set_version(file, 2, 0); });
     const std::string version = message_of([&] { static_cast<void>(read_model(folder_ / "model.h5")); });
     EXPECT_NE(version.find("2.0"), std::string::npos) << version;
 }

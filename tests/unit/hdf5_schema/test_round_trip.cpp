@@ -63,13 +63,10 @@ TEST_F(RoundTrip, ModelsOfVersion10HaveNoLearningCurve)
 {
     const std::filesystem::path name = folder_ / "model.h5";
     write_model(name, sample_model());
-    {
-        const H5Handle file(H5Fopen(name.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
-        const H5Handle version(H5Aopen(file.get(), "version", H5P_DEFAULT), H5Aclose);
-        const std::int32_t older[2] = {1, 0};
-        ASSERT_GE(H5Awrite(version.get(), H5T_NATIVE_INT32, older), 0);
-        ASSERT_GE(H5Ldelete(file.get(), "/training", H5P_DEFAULT), 0);
-    }
+    change_file(name, [](hid_t file) {
+        set_version(file, 1, 0);
+        ASSERT_GE(H5Ldelete(file, "/training", H5P_DEFAULT), 0);
+    });
     EXPECT_TRUE(read_model(name).training.epoch.empty());
     EXPECT_EQ(read_model(name).parameters.size(), 2U);
 }
@@ -130,12 +127,9 @@ TEST_F(RoundTrip, Campaign)
 TEST_F(RoundTrip, ACampaignOfTheFirstMinorVersionHasNoTrialsOfTheScreenAndSingleBitFlips)
 {
     write_whole(folder_ / "campaign.h5", sample_campaign());
-    {
-        const H5Handle file(H5Fopen((folder_ / "campaign.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
-        const H5Handle version(H5Aopen(file.get(), "version", H5P_DEFAULT), H5Aclose);
-        const std::int32_t first[2] = {1, 0};
-        ASSERT_GE(H5Awrite(version.get(), H5T_NATIVE_INT32, first), 0);
-        const H5Handle screen(H5Gopen2(file.get(), "/screen", H5P_DEFAULT), H5Gclose);
+    change_file(folder_ / "campaign.h5", [](hid_t file) {
+        set_version(file, 1, 0);
+        const H5Handle screen(H5Gopen2(file, "/screen", H5P_DEFAULT), H5Gclose);
         ASSERT_GE(H5Adelete(screen.get(), "screen_bound"), 0);
         for (const char* column : {"layer", "level", "kappa", "tau", "audit_share", "pairs", "screened",
                                    "audited", "disagreements", "bound95", "kept"})
@@ -143,10 +137,10 @@ TEST_F(RoundTrip, ACampaignOfTheFirstMinorVersionHasNoTrialsOfTheScreenAndSingle
             ASSERT_GE(H5Ldelete(screen.get(), column, H5P_DEFAULT), 0) << column;
         }
         for (const char* column : {"/faults/mask", "/faults/effect", "/layers/injected"})
-            ASSERT_GE(H5Ldelete(file.get(), column, H5P_DEFAULT), 0) << column;
+            ASSERT_GE(H5Ldelete(file, column, H5P_DEFAULT), 0) << column;
         for (const char* attribute : {"fault_model", "upset_bits"})
-            ASSERT_GE(H5Adelete(file.get(), attribute), 0) << attribute;
-    }
+            ASSERT_GE(H5Adelete(file, attribute), 0) << attribute;
+    });
     const CampaignRecord got = read_campaign(folder_ / "campaign.h5");
     EXPECT_EQ(got.header.screen.trials.size(), 0U);
     EXPECT_EQ(got.header.screen.screened, 5U);

@@ -40,15 +40,14 @@ TEST_F(Schema, WrittenFilesFollowIt)
 TEST_F(Schema, CheckFindsWhatIsMissingAndWhatIsStrange)
 {
     write_model(folder_ / "model.h5", sample_model());
-    {
-        const H5Handle file(H5Fopen((folder_ / "model.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
-        ASSERT_GE(H5Ldelete(file.get(), "/graph", H5P_DEFAULT), 0);
-        ASSERT_GE(H5Adelete(file.get(), "arch"), 0);
+    change_file(folder_ / "model.h5", [](hid_t file) {
+        ASSERT_GE(H5Ldelete(file, "/graph", H5P_DEFAULT), 0);
+        ASSERT_GE(H5Adelete(file, "arch"), 0);
         const H5Handle space(H5Screate(H5S_SCALAR), H5Sclose);
-        const H5Handle strange(H5Dcreate2(file.get(), "/strange", H5T_NATIVE_INT, space.get(), H5P_DEFAULT,
-                                          H5P_DEFAULT, H5P_DEFAULT),
-                               H5Dclose);
-    }
+        const H5Handle strange(
+            H5Dcreate2(file, "/strange", H5T_NATIVE_INT, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+            H5Dclose);
+    });
     const std::string problems = check_against_schema(folder_ / "model.h5");
     EXPECT_NE(problems.find("/graph is missing"), std::string::npos) << problems;
     EXPECT_NE(problems.find("attribute arch of / is missing"), std::string::npos) << problems;
@@ -63,6 +62,20 @@ TEST_F(Schema, SummaryListsEverything)
     EXPECT_NE(summary.find("/faults/bit  uint8 [5]"), std::string::npos) << summary;
     EXPECT_NE(summary.find("/screen@kappa = 8"), std::string::npos) << summary;
     EXPECT_EQ(stage_digest_of(folder_ / "campaign.h5"), "22");
+}
+
+TEST_F(Schema, SummaryIsPrintable)
+{
+    ModelRecord model = sample_model();
+    model.arch = "\x1B]0;title\x07 net";
+    model.parameters[0].name =
+        "a\x9B"
+        "31m";
+    write_model(folder_ / "model.h5", model);
+    const std::string summary = summarise_file(folder_ / "model.h5");
+    EXPECT_NE(summary.find("/@arch = \\x1b]0;title\\x07 net\n"), std::string::npos) << summary;
+    EXPECT_NE(summary.find("/parameters/a\\x9b31m  float32"), std::string::npos) << summary;
+    EXPECT_EQ(summary.find('\x1B'), std::string::npos);
 }
 
 TEST(SchemaTable, PlaceholdersMatchNamesOnly)

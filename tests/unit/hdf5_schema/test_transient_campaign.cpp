@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
+
 #include "engine/base/error.hpp"
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
@@ -18,6 +21,7 @@ TransientCampaignRecord feature_maps()
     TransientHeader& header = campaign.header;
     header.campaign = sample_campaign().header;
     header.campaign.target = "feature_maps";
+    header.campaign.strata.evaluated = {2, 1};
     header.layer_height = {5, 1};
     header.layer_width = {4, 1};
     header.images_per_fault = 2;
@@ -36,7 +40,7 @@ TransientCampaignRecord feature_maps()
     campaign.faults.width = {2, 4, 1};
     campaign.faults.channel_mask = {0x80, 0, 0xC0, 0, 0x20, 0};
     campaign.faults.position_mask = {0, 0, 0, 1, 2, 3, 0, 0, 0};
-    campaign.outcomes = {{2, 2, 2}, {2, 1, 0}, {0, 1, 2}, {0, 0, 1}, {1, 0, 0}, {1, 1, 0}, {0, 0.5, 0.5}};
+    campaign.outcomes = {{2, 2, 2}, {1, 0, 0}, {0, 1, 2}, {0, 0, 1}, {1, 0, 0}, {1, 1, 0}, {0, 0.5, 1}};
     return campaign;
 }
 
@@ -47,6 +51,7 @@ TransientCampaignRecord instructions()
     header.campaign.target = "instructions";
     header.instruction = "bit_flip";
     header.combine.clear();
+    header.images_per_fault = 3;
     header.images_listed = 1;
     header.channel_bytes = header.position_bytes = 1;
     campaign.faults = {};
@@ -57,6 +62,8 @@ TransientCampaignRecord instructions()
     campaign.faults.element = {39, 0, 2};
     campaign.faults.step = {3, 0, 1};
     campaign.faults.bit = {31, 0, 255};
+    campaign.outcomes = {
+        {3, 3, 3}, {2, 1, 0}, {0, 1, 3}, {0, 0, 1}, {2, 1, 0}, {1, 1, 0}, {0, 1.0 / 3, 2.0 / 3}};
     return campaign;
 }
 
@@ -77,7 +84,7 @@ TEST_F(TransientCampaign, RoundTrip)
         const TransientCampaignRecord got = read_transient_campaign(file);
         EXPECT_EQ(got.header.layer_height, want.header.layer_height);
         EXPECT_EQ(got.header.layer_width, want.header.layer_width);
-        EXPECT_EQ(got.header.images_per_fault, 2U);
+        EXPECT_EQ(got.header.images_per_fault, want.header.images_per_fault);
         EXPECT_EQ(got.header.images_listed, want.header.images_listed);
         EXPECT_EQ(got.header.combine, want.header.combine);
         EXPECT_EQ(got.header.instruction, want.header.instruction);
@@ -119,25 +126,47 @@ TEST_F(TransientCampaign, TargetsAreNotMixedUp)
 
 TEST_F(TransientCampaign, WhatCannotBeIsRefused)
 {
-    const auto refused = [&](const TransientCampaignRecord& campaign) {
-        write(folder_ / "bad.h5", campaign);
-        EXPECT_THROW(static_cast<void>(read_transient_campaign(folder_ / "bad.h5")), FileError);
+    using Record = TransientCampaignRecord;
+    struct Case
+    {
+        Record (*good)();
+        std::function<void(Record&)> spoil;
+        const char* phrase;
     };
-    TransientCampaignRecord bad = feature_maps();
-    bad.faults.row[0] = 2;  // 2 + 4 > 5
-    refused(bad);
-    bad = feature_maps();
-    bad.faults.layer[2] = 2;
-    refused(bad);
-    bad = feature_maps();
-    bad.outcomes.masked[0] = 2;
-    refused(bad);
-    bad = instructions();
-    bad.faults.element[0] = 40;
-    refused(bad);
-    bad = instructions();
-    bad.faults.step[2] = 2;
-    refused(bad);
+    const std::vector<Case> cases = {
+        {feature_maps, [](Record& c) { c.faults.row[0] = 2; },
+         "fault 0 (geometry 4) lies outside"},  // 2 + 4 > 5
+        {feature_maps, [](Record& c) { c.faults.layer[2] = 2; }, "fault 2 (stratum 1, layer 2)"},
+        {feature_maps, [](Record& c) { c.faults.layer[0] = 1; }, "fault 0 of layer 1 lies in stratum 0"},
+        {feature_maps, [](Record& c) { c.faults.geometry[1] = 7; }, "fault 1 (geometry 7)"},
+        {feature_maps, [](Record& c) { c.faults.value[1] = std::nanf(""); },
+         "fault 1 has the error value nan"},
+        {feature_maps, [](Record& c) { c.faults.image[1] = 3; }, "fault 0 strikes image 3"},
+        {feature_maps, [](Record& c) { c.faults.image[1] = 0; }, "fault 0 strikes image 0"},
+        {feature_maps, [](Record& c) { c.outcomes.masked[0] = 2; }, "the outcome of fault 0 is impossible"},
+        {feature_maps, [](Record& c) { c.outcomes.masked[0] = 0xFFFFFFFFU; },
+         "the outcome of fault 0 is impossible"},
+        {feature_maps, [](Record& c) { c.outcomes.drop[1] = 7; }, "fault 1 has a drop of 7"},
+        {feature_maps, [](Record& c) { c.outcomes.drop[1] = std::nan(""); }, "fault 1 has a drop of nan"},
+        {feature_maps, [](Record& c) { c.header.campaign.strata.evaluated[1] = 2; }, "1 faults of stratum 1"},
+        {feature_maps, [](Record& c) { c.header.images_per_fault = 4; }, "'images_per_fault' is 4 of 3"},
+        {feature_maps, [](Record& c) { c.header.layer_height[1] = -1; }, "layer 'fc' has -1 x 1 outputs"},
+        {instructions, [](Record& c) { c.faults.element[0] = 40; }, "fault 0 strikes"},
+        {instructions, [](Record& c) { c.faults.step[2] = 2; }, "fault 2 strikes"},
+        {instructions, [](Record& c) { c.faults.bit[1] = 32; }, "fault 1 strikes bit 32"},
+        {instructions, [](Record& c) { c.header.images_per_fault = 2; },
+         "lists 1 images, each fault strikes 2"},
+    };
+    const std::filesystem::path file = folder_ / "bad.h5";
+    for (const Case& each : cases)
+    {
+        TransientCampaignRecord bad = each.good();
+        each.spoil(bad);
+        write(file, bad);
+        const std::string message = message_of([&] { static_cast<void>(read_transient_campaign(file)); });
+        EXPECT_NE(message.find(each.phrase), std::string::npos) << each.phrase << ": " << message;
+        EXPECT_NE(message.find("bad.h5"), std::string::npos) << message;
+    }
 }
 
 }  // namespace

@@ -71,6 +71,22 @@ TEST(ModelRecord, IsRefusedWhenItIsNoWholeNetwork)
     EXPECT_NE(refused([](ModelRecord& r) { r.graph = "{}"; }).find("graph"), std::string::npos);
 }
 
+TEST(ModelRecord, OfAFormatThatIsNotKnownIsBadData)
+{
+    ModelRecord record = to_record(lenet());
+    record.format = "fp12";
+    try
+    {
+        from_record(record, "model.h5");
+        FAIL() << "accepted";
+    }
+    catch (const DataError& error)
+    {
+        EXPECT_NE(std::string(error.what()).find("'model.h5': number format 'fp12'"), std::string::npos)
+            << error.what();
+    }
+}
+
 TEST(LoadTestImages, TakesTheFirstOnesAndNoMoreThanThereAre)
 {
     Job job;
