@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "engine/base/durable_file.hpp"
+
 namespace flipstorm
 {
 namespace
@@ -32,8 +34,7 @@ H5Handle h5_open_to_read(const std::filesystem::path& file)
     h5_prepare();
     FS_CHECK(FileError, ::access(file.c_str(), R_OK) == 0, "cannot read '{}': {}", file.string(),
              std::strerror(errno));
-    FS_CHECK(FileError, !std::filesystem::is_directory(file), "cannot read '{}': it is a folder",
-             file.string());
+    require_regular_file(file);
     return {h5_check(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
                      fmt::format("cannot open '{}' (truncated, or no HDF5 file?)", file.string())),
             H5Fclose};
