@@ -89,9 +89,10 @@ StageEnd report_on_root(const Context& context)
                          read_file(file).find(stamp) != std::string::npos;
     if (!current)
     {
-        const std::vector<std::string> figures = draw_figures(
-            context.out(), kFigures,
-            {"--campaign", context.campaign_file().string(), "--forest", context.forest_file().string()});
+        const std::vector<std::string> figures =
+            draw_figures(context.out(), kFigures,
+                         {"--campaign", std::filesystem::absolute(context.campaign_file()).string(),
+                          "--forest", std::filesystem::absolute(context.forest_file()).string()});
         const std::string page = render_report(campaign, forest, protection, {context.job.job.name, figures});
         // A report without its figures is not final: the next run tries again.
         write_file_durably(file, page + (figures.size() == kFigures.size() ? stamp + "\n" : ""));
