@@ -9,6 +9,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/printable_text.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/version.hpp"
 #include "hdf5_schema/file_summary.hpp"
@@ -67,7 +68,7 @@ struct JobCommand
 StageEnd print_plan(const Context& context)
 {
     return on_root(context, [&] {
-        fmt::print("{}", describe_plan(context));
+        fmt::print("{}", printable(describe_plan(context), TextLines::many));
         return StageEnd::complete;
     });
 }
@@ -343,7 +344,8 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
         result.job = job;
         result.cost.possible = job.device.kind != "cuda" || visible_cuda_devices() > 0;
         on_all(world, [&] {
-            if (!planning || result.cost.possible) result.device = pick_device(job, {node.rank(), node.size()});
+            if (!planning || result.cost.possible)
+                result.device = pick_device(job, {node.rank(), node.size()});
             result.threads =
                 threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
                                  static_cast<int>(job.device.threads));
@@ -384,7 +386,7 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
         std::fflush(stdout);
         const std::string where =
             world.size() > 1 && !agreed ? fmt::format(" (rank {} on {})", world.rank(), host_name()) : "";
-        fmt::print(stderr, "flipstorm{}: {}\n", where, message);
+        fmt::print(stderr, "flipstorm{}: {}\n", where, printable(message, TextLines::many));
         std::fflush(stderr);
     }
     if (!agreed && world.size() > 1) session.abort(static_cast<int>(code));
