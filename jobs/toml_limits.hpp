@@ -18,7 +18,7 @@ inline constexpr std::uint64_t kLongestJobFile = std::uint64_t{1} << 20U;
 /// What a text may have at most.
 struct TomlLimits
 {
-    std::size_t line = 16384;  ///< bytes of a line; those within a string of three quotes do not count
+    std::size_t line = 8192;   ///< bytes of a line; those within a string of three quotes do not count
     std::size_t depth = 32;    ///< lists and tables in each other, and parts of a name with dots
     std::size_t key = 256;     ///< bytes of a key, dots and quotes included
     std::size_t keys = 10000;  ///< in the whole text
