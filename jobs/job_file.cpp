@@ -373,8 +373,6 @@ class Reader
         std::vector<std::string> problems;
         if (const auto problem = assign(spec, value, spec.bind(changed)))
             problems.push_back(*problem);
-        else if (holds_control_characters(spec.bind(changed)))
-            problems.push_back(fmt::format("{} holds control characters", spec.name()));
         else
             problems = value_problems(spec, changed);
         if (problems.empty())

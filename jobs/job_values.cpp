@@ -12,8 +12,6 @@
 #include <variant>
 #include <vector>
 
-#include "jobs/job_text.hpp"
-
 namespace flipstorm
 {
 namespace
@@ -129,15 +127,6 @@ std::optional<std::string> assign(const KeySpec& spec, const TomlValue& value, c
             return std::nullopt;
         },
         target);
-}
-
-bool holds_control_characters(const KeyRef& value)
-{
-    if (const auto* const text = std::get_if<std::string*>(&value)) return first_bad_byte(**text).has_value();
-    const auto* const list = std::get_if<std::vector<std::string>*>(&value);
-    return list != nullptr && std::any_of((*list)->begin(), (*list)->end(), [](const std::string& text) {
-               return first_bad_byte(text).has_value();
-           });
 }
 
 std::string trimmed(std::string_view text)

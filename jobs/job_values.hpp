@@ -30,9 +30,6 @@ using TomlValue = toml::basic_value<toml::discard_comments, std::map>;
 [[nodiscard]] std::optional<std::string> assign(const KeySpec& spec, const TomlValue& value,
                                                 const KeyRef& target);
 
-/// Whether a text, or one of a list of texts, does: TOML's escapes can write them.
-[[nodiscard]] bool holds_control_characters(const KeyRef& value);
-
 /// Without blanks at its ends.
 [[nodiscard]] std::string trimmed(std::string_view text);
 

@@ -8,6 +8,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/printable_text.hpp"
 #include "engine/base/sha256.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/python.hpp"
@@ -59,7 +60,8 @@ StageEnd report_campaign(const Context& context, const CampaignRecord& campaign,
         fmt::print("{}\n", render_text(table));
     }
     print_size(campaign);
-    fmt::print("No forest and no protection: {}.\nReport: {}\n", obstacle, file.string());
+    fmt::print("No forest and no protection: {}.\nReport: {}\n", printable(obstacle),
+               printable(file.string()));
     std::fflush(stdout);
     return StageEnd::complete;
 }
@@ -103,7 +105,7 @@ StageEnd report_on_root(const Context& context)
         fmt::print("{}\n", render_text(table));
     }
     print_size(campaign);
-    fmt::print("Report: {}\n", file.string());
+    fmt::print("Report: {}\n", printable(file.string()));
     std::fflush(stdout);
     return StageEnd::complete;
 }

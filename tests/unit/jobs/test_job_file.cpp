@@ -465,17 +465,9 @@ TEST(JobFile, FiftyProblemsAreListed)
 
 TEST(JobFile, AQuotedLineIsCut)
 {
-    const std::string problems = problems_of("[job]\nname = " + std::string(10000, '?') + "\n");
+    const std::string problems = problems_of("[job]\nname = " + std::string(8000, '?') + "\n");
     EXPECT_NE(problems.find("???…"), std::string::npos) << problems;
     EXPECT_LT(problems.size(), 400U);
-}
-
-TEST(JobFile, TextsHoldNoControlCharacters)
-{
-    EXPECT_EQ(problems_of(kSound + "[job]\nname = \"a\\u001b]0;x\"\n"),
-              "FILE:3: job.name holds control characters");
-    EXPECT_EQ(problems_of(kSound + "[campaign]\nlayers = [\"fc1\", \"\\u0000\"]\n"),
-              "FILE:3: campaign.layers holds control characters");
 }
 
 TEST(JobFile, TheExamplesAreSound)
