@@ -676,7 +676,7 @@ class Refusals(PipelineTest):
             ("position beyond the end", whole[:directory + 42] + b"\xf0" * 4 + whole[directory + 46:], ["damaged"]),
             ("another archive", self.archive({"x.txt": b"a text"}), ["no TorchScript file"]),
             ("code of no language", self.archive({"n/code/__torch__.py": b"((", "n/data.pkl": b"\x80\x02N.",
-                                                  "n/constants.pkl": b"", "n/version": b"3\n"}), ["corrupt"]),
+                                                  "n/constants.pkl": b"\x80\x02).", "n/version": b"3\n"}), ["corrupt"]),
         ):
             with self.subTest(name):
                 file.write_bytes(content)
