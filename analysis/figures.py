@@ -13,6 +13,7 @@ read or written, 69 h5py or matplotlib is missing.
 import argparse
 import pathlib
 import re
+import secrets
 import sys
 
 USAGE, DATA, UNAVAILABLE, IO = 64, 65, 69, 74
@@ -59,6 +60,20 @@ class Failure(Exception):
 
 def text(value):
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def save(figure, target):
+    """Write a figure so that its name only ever stands for a whole one, and never through a link that lies there.
+
+    The temporary name is one that flipstorm recognises if this is killed: see engine/base/temporary_file.hpp.
+    """
+    temporary = target.with_name(f".{target.name}.{'0' * 16}{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            figure.savefig(file, format="png")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def open_file(path, name):
@@ -173,7 +188,7 @@ def draw_criticality(campaign, forest, target):
     bar = figure.colorbar(image, ax=axes, ticks=[0, 1, 5, 10, 25, 50, 75, 100], pad=0.02, aspect=30)
     bar.set_label(f"critical share at a tolerated drop of {100 * tolerance:g} % [%]")
     bar.outline.set_visible(False)
-    figure.savefig(target)
+    save(figure, target)
     plt.close(figure)
 
 
@@ -211,7 +226,7 @@ def draw_roc(forest, target):
         inset.grid(color="#e3e7eb", linewidth=0.6)
         inset.tick_params(labelsize=7.5)
         inset.set_title("corner", fontsize=8.5, color=GREY)
-    figure.savefig(target)
+    save(figure, target)
     plt.close(figure)
 
 
@@ -240,7 +255,7 @@ def draw_overhead(protection, target):
     axis.grid(axis="y", color="#e3e7eb", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.legend(loc="upper right", frameon=False, fontsize=9)
-    figure.savefig(target)
+    save(figure, target)
     plt.close(figure)
 
 
@@ -298,7 +313,7 @@ def draw_regret(comparison, target):
     axis.set_axisbelow(True)
     if models:
         axis.legend(title="by fault model", frameon=False, fontsize=9, title_fontsize=9)
-    figure.savefig(target)
+    save(figure, target)
     plt.close(figure)
     return True
 
@@ -339,7 +354,7 @@ def draw_protection(comparison, target):
         axis.grid(axis="y", color="#e3e7eb", linewidth=0.8)
         axis.set_axisbelow(True)
     name_places(below, variant_labels(names), width)
-    figure.savefig(target)
+    save(figure, target)
     plt.close(figure)
     return True
 
@@ -369,7 +384,7 @@ def draw_weights(comparison, target):
     axis.grid(color="#e3e7eb", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
-    figure.savefig(target)
+    save(figure, target)
     plt.close(figure)
     return True
 

@@ -10,6 +10,7 @@
 
 #include "analysis/estimates.hpp"
 #include "analysis/metrics.hpp"
+#include "engine/base/printable_text.hpp"
 
 namespace flipstorm
 {
@@ -339,8 +340,15 @@ ResultTable options_table(const ProtectionRecord& protection)
     return table;
 }
 
-std::string render_text(const ResultTable& table)
+std::string render_text(const ResultTable& raw)
 {
+    ResultTable table = raw;  // names of layers and variants may come from anywhere
+    for (std::vector<std::string>& row : table.rows)
+    {
+        for (std::string& cell : row)
+            cell = printable(cell);
+    }
+    table.title = printable(raw.title);
     std::vector<std::size_t> widths;
     for (std::size_t c = 0; c < table.columns.size(); ++c)
     {

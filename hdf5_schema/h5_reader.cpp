@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
 #include "hdf5_schema/h5_bounds.hpp"
 #include "hdf5_schema/seal.hpp"
@@ -88,6 +89,7 @@ H5Handle h5_open_to_read(const std::filesystem::path& file)
     h5_prepare();
     FS_CHECK(FileError, ::access(file.c_str(), R_OK) == 0, "cannot read '{}': {}", file.string(),
              std::strerror(errno));
+    require_regular_file(file);
     const SealState seal = check_seal(file);
     if (seal == SealState::no_room) try_reading(file);
     H5Handle opened(h5_check(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),

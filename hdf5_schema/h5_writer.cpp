@@ -9,6 +9,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/temporary_file.hpp"
 #include "hdf5_schema/seal.hpp"
 
 namespace flipstorm
@@ -63,16 +64,31 @@ void put_text_attribute(hid_t object, const std::string& name, const std::string
 }  // namespace
 
 H5Writer::H5Writer(std::filesystem::path file, const FileSpec& spec, const Provenance& provenance)
-    : final_name_(std::move(file)), temporary_(temporary_name(final_name_)), spec_(spec)
+    : final_name_(std::move(file)), temporary_(create_temporary(final_name_)), spec_(spec)
+{
+    try
+    {
+        begin(provenance);
+    }
+    catch (...)
+    {
+        file_.reset();
+        ::unlink(temporary_.c_str());
+        throw;
+    }
+}
+
+void H5Writer::begin(const Provenance& provenance)
 {
     h5_prepare();
     const H5Handle layout(h5_check(H5Pcreate(H5P_FILE_CREATE), "file layout"), H5Pclose);
     h5_check(H5Pset_userblock(layout.get(), kSealBytes), "room for the seal");
+    // Truncates the empty file that was made for it.
     file_ = H5Handle(h5_check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, layout.get(), H5P_DEFAULT),
                               fmt::format("cannot create '{}'", final_name_.string())),
                      H5Fclose);
-    attribute("/", "filetype", spec.filetype);
-    attribute("/", "version", std::vector<std::int32_t>{spec.major, spec.minor});
+    attribute("/", "filetype", spec_.filetype);
+    attribute("/", "version", std::vector<std::int32_t>{spec_.major, spec_.minor});
     attribute("/", "software_version", provenance.software_version);
     attribute("/", "git_sha1", provenance.git_sha1);
     attribute("/", "date", provenance.date);

@@ -62,13 +62,15 @@ class H5Writer
     /// Make `scale` the scale of a dataset's dimension.
     void attach_scale(const std::string& path, unsigned dimension, const std::string& scale);
 
-    /// Close the temporary file but leave it there, unsealed, for a collective write. \return its name
+    /// Close the temporary file but leave it there, unsealed, for a collective write. \return its name; whoever
+    /// calls removes or publishes it
     std::filesystem::path hand_over();
 
     /// Close, seal, fsync, rename. \throws FileError
     void publish();
 
   private:
+    void begin(const Provenance& provenance);
     void write_attribute(const std::string& object, const std::string& name, ElementType type,
                          const void* values, std::size_t count, bool scalar);
     void write_dataset(const std::string& path, ElementType type, const void* values, std::size_t count,

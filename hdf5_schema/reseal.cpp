@@ -7,6 +7,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/temporary_file.hpp"
 #include "hdf5_schema/comparison_file.hpp"
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/forest_file.hpp"
@@ -85,7 +86,7 @@ void seal_anew(const fs::path& file, const std::function<void(const fs::path& co
 {
     FS_CHECK(FileError, fs::is_regular_file(file), "cannot seal '{}': there is no such file", file.string());
     const std::uint64_t room = room_of(file);
-    const fs::path copy = temporary_name(file);
+    const fs::path copy = create_temporary(file);
     try
     {
         copy_behind_room(file, room, copy);

@@ -1,6 +1,7 @@
 #include "hdf5_schema/row_file.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -16,6 +17,15 @@ namespace
 void check_mpi(int code)
 {
     FS_CHECK(MpiError, code == MPI_SUCCESS, "MPI error {} while a file was written", code);
+}
+
+/// Give all ranks the text of rank 0.
+void broadcast(std::string& text, MPI_Comm communicator)
+{
+    auto length = static_cast<int>(text.size());
+    check_mpi(MPI_Bcast(&length, 1, MPI_INT, 0, communicator));
+    text.resize(static_cast<std::size_t>(length));
+    check_mpi(MPI_Bcast(text.data(), length, MPI_CHAR, 0, communicator));
 }
 
 /// Bytes that the columns take in the file at most: their values, uncompressed, and HDF5's own.
@@ -42,6 +52,7 @@ void write_rows_together(const std::filesystem::path& file, const FileSpec& spec
     int rank = 0;
     if (parallel) check_mpi(MPI_Comm_rank(communicator, &rank));
     std::string failure;
+    std::string temporary;
     if (rank == 0)
     {
         try
@@ -53,25 +64,28 @@ void write_rows_together(const std::filesystem::path& file, const FileSpec& spec
                 out.declare(column.path, column.width > 0 ? std::vector<hsize_t>{total_rows, column.width}
                                                           : std::vector<hsize_t>{total_rows});
             }
-            const std::filesystem::path written = out.hand_over();
+            temporary = out.hand_over().string();
             // A rank that finds the disk full while all write leaves the others waiting: find out before.
-            reserve_space(written, std::filesystem::file_size(written) + column_bytes(columns, total_rows));
+            reserve_space(temporary,
+                          std::filesystem::file_size(temporary) + column_bytes(columns, total_rows));
         }
         catch (const std::exception& error)
         {
             failure = error.what();
+            ::unlink(temporary.c_str());
         }
     }
     int failed = failure.empty() ? 0 : 1;
     if (parallel) check_mpi(MPI_Bcast(&failed, 1, MPI_INT, 0, communicator));
     FS_CHECK(FileError, failed == 0, "{}",
              rank == 0 ? failure : fmt::format("rank 0 could not create '{}'", file.string()));
-    const std::filesystem::path temporary = temporary_name(file);
+    if (parallel) broadcast(temporary, communicator);
     if (total_rows > 0)
     {
-        H5Handle open = h5_open_to_write(temporary, communicator);
+        H5Handle open;
         try
         {
+            open = h5_open_to_write(temporary, communicator);
             for (const RowColumn& column : columns)
             {
                 h5_write_rows(open, column.path, column.type, column.values, first_row, column.rows,
@@ -81,9 +95,12 @@ void write_rows_together(const std::filesystem::path& file, const FileSpec& spec
         catch (...)
         {
             if (parallel) open.abandon();  // closing is collective, and the others may be waiting elsewhere
+            ::unlink(temporary.c_str());
             throw;
         }
-        FS_CHECK(FileError, open.reset(), "cannot close '{}': is the disk full?", temporary.string());
+        const bool closed = open.reset();
+        if (!closed) ::unlink(temporary.c_str());
+        FS_CHECK(FileError, closed, "cannot close '{}': is the disk full?", temporary);
     }
     if (parallel) check_mpi(MPI_Barrier(communicator));
     if (rank == 0)

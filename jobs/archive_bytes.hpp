@@ -1,14 +1,13 @@
 #pragma once
 // Outcomes as bytes of a journal entry, and back: Boost.Serialization binary archives without a header.
 
-#include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
-#include <exception>
 #include <sstream>
 #include <string>
 
 #include "engine/base/error.hpp"
 #include "engine/evaluate/outcome.hpp"
+#include "mpi/checked_archive.hpp"
 
 namespace boost::serialization
 {
@@ -45,14 +44,12 @@ T from_bytes(const std::string& bytes)
     T value;
     try
     {
-        std::istringstream stream(bytes);
-        boost::archive::binary_iarchive archive(stream, boost::archive::no_header);
-        archive >> value;
+        read_archive(bytes, boost::archive::no_header,
+                     [&value](CheckedArchive& archive) { archive >> value; });
     }
-    catch (const std::exception& error)
+    catch (const FrameError& error)
     {
-        throw FileError("the journal holds outcome records that cannot be read ({}); remove it with --fresh",
-                        error.what());
+        throw FileError("its outcome records cannot be read: {}", error.what());
     }
     return value;
 }

@@ -9,11 +9,15 @@
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "jobs/job_print.hpp"
+#include "jobs/job_text.hpp"
+#include "jobs/toml_limits.hpp"
 
 namespace flipstorm
 {
 namespace
 {
+
+constexpr std::uint64_t kLongestDescription = 4 * kLongestJobFile;  ///< bytes; it holds a whole job
 
 std::string quoted(std::string text)
 {
@@ -33,13 +37,28 @@ std::string whole(const toml::value& table, const char* key)
 
 std::uint64_t count(const toml::value& table, const char* key)
 {
-    return static_cast<std::uint64_t>(toml::find<std::int64_t>(table, key));
+    const auto value = toml::find<std::int64_t>(table, key);
+    FS_CHECK(FileError, value >= 0, "its {} is {}", key, value);
+    return static_cast<std::uint64_t>(value);
 }
 
-std::optional<std::time_t> instant(const toml::value& table, const char* key)
+std::time_t instant(const toml::value& table, const char* key)
 {
-    if (!table.contains(key)) return std::nullopt;
-    return static_cast<std::time_t>(toml::find<std::int64_t>(table, key));
+    constexpr std::int64_t kLast = 253402300799;  // the end of the year 9999
+    const auto value = toml::find<std::int64_t>(table, key);
+    FS_CHECK(FileError, value >= 0 && value <= kLast, "its {} is {}, no time between 1970 and 9999", key,
+             value);
+    return static_cast<std::time_t>(value);
+}
+
+/// \throws FileError if a parser should not see it
+void require_text(const std::string& text)
+{
+    FS_CHECK(FileError, !first_bad_byte(text), "it holds bytes that are not UTF-8 text");
+    // The job may stand on one line; there are no lists.
+    constexpr TomlLimits kLimits{kLongestDescription, 4, 256, 1000, 100};
+    const auto excess = toml_excess(text, kLimits);
+    FS_CHECK(FileError, !excess, "line {}: {}", excess->line, excess->reason);
 }
 
 }  // namespace
@@ -72,6 +91,7 @@ CampaignDescription parse_description(const std::string& text, const std::string
 {
     try
     {
+        require_text(text);
         std::istringstream stream(text, std::ios::binary);
         const toml::value table = toml::parse(stream, name);
         CampaignDescription d;
@@ -83,14 +103,18 @@ CampaignDescription parse_description(const std::string& text, const std::string
         d.faults = count(table, "faults");
         d.chunks = count(table, "chunks");
         d.starts = count(table, "starts");
-        d.started = static_cast<std::time_t>(count(table, "started"));
+        d.started = instant(table, "started");
         d.ranks = count(table, "ranks");
         d.placement = whole(table, "placement");
-        d.deadline = instant(table, "deadline");
-        d.ended = instant(table, "ended");
+        if (table.contains("deadline")) d.deadline = static_cast<std::time_t>(count(table, "deadline"));
+        if (table.contains("ended")) d.ended = instant(table, "ended");
         d.reason = whole(table, "reason");
         d.job = whole(table, "job");
         return d;
+    }
+    catch (const FileError& error)
+    {
+        throw FileError("'{}' is no description of a campaign: {}", name, error.what());
     }
     catch (const std::exception&)
     {
@@ -103,7 +127,7 @@ std::optional<CampaignDescription> read_description(const std::filesystem::path&
     const std::filesystem::path file = out / kDescriptionFile;
     std::error_code error;
     if (!std::filesystem::exists(file, error)) return std::nullopt;
-    return parse_description(read_file(file), file.string());
+    return parse_description(read_file(file, kLongestDescription), file.string());
 }
 
 void write_description(const std::filesystem::path& out, const CampaignDescription& description)

@@ -162,10 +162,21 @@ void count_journal(CampaignStatus& status, JournalSurvey& survey, const Blueprin
                     fmt::format("'{}' holds chunk {} at level {}", segment.file.string(), id, entry.level));
                 continue;
             }
+            ChunkRecord decoded;
+            try
+            {
+                decoded = decode_outcomes(entry.bytes, chunks[id].count, images);
+            }
+            catch (const FileError& error)
+            {
+                status.trouble.push_back(
+                    fmt::format("'{}', chunk {}: {}", segment.file.string(), id, error.what()));
+                continue;
+            }
             now.faults += chunks[id].count;
             now.macs += chunks[id].macs;
             if (!seen.emplace(id, entry.level).second) continue;
-            saved.push_back({id, entry.level, decode_outcomes(entry.bytes, chunks[id].count, images)});
+            saved.push_back({id, entry.level, std::move(decoded)});
             const ChunkRecord& record = saved.back().record;
             const std::size_t place = entry.level * chunks.size() + id;
             done.chunks[place] = 1;

@@ -280,6 +280,23 @@ void write_outcomes(const Context& context, const Campaign& campaign, const Gold
                    context.world.handle());
 }
 
+/// Why an entry of the journal is of no use; empty if it is of use.
+std::string entry_problem(const Campaign& campaign, const ChunkWork& work, const JournalEntry& entry)
+{
+    const std::vector<Chunk>& chunks = campaign.plan->chunks();
+    if (entry.chunk.value() >= chunks.size() || entry.level >= kScreenLevels)
+        return fmt::format("there is no such chunk at level {}", entry.level);
+    try
+    {
+        static_cast<void>(work.decode(entry.bytes, chunks[entry.chunk.value()].count));
+    }
+    catch (const FileError& error)
+    {
+        return error.what();
+    }
+    return {};
+}
+
 }  // namespace
 
 StageEnd run_inject(const Context& context)
@@ -322,7 +339,9 @@ StageEnd run_inject(const Context& context)
     });
     JournalContent journal;
     on_all(world, [&] {
-        journal = read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size());
+        journal =
+            read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size(),
+                         [&](const JournalEntry& entry) { return entry_problem(campaign, *work, entry); });
     });
     const Golden& golden = work->golden();
     const std::string placement = placement_of_ranks(context);

@@ -5,16 +5,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <limits>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <string_view>
-#include <toml.hpp>
-#include <type_traits>
-#include <variant>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
@@ -23,13 +18,18 @@
 #include "jobs/job_rules.hpp"
 #include "jobs/job_suggest.hpp"
 #include "jobs/job_text.hpp"
+#include "jobs/job_values.hpp"
+#include "jobs/toml_limits.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-using TomlValue = toml::basic_value<toml::discard_comments, std::map>;
+constexpr std::size_t kMostProblems = 50;   ///< that are listed
+constexpr std::size_t kLongestQuote = 200;  ///< of the file or the command line, in bytes
+/// An argument of the command line is one line.
+constexpr TomlLimits kOverrideLimits{std::size_t{1} << 16U, 32, 256, 10000, 10000};
 
 /// Where a value or a problem comes from.
 struct Origin
@@ -38,165 +38,13 @@ struct Origin
     std::string label;     ///< "FILE:LINE", or "--set key=value"
 };
 
-TomlValue parse_toml(const std::string& text)
-{
-    std::istringstream stream(text, std::ios::binary);
-    return toml::parse<toml::discard_comments, std::map>(stream, "");
-}
-
-std::string describe(const TomlValue& value)
-{
-    switch (value.type())
-    {
-        case toml::value_t::boolean:
-            return "a boolean";
-        case toml::value_t::integer:
-            return "an integer";
-        case toml::value_t::floating:
-            return "a number with a fraction";
-        case toml::value_t::string:
-            return "a string";
-        case toml::value_t::array:
-            return "a list";
-        case toml::value_t::table:
-            return "a table";
-        default:
-            return "a date or time";
-    }
-}
-
-/// A value's type; of a list, also the types in it.
-std::string describe_whole(const TomlValue& value)
-{
-    if (!value.is_array() || value.as_array().empty()) return describe(value);
-    std::vector<std::string> kinds;
-    for (const TomlValue& entry : value.as_array())
-    {
-        const std::string kind = describe(entry);
-        if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
-    }
-    return fmt::format("a list with {}", fmt::join(kinds, " and "));
-}
-
-bool is_list_of_tables(const TomlValue& value)
-{
-    return value.is_array() && !value.as_array().empty() &&
-           std::all_of(value.as_array().begin(), value.as_array().end(),
-                       [](const TomlValue& entry) { return entry.is_table(); });
-}
-
-/// The value as T if TOML's type fits; integers also fit numbers.
-template<class T>
-std::optional<T> convert(const TomlValue& value)
-{
-    if constexpr (std::is_same_v<T, std::string>)
-    {
-        if (value.is_string()) return value.as_string().str;
-    }
-    else if constexpr (std::is_same_v<T, double>)
-    {
-        if (value.is_floating()) return value.as_floating();
-        if (value.is_integer()) return static_cast<double>(value.as_integer());
-    }
-    else if constexpr (std::is_same_v<T, bool>)
-    {
-        if (value.is_boolean()) return value.as_boolean();
-    }
-    else if constexpr (std::is_integral_v<T>)
-    {
-        if (value.is_integer()) return static_cast<T>(value.as_integer());
-    }
-    else
-    {
-        if (!value.is_array()) return std::nullopt;
-        T list;
-        for (const TomlValue& entry : value.as_array())
-        {
-            auto converted = convert<typename T::value_type>(entry);
-            if (!converted) return std::nullopt;
-            list.push_back(std::move(*converted));
-        }
-        return list;
-    }
-    return std::nullopt;
-}
-
-/// Set `target`, the key's value, or say why it cannot be.
-std::optional<std::string> assign(const KeySpec& spec, const TomlValue& value, const KeyRef& target)
-{
-    // toml11 replaces integers that do not fit 64 bits by the nearest that does.
-    using Integer = std::numeric_limits<std::int64_t>;
-    if (value.is_integer() && (value.as_integer() == Integer::max() || value.as_integer() == Integer::min()))
-    {
-        return fmt::format("{} does not fit a 64-bit integer", spec.name());
-    }
-    return std::visit(
-        [&](auto* to) -> std::optional<std::string> {
-            using Target = std::decay_t<decltype(*to)>;
-            auto converted = convert<Target>(value);
-            if (!converted)
-            {
-                return fmt::format("{} must be {}, not {}", spec.name(), type_name(target),
-                                   describe_whole(value));
-            }
-            if (std::is_unsigned_v<Target> && value.is_integer() && value.as_integer() < 0)
-            {
-                return fmt::format("{} = {} is out of range; it must be {}", spec.name(), value.as_integer(),
-                                   spec.limits.text());
-            }
-            *to = std::move(*converted);
-            return std::nullopt;
-        },
-        target);
-}
-
-std::string trimmed(std::string_view text)
-{
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return "";
-    return std::string(text.substr(first, text.find_last_not_of(" \t") - first + 1));
-}
-
-/// The value of an override as TOML, or nothing if it is not a value.
-std::optional<TomlValue> override_value(const KeyRef& target, const std::string& text)
-{
-    const auto parse = [](const std::string& value) -> std::optional<TomlValue> {
-        try
-        {
-            const TomlValue document = parse_toml("value = " + value + "\n");
-            if (document.size() != 1) return std::nullopt;
-            return document.at("value");
-        }
-        catch (const std::exception&)
-        {
-            return std::nullopt;
-        }
-    };
-    const bool has_quotes = text.find_first_of("\"'") != std::string::npos;
-    if (std::holds_alternative<std::string*>(target))
-    {
-        const bool is_quoted = !text.empty() && (text.front() == '"' || text.front() == '\'');
-        return is_quoted ? parse(text) : TomlValue(text);
-    }
-    if (std::holds_alternative<std::vector<std::string>*>(target) && !has_quotes && text.size() >= 2 &&
-        text.front() == '[' && text.back() == ']')
-    {
-        TomlValue::array_type words;
-        std::istringstream stream(text.substr(1, text.size() - 2));
-        for (std::string word; std::getline(stream, word, ',');)
-            words.emplace_back(trimmed(word));
-        return TomlValue(words);
-    }
-    return parse(text);
-}
-
 /// Collects the values of a job and everything that is wrong with them.
 class Reader
 {
   public:
     explicit Reader(std::string file) : file_(std::move(file)) {}
 
-    void read_text(const std::string& text)
+    void read_text(const std::string& text, const TomlLimits& limits = {})
     {
         if (const auto bad = first_bad_byte(text))
         {
@@ -204,6 +52,12 @@ class Reader
                 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*bad), '\n');
             refuse(at_line(static_cast<std::size_t>(line)),
                    "not a job file: it holds bytes that are not UTF-8 text");
+            is_readable_ = false;
+            return;
+        }
+        if (const auto excess = toml_excess(text, limits))
+        {
+            refuse(at_line(excess->line), excess->reason);
             is_readable_ = false;
             return;
         }
@@ -217,7 +71,8 @@ class Reader
             const std::size_t line = problem.line == 0 ? error.location().line() : problem.line;
             const std::size_t column = problem.line == 0 ? error.location().column() : problem.column;
             refuse({line, fmt::format("{}:{}:{}", file_, line, column)},
-                   fmt::format("syntax error: {}, in: {}", problem.reason, line_of(text, line)));
+                   fmt::format("syntax error: {}, in: {}", problem.reason,
+                               shortened(line_of(text, line), kLongestQuote)));
             is_readable_ = false;
         }
         catch (const std::exception& error)
@@ -234,6 +89,11 @@ class Reader
         if (equals == std::string::npos || first_bad_byte(text))
         {
             refuse(origin, "an override is written table.key=value");
+            return;
+        }
+        if (const auto excess = toml_excess(text, kOverrideLimits))
+        {
+            refuse({0, "--set " + shortened(text, kLongestQuote)}, excess->reason);
             return;
         }
         const std::string name = trimmed(std::string_view(text).substr(0, equals));
@@ -302,11 +162,14 @@ class Reader
             return rank(a) < rank(b);
         });
         std::string message;
-        for (const Problem& problem : problems_)
+        for (std::size_t i = 0; i < std::min(kMostProblems, problems_.size()); ++i)
         {
+            const Problem& problem = problems_[i];
             message +=
                 fmt::format("{}{}: {}", message.empty() ? "" : "\n", problem.origin.label, problem.text);
         }
+        if (problems_.size() > kMostProblems)
+            message += fmt::format("\n… and {} more problems", problems_.size() - kMostProblems);
         throw JobError("{}", message);
     }
 
@@ -370,7 +233,7 @@ class Reader
         else if (!content.is_table())
         {
             refuse(origin,
-                   fmt::format("'{0}' must be a table, not {1}; write [{0}]", table, describe(content)));
+                   fmt::format("'{0}' must be a table, not {1}; write [{0}]", table, describe_type(content)));
         }
         else
         {
@@ -390,7 +253,8 @@ class Reader
                                describe_whole(*variant_list_)));
             return variants;
         }
-        const Reader common = *this;
+        Reader common = *this;
+        common.variant_list_.reset();  // not a copy of all variants in each
         for (const TomlValue& entry : variant_list_->as_array())
         {
             std::string name = read_variant_name(entry);
@@ -426,7 +290,8 @@ class Reader
         const Origin origin = at_line(value.location().line());
         if (!value.is_string())
         {
-            refuse(origin, fmt::format("the name of a variant must be a string, not {}", describe(value)));
+            refuse(origin,
+                   fmt::format("the name of a variant must be a string, not {}", describe_type(value)));
             return {};
         }
         const std::string name = value.as_string().str;
@@ -477,8 +342,8 @@ class Reader
             }
             else if (!value.is_table())
             {
-                refuse(origin,
-                       fmt::format("'{0}' must be a table, not {1}; write [{0}]", inner, describe(value)));
+                refuse(origin, fmt::format("'{0}' must be a table, not {1}; write [{0}]", inner,
+                                           describe_type(value)));
             }
             else
             {
@@ -537,7 +402,7 @@ JobFile read_job_file(const std::filesystem::path& file, const std::vector<std::
     std::string text;
     try
     {
-        text = read_file(file);
+        text = read_file(file, kLongestJobFile);
     }
     catch (const FileError& error)
     {
@@ -551,7 +416,7 @@ JobFile read_job_file(const std::filesystem::path& file, const std::vector<std::
 Job read_job_text(const std::string& text, const std::string& name)
 {
     Reader reader(name);
-    reader.read_text(text);
+    reader.read_text(text, kOwnJobLimits);
     return reader.finish({}).job;
 }
 

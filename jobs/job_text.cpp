@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "engine/base/printable_text.hpp"
+
 namespace flipstorm
 {
 
@@ -16,6 +18,15 @@ std::string line_of(const std::string& text, std::size_t line)
     const auto first = content.find_first_not_of(" \t\r");
     return first == std::string::npos ? ""
                                       : content.substr(first, content.find_last_not_of(" \t\r") - first + 1);
+}
+
+std::string shortened(const std::string& text, std::size_t longest)
+{
+    if (text.size() <= longest) return text;
+    std::size_t end = longest;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+        --end;
+    return text.substr(0, end) + "…";
 }
 
 SyntaxProblem read_syntax_message(const std::string& message)
@@ -64,22 +75,12 @@ SyntaxProblem read_syntax_message(const std::string& message)
 
 std::optional<std::size_t> first_bad_byte(std::string_view text)
 {
-    const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     for (std::size_t i = 0; i < text.size();)
     {
-        const unsigned lead = byte(i);
-        const std::size_t length = lead < 0x80   ? 1
-                                   : lead < 0xC2 ? 0
-                                   : lead < 0xE0 ? 2
-                                   : lead < 0xF0 ? 3
-                                   : lead < 0xF5 ? 4
-                                                 : 0;
+        const auto lead = static_cast<unsigned char>(text[i]);
         const bool control = (lead < 0x20 && lead != '\t' && lead != '\n' && lead != '\r') || lead == 0x7F;
-        if (length == 0 || control || i + length > text.size()) return i;
-        for (std::size_t k = 1; k < length; ++k)
-        {
-            if ((byte(i + k) & 0xC0U) != 0x80U) return i;
-        }
+        const std::size_t length = utf8_length(text, i);
+        if (length == 0 || control) return i;
         i += length;
     }
     return std::nullopt;

@@ -15,6 +15,9 @@ std::optional<std::size_t> first_bad_byte(std::string_view text);
 /// Line `line`, counted from 1, without blanks at its ends; empty if there is none.
 std::string line_of(const std::string& text, std::size_t line);
 
+/// The text if it has at most so many bytes, else its beginning and "…"; characters stay whole.
+std::string shortened(const std::string& text, std::size_t longest);
+
 /// A syntax error as a user wants to read it.
 struct SyntaxProblem
 {

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
+
+#include "engine/base/printable_text.hpp"
 
 namespace flipstorm
 {
@@ -11,14 +14,19 @@ namespace flipstorm
 std::string json(const std::string& text)
 {
     std::string out = "\"";
-    for (const char c : text)
+    for (std::size_t at = 0; at < text.size();)
     {
-        if (c == '"' || c == '\\')
+        const char c = text[at];
+        const std::size_t length = utf8_length(text, at);
+        if (length == 0)
+            out += "\uFFFD";  // what Unicode asks to put for bytes that are no character
+        else if (c == '"' || c == '\\')
             out += fmt::format("\\{}", c);
-        else if (static_cast<unsigned char>(c) < 0x20)
+        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
             out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
         else
-            out += c;
+            out.append(text, at, length);
+        at += std::max<std::size_t>(1, length);
     }
     return out + "\"";
 }

@@ -9,7 +9,8 @@
 namespace flipstorm
 {
 
-/// A value as JSON; a number that is not finite becomes null.
+/// A value as JSON; a number that is not finite becomes null, and of a text each byte that is not UTF-8
+/// becomes U+FFFD.
 [[nodiscard]] std::string json(const std::string& text);
 [[nodiscard]] std::string json(double value);
 [[nodiscard]] std::string json(std::uint64_t value);

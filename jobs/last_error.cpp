@@ -6,6 +6,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/printable_text.hpp"
 
 namespace flipstorm
 {
@@ -23,8 +24,8 @@ std::string start_line(const std::string& start)
 std::string to_text(const LastError& error)
 {
     return fmt::format("time: {}\n{}rank: {} of {}\nhost: {}\ncommand: {}\nmessage: {}\n", error.time,
-                       start_line(error.start), error.rank, error.ranks, error.host, error.command,
-                       error.message);
+                       start_line(error.start), error.rank, error.ranks, error.host, printable(error.command),
+                       printable(error.message, TextLines::many));
 }
 
 void leave_last_error(const fs::path& out, const LastError& error) noexcept

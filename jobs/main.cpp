@@ -9,6 +9,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/printable_text.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/version.hpp"
 #include "jobs/agreed_error.hpp"
@@ -68,7 +69,7 @@ struct JobCommand
 StageEnd print_plan(const Context& context)
 {
     return on_root(context, [&] {
-        fmt::print("{}", describe_plan(context));
+        fmt::print("{}", printable(describe_plan(context), TextLines::many));
         return StageEnd::complete;
     });
 }
@@ -394,7 +395,7 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
         std::fflush(stdout);
         const std::string where =
             world.size() > 1 && !agreed ? fmt::format(" (rank {} on {})", world.rank(), host_name()) : "";
-        fmt::print(stderr, "flipstorm{}: {}\n", where, message);
+        fmt::print(stderr, "flipstorm{}: {}\n", where, printable(message, TextLines::many));
         std::fflush(stderr);
     }
     if (!agreed && world.size() > 1) session.abort(static_cast<int>(code));

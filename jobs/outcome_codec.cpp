@@ -4,6 +4,7 @@
 #include <boost/serialization/split_free.hpp>
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
+#include <cmath>
 
 #include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
@@ -86,10 +87,10 @@ ChunkRecord decode_outcomes(const std::string& bytes, std::size_t count, std::ui
         FS_CHECK(FileError,
                  tally.evaluated <= images && tally.correct <= tally.evaluated &&
                      tally.mismatches <= tally.evaluated && tally.nonfinite <= tally.mismatches &&
-                     (outcome.stopped || tally.evaluated == images),
+                     (outcome.stopped || tally.evaluated == images) && std::abs(outcome.drop) <= 1,
                  "the journal holds an impossible outcome: {} of {} images evaluated, {} correct, {} "
-                 "mismatches, {} not finite",
-                 tally.evaluated, images, tally.correct, tally.mismatches, tally.nonfinite);
+                 "mismatches, {} not finite, a drop of {}",
+                 tally.evaluated, images, tally.correct, tally.mismatches, tally.nonfinite, outcome.drop);
     }
     return record;
 }

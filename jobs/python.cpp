@@ -9,6 +9,7 @@
 
 #include "analysis/figures_script.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/temporary_file.hpp"
 
 extern char** environ;
 
@@ -43,6 +44,26 @@ int run_program(const std::vector<std::string>& arguments, bool silent)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/**
+ * What every script begins with. Python is started isolated (-I), so that nothing in the folder where the
+ * user happens to be is taken for a module; this gives back the places that the user has named: PYTHONPATH,
+ * where module systems put packages, but for relative entries, and the user's own site-packages. Matplotlib
+ * reads a `matplotlibrc` of the current folder, hence another one.
+ */
+constexpr const char* kPrelude = R"PYTHON(
+import os, site, sys
+sys.path[0:0] = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(place)]
+if sys.prefix == sys.base_prefix and os.path.isdir(site.getusersitepackages()):
+    site.addsitedir(site.getusersitepackages())
+os.chdir("/")
+)PYTHON";
+
+/// The command that runs a script in an isolated Python.
+std::vector<std::string> isolated(const std::string& python, const std::string& script)
+{
+    return {python, "-I", "-c", kPrelude + script};
+}
+
 /// A Python that has h5py and matplotlib: $FLIPSTORM_PYTHON, Debian's, or the first in PATH. Empty: none.
 std::string find_python()
 {
@@ -50,7 +71,7 @@ std::string find_python()
     for (const std::string& python : {std::string(given != nullptr ? given : ""),
                                       std::string("/usr/bin/python3"), std::string("python3")})
     {
-        if (!python.empty() && run_program({python, "-c", "import h5py, matplotlib"}, true) == 0)
+        if (!python.empty() && run_program(isolated(python, "import h5py, matplotlib"), true) == 0)
             return python;
     }
     return {};
@@ -65,6 +86,9 @@ std::vector<std::string> draw_figures(const std::filesystem::path& out, const st
     // What cannot be drawn now must not be that of an earlier run.
     for (const std::string& name : names)
         std::filesystem::remove(figure(name));
+    std::error_code error;
+    const auto now = std::filesystem::last_write_time(out, error);
+    if (!error) remove_dead_temporaries(out / "figures", now);
     const std::string python = find_python();
     if (python.empty())
     {
@@ -75,7 +99,8 @@ std::vector<std::string> draw_figures(const std::filesystem::path& out, const st
     }
     else
     {
-        std::vector<std::string> command = {python, "-c", figures_script(), out.string()};
+        std::vector<std::string> command = isolated(python, figures_script());
+        command.push_back(std::filesystem::absolute(out).string());
         command.insert(command.end(), options.begin(), options.end());
         const int status = run_program(command, false);
         if (status != 0) log_warning("the figures could not be drawn ({} ended with {})", python, status);

@@ -8,6 +8,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/printable_text.hpp"
 #include "engine/base/sha256.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/python.hpp"
@@ -59,7 +60,8 @@ StageEnd report_campaign(const Context& context, const CampaignRecord& campaign,
         fmt::print("{}\n", render_text(table));
     }
     print_size(campaign);
-    fmt::print("No forest and no protection: {}.\nReport: {}\n", obstacle, file.string());
+    fmt::print("No forest and no protection: {}.\nReport: {}\n", printable(obstacle),
+               printable(file.string()));
     std::fflush(stdout);
     return StageEnd::complete;
 }
@@ -89,9 +91,10 @@ StageEnd report_on_root(const Context& context)
                          read_file(file).find(stamp) != std::string::npos;
     if (!current)
     {
-        const std::vector<std::string> figures = draw_figures(
-            context.out(), kFigures,
-            {"--campaign", context.campaign_file().string(), "--forest", context.forest_file().string()});
+        const std::vector<std::string> figures =
+            draw_figures(context.out(), kFigures,
+                         {"--campaign", std::filesystem::absolute(context.campaign_file()).string(),
+                          "--forest", std::filesystem::absolute(context.forest_file()).string()});
         const std::string page = render_report(campaign, forest, protection, {context.job.job.name, figures});
         // A report without its figures is not final: the next run tries again.
         write_file_durably(file, page + (figures.size() == kFigures.size() ? stamp + "\n" : ""));
@@ -102,7 +105,7 @@ StageEnd report_on_root(const Context& context)
         fmt::print("{}\n", render_text(table));
     }
     print_size(campaign);
-    fmt::print("Report: {}\n", file.string());
+    fmt::print("Report: {}\n", printable(file.string()));
     std::fflush(stdout);
     return StageEnd::complete;
 }

@@ -6,6 +6,7 @@
 
 #include "analysis/tables.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/printable_text.hpp"
 #include "engine/base/timing.hpp"
 #include "jobs/json_text.hpp"
 #include "jobs/progress.hpp"
@@ -272,7 +273,8 @@ std::string status_text(const CampaignStatus& status, const std::filesystem::pat
                         const StatusView& view)
 {
     const std::size_t tolerance = tolerance_index(status, view);
-    std::string text = head_text(status, out);
+    // Names, the lock and the last error are what others wrote.
+    std::string text = printable(head_text(status, out), TextLines::many);
     if (status.parts.empty()) return text;
     text += "\n" +
             render_text(parts_table(status, tolerance, view.all_strata || status.strata.size() <= kMostRows));

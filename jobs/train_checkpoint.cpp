@@ -1,17 +1,16 @@
 #include "jobs/train_checkpoint.hpp"
 
-#include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
+#include <cmath>
 #include <cstdint>
-#include <new>
 #include <sstream>
-#include <stdexcept>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/framed_bytes.hpp"
 #include "engine/base/log.hpp"
+#include "mpi/checked_archive.hpp"
 
 BOOST_CLASS_IMPLEMENTATION(flipstorm::EpochReport, boost::serialization::object_serializable)
 BOOST_CLASS_IMPLEMENTATION(flipstorm::TrainingState, boost::serialization::object_serializable)
@@ -46,6 +45,8 @@ constexpr Frame kFrame{std::string_view("\x89"
                                         8),
                        1, "a training checkpoint"};
 
+constexpr std::uint64_t kLongestCheckpoint = std::uint64_t{16} << 30U;  ///< bytes
+
 }  // namespace
 
 std::string encode_checkpoint(const TrainCheckpoint& checkpoint)
@@ -60,19 +61,45 @@ std::string encode_checkpoint(const TrainCheckpoint& checkpoint)
 
 TrainCheckpoint decode_checkpoint(std::string_view file)
 {
-    const std::string_view payload = payload_of(kFrame, file);
-    try
-    {
-        std::istringstream in(std::string(payload), std::ios::binary);
-        boost::archive::binary_iarchive archive(in);
-        TrainCheckpoint checkpoint;
+    TrainCheckpoint checkpoint;
+    read_archive(payload_of(kFrame, file), 0, [&checkpoint](CheckedArchive& archive) {
         archive >> checkpoint.stage_sha256 >> checkpoint.state;
-        return checkpoint;
-    }
-    catch (const boost::archive::archive_exception& error)
+    });
+    return checkpoint;
+}
+
+std::string misfit(const TrainingState& state, const Network& network, std::int64_t steps_per_epoch,
+                   std::int64_t epochs)
+{
+    if (state.step < 0 || state.step > steps_per_epoch * epochs)
+        return fmt::format("it is of step {} of {}", state.step, steps_per_epoch * epochs);
+    const auto done = static_cast<std::size_t>(state.step / steps_per_epoch);
+    if (state.curve.size() != done)
+        return fmt::format("it has {} epochs of figures, not {}", state.curve.size(), done);
+    for (std::size_t i = 0; i < done; ++i)
     {
-        throw FrameError("its archive cannot be read: {}", error.what());
+        if (state.curve[i].epoch != static_cast<std::int64_t>(i) + 1)
+            return fmt::format("its epoch {} is called {}", i + 1, state.curve[i].epoch);
     }
+    if (state.correct < 0 || !std::isfinite(state.loss_sum) || !(state.seconds >= 0))
+        return "its figures of the epoch under way are impossible";
+    std::vector<std::size_t> all;
+    std::vector<std::size_t> trained;
+    const std::vector<ParameterSpec> specs = network.graph.parameters();
+    for (std::size_t i = 0; i < specs.size(); ++i)
+    {
+        all.push_back(network.parameters[i].values.size());
+        if (specs[i].trainable) trained.push_back(all.back());
+    }
+    const auto sizes = [](const std::vector<std::vector<float>>& values) {
+        std::vector<std::size_t> found;
+        for (const std::vector<float>& each : values)
+            found.push_back(each.size());
+        return found;
+    };
+    if (sizes(state.parameters) != all || sizes(state.momentum) != trained)
+        return "its parameters are those of another network";
+    return {};
 }
 
 std::optional<TrainingState> read_checkpoint(const std::filesystem::path& file,
@@ -82,7 +109,7 @@ std::optional<TrainingState> read_checkpoint(const std::filesystem::path& file,
     TrainCheckpoint checkpoint;
     try
     {
-        checkpoint = decode_checkpoint(read_file(file));
+        checkpoint = decode_checkpoint(read_file(file, kLongestCheckpoint));
     }
     catch (const FrameError& error)
     {

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "engine/base/error.hpp"
+#include "engine/network/network.hpp"
 #include "engine/train/options.hpp"
 
 namespace flipstorm
@@ -33,6 +34,14 @@ struct TrainCheckpoint
 
 /// Back from the bytes. \throws FrameError, saying what is wrong: torn, damaged, another version.
 [[nodiscard]] TrainCheckpoint decode_checkpoint(std::string_view file);
+
+/**
+ * Why a state cannot be one of this training; empty if it can. A file that is whole may still not be ours.
+ *
+ * \param network  as it is before the training
+ */
+[[nodiscard]] std::string misfit(const TrainingState& state, const Network& network,
+                                 std::int64_t steps_per_epoch, std::int64_t epochs);
 
 /**
  * Read the checkpoint of a training.

@@ -55,6 +55,22 @@ Preparation prepare(const Context& context, const std::optional<Dataset>& datase
     return found;
 }
 
+/// The state of the checkpoint; that of the start, with a warning, if it cannot be one of this training.
+TrainingState fitting_state(const Context& context, const Preparation& preparation, const Network& network,
+                            const Dataset& dataset, const TrainOptions& options)
+{
+    TrainingState state = decode_checkpoint(preparation.checkpoint).state;
+    const std::int64_t steps = (dataset.train.size() + options.batch - 1) / options.batch;
+    const std::string problem = misfit(state, network, steps, options.epochs);
+    if (problem.empty()) return state;
+    if (context.world.is_root())
+    {
+        log_warning("checkpoint '{}' is ignored, the training begins anew: {}",
+                    context.file(kTrainCheckpoint).string(), problem);
+    }
+    return {};
+}
+
 TrainObserver observer_of(const Context& context, const Preparation& preparation)
 {
     TrainObserver observer;
@@ -162,7 +178,8 @@ StageEnd run_train(const Context& context)
     TrainOptions options = train_options(context.job);
     options.device = context.device;
     TrainingState state;
-    if (!preparation.checkpoint.empty()) state = decode_checkpoint(preparation.checkpoint).state;
+    if (!preparation.checkpoint.empty())
+        state = fitting_state(context, preparation, *network, *dataset, options);
     set_compute_threads(context.threads);
     log_info("training {} on {} images for {} epochs: {} rank(s), {}, {} thread(s) each{}", network->arch,
              dataset->train.size(), options.epochs, context.world.size(), to_string(options.device),

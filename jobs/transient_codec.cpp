@@ -40,7 +40,7 @@ std::vector<TransientOutcome> decode_transient(const std::string& bytes, std::si
         FS_CHECK(FileError,
                  tally.evaluated == images && tally.correct <= images &&
                      tally.nonfinite <= tally.mismatches && tally.mismatches <= images &&
-                     outcome.masked <= images - tally.mismatches && std::isfinite(outcome.drop),
+                     outcome.masked <= images - tally.mismatches && std::abs(outcome.drop) <= 1,
                  "the journal holds an impossible outcome: {} of {} images evaluated, {} correct, {} masked, "
                  "{} mismatches, {} not finite",
                  tally.evaluated, images, tally.correct, outcome.masked, tally.mismatches, tally.nonfinite);

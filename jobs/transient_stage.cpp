@@ -3,6 +3,7 @@
 #include "analysis/transient_report.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/printable_text.hpp"
 #include "engine/base/sha256.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
 #include "jobs/campaign_output.hpp"
@@ -149,7 +150,7 @@ StageEnd report_transient_on_root(const Context& context)
         write_file_durably(file, render_transient_report(campaign, context.job.job.name) + stamp + "\n");
     for (const ResultTable& table : transient_tables(campaign))
         fmt::print("{}\n", render_text(table));
-    fmt::print("Report: {}\n", file.string());
+    fmt::print("Report: {}\n", printable(file.string()));
     std::fflush(stdout);
     return StageEnd::complete;
 }

@@ -1,14 +1,12 @@
 #include "mpi/journal.hpp"
 
 #include <algorithm>
-#include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/binary_object.hpp>
 #include <limits>
 #include <random>
 #include <set>
 #include <sstream>
-#include <streambuf>
 #include <string_view>
 #include <utility>
 
@@ -17,6 +15,7 @@
 #include "engine/base/framed_bytes.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
+#include "mpi/checked_archive.hpp"
 
 namespace flipstorm
 {
@@ -30,17 +29,6 @@ constexpr Frame kFrame{std::string_view("\x89"
                        2, "a journal segment"};
 constexpr std::size_t kLongestDigest = 1024;
 constexpr std::string_view kExtension = ".segment";
-
-/// Reads bytes in place.
-class ViewBuffer : public std::streambuf
-{
-  public:
-    explicit ViewBuffer(std::string_view view)
-    {
-        char* const begin = const_cast<char*>(view.data());  // streambuf asks for it; it is only read
-        setg(begin, begin, begin + view.size());
-    }
-};
 
 struct Segment
 {
@@ -56,12 +44,13 @@ void save_bytes(boost::archive::binary_oarchive& archive, const std::string& byt
     archive.save_binary(bytes.data(), bytes.size());
 }
 
-std::string load_bytes(boost::archive::binary_iarchive& archive, std::size_t longest)
+std::string load_bytes(CheckedArchive& archive, std::size_t longest)
 {
     std::uint64_t length = 0;
     archive >> length;
-    FS_CHECK(FrameError, length <= longest, "its archive holds a string of {} bytes, at most {} can be",
-             length, longest);
+    FS_CHECK(FrameError, length <= std::min(longest, archive.left()),
+             "its archive holds a string of {} bytes, at most {} can be", length,
+             std::min(longest, archive.left()));
     std::string bytes(length, '\0');
     archive.load_binary(bytes.data(), bytes.size());
     return bytes;
@@ -91,11 +80,8 @@ std::string segment_payload(const std::string& stage_digest, int rank,
 Segment parse_segment(std::string_view file)
 {
     const std::string_view payload = payload_of(kFrame, file);
-    try
-    {
-        ViewBuffer buffer(payload);
-        boost::archive::binary_iarchive archive(buffer);
-        Segment segment;
+    Segment segment;
+    read_archive(payload, 0, [&](CheckedArchive& archive) {
         segment.stage_digest = load_bytes(archive, kLongestDigest);
         std::uint64_t count = 0;
         archive >> segment.rank >> count;
@@ -110,12 +96,15 @@ Segment parse_segment(std::string_view file)
             archive >> chunk >> level;
             segment.entries.push_back({ChunkId(chunk), load_bytes(archive, payload.size()), level});
         }
-        return segment;
-    }
-    catch (const boost::archive::archive_exception& error)
-    {
-        throw FrameError("its archive cannot be read: {}", error.what());
-    }
+    });
+    return segment;
+}
+
+/// The segment in a file. \throws FrameError or FileError
+Segment read_segment(const fs::path& name)
+{
+    constexpr std::uint64_t kLongest = std::uint64_t{1} << 30U;  // they are written when they reach a few MiB
+    return parse_segment(read_file(name, kLongest));
 }
 
 bool is_segment(const fs::path& name)
@@ -123,9 +112,13 @@ bool is_segment(const fs::path& name)
     return name.extension() == kExtension && name.filename().string().front() != '.';
 }
 
+/// Written now, or left by a run that was killed: `.NAME.segment.TAG.tmp`, or without the tag.
 bool is_unfinished_segment(const fs::path& name)
 {
-    return name.extension() == ".tmp" && name.stem().extension() == kExtension;
+    const fs::path stem = name.stem();
+    return name.extension() == ".tmp" &&
+           (stem.extension() == kExtension ||
+            (name.filename().string().front() == '.' && stem.stem().extension() == kExtension));
 }
 
 /// Files of the folder that `wanted` accepts, sorted; none if there is no such folder.
@@ -208,7 +201,8 @@ void JournalWriter::flush()
     last_segment_ = clock_();
 }
 
-JournalContent read_journal(const fs::path& folder, const std::string& stage_digest, int rank, int size)
+JournalContent read_journal(const fs::path& folder, const std::string& stage_digest, int rank, int size,
+                            const EntryProblem& problem)
 {
     FS_REQUIRE(rank >= 0 && rank < size, "no rank {} among {} ranks", rank, size);
     const std::vector<fs::path> names = list_folder(folder, is_segment);
@@ -220,7 +214,7 @@ JournalContent read_journal(const fs::path& folder, const std::string& stage_dig
         Segment segment;
         try
         {
-            segment = parse_segment(read_file(name));
+            segment = read_segment(name);
         }
         catch (const FrameError& error)
         {
@@ -242,6 +236,14 @@ JournalContent read_journal(const fs::path& folder, const std::string& stage_dig
         ++content.segments;
         for (JournalEntry& entry : segment.entries)
         {
+            const std::string unusable = problem ? problem(entry) : std::string();
+            if (!unusable.empty())
+            {
+                log_warning("journal segment '{}': chunk {} is ignored and computed again: {}", name.string(),
+                            entry.chunk.value(), unusable);
+                ++content.unusable;
+                continue;
+            }
             if (seen.emplace(entry.chunk.value(), entry.level).second)
                 content.entries.push_back(std::move(entry));
         }
@@ -257,7 +259,7 @@ JournalSurvey survey_journal(const fs::path& folder)
     {
         try
         {
-            Segment segment = parse_segment(read_file(name));
+            Segment segment = read_segment(name);
             const std::string stem = name.stem().string();
             survey.segments.push_back({name, stem.substr(0, stem.rfind("-r")),
                                        std::move(segment.stage_digest), std::move(segment.entries)});

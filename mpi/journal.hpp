@@ -85,7 +85,11 @@ struct JournalContent
     std::vector<JournalEntry> entries;  ///< each (chunk, level) once
     std::size_t segments = 0;           ///< read
     std::size_t dropped = 0;            ///< damaged, foreign or of another format version
+    std::size_t unusable = 0;           ///< entries of whole segments that the stage cannot use
 };
+
+/// Why a stage cannot use an entry; empty if it can.
+using EntryProblem = std::function<std::string(const JournalEntry&)>;
 
 /**
  * Read this rank's share of the journal: in sorted order, segment i belongs to rank i mod `size`.
@@ -93,12 +97,14 @@ struct JournalContent
  * Segments that are torn, fail their CRC, are not flipstorm's, have another format version or cannot be read
  * are dropped with one warning each that names the file and the reason. Of a chunk found twice at one level
  * the first counts. Other files and unfinished segments (`.tmp`) are ignored; a folder that does not exist is
- * an empty journal.
+ * an empty journal. An entry that has a `problem` is left out with a warning, too; nobody asks: all are
+ * taken.
  *
  * \throws JobError if a segment carries another stage digest, FileError if the folder cannot be listed.
  */
 [[nodiscard]] JournalContent read_journal(const std::filesystem::path& folder,
-                                          const std::string& stage_digest, int rank, int size);
+                                          const std::string& stage_digest, int rank, int size,
+                                          const EntryProblem& problem = {});
 
 /// A segment as it lies there, of whatever job.
 struct JournalSegment

@@ -12,8 +12,10 @@
 #include <string_view>
 #include <thread>
 
+#include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/temporary_file.hpp"
 #include "engine/base/timing.hpp"
 
 namespace flipstorm
@@ -22,7 +24,8 @@ namespace fs = std::filesystem;
 namespace
 {
 
-constexpr const char* kPrefix = ".lock-";  ///< of the files that become locks
+constexpr std::size_t kLongestLock = std::size_t{1} << 20U;  ///< bytes; a command line may be long
+constexpr const char* kPrefix = ".lock-";                    ///< of the files that become locks
 
 void sleep_for(double seconds)
 {
@@ -45,7 +48,7 @@ class Applicant
     Applicant(const fs::path& folder, const LockHolder& self, const LockTimes& times)
         : folder_(folder), self_(self), times_(times), own_(folder / (kPrefix + self.token + ".tmp"))
     {
-        write_holder(own_, O_TRUNC);
+        make_own();
     }
     Applicant(const Applicant&) = delete;
     Applicant& operator=(const Applicant&) = delete;
@@ -73,11 +76,17 @@ class Applicant
     }
 
   private:
-    /// \return false if `flags` are O_EXCL and the file is there
-    bool write_holder(const fs::path& name, int flags) const
+    void make_own() const
     {
-        const int file = ::open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
-        if (file < 0 && flags == O_EXCL && errno == EEXIST) return false;
+        FS_CHECK(FileError, write_holder(own_), "cannot lock the out folder: someone made '{}'",
+                 own_.string());
+    }
+
+    /// \return false if the file is there
+    [[nodiscard]] bool write_holder(const fs::path& name) const
+    {
+        const int file = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (file < 0 && errno == EEXIST) return false;
         FS_CHECK(FileError, file >= 0, "cannot lock the out folder: cannot open '{}': {}", name.string(),
                  std::strerror(errno));
         const std::string text = to_text(self_);
@@ -97,7 +106,7 @@ class Applicant
         if (::link(own_.c_str(), name.c_str()) == 0) return true;
         if (errno == EEXIST) return false;
         // A file system without links: others may see the file before its text is complete.
-        if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) return write_holder(name, O_EXCL);
+        if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) return write_holder(name);
         const int reason = errno;
         throw FileError("cannot lock the out folder: cannot make '{}': {}", name.string(),
                         std::strerror(reason));
@@ -106,7 +115,7 @@ class Applicant
     /// Now, by the clock of the file system.
     [[nodiscard]] double file_system_now() const
     {
-        FS_CHECK(FileError, ::utimensat(AT_FDCWD, own_.c_str(), nullptr, 0) == 0,
+        FS_CHECK(FileError, ::utimensat(AT_FDCWD, own_.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0,
                  "cannot set the time of '{}': {}", own_.string(), std::strerror(errno));
         const std::optional<LockFile> own = read_lock(own_);
         FS_CHECK(FileError, own.has_value(), "someone removed '{}'", own_.string());
@@ -210,7 +219,7 @@ class Applicant
             return false;
         }
         // A claim that was taken over has used up our own file.
-        if (!fs::exists(own_)) write_holder(own_, O_TRUNC);
+        if (!fs::exists(own_)) make_own();
         return true;
     }
 
@@ -231,6 +240,7 @@ void remove_old_leftovers(const fs::path& folder)
 {
     std::error_code error;
     const fs::file_time_type now = fs::last_write_time(folder / kLockFile, error);
+    if (!error) remove_dead_temporaries(folder, now);
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
     {
         if (entry->path().filename().string().rfind(kPrefix, 0) != 0) continue;
@@ -245,21 +255,25 @@ void remove_old_leftovers(const fs::path& folder)
 
 std::optional<LockFile> read_lock(const fs::path& name)
 {
+    require_regular_file(name);
     // Opened anew every time: network file systems only then ask the server.
-    const int file = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    const int file = ::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (file < 0 && (errno == ENOENT || errno == ESTALE)) return std::nullopt;
     FS_CHECK(FileError, file >= 0, "cannot read the lock '{}': {}", name.string(), std::strerror(errno));
     std::string text;
     std::array<char, 4096> part{};
     ssize_t got = 0;
-    while ((got = ::read(file, part.data(), part.size())) > 0)
+    while (text.size() <= kLongestLock && (got = ::read(file, part.data(), part.size())) > 0)
         text.append(part.data(), static_cast<std::size_t>(got));
     struct stat status = {};
-    const bool known = got == 0 && ::fstat(file, &status) == 0;
+    const bool known = got >= 0 && ::fstat(file, &status) == 0;
     const int reason = errno;
     ::close(file);
     if (!known && reason == ESTALE) return std::nullopt;  // replaced while it was read
     FS_CHECK(FileError, known, "cannot read the lock '{}': {}", name.string(), std::strerror(reason));
+    FS_CHECK(FileError, text.size() <= kLongestLock,
+             "'{}' is not a lock of flipstorm (too long): move it away, or take another job.out (--out DIR)",
+             name.string());
     constexpr std::string_view kMagic = "flipstorm lock";
     FS_CHECK(FileError, text.substr(0, kMagic.size()) == kMagic.substr(0, text.size()),
              "'{}' is not a lock of flipstorm: move it away, or take another job.out (--out DIR)",
@@ -276,14 +290,16 @@ bool is_of(const std::optional<LockFile>& lock, const std::string& token)
 void acquire_lock(const fs::path& folder, const LockHolder& self, const LockTimes& times)
 {
     Applicant(folder, self, times).get(folder / kLockFile);
-    ::utimensat(AT_FDCWD, (folder / kLockFile).c_str(), nullptr, 0);  // the first sign of life
+    ::utimensat(AT_FDCWD, (folder / kLockFile).c_str(), nullptr,
+                AT_SYMLINK_NOFOLLOW);  // the first sign of life
     remove_old_leftovers(folder);
 }
 
 bool renew_lock(const fs::path& folder, const std::string& token)
 {
     const fs::path name = folder / kLockFile;
-    return is_of(read_lock(name), token) && ::utimensat(AT_FDCWD, name.c_str(), nullptr, 0) == 0;
+    return is_of(read_lock(name), token) &&
+           ::utimensat(AT_FDCWD, name.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void release_lock(const fs::path& folder, const std::string& token) noexcept

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -16,6 +17,7 @@
 #include <random>
 #include <sstream>
 
+#include "engine/base/printable_text.hpp"
 #include "engine/base/timing.hpp"
 
 namespace flipstorm
@@ -23,6 +25,7 @@ namespace flipstorm
 namespace
 {
 
+constexpr std::size_t kLongestToken = 64;
 constexpr std::string_view kFirstLine = "flipstorm lock 1\n";
 
 /// First line of a file; empty if it cannot be read.
@@ -147,9 +150,7 @@ std::string to_text(const LockHolder& holder)
 {
     std::string text(kFirstLine);
     visit_fields(holder, [&text](const char* key, const auto& value) {
-        std::string line = fmt::format("{}", value);
-        std::replace(line.begin(), line.end(), '\n', ' ');
-        text += fmt::format("{}: {}\n", key, line);
+        text += fmt::format("{}: {}\n", key, printable(fmt::format("{}", value)));
     });
     return text;
 }
@@ -169,7 +170,11 @@ std::optional<LockHolder> parse_holder(std::string_view text)
             if (line.substr(0, colon) == key) assign(value, line.substr(colon + 2));
         });
     }
-    if (holder.token.empty()) return std::nullopt;
+    // It becomes part of file names.
+    const bool is_token = !holder.token.empty() && holder.token.size() <= kLongestToken &&
+                          std::all_of(holder.token.begin(), holder.token.end(),
+                                      [](unsigned char c) { return std::isalnum(c) != 0; });
+    if (!is_token) return std::nullopt;
     return holder;
 }
 

@@ -39,7 +39,7 @@ struct LockHolder
 [[nodiscard]] std::string to_text(const LockHolder& holder);
 
 /// The inverse of to_text(); keys that it does not know are skipped. None if this is no such text, or lacks
-/// the token.
+/// the token, letters and digits.
 [[nodiscard]] std::optional<LockHolder> parse_holder(std::string_view text);
 
 /// For messages: "anna on node17 (process 4242, Slurm job 77), started 2023-04-17T09:30:00Z: flipstorm run

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/base/error.hpp"
+#include "engine/base/temporary_file.hpp"
 
 namespace flipstorm
 {
@@ -55,6 +56,16 @@ class Descriptor
     int value_;
 };
 
+void require_regular(const fs::path& name, const struct stat& status)
+{
+    if (S_ISREG(status.st_mode)) return;
+    const char* const kind = S_ISDIR(status.st_mode)    ? "a folder"
+                             : S_ISFIFO(status.st_mode) ? "a pipe"
+                             : S_ISSOCK(status.st_mode) ? "a socket"
+                                                        : "a device";
+    throw FileError("cannot read '{}': it is {}, not a file", name.string(), kind);
+}
+
 fs::path folder_of(const fs::path& name)
 {
     return name.has_parent_path() ? name.parent_path() : fs::path(".");
@@ -62,14 +73,9 @@ fs::path folder_of(const fs::path& name)
 
 }  // namespace
 
-fs::path temporary_name(const fs::path& final_name)
-{
-    return folder_of(final_name) / ("." + final_name.filename().string() + ".tmp");
-}
-
 void reserve_space(const fs::path& name, std::uint64_t bytes)
 {
-    const Descriptor file(name, O_WRONLY);
+    const Descriptor file(name, O_WRONLY | O_NOFOLLOW);
     const int code = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
     if (code == EOPNOTSUPP || code == EINVAL) return;  // a file system that cannot tell
     FS_CHECK(FileError, code == 0, "cannot reserve {} bytes for '{}': {}", bytes, name.string(),
@@ -78,18 +84,26 @@ void reserve_space(const fs::path& name, std::uint64_t bytes)
 
 void publish_file(const fs::path& temporary, const fs::path& final_name)
 {
-    Descriptor(temporary, O_RDONLY).sync();
-    FS_CHECK(FileError, ::rename(temporary.c_str(), final_name.c_str()) == 0,
-             "cannot rename '{}' to '{}': {}", temporary.string(), final_name.string(), reason());
+    try
+    {
+        Descriptor(temporary, O_RDONLY | O_NOFOLLOW).sync();
+        FS_CHECK(FileError, ::rename(temporary.c_str(), final_name.c_str()) == 0,
+                 "cannot rename '{}' to '{}': {}", temporary.string(), final_name.string(), reason());
+    }
+    catch (...)
+    {
+        ::unlink(temporary.c_str());
+        throw;
+    }
     Descriptor(folder_of(final_name), O_RDONLY | O_DIRECTORY).sync();
 }
 
 void write_file_durably(const fs::path& final_name, std::string_view content)
 {
-    const fs::path temporary = temporary_name(final_name);
+    const fs::path temporary = create_temporary(final_name);
     try
     {
-        Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+        Descriptor file(temporary, O_WRONLY | O_NOFOLLOW);
         std::string_view left = content;
         while (!left.empty())
         {
@@ -99,22 +113,33 @@ void write_file_durably(const fs::path& final_name, std::string_view content)
             left.remove_prefix(static_cast<std::size_t>(written));
         }
         file.close();
-        publish_file(temporary, final_name);
     }
     catch (...)
     {
         ::unlink(temporary.c_str());
         throw;
     }
+    publish_file(temporary, final_name);
 }
 
-std::string read_file(const fs::path& name)
+void require_regular_file(const fs::path& name)
 {
-    const Descriptor file(name, O_RDONLY);
+    struct stat status = {};
+    if (::stat(name.c_str(), &status) == 0) require_regular(name, status);
+}
+
+std::string read_file(const fs::path& name, std::uint64_t longest)
+{
+    // Before it is opened, too: that alone makes some devices act.
+    require_regular_file(name);
+    const Descriptor file(name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat status = {};
     FS_CHECK(FileError, ::fstat(file.get(), &status) == 0, "cannot read '{}': {}", name.string(), reason());
-    FS_CHECK(FileError, !S_ISDIR(status.st_mode), "cannot read '{}': it is a folder", name.string());
-    std::string content(static_cast<std::size_t>(status.st_size), '\0');
+    require_regular(name, status);
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    FS_CHECK(FileError, size <= longest, "cannot read '{}': it has {} bytes, at most {} can be",
+             name.string(), size, longest);
+    std::string content(size, '\0');
     std::size_t have = 0;
     while (have < content.size())
     {

@@ -1,6 +1,6 @@
 #pragma once
 // Files that are either whole or absent, whatever happens while they are written: written under a temporary
-// name, fsynced, renamed, and the folder fsynced.
+// name (temporary_file.hpp), fsynced, renamed, and the folder fsynced.
 
 #include <cstdint>
 #include <filesystem>
@@ -9,9 +9,6 @@
 
 namespace flipstorm
 {
-
-/// Name under which `final_name` is written until it is complete: `.NAME.tmp` in the same folder.
-[[nodiscard]] std::filesystem::path temporary_name(const std::filesystem::path& final_name);
 
 /**
  * Make sure that a file can grow to so many bytes, where the file system can tell.
@@ -24,7 +21,7 @@ void reserve_space(const std::filesystem::path& name, std::uint64_t bytes);
 /**
  * Fsync a closed file, give it its final name, and fsync the folder.
  *
- * \throws FileError, naming the file and the system's reason. The temporary file is left for inspection.
+ * \throws FileError, naming the file and the system's reason; the temporary file is removed.
  */
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& final_name);
 
@@ -36,8 +33,18 @@ void publish_file(const std::filesystem::path& temporary, const std::filesystem:
  */
 void write_file_durably(const std::filesystem::path& final_name, std::string_view content);
 
-/// The whole content of a file. \throws FileError, naming the file and the system's reason.
-[[nodiscard]] std::string read_file(const std::filesystem::path& name);
+/// \throws FileError, naming the file and what it is, if it is there and no regular file: a folder, or a
+/// pipe, a socket or a device, where reading may wait for ever or never end. Links are followed.
+void require_regular_file(const std::filesystem::path& name);
+
+/// Longest file that is read as a text, in bytes.
+inline constexpr std::uint64_t kLongestText = std::uint64_t{64} << 20U;
+
+/**
+ * The whole content of a regular file of at most `longest` bytes. Anything else is refused before a byte of
+ * it is read. \throws FileError, naming the file and the reason.
+ */
+[[nodiscard]] std::string read_file(const std::filesystem::path& name, std::uint64_t longest = kLongestText);
 
 /// Make a folder and its parents. \throws FileError, naming the folder and the system's reason.
 void make_folder(const std::filesystem::path& folder);

@@ -5,6 +5,8 @@
 
 #include <memory>
 
+#include "engine/base/printable_text.hpp"
+
 namespace flipstorm
 {
 namespace
@@ -29,8 +31,9 @@ void configure_logging(int rank, bool quiet)
                                     : fmt::format("%^[%H:%M:%S rank {} %l]%$ %v", rank));
 }
 
-void log_message(LogLevel level, const std::string& message)
+void log_message(LogLevel level, const std::string& text)
 {
+    const std::string message = printable(text, TextLines::many);
     switch (level)
     {
         case LogLevel::debug:

@@ -26,8 +26,8 @@ enum class LogLevel
  */
 void configure_logging(int rank, bool quiet);
 
-/// Log one finished message.
-void log_message(LogLevel level, const std::string& message);
+/// Log one finished message; control characters in it, but for line breaks and tabs, are escaped.
+void log_message(LogLevel level, const std::string& text);
 
 template<class... Args>
 void log_debug(fmt::format_string<Args...> format, Args&&... args)

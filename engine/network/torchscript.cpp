@@ -6,12 +6,17 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cctype>
+#include <map>
+#include <optional>
 #include <sstream>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/network/executor.hpp"
+#include "engine/network/pickle_check.hpp"
+#include "engine/network/script_text.hpp"
 #include "engine/network/torchscript_interpreter.hpp"
 #include "engine/network/zip_archive.hpp"
 
@@ -22,18 +27,56 @@ namespace
 
 constexpr const char* kHowToSave = "save one with torch.jit.script(model).save(FILE), or torch.jit.trace";
 
+bool ends_with(const std::string& text, std::string_view end)
+{
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+/// Look at what LibTorch would parse. \throws DataError if it could not do so without harm
+void check_members(const std::vector<ZipMember>& members, const std::string& file)
+{
+    constexpr std::uint64_t kLongest = std::uint64_t{32} << 20U;  ///< of a pickle or a source, in bytes
+    std::map<std::string_view, std::uint64_t> sizes;
+    for (const ZipMember& member : members)
+        sizes[member.name] = member.size;
+    for (const ZipMember& member : members)
+    {
+        std::string lower = member.name;  // LibTorch looks for names without regard to case
+        std::transform(lower.begin(), lower.end(), lower.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        std::optional<std::string> problem;
+        if (ends_with(lower, "/data.pkl") || ends_with(lower, "/constants.pkl") ||
+            ends_with(lower, ".debug_pkl"))
+        {
+            // The records of ROOT/data.pkl are ROOT/data/KEY.
+            const std::string records = member.name.substr(0, member.name.rfind('.')) + "/";
+            const auto bytes = [&](std::string_view key) -> std::optional<std::uint64_t> {
+                const auto found = sizes.find(records + std::string(key));
+                return found == sizes.end() ? std::nullopt : std::optional(found->second);
+            };
+            problem = pickle_problem(unpacked(member, kLongest, file), bytes);
+        }
+        else if (lower.find("/code/") != std::string::npos && ends_with(lower, ".py"))
+        {
+            problem = script_excess(unpacked(member, kLongest, file));
+        }
+        FS_CHECK(DataError, !problem, "'{}': '{}' in it is refused: {}", file, member.name, *problem);
+    }
+}
+
 /// Module of a file's content, on the CPU, set to evaluation.
 torch::jit::Module load_module(const std::string& content, const std::string& name)
 {
     FS_CHECK(FileError, content.compare(0, 4, "PK\x03\x04") == 0, "'{}' is no TorchScript file; {}", name,
              kHowToSave);
-    const std::vector<std::string> members = check_zip_archive(content, name);
-    const bool has_code = std::any_of(members.begin(), members.end(), [](const std::string& member) {
-        return member.find("/code/") != std::string::npos;
+    const std::vector<ZipMember> members = check_zip_archive(content, name);
+    const bool has_code = std::any_of(members.begin(), members.end(), [](const ZipMember& member) {
+        return member.name.find("/code/") != std::string::npos;
     });
     FS_CHECK(FileError, has_code,
              "'{}' is no TorchScript file (torch.save of a state dict or a module does not make one); {}",
              name, kHowToSave);
+    check_members(members, name);
     std::string problem;
     try
     {
@@ -78,7 +121,8 @@ class TorchScript::Implementation
   public:
     explicit Implementation(const std::filesystem::path& file) : name(file.string())
     {
-        const std::string content = read_file(file);
+        constexpr std::uint64_t kLongest = (std::uint64_t{1} << 32U) - 1;  // zip's own limit
+        const std::string content = read_file(file, kLongest);
         sha256 = sha256_hex(content);
         module = load_module(content, name);
     }

@@ -675,12 +675,28 @@ class Refusals(PipelineTest):
             ("damaged directory", whole[:directory] + b"PK\1\3" + whole[directory + 4:], ["damaged", "directory"]),
             ("position beyond the end", whole[:directory + 42] + b"\xf0" * 4 + whole[directory + 46:], ["damaged"]),
             ("another archive", self.archive({"x.txt": b"a text"}), ["no TorchScript file"]),
-            ("code of no language", self.archive({"n/code/__torch__.py": b"((", "n/data.pkl": b"no pickle",
-                                                  "n/constants.pkl": b"", "n/version": b"3\n"}), ["corrupt"]),
+            ("code of no language", self.archive({"n/code/__torch__.py": b"((", "n/data.pkl": b"\x80\x02N.",
+                                                  "n/constants.pkl": b"\x80\x02).", "n/version": b"3\n"}), ["corrupt"]),
         ):
             with self.subTest(name):
                 file.write_bytes(content)
                 self.refuse(file, IO, phrases)
+        with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+            contents = {info.filename: archive.read(info) for info in archive.infolist()}
+        root = next(iter(contents)).partition("/")[0]
+        source = next(name for name in contents if name.endswith("__torch__.py"))
+        record = f"{root}/data/0"
+        for name, changed, phrases in (
+            ("weights that are not all there", {record: contents[record][:-8]}, ["data.pkl", "bytes in the file"]),
+            ("weights that are not there", {record: None}, ["data.pkl", "is not in the file"]),
+            ("no pickle", {f"{root}/data.pkl": b"no pickle"}, ["data.pkl", "does not use"]),
+            ("deep values", {f"{root}/data.pkl": b"\x80\x02" + b"(" * 200000 + b"t" * 200000 + b"."}, ["data.pkl", "deep"]),
+            ("deep code", {source: b"def f(x):\n  return " + b"(" * 20000 + b"x" + b")" * 20000}, ["__torch__.py", "line 2"]),
+            ("signs", {source: b"def f(x):\n  return " + b"-" * 50000 + b"x\n"}, ["__torch__.py", "line 2"]),
+        ):
+            with self.subTest(name):
+                file.write_bytes(self.archive({each: data for each, data in {**contents, **changed}.items() if data is not None}))
+                self.refuse(file, DATA, phrases)
         for name, zipped in (("state dict", True), ("old state dict", False)):
             with self.subTest(name):
                 torch.save(Net().state_dict(), file, _use_new_zipfile_serialization=zipped)

@@ -60,6 +60,30 @@ TEST(CampaignDescription, RefusesWhatIsNone)
     EXPECT_THROW((void)parse_description("stage_sha256 = 3\n", "test"), FileError);
     const std::string whole = describe_campaign(sample_description());
     EXPECT_THROW((void)parse_description(whole.substr(0, whole.size() / 2), "test"), FileError);
+    const auto refusal = [](const std::string& text) {
+        try
+        {
+            (void)parse_description(text, "test");
+        }
+        catch (const FileError& error)
+        {
+            return std::string(error.what());
+        }
+        return std::string("not refused");
+    };
+    const std::string started = "started = " + std::to_string(sample_description().started);
+    const auto with_start = [&](const std::string& time) {
+        std::string text = whole;
+        return text.replace(text.find(started), started.size(), "started = " + time);
+    };
+    EXPECT_EQ(refusal(with_start("253402300799")), "not refused");
+    for (const char* time : {"99999999999999999999", "253402300800", "-1"})
+        EXPECT_NE(refusal(with_start(time)).find("no time between 1970 and 9999"), std::string::npos) << time;
+    std::string broken = whole;
+    broken[broken.find("[job]")] = '\xff';
+    EXPECT_NE(refusal(broken).find("not UTF-8"), std::string::npos);
+    EXPECT_NE(refusal("x = " + std::string(9000, '[') + "\n" + whole).find("line 1: lists"),
+              std::string::npos);
 }
 
 TEST(CampaignStatus, StateFollowsFromTheSigns)

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -401,6 +402,16 @@ TEST(JobOverride, ProblemsNameTheOverride)
               "--set job.name=\xff: an override is written table.key=value");
 }
 
+TEST(JobOverride, ItsLengthAndDepthAreBounded)
+{
+    EXPECT_NE(problems_of(kSound, {"campaign.tolerances=" + std::string(8000, '[')})
+                  .find("nested more than 32 deep"),
+              std::string::npos);
+    EXPECT_LT(problems_of(kSound, {"job.name=" + std::string(100000, '\"')}).size(), 400U);
+    EXPECT_NE(problems_of(kSound, {std::string(1000, 'k') + ".x=1"}).find("a key has more than 256 bytes"),
+              std::string::npos);
+}
+
 TEST(JobFile, FilesThatAreNoJobFiles)
 {
     EXPECT_EQ(problems_of(""),
@@ -425,7 +436,38 @@ TEST(JobFile, FilesThatAreNoJobFiles)
         return std::string();
     };
     EXPECT_EQ(message("no/such.toml"), "job file: cannot open 'no/such.toml': No such file or directory");
-    EXPECT_EQ(message("/"), "job file: cannot read '/': it is a folder");
+    EXPECT_EQ(message("/"), "job file: cannot read '/': it is a folder, not a file");
+}
+
+TEST(JobFile, TextsThatWouldKeepTheParserBusyAreRefusedBefore)
+{
+    EXPECT_EQ(problems_of("[job]\nname = " + std::string(8000, '[') + std::string(8000, ']')),
+              "FILE:2: lists and tables are nested more than 32 deep");
+    EXPECT_EQ(problems_of("[job]\n" + std::string(1000000, 'k') + " = 1\n"),
+              "FILE:2: a key has more than 256 bytes");
+    std::string list = "[campaign]\ntolerances = [\n";
+    for (int i = 0; i < 100000; ++i)
+        list += "0.5,\n";
+    EXPECT_NE(problems_of(list + "]\n").find("a list has more than 10000 elements"), std::string::npos);
+    EXPECT_EQ(problems_of("# " + std::string(1U << 20U, ' ') + "\n").rfind("job file: cannot read", 0), 0U);
+}
+
+TEST(JobFile, FiftyProblemsAreListed)
+{
+    std::string keys = kSound + "[job]\n";
+    for (int i = 0; i < 3000; ++i)
+        keys += "strange" + std::to_string(i) + " = 1\n";
+    const std::string problems = problems_of(keys);
+    EXPECT_EQ(std::count(problems.begin(), problems.end(), '\n'), 50) << problems.substr(0, 2000);
+    EXPECT_NE(problems.find("FILE:52: "), std::string::npos);
+    EXPECT_EQ(problems.substr(problems.rfind('\n') + 1), "… and 2950 more problems");
+}
+
+TEST(JobFile, AQuotedLineIsCut)
+{
+    const std::string problems = problems_of("[job]\nname = " + std::string(8000, '?') + "\n");
+    EXPECT_NE(problems.find("???…"), std::string::npos) << problems;
+    EXPECT_LT(problems.size(), 400U);
 }
 
 TEST(JobFile, TheExamplesAreSound)

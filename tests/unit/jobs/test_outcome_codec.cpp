@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <string>
+
 #include "engine/base/error.hpp"
 #include "jobs/outcome_codec.hpp"
 
@@ -49,6 +52,47 @@ TEST(OutcomeCodec, RefusesTornAndImpossibleRecords)
     {
         EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 9, 1, 0}, screen, false, 0}}), 1, 10), FileError);
     }
+}
+
+TEST(OutcomeCodec, RefusesDropsThatCannotBe)
+{
+    for (const double drop : {1.5, -1.5, std::numeric_limits<double>::quiet_NaN()})
+        EXPECT_THROW(decode_outcomes(encode_outcomes({{{10, 9, 1, 0}, {}, false, drop}}), 1, 10), FileError);
+}
+
+TEST(OutcomeCodec, DoesNotBelieveLengths)
+{
+    const std::string bytes = encode_outcomes(some_outcomes());
+    std::size_t lengths = 0;
+    for (std::size_t place = 0; place + 8 <= bytes.size(); ++place)
+    {
+        std::string hostile = bytes;
+        hostile.replace(place, 8, std::string("\0\0\0\x40\0\0\0\0", 8));  // 2^30 outcomes: 60 GiB
+        try
+        {
+            static_cast<void>(decode_outcomes(hostile, 3, 10));
+        }
+        catch (const FileError& error)
+        {
+            lengths += std::string(error.what()).find("more than fit") != std::string::npos ? 1U : 0U;
+        }
+    }
+    EXPECT_GE(lengths, 1U) << "one of the places is the length";
+    EXPECT_THROW(decode_outcomes(bytes + '\0', 3, 10), FileError);
+}
+
+TEST(OutcomeCodec, ATruthValueIsZeroOrOne)
+{
+    const std::string yes = encode_outcomes({{{10, 9, 1, 0}, {}, true, 0}});
+    const std::string no = encode_outcomes({{{10, 9, 1, 0}, {}, false, 0}});
+    ASSERT_EQ(yes.size(), no.size());
+    std::string other = yes;
+    for (std::size_t i = 0; i < yes.size(); ++i)
+    {
+        if (yes[i] != no[i]) other[i] = 2;
+    }
+    ASSERT_NE(other, yes);
+    EXPECT_THROW(decode_outcomes(other, 1, 10), FileError);
 }
 
 TEST(OutcomeCodec, CarriesJournalEntries)

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/framed_bytes.hpp"
@@ -85,6 +87,63 @@ TEST(TrainCheckpoint, DamageOfAnyKindIsSeen)
     std::string other_version = whole;
     other_version[8] = 9;
     EXPECT_NE(refusal(other_version).find("version 9"), std::string::npos);
+}
+
+TEST(TrainCheckpoint, LengthsBehindAValidCrcAreNotBelieved)
+{
+    const Frame frame{std::string_view("\x89"
+                                       "FST\r\n\x1a\n",
+                                       8),
+                      1, "a training checkpoint"};
+    const std::string payload(payload_of(frame, encode_checkpoint(sample())));
+    std::size_t lengths = 0;
+    for (std::size_t place = 0; place + 8 <= payload.size(); ++place)
+    {
+        std::string hostile = payload;
+        hostile.replace(place, 8, std::string("\0\0\0\0\0\x10\0\0", 8));
+        const std::string reason = refusal(framed(frame, hostile));
+        lengths += reason.find("more than fit") != std::string::npos ? 1U : 0U;
+    }
+    // Of two texts, the lists of parameters and of momenta, the five lists in them, and the curve.
+    EXPECT_GE(lengths, 10U);
+}
+
+Network small_network()
+{
+    Graph graph({4});
+    graph.add("fc", LinearOp{4, 3, true}, {NodeId(0)});
+    Network network{"test", NumberFormat::fp32, graph, 3, {}, {}};
+    for (const ParameterSpec& spec : graph.parameters())
+    {
+        const auto count = static_cast<std::size_t>(elements(spec.shape));
+        network.parameters.push_back({spec.name, spec.shape, std::vector<float>(count)});
+    }
+    return network;
+}
+
+TEST(TrainCheckpoint, AStateOfAnotherTrainingIsAMisfit)
+{
+    const Network network = small_network();
+    TrainingState good;
+    good.step = 7;
+    good.parameters = {std::vector<float>(12), std::vector<float>(3)};
+    good.momentum = good.parameters;
+    good.curve = {{1, 2.5, 0.25, 0.1, 3.5}};
+    EXPECT_EQ(misfit(good, network, 5, 2), "");
+    const auto problem = [&](const std::function<void(TrainingState&)>& change) {
+        TrainingState state = good;
+        change(state);
+        return misfit(state, network, 5, 2);
+    };
+    EXPECT_NE(problem([](TrainingState& s) { s.step = -1; }).find("step -1 of 10"), std::string::npos);
+    EXPECT_NE(problem([](TrainingState& s) { s.step = 11; }).find("step 11 of 10"), std::string::npos);
+    EXPECT_NE(problem([](TrainingState& s) { s.curve.clear(); }).find("0 epochs"), std::string::npos);
+    EXPECT_NE(problem([](TrainingState& s) { s.curve[0].epoch = 4; }).find("called 4"), std::string::npos);
+    EXPECT_NE(problem([](TrainingState& s) { s.correct = -1; }), "");
+    EXPECT_NE(problem([](TrainingState& s) { s.loss_sum = std::nan(""); }), "");
+    EXPECT_NE(problem([](TrainingState& s) { s.parameters[1].resize(4); }).find("network"),
+              std::string::npos);
+    EXPECT_NE(problem([](TrainingState& s) { s.momentum.pop_back(); }).find("network"), std::string::npos);
 }
 
 TEST(TrainCheckpoint, IsReadForItsOwnTrainingOnly)

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <cstring>
@@ -12,6 +13,8 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/framed_bytes.hpp"
+#include "engine/base/temporary_file.hpp"
 #include "tests/unit/mpi/temporary_folder.hpp"
 
 namespace flipstorm
@@ -279,6 +282,57 @@ TEST_F(Journal, AnArchiveThatLiesBehindAValidCrcIsDropped)
     expect_dropped(name, "its archive cannot be read");
 }
 
+TEST_F(Journal, LengthsBehindAValidCrcAreNotBelieved)
+{
+    write("start", kEntries);
+    const fs::path name = files()[0];
+    const Frame frame{std::string_view("\x89"
+                                       "FSJ\r\n\x1a\n",
+                                       8),
+                      2, "a journal segment"};
+    const std::string payload(payload_of(frame, read_file(name)));
+    std::size_t refused = 0;
+    for (std::size_t place = 0; place + 8 <= payload.size(); ++place)
+    {
+        // 16 TiB, if it is taken for a length.
+        std::string hostile = payload;
+        hostile.replace(place, 8, std::string("\0\0\0\0\0\x10\0\0", 8));
+        std::ofstream(name, std::ios::binary) << framed(frame, hostile);
+        const JournalSurvey survey = survey_journal(folder());
+        ASSERT_EQ(survey.segments.size() + survey.damaged.size(), 1U) << place;
+        refused += survey.damaged.size();
+    }
+    EXPECT_GT(refused, 40U);  // the signature of the archive alone has 22 bytes
+    std::ofstream(name, std::ios::binary) << framed(frame, payload + '\0');
+    expect_dropped(name, "followed by 1 bytes");
+}
+
+TEST_F(Journal, EntriesThatTheStageCannotUseAreLeftOut)
+{
+    write("start1", kEntries);
+    write("start2", {{kEntries[0].chunk, "better", kEntries[0].level}});
+    testing::internal::CaptureStderr();
+    const JournalContent content =
+        read_journal(folder(), kDigest, 0, 1, [](const JournalEntry& entry) -> std::string {
+            return entry.bytes == kEntries[0].bytes ? "no record of ours" : "";
+        });
+    const std::string said = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(content.entries.size(), kEntries.size());
+    EXPECT_EQ(content.entries.back().bytes, "better") << "the next one of that chunk counts";
+    EXPECT_EQ(content.unusable, 1U);
+    EXPECT_EQ(content.segments, 2U);
+    EXPECT_NE(said.find("start1"), std::string::npos) << said;
+    EXPECT_NE(said.find("computed again: no record of ours"), std::string::npos) << said;
+}
+
+TEST_F(Journal, APipeIsDroppedAtOnce)
+{
+    make_folder(folder());
+    const fs::path name = folder() / "pipe.segment";
+    ASSERT_EQ(::mkfifo(name.c_str(), 0600), 0);
+    expect_dropped(name, "it is a pipe");
+}
+
 TEST_F(Journal, UnreadableSegmentsAreDropped)
 {
     make_folder(folder());
@@ -293,7 +347,7 @@ TEST_F(Journal, UnreadableSegmentsAreDropped)
 TEST_F(Journal, LeftoversAndOtherFilesAreIgnored)
 {
     write("start", kEntries);
-    std::ofstream(temporary_name(files()[0])) << "half";
+    std::ofstream(create_temporary(files()[0])) << "half";
     std::ofstream(folder() / "start-r00000-00000009.segment.tmp") << "half";
     std::ofstream(folder() / "notes.txt") << "mine";
     EXPECT_EQ(read().entries, kEntries);
@@ -304,9 +358,10 @@ TEST_F(Journal, UnfinishedSegmentsAreRemoved)
 {
     EXPECT_NO_THROW(remove_unfinished_segments(folder()));
     write("start", kEntries);
-    std::ofstream(temporary_name(files()[0])) << "half";
+    std::ofstream(create_temporary(files()[0])) << "half";
+    std::ofstream(folder() / ".start-r00000-00000009.segment.tmp") << "half";  // of an older version
     std::ofstream(folder() / "notes.tmp") << "mine";
-    ASSERT_EQ(files().size(), 3U);
+    ASSERT_EQ(files().size(), 4U);
     remove_unfinished_segments(folder());
     EXPECT_EQ(files().size(), 2U);
     EXPECT_TRUE(fs::exists(folder() / "notes.tmp"));
@@ -317,7 +372,7 @@ TEST_F(Journal, RemoveTakesSegmentsAndLeftoversOnly)
 {
     EXPECT_NO_THROW(remove_journal(folder()));
     write("start", kEntries);
-    std::ofstream(temporary_name(files()[0])) << "half";
+    std::ofstream(create_temporary(files()[0])) << "half";
     std::ofstream(folder() / "notes.txt") << "mine";
     remove_journal(folder());
     ASSERT_EQ(files().size(), 1U);

@@ -228,6 +228,40 @@ TEST_F(OutLockTest, AnotherProgramsFileIsLeftAlone)
     EXPECT_EQ(files(), 1);
 }
 
+TEST_F(OutLockTest, WhatIsNoFileIsRefusedAtOnce)
+{
+    fs::create_symlink("/dev/zero", lock());
+    EXPECT_NE(refused().find("it is a device"), std::string::npos);
+    fs::remove(lock());
+    ASSERT_EQ(::mkfifo(lock().c_str(), 0600), 0);
+    EXPECT_NE(refused().find("it is a pipe"), std::string::npos);
+    fs::remove(lock());
+    std::ofstream(lock()) << "flipstorm lock 1\ntoken: a\ncommand: " << std::string(2000000, 'x') << '\n';
+    EXPECT_NE(refused().find("too long"), std::string::npos);
+}
+
+TEST_F(OutLockTest, ATokenIsNoPath)
+{
+    fs::create_directory(out_.path() / ".lock-..");
+    for (const char* token : {"../../escaped", "", "a b", "\x1b"})
+    {
+        std::ofstream(lock()) << "flipstorm lock 1\ntoken: " << token << "\nhost: elsewhere\n";
+        EXPECT_FALSE(read_lock(lock())->holder.has_value()) << token;
+    }
+}
+
+TEST_F(OutLockTest, LeftoversOfDeadStartsAreRemovedWithTheLock)
+{
+    const fs::path dead = out_.path() / (".campaign.h5." + std::string(32, '0') + ".tmp");
+    const fs::path foreign = out_.path() / ".campaign.h5.tmp";
+    std::ofstream{dead}.put('\n');
+    std::ofstream{foreign}.put('\n');
+    fs::last_write_time(dead, fs::last_write_time(dead) - std::chrono::minutes(11));
+    const OutLock held(out_.path(), this_process(""), kQuick);
+    EXPECT_FALSE(fs::exists(dead));
+    EXPECT_TRUE(fs::exists(foreign));
+}
+
 TEST_F(OutLockTest, KnowsThatItWasTakenOver)
 {
     testing::internal::CaptureStderr();
