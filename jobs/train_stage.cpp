@@ -106,6 +106,7 @@ void finish_on_root(const Context& context, const Network& network, const Datase
     std::filesystem::remove(context.file(kTrainCheckpoint));
     log_info("{}: {:.2f} % of {} test images correct", file.string(), 100 * record.test_accuracy,
              dataset.test.size());
+    warn_of_chance(record.test_accuracy, dataset.test.size(), network.num_classes);
 }
 
 /// Train, with errors that all ranks meet alike as such. \collective
@@ -164,6 +165,7 @@ StageEnd run_train(const Context& context)
     TrainingState state;
     if (!preparation.checkpoint.empty()) state = decode_checkpoint(preparation.checkpoint).state;
     set_compute_threads(context.threads);
+    log_info("{}", normalisation_text(*dataset));
     log_info("training {} on {} images for {} epochs: {} rank(s), {}, {} thread(s) each{}", network->arch,
              dataset->train.size(), options.epochs, context.world.size(), to_string(options.device),
              context.threads,
