@@ -52,6 +52,16 @@ void report_names(const std::vector<std::pair<std::string, std::string>>& rename
              shown < nameless.size() ? ", …" : "");
 }
 
+/// What is said of labels that are none of the outputs: "'model.pt' has 26 outputs; 'data'".
+std::string outputs_text(const Job& job, const std::filesystem::path& model, std::int32_t outputs)
+{
+    constexpr std::int32_t kSuperclasses = 20;
+    const bool coarse = job.data.kind == "cifar100" && job.data.labels == "fine" && outputs == kSuperclasses;
+    return fmt::format("'{}' has {} outputs{}; '{}'", model.string(), outputs,
+                       coarse ? ", as many as CIFAR-100 has superclasses (data.labels = \"coarse\")" : "",
+                       data_name(job));
+}
+
 /// Take the network's outputs for the classes of the data set. \throws DataError where a label is none of
 /// them
 void judge_by_network(Dataset& dataset, const Network& network, const std::string& where)
@@ -81,9 +91,7 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
     const ImageSet& images = dataset.test;
     const auto [network, renamed] =
         script.to_network({images.channels, images.height, images.width}, dataset.normalisation);
-    judge_by_network(
-        dataset, network,
-        fmt::format("'{}' has {} outputs; '{}'", model.string(), network.num_classes, data_name(job)));
+    judge_by_network(dataset, network, outputs_text(job, model, network.num_classes));
     log_info("{}", normalisation_text(dataset));
     report_names(renamed);
     require_agreement(model, script.compare_on_noise(network, kNoiseImages, job.job.seed), "images of noise");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "analysis/golden_check.hpp"
 #include "engine/base/error.hpp"
@@ -146,7 +147,7 @@ ModelRecord to_record(const Network& network)
     return record;
 }
 
-Network from_record(const ModelRecord& record, const std::filesystem::path& file)
+Network from_record(ModelRecord record, const std::filesystem::path& file)
 {
     Graph graph = naming(file, [&] { return graph_from_json(record.graph); });
     Network network{record.arch,        number_format(record.format),  std::move(graph),
@@ -160,7 +161,7 @@ Network from_record(const ModelRecord& record, const std::filesystem::path& file
                                         [&](const ParameterRecord& p) { return p.name == spec.name; });
         FS_CHECK(DataError, found != record.parameters.end(), "'{}' lacks the parameter '{}'", file.string(),
                  spec.name);
-        network.parameters.push_back({found->name, found->shape, found->values});
+        network.parameters.push_back({found->name, found->shape, std::move(found->values)});
     }
     check_network(network, file.string());
     return network;
@@ -168,9 +169,9 @@ Network from_record(const ModelRecord& record, const std::filesystem::path& file
 
 Network load_network(const std::filesystem::path& file)
 {
-    const ModelRecord record = read_model(file);
-    Network network = from_record(record, file);
-    const std::string& named = record.provenance.model_sha256;
+    ModelRecord record = read_model(file);
+    const std::string named = record.provenance.model_sha256;
+    Network network = from_record(std::move(record), file);
     FS_CHECK(DataError, named.empty() || digest(network) == named,
              "'{}' is not what its model_sha256 names: it was changed after it was written; to use it as it "
              "is, set that "

@@ -51,7 +51,7 @@ void warn_of_chance(double accuracy, std::int64_t images, std::int32_t classes);
 ModelRecord to_record(const Network& network);
 
 /// A network from its record. \throws DataError naming `file` if the record is no whole network.
-Network from_record(const ModelRecord& record, const std::filesystem::path& file);
+Network from_record(ModelRecord record, const std::filesystem::path& file);
 
 /**
  * Read and check a model file.
