@@ -28,6 +28,9 @@ struct Name
     int rank = 0;  ///< the lowest of equal files is taken
 };
 
+/// Added to the rank of a folder with a file's name: behind every file.
+constexpr int kFolderRank = 8;
+
 std::optional<Name> parse(const std::string& file)
 {
     constexpr std::size_t kLongest = 255;  // of a file system; the matcher recurses
@@ -50,7 +53,7 @@ std::optional<Name> parse(const std::string& file)
 struct Group
 {
     std::array<std::array<fs::path, 2>, 2> files;
-    std::array<std::array<int, 2>, 2> ranks{{{9, 9}, {9, 9}}};
+    std::array<std::array<int, 2>, 2> ranks{{{99, 99}, {99, 99}}};
 
     [[nodiscard]] const std::array<fs::path, 2>& of(IdxPart part) const
     {
@@ -71,8 +74,11 @@ void add_groups(const fs::path& folder, const std::string& split, Groups& groups
         Group& group = here[{folder, name->split}];
         const std::size_t part = name->part == IdxPart::train ? 0 : 1;
         const std::size_t what = name->labels ? 1 : 0;
-        if (name->rank >= group.ranks.at(part).at(what)) continue;
-        group.ranks.at(part).at(what) = name->rank;
+        // Some archives unpack each file into a folder of its name, beside the file with another one.
+        std::error_code unreadable;
+        const int rank = name->rank + (fs::is_directory(folder / file, unreadable) ? kFolderRank : 0);
+        if (rank >= group.ranks.at(part).at(what)) continue;
+        group.ranks.at(part).at(what) = rank;
         group.files.at(part).at(what) = folder / file;
     }
     const auto plain = here.find({folder, ""});

@@ -91,6 +91,16 @@ TEST_F(IdxFolder, HasManyForms)
     EXPECT_EQ(found("wide"), "wide/t10k-images-idx3-ubyte t10k-labels-idx1-int.gz");
 }
 
+TEST_F(IdxFolder, MayHoldFoldersWithTheNamesOfFiles)
+{
+    touch_set("", "", ".");
+    touch("t10k-images-idx3-ubyte/t10k-images-idx3-ubyte");
+    EXPECT_EQ(found(""), "t10k-images.idx3-ubyte t10k-labels.idx1-ubyte");
+    fs::remove(folder_ / "t10k-images.idx3-ubyte");
+    EXPECT_EQ(found(""),
+              "t10k-images-idx3-ubyte t10k-labels.idx1-ubyte");  // whose reader says that it is a folder
+}
+
 TEST_F(IdxFolder, WithoutASplitComesBeforeThoseWithOne)
 {
     touch_set("emnist-letters-", "", "-", "test");
