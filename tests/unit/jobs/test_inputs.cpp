@@ -135,6 +135,7 @@ TEST(LoadDataset, SubtractsTheLabelOffset)
 {
     Job job;
     job.data.kind = "synthetic";
+    job.model.shortcut = "option-a";
     const Dataset plain = load_dataset(job);
     job.data.label_offset = -1;
     const Dataset shifted = load_dataset(job);
@@ -155,6 +156,7 @@ TEST(FreshNetwork, HasAllClassesOfItsDataSet)
 {
     Job job;
     job.data.kind = "synthetic";
+    job.model.shortcut = "option-a";
     Dataset dataset = load_dataset(job);
     dataset.test.labels[5] = 10;
     EXPECT_THROW(fresh_network(job, dataset), DataError);

@@ -230,7 +230,7 @@ TEST(JobFile, RulesBetweenKeys)
     EXPECT_EQ(problems_of("forest.campaign = 'elsewhere/campaign.h5'"), "");
     EXPECT_EQ(
         problems_of(kSound + "data.labels = \"coarse\""),
-        "FILE:3: data.labels = \"coarse\" is for data.kind = \"cifar100\"; \"idx\" has labels of one kind "
+        "FILE:2: data.labels = \"coarse\" is for data.kind = \"cifar100\"; \"idx\" has labels of one kind "
         "only");
     EXPECT_EQ(problems_of(kSound + "data.labels = \"coarse\"\ndata.kind = \"cifar100\""), "");
     EXPECT_EQ(problems_of(kSound + "data.mean = [0.1, 0.2]\ndata.std = [0.1]"),
