@@ -59,6 +59,15 @@ std::string page_begin(const std::string& title, const std::string& lead)
         shown, kStyle, escape_html(lead));
 }
 
+std::string page_notes(const std::vector<std::string>& notes)
+{
+    if (notes.empty()) return "";
+    std::string html = "<ul class=\"notes\">\n";
+    for (const std::string& note : notes)
+        html += fmt::format("<li>{}</li>\n", escape_html(note));
+    return html + "</ul>\n";
+}
+
 std::string card(const std::string& value, const std::string& name, const std::string& detail)
 {
     return fmt::format("<div class=\"card\"><small>{}</small><b>{}</b><small>{}</small></div>\n",

@@ -10,6 +10,7 @@
 #include "analysis/campaign_check.hpp"
 #include "analysis/estimates.hpp"
 #include "analysis/fault_population.hpp"
+#include "analysis/golden_check.hpp"
 #include "analysis/metrics.hpp"
 #include "analysis/page.hpp"
 #include "analysis/tables.hpp"
@@ -130,15 +131,6 @@ std::vector<std::string> campaign_limits(const CampaignRecord& campaign, double 
     return notes;
 }
 
-std::string as_list(const std::vector<std::string>& notes)
-{
-    if (notes.empty()) return "";
-    std::string html = "<ul class=\"notes\">\n";
-    for (const std::string& note : notes)
-        html += fmt::format("<li>{}</li>\n", escape_html(note));
-    return html + "</ul>\n";
-}
-
 /// The same for a whole job.
 std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
 {
@@ -150,7 +142,7 @@ std::string limits(const CampaignRecord& campaign, const ForestRecord& forest)
                                     format_percent(t.tolerance), format_count(t.critical),
                                     format_count(t.rows)));
     }
-    return as_list(notes);
+    return page_notes(notes);
 }
 
 std::string figure(const ReportOptions& options, const std::string& name, const std::string& caption)
@@ -199,15 +191,17 @@ std::string expected_upsets(const ProtectionRecord& protection, const CampaignRe
         protection.ber * bits * critical, protection.ber * bits * left);
 }
 
+/// Title, and first of all what makes the rest meaningless.
 std::string page_head(const CampaignRecord& campaign, const ReportOptions& options, const std::string& stages)
 {
     const CampaignHeader& header = campaign.header;
     const auto injected =
         std::count(header.layers.injected.begin(), header.layers.injected.end(), std::uint8_t{1});
     return page_begin(
-        options.title,
-        fmt::format("Soft-error reliability: statistical injection of {} into the {} of {} layers{}.",
-                    describe_upset(header), header.target, injected, stages));
+               options.title,
+               fmt::format("Soft-error reliability: statistical injection of {} into the {} of {} layers{}.",
+                           describe_upset(header), header.target, injected, stages)) +
+           page_notes(golden_warnings(header));
 }
 
 std::string folded(const ResultTable& table)
@@ -270,7 +264,7 @@ std::string render_campaign_report(const CampaignRecord& campaign, const ReportO
     std::vector<std::string> notes = campaign_limits(campaign, tolerance);
     const std::string obstacle = why_not_learnt(campaign.header);
     if (!obstacle.empty()) notes.push_back("No forest and no protection: " + obstacle + ".");
-    html += as_list(notes);
+    html += page_notes(notes);
     html += what_is_critical(campaign, tolerance, options);
     html += page_provenance(campaign.header.provenance);
     return html + page_end();

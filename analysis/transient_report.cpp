@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "analysis/golden_check.hpp"
 #include "analysis/page.hpp"
 #include "analysis/transient_estimates.hpp"
 
@@ -146,6 +147,7 @@ std::string render_transient_report(const TransientCampaignRecord& campaign, con
                     "layers; each fault strikes {}.",
                     common.target == "instructions" ? "instructions" : "feature maps", common.layers.size(),
                     struck_text(header)));
+    html += page_notes(golden_warnings(common));
     html += "<div class=\"cards\">\n";
     html += card(format_percent(static_cast<double>(common.golden_correct) / images) + " %",
                  "golden accuracy", format_count(common.images) + " test images");
@@ -165,10 +167,9 @@ std::string render_transient_report(const TransientCampaignRecord& campaign, con
         std::accumulate(common.strata.planned.begin(), common.strata.planned.end(), std::uint64_t{0});
     if (planned > network.faults)
     {
-        html += fmt::format(
-            "<ul class=\"notes\">\n<li>Limited to {} of {} planned faults: the intervals are wider than the "
-            "error margin of the plan.</li>\n</ul>\n",
-            format_count(network.faults), format_count(planned));
+        html += page_notes({fmt::format(
+            "Limited to {} of {} planned faults: the intervals are wider than the error margin of the plan.",
+            format_count(network.faults), format_count(planned))});
     }
     html += "<h2>What transient faults do</h2>\n";
     for (const ResultTable& table : transient_tables(campaign))

@@ -105,7 +105,15 @@ void write_rows_together(const std::filesystem::path& file, const FileSpec& spec
     if (parallel) check_mpi(MPI_Barrier(communicator));
     if (rank == 0)
     {
-        seal_file(temporary);
+        try
+        {
+            seal_file(temporary);
+        }
+        catch (...)
+        {
+            ::unlink(temporary.c_str());
+            throw;
+        }
         publish_file(temporary, file);
     }
     if (parallel) check_mpi(MPI_Barrier(communicator));

@@ -1,5 +1,7 @@
 #include "jobs/calibration.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cmath>
 #include <ctime>
@@ -10,6 +12,7 @@
 
 #include "engine/base/peak_flops.hpp"
 #include "engine/base/timing.hpp"
+#include "engine/evaluate/image_batches.hpp"
 #include "engine/network/device.hpp"
 #include "jobs/bench.hpp"
 #include "jobs/plan_of_job.hpp"
@@ -117,16 +120,21 @@ class Measurement
     /// Fills in costs and start-up time.
     void run(Calibration& result)
     {
-        const WorkWatch first = work_watch();
-        const std::unique_ptr<Evaluator> small = smallest();
-        const double constant = first.seconds();
         const auto all = static_cast<std::uint64_t>(campaign_.images.size());
+        double constant = 0;
+        std::uint64_t most_images = all;
+        {
+            const WorkWatch first = work_watch();
+            const std::unique_ptr<Evaluator> small = smallest();
+            constant = first.seconds();
+            most_images = images_in_memory(*small, all);
+        }
         // Prepared tiles are to stay while the classes of a layer take their turns.
         budget_bytes_ = 2 * options_.memory_budget;
         Round done;
         while (true)
         {
-            const std::optional<Round> next = next_round(done, all, *small);
+            const std::optional<Round> next = next_round(done, most_images);
             if (!next) break;
             const bool warm_up = done.images == 0;
             const double setup = run_round(*next, warm_up);
@@ -183,13 +191,12 @@ class Measurement
     }
 
     /// The largest round for which there is time, after one that is done; none if that was the largest.
-    [[nodiscard]] std::optional<Round> next_round(const Round& done, std::uint64_t all,
-                                                  const Evaluator& small) const
+    [[nodiscard]] std::optional<Round> next_round(const Round& done, std::uint64_t most_images) const
     {
         std::optional<Round> best;
         for (Round round : kRounds)
         {
-            round.images = std::min(round.images, std::min(all, images_in_memory(small, all)));
+            round.images = std::min(round.images, most_images);
             if (done.images == 0) return round;
             if (round.images * round.faults <= done.images * done.faults) continue;
             const bool fits = watch_.seconds() + slowdown_ * time_.scaled(done, round) < 0.9 * budget_;
@@ -350,6 +357,27 @@ class Measurement
     std::vector<Audits> audits_;  ///< by layer
 };
 
+/// Memory of a rank. An evaluator is there, of so few images that the process holds what it keeps in any
+/// campaign (however many copies of the parameters that are) and nothing else.
+RankMemory memory_of_rank(const Context& context, const Campaign& campaign,
+                          const std::vector<LayerMemory>& layers)
+{
+    const EvaluationOptions options =
+        evaluation_options(context, evaluation_mode(context.job.campaign.evaluation));
+    RankMemory memory;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+    memory.standing = resident_bytes();
+    for (const Parameter& parameter : campaign.network.parameters)
+        memory.parameters += parameter.values.size() * sizeof(float);
+    memory.start = start_bytes(campaign.network.graph, options.mode,
+                               static_cast<std::uint64_t>(campaign.images.size()), options.threads);
+    memory.layer = layers.at(largest_layer(layers));
+    memory.on_host = !options.device.cuda;
+    return memory;
+}
+
 /// Count the cells that the plan has, and those of them that were not measured.
 void count_cells(Calibration& result, const Campaign& campaign, const std::vector<LayerCost>& costs)
 {
@@ -381,7 +409,6 @@ void count_cells(Calibration& result, const Campaign& campaign, const std::vecto
 Calibration calibrate(const Context& context, const Campaign& campaign, double seconds)
 {
     Calibration result;
-    result.resident = resident_bytes();
     CostModel& model = result.model;
     model.classes = bit_classes(campaign.network.format);
     set_compute_threads(1);
@@ -398,6 +425,7 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
         const std::unique_ptr<Evaluator> small = measurement.smallest();
         for (const InjectableLayer& layer : campaign.layers)
             model.memory.push_back(small->memory(layer.id, images, context.threads));
+        result.memory = memory_of_rank(context, campaign, model.memory);
     }
     if (seconds > 0)
     {

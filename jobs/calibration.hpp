@@ -14,16 +14,16 @@ namespace flipstorm
 struct Calibration
 {
     CostModel model;
-    double start = 0;            ///< seconds until an evaluator of all images is ready, beside `golden`
-    double golden = 0;           ///< seconds of its pass over all images, which the ranks share out
-    double seconds = 0;          ///< that the measurement took; 0: costs are from multiply-accumulates
-    std::uint64_t images = 0;    ///< of the test set, first ones, that it used
-    std::uint64_t faults = 0;    ///< that it evaluated in its last round
-    std::uint64_t cells = 0;     ///< layer and class of bits, with faults in the plan
-    std::uint64_t missing = 0;   ///< of those, not measured and filled in
-    double share_of_peak = 0;    ///< without a measurement: speed assumed, as a share of `peak`
-    double peak = 0;             ///< floating-point operations per second of one thread
-    std::uint64_t resident = 0;  ///< bytes of the process before any work; 0: unknown
+    double start = 0;           ///< seconds until an evaluator of all images is ready, beside `golden`
+    double golden = 0;          ///< seconds of its pass over all images, which the ranks share out
+    double seconds = 0;         ///< that the measurement took; 0: costs are from multiply-accumulates
+    std::uint64_t images = 0;   ///< of the test set, first ones, that it used
+    std::uint64_t faults = 0;   ///< that it evaluated in its last round
+    std::uint64_t cells = 0;    ///< layer and class of bits, with faults in the plan
+    std::uint64_t missing = 0;  ///< of those, not measured and filled in
+    double share_of_peak = 0;   ///< without a measurement: speed assumed, as a share of `peak`
+    double peak = 0;            ///< floating-point operations per second of one thread
+    RankMemory memory;          ///< of a rank of such a campaign
 };
 
 /**

@@ -2,6 +2,7 @@
 // How the rows of campaign.h5 are shared out between ranks, and what all kinds of campaigns write.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "hdf5_schema/campaign_file.hpp"
@@ -24,6 +25,9 @@ namespace flipstorm
 /// Everything in campaign.h5 that does not grow with the faults.
 [[nodiscard]] CampaignHeader make_header(const Context& context, const Campaign& campaign,
                                          const Golden& golden, const Harvest& harvest);
+
+/// Print what makes a campaign meaningless (golden_warnings), a line each. \return what was printed
+std::string print_warnings(const CampaignHeader& header);
 
 /// Write campaign.h5 of a campaign of transient faults. \throws FileError. \collective
 void write_transient_outcomes(const Context& context, const Campaign& campaign, const Golden& golden,

@@ -107,7 +107,8 @@ class TestImages
   public:
     const ImageSet& of(const Job& job)
     {
-        const std::string key = canonical_tables(job, {"data"}) + job.data.path;
+        const std::string key = fmt::format("{}{}\n{}\n{}", canonical_tables(job, {"data"}), job.data.path,
+                                            job.data.label_offset, job.data.labels);
         const auto found = images_.find(key);
         return found != images_.end() ? found->second
                                       : images_.emplace(key, load_test_images(job)).first->second;

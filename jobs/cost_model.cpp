@@ -248,6 +248,20 @@ void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>
     }
 }
 
+std::uint64_t RankMemory::peak() const
+{
+    return standing + std::max({parameters, start, on_host ? layer.total() : 0});
+}
+
+std::size_t largest_layer(const std::vector<LayerMemory>& layers)
+{
+    FS_REQUIRE(!layers.empty(), "no layers");
+    const auto largest =
+        std::max_element(layers.begin(), layers.end(),
+                         [](const LayerMemory& a, const LayerMemory& b) { return a.total() < b.total(); });
+    return static_cast<std::size_t>(largest - layers.begin());
+}
+
 FileSizes file_sizes(const Plan& plan, const std::vector<InjectableLayer>& layers, std::uint64_t images)
 {
     FileSizes sizes;

@@ -125,6 +125,22 @@ void add_audits(LayerCost& cost, const std::vector<double>& screened, double sha
 void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>& layers,
                const BitClasses& classes);
 
+/// Memory of the process of a rank, in bytes.
+struct RankMemory
+{
+    std::uint64_t standing = 0;    ///< program, libraries, images, and all copies of the parameters
+    std::uint64_t parameters = 0;  ///< one copy; while an evaluator is made, it has one more
+    std::uint64_t start = 0;       ///< beside `standing`, of the passes at the start (start_bytes)
+    LayerMemory layer;             ///< of the layer that takes most of the budget
+    bool on_host = true;           ///< the layer's is the host's memory, too, not a GPU's
+
+    /// standing + the largest of: one copy of the parameters, the start, the layer
+    [[nodiscard]] std::uint64_t peak() const;
+};
+
+/// The layer whose faults take most memory. \pre not empty
+[[nodiscard]] std::size_t largest_layer(const std::vector<LayerMemory>& layers);
+
 /// Sizes of what a campaign writes, in bytes.
 struct FileSizes
 {

@@ -182,19 +182,20 @@ std::string describe_source(const CostSetting& setting)
 
 std::string describe_memory(const CostSetting& setting)
 {
-    const std::vector<LayerMemory>& memory = setting.calibration->model.memory;
-    const auto largest =
-        std::max_element(memory.begin(), memory.end(),
-                         [](const LayerMemory& a, const LayerMemory& b) { return a.total() < b.total(); });
+    const RankMemory& memory = setting.calibration->memory;
+    const LayerMemory& layer = memory.layer;
     const auto mebibytes = [](std::uint64_t bytes) { return format_count((bytes + (1U << 19U)) >> 20U); };
     return fmt::format(
-        "Memory per rank: {} MiB at most, for layer '{}' (golden values and gradients {}, while computing "
-        "them {}, work space {}), of campaign.memory_budget = {}; beside about {} MiB for program, model and "
-        "images.\n",
-        mebibytes(largest->total()),
-        setting.campaign->layers[static_cast<std::size_t>(largest - memory.begin())].name,
-        mebibytes(largest->prepared), mebibytes(largest->preparing), mebibytes(largest->work),
-        mebibytes(setting.memory_budget), mebibytes(setting.calibration->resident));
+        "Memory per rank: {} MiB at most. {} are program, images and all copies of the parameters ({} each); "
+        "the start takes {} beside them for a while. Of campaign.memory_budget = {}{} layer '{}' takes most: "
+        "{} "
+        "(golden values and gradients {}, while computing them {}, work space {}).\n",
+        mebibytes(memory.peak()), mebibytes(memory.standing), mebibytes(memory.parameters),
+        mebibytes(std::max(memory.start, memory.parameters)), mebibytes(setting.memory_budget),
+        memory.on_host ? "" : ", on the GPU,",
+        setting.campaign->layers[largest_layer(setting.calibration->model.memory)].name,
+        mebibytes(layer.total()), mebibytes(layer.prepared), mebibytes(layer.preparing),
+        mebibytes(layer.work));
 }
 
 std::string describe_limits(const ScalingLimits& limits, std::size_t chunks)

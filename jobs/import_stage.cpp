@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 #include <algorithm>
+#include <utility>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
@@ -52,6 +53,29 @@ void report_names(const std::vector<std::pair<std::string, std::string>>& rename
              shown < nameless.size() ? ", …" : "");
 }
 
+/// What is said of labels that are none of the outputs: "'model.pt' has 26 outputs; 'data'".
+std::string outputs_text(const Job& job, const std::filesystem::path& model, std::int32_t outputs)
+{
+    constexpr std::int32_t kSuperclasses = 20;
+    const bool coarse = job.data.kind == "cifar100" && job.data.labels == "fine" && outputs == kSuperclasses;
+    return fmt::format("'{}' has {} outputs{}; '{}'", model.string(), outputs,
+                       coarse ? ", as many as CIFAR-100 has superclasses (data.labels = \"coarse\")" : "",
+                       data_name(job));
+}
+
+/// Take the network's outputs for the classes of the data set. \throws DataError where a label is none of
+/// them
+void judge_by_network(Dataset& dataset, const Network& network, const std::string& where)
+{
+    const std::int32_t expected = std::exchange(dataset.num_classes, network.num_classes);
+    check_dataset(dataset, where);
+    if (expected < network.num_classes)
+    {
+        log_info("the network has {} outputs, the data set {} classes: answers beyond these are wrong ones",
+                 network.num_classes, expected);
+    }
+}
+
 StageEnd import_on_root(const Context& context, const std::filesystem::path& model,
                         const std::filesystem::path& to)
 {
@@ -59,15 +83,17 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
     FS_CHECK(JobError, number_format(job.model.format) == NumberFormat::fp32,
              "model.format is \"{}\"; TorchScript networks are imported as \"fp32\"", job.model.format);
     const TorchScript script(model);
-    const Dataset dataset = load_dataset(job);
+    Dataset dataset = load_dataset(job);
     const std::string dataset_sha256 = sha256_hex(digest(dataset.train) + digest(dataset.test));
     const std::string stage_sha256 = import_digest(job, script.sha256(), dataset_sha256);
     if (output_is_current(context, to, stage_sha256, true)) return StageEnd::complete;
 
     set_compute_threads(context.threads);
     const ImageSet& images = dataset.test;
-    const auto [network, renamed] = script.to_network({images.channels, images.height, images.width},
-                                                      dataset.num_classes, dataset.normalisation);
+    const auto [network, renamed] =
+        script.to_network({images.channels, images.height, images.width}, dataset.normalisation);
+    judge_by_network(dataset, network, outputs_text(job, model, network.num_classes));
+    log_info("{}", normalisation_text(dataset));
     report_names(renamed);
     require_agreement(model, script.compare_on_noise(network, kNoiseImages, job.job.seed), "images of noise");
     require_agreement(model, script.compare(network, images.head(std::min(images.size(), kTestImages))),
@@ -81,6 +107,7 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
     log_info("{}: {} nodes, {} injectable layers, {} classes, {:.2f} % of {} test images correct",
              to.string(), network.graph.nodes().size(), injectable_layers(network).size(),
              network.num_classes, 100 * record.test_accuracy, images.size());
+    warn_of_chance(record.test_accuracy, images.size(), network.num_classes);
     return StageEnd::complete;
 }
 

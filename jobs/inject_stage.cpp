@@ -1,9 +1,12 @@
 // Stage `inject`: model.h5 and test images → journal → campaign.h5.
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
 
+#include "analysis/golden_check.hpp"
 #include "analysis/tables.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
@@ -73,6 +76,31 @@ CampaignDescription start_description(const Context& context, const Campaign& ca
     description.deadline = context.deadline;
     description.job = canonical_job(context.job);
     return description;
+}
+
+/// Say what makes the outcomes of a campaign meaningless, on rank 0.
+void warn_of_golden(const Context& context, const Campaign& campaign, const Golden& golden)
+{
+    if (!context.world.is_root()) return;
+    for (const std::string& warning :
+         {chance_warning(golden.correct, golden.images(),
+                         static_cast<std::uint64_t>(campaign.network.num_classes)),
+          tie_warning(golden.margin)})
+    {
+        if (!warning.empty()) log_warning("{}", warning);
+    }
+    const DataTable& data = context.job.data;
+    const Normalisation& own = campaign.network.normalisation;
+    const auto same = [](double given, float used) { return static_cast<float>(given) == used; };
+    const bool as_given =
+        data.mean.empty() ||
+        (std::equal(data.mean.begin(), data.mean.end(), own.mean.begin(), own.mean.end(), same) &&
+         std::equal(data.std.begin(), data.std.end(), own.std_dev.begin(), own.std_dev.end(), same));
+    if (as_given) return;
+    log_warning(
+        "data.mean and data.std of the job are not those that '{}' was made with, and the latter count: "
+        "mean [{}], std [{}]",
+        context.model_file().string(), fmt::join(own.mean, ", "), fmt::join(own.std_dev, ", "));
 }
 
 /// Say how long ranks waited instead of computing.
@@ -349,6 +377,7 @@ StageEnd run_inject(const Context& context)
              campaign.plan->iterative() ? "at most " : "", campaign.plan->size(),
              injected_layers(context, campaign), golden.images(),
              100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), placement);
+    warn_of_golden(context, campaign, golden);
     CampaignDescription description;
     if (world.is_root())
     {

@@ -1,8 +1,14 @@
 #include "jobs/inputs.hpp"
 
-#include <algorithm>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "analysis/golden_check.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/log.hpp"
 #include "engine/data/cifar.hpp"
 #include "engine/data/idx.hpp"
 #include "engine/data/synthetic.hpp"
@@ -16,7 +22,8 @@ namespace
 Cifar cifar_of(const Job& job)
 {
     if (job.data.kind == "cifar10") return Cifar::cifar10;
-    if (job.data.kind == "cifar100") return Cifar::cifar100;
+    if (job.data.kind == "cifar100")
+        return job.data.labels == "coarse" ? Cifar::cifar100_coarse : Cifar::cifar100;
     throw JobError("data.kind: '{}' is not known; this build has: idx, cifar10, cifar100, synthetic",
                    job.data.kind);
 }
@@ -34,7 +41,25 @@ NumberFormat format_of(const ModelRecord& record, const std::filesystem::path& f
     }
 }
 
+/// Classes of a data set whose labels are 0 … classes − 1 before the offset is subtracted.
+std::int32_t shifted_classes(std::int32_t classes, std::int64_t offset)
+{
+    return static_cast<std::int32_t>(std::max<std::int64_t>(2, classes - offset));
+}
+
 }  // namespace
+
+std::string data_name(const Job& job)
+{
+    return job.data.path.empty() ? job.data.kind : job.data.path;
+}
+
+std::string normalisation_text(const Dataset& dataset)
+{
+    return fmt::format("mean [{}] and std [{}] of pixel / 255: {}",
+                       fmt::join(dataset.normalisation.mean, ", "),
+                       fmt::join(dataset.normalisation.std_dev, ", "), dataset.normalisation_source);
+}
 
 Dataset load_dataset(const Job& job)
 {
@@ -51,6 +76,12 @@ Dataset load_dataset(const Job& job)
     {
         dataset = read_cifar_dataset(cifar_of(job), job.data.path);
     }
+    shift_labels(dataset.train, job.data.label_offset);
+    shift_labels(dataset.test, job.data.label_offset);
+    // Of an IDX data set nothing but the labels says how many classes there are.
+    dataset.num_classes = job.data.kind == "idx"
+                              ? class_count(dataset.train)
+                              : shifted_classes(dataset.num_classes, job.data.label_offset);
     if (!job.data.mean.empty())
     {
         FS_CHECK(JobError, job.data.mean.size() == static_cast<std::size_t>(dataset.train.channels),
@@ -58,6 +89,7 @@ Dataset load_dataset(const Job& job)
                  dataset.train.channels);
         dataset.normalisation.mean.assign(job.data.mean.begin(), job.data.mean.end());
         dataset.normalisation.std_dev.assign(job.data.std.begin(), job.data.std.end());
+        dataset.normalisation_source = "given by the job";
     }
     if (job.data.train_images != 0)
     {
@@ -84,6 +116,7 @@ ImageSet load_test_images(const Job& job)
     {
         images = read_cifar_test_images(cifar_of(job), job.data.path);
     }
+    shift_labels(images, job.data.label_offset);
     if (job.data.test_images == 0) return images;
     FS_CHECK(JobError, job.data.test_images <= images.size(),
              "data.test_images = {}, but the test set has {} images", job.data.test_images, images.size());
@@ -92,12 +125,21 @@ ImageSet load_test_images(const Job& job)
 
 Network fresh_network(const Job& job, const Dataset& dataset)
 {
+    check_dataset(dataset, data_name(job));
     const ImageSet& images = dataset.train;
     return build_network(job.model.arch, number_format(job.model.format),
                          {images.channels, images.height, images.width}, dataset.num_classes,
                          dataset.normalisation, job.job.seed,
                          {activation_from(job.model.activation), layer_order_from(job.model.order),
                           shortcut_from(job.model.shortcut), initialisation_from(job.train.init)});
+}
+
+void warn_of_chance(double accuracy, std::int64_t images, std::int32_t classes)
+{
+    const auto correct = static_cast<std::uint64_t>(std::llround(accuracy * static_cast<double>(images)));
+    const std::string warning =
+        chance_warning(correct, static_cast<std::uint64_t>(images), static_cast<std::uint64_t>(classes));
+    if (!warning.empty()) log_warning("{}", warning);
 }
 
 ModelRecord to_record(const Network& network)
@@ -118,7 +160,7 @@ ModelRecord to_record(const Network& network)
     return record;
 }
 
-Network from_record(const ModelRecord& record, const std::filesystem::path& file)
+Network from_record(ModelRecord record, const std::filesystem::path& file)
 {
     Graph graph = naming(file, [&] { return graph_from_json(record.graph); });
     Network network{record.arch,        format_of(record, file),       std::move(graph),
@@ -132,7 +174,7 @@ Network from_record(const ModelRecord& record, const std::filesystem::path& file
                                         [&](const ParameterRecord& p) { return p.name == spec.name; });
         FS_CHECK(DataError, found != record.parameters.end(), "'{}' lacks the parameter '{}'", file.string(),
                  spec.name);
-        network.parameters.push_back({found->name, found->shape, found->values});
+        network.parameters.push_back({found->name, found->shape, std::move(found->values)});
     }
     check_network(network, file.string());
     return network;
@@ -140,9 +182,9 @@ Network from_record(const ModelRecord& record, const std::filesystem::path& file
 
 Network load_network(const std::filesystem::path& file)
 {
-    const ModelRecord record = read_model(file);
-    Network network = from_record(record, file);
-    const std::string& named = record.provenance.model_sha256;
+    ModelRecord record = read_model(file);
+    const std::string named = record.provenance.model_sha256;
+    Network network = from_record(std::move(record), file);
     FS_CHECK(DataError, named.empty() || digest(network) == named,
              "'{}' is not what its model_sha256 names: it was changed after it was written; to use it as it "
              "is, set that "

@@ -26,22 +26,32 @@ auto naming(const std::filesystem::path& file, Work&& work)
     }
 }
 
+/// The data set of a job, for messages: its folder, or its kind where it has none.
+std::string data_name(const Job& job);
+
+/// "mean [0.2860] and std [0.3530] of pixel / 255: measured on the 60000 training images"
+std::string normalisation_text(const Dataset& dataset);
+
 /// The data set of a job, with the job's normalisation if it names one, and the first data.train_images
-/// training images. \throws JobError, FileError, DataError
+/// training images, its labels less data.label_offset. Whether they are classes is left to the caller, who
+/// knows of which network. \throws JobError, FileError, DataError
 Dataset load_dataset(const Job& job);
 
 /// The first data.test_images test images of a job (0: all). \throws JobError, FileError, DataError
 ImageSet load_test_images(const Job& job);
 
 /// The network that a job trains, before it is trained. \throws JobError, DataError if the images do not fit
-/// it
+/// it, or a label is no class of the training set
 Network fresh_network(const Job& job, const Dataset& dataset);
+
+/// Say in the log if a fault-free accuracy on so many images is not better than chance (chance_warning).
+void warn_of_chance(double accuracy, std::int64_t images, std::int32_t classes);
 
 /// A network as a record; provenance and test accuracy are left to the caller.
 ModelRecord to_record(const Network& network);
 
 /// A network from its record. \throws DataError naming `file` if the record is no whole network.
-Network from_record(const ModelRecord& record, const std::filesystem::path& file);
+Network from_record(ModelRecord record, const std::filesystem::path& file);
 
 /**
  * Read and check a model file.

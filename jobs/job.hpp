@@ -22,6 +22,8 @@ struct DataTable
     std::string path;               ///< folder of the data set; not used by "synthetic"
     std::int64_t train_images = 0;  ///< first images of the training set used to train; 0: all
     std::int64_t test_images = 0;   ///< first images of the test set used by a campaign; 0: all
+    std::int64_t label_offset = 0;  ///< subtracted from every label
+    std::string labels = "fine";    ///< of cifar100: "fine", "coarse"
     std::vector<double> mean;       ///< per channel, of pixel / 255; empty: default of the kind
     std::vector<double> std;        ///< per channel; empty: default of the kind
 };

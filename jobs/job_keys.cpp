@@ -110,7 +110,9 @@ std::vector<KeySpec> make_keys()
         key<&Job::data, &DataTable::kind>("data", "kind", "format of the data set")
             .one_of({"idx", "cifar10", "cifar100", "synthetic"}),
         key<&Job::data, &DataTable::path>("data", "path",
-                                          "folder of the data set; not needed by \"synthetic\"")
+                                          "folder of the data set, or of the archive or torchvision's folder "
+                                          "it lies in; of several splits of an IDX data set FOLDER/SPLIT, "
+                                          "such as data/emnist-letters; not needed by \"synthetic\"")
             .not_identity(),
         key<&Job::data, &DataTable::train_images>(
             "data", "train_images",
@@ -119,6 +121,15 @@ std::vector<KeySpec> make_keys()
         key<&Job::data, &DataTable::test_images>(
             "data", "test_images", "first images of the test set that faults are judged on; 0: all of them")
             .between(0, 1e9),
+        key<&Job::data, &DataTable::label_offset>(
+            "data", "label_offset",
+            "subtracted from every label, where they do not begin at 0: 1 for the letters of EMNIST")
+            .between(-1e6, 1e6)
+            .not_identity(),
+        key<&Job::data, &DataTable::labels>(
+            "data", "labels", "which labels of \"cifar100\": 100 classes, or their 20 superclasses")
+            .one_of({"fine", "coarse"})
+            .not_identity(),
         key<&Job::data, &DataTable::mean>("data", "mean", "mean of pixel / 255 per channel, subtracted")
             .between(-1e3, 1e3)
             .by_default("usual for the data set")

@@ -133,6 +133,13 @@ std::vector<RuleProblem> rule_problems(const Job& job)
              fmt::format("data.path is missing; data.kind = {} needs the folder of the data set",
                          list_text({job.data.kind}))});
     }
+    if (job.data.labels != "fine" && job.data.kind != "cifar100")
+    {
+        problems.push_back({{"data.labels", "data.kind"},
+                            fmt::format("data.labels = {} is for data.kind = \"cifar100\"; {} has labels of "
+                                        "one kind only",
+                                        list_text({job.data.labels}), list_text({job.data.kind}))});
+    }
     if (job.data.mean.size() != job.data.std.size())
     {
         problems.push_back(

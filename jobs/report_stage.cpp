@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/fault_population.hpp"
+#include "analysis/golden_check.hpp"
 #include "analysis/report.hpp"
 #include "analysis/tables.hpp"
 #include "engine/base/durable_file.hpp"
@@ -10,6 +11,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/printable_text.hpp"
 #include "engine/base/sha256.hpp"
+#include "jobs/campaign_output.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/python.hpp"
 #include "jobs/stages.hpp"
@@ -42,12 +44,28 @@ void print_size(const CampaignRecord& campaign)
     fmt::print(".\n");
 }
 
+}  // namespace
+
+std::string print_warnings(const CampaignHeader& header)
+{
+    std::string text;
+    for (const std::string& warning : golden_warnings(header))
+        text += fmt::format("Warning: {}.\n", warning);
+    fmt::print("{}", text);
+    return text;
+}
+
+namespace
+{
+
 /// The report of faults that no forest can speak of.
 StageEnd report_campaign(const Context& context, const CampaignRecord& campaign, const std::string& obstacle)
 {
     const std::filesystem::path file = context.file("report.html");
-    const std::string stamp = fmt::format("<!-- flipstorm report 1 {} -->",
-                                          sha256_hex(campaign.header.provenance.stage_sha256 + "alone"));
+    const std::string warnings = print_warnings(campaign.header);
+    const std::string stamp =
+        fmt::format("<!-- flipstorm report 1 {} -->",
+                    sha256_hex(campaign.header.provenance.stage_sha256 + "alone" + warnings));
     std::error_code unreadable;
     const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
                          read_file(file).find(stamp) != std::string::npos;
@@ -82,10 +100,11 @@ StageEnd report_on_root(const Context& context)
              "'{}' was made from another forest than '{}'; run 'flipstorm harden' again",
              context.file("protection.h5").string(), context.forest_file().string());
     const std::filesystem::path file = context.file("report.html");
+    const std::string warnings = print_warnings(campaign.header);
     const std::string stamp =
         fmt::format("<!-- flipstorm report 1 {} -->",
                     sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +
-                               protection.provenance.stage_sha256));
+                               protection.provenance.stage_sha256 + warnings));
     std::error_code unreadable;
     const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
                          read_file(file).find(stamp) != std::string::npos;

@@ -122,6 +122,7 @@ void finish_on_root(const Context& context, const Network& network, const Datase
     std::filesystem::remove(context.file(kTrainCheckpoint));
     log_info("{}: {:.2f} % of {} test images correct", file.string(), 100 * record.test_accuracy,
              dataset.test.size());
+    warn_of_chance(record.test_accuracy, dataset.test.size(), network.num_classes);
 }
 
 /// Train, with errors that all ranks meet alike as such. \collective
@@ -181,6 +182,7 @@ StageEnd run_train(const Context& context)
     if (!preparation.checkpoint.empty())
         state = fitting_state(context, preparation, *network, *dataset, options);
     set_compute_threads(context.threads);
+    log_info("{}", normalisation_text(*dataset));
     log_info("training {} on {} images for {} epochs: {} rank(s), {}, {} thread(s) each{}", network->arch,
              dataset->train.size(), options.epochs, context.world.size(), to_string(options.device),
              context.threads,

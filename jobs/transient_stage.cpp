@@ -141,8 +141,10 @@ StageEnd report_transient_on_root(const Context& context)
     need_input(campaign_file, "inject");
     const TransientCampaignRecord campaign = read_transient_campaign(campaign_file);
     const std::filesystem::path file = context.file("report.html");
-    const std::string stamp = fmt::format("<!-- flipstorm transient report 1 {} -->",
-                                          campaign.header.campaign.provenance.stage_sha256);
+    const std::string warnings = print_warnings(campaign.header.campaign);
+    const std::string stamp = fmt::format("<!-- flipstorm transient report 1 {}{} -->",
+                                          campaign.header.campaign.provenance.stage_sha256,
+                                          warnings.empty() ? "" : " " + sha256_hex(warnings));
     std::error_code unreadable;
     const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
                          read_file(file).find(stamp) != std::string::npos;

@@ -14,8 +14,9 @@ namespace flipstorm
 /// One of the CIFAR data sets (Krizhevsky, 2009; www.cs.toronto.edu/~kriz/cifar.html).
 enum class Cifar
 {
-    cifar10,   ///< data_batch_1.bin … data_batch_5.bin, test_batch.bin; 10 classes
-    cifar100,  ///< train.bin, test.bin; 100 fine classes
+    cifar10,          ///< data_batch_1.bin … data_batch_5.bin, test_batch.bin; 10 classes
+    cifar100,         ///< train.bin, test.bin; 100 fine classes
+    cifar100_coarse,  ///< the same files; their 20 superclasses
 };
 
 /**
@@ -23,10 +24,11 @@ enum class Cifar
  * archives unpack.
  *
  * A record is one label byte (CIFAR-100: coarse label, fine label), then 3×32×32 bytes [C, H, W]; a file
- * holds any number of records, 10,000 or 50,000 usually. CIFAR-100 gives the fine labels. The normalisation
- * is the one in general use, measured on the training images.
+ * holds any number of records, 10,000 or 50,000 usually. The normalisation is the one in general use,
+ * measured on the training images.
  *
- * \throws FileError if the folder or a file is missing or cannot be read; DataError that names file and
+ * \throws FileError if the folder or a file is missing (telling what is there instead: the Python version, an
+ * archive that is not unpacked), is no regular file or cannot be read; DataError that names file and
  * record if a file is empty, no whole number of records, or has a label out of range.
  */
 Dataset read_cifar_dataset(Cifar which, const std::filesystem::path& folder);

@@ -1,6 +1,8 @@
 #include "engine/data/dataset.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/base/error.hpp"
 #include "engine/base/sha256.hpp"
@@ -8,13 +10,45 @@
 namespace flipstorm
 {
 
+std::string ImageSet::place_of(std::int64_t image) const
+{
+    const auto after = std::find_if(files.begin(), files.end(),
+                                    [image](const LabelFile& file) { return file.first > image; });
+    if (after == files.begin()) return fmt::format("image {}", image);
+    const LabelFile& file = *std::prev(after);
+    return fmt::format("image {} of '{}'", image - file.first, file.name);
+}
+
 ImageSet ImageSet::head(std::int64_t count) const
 {
     FS_CHECK(DataError, count > 0 && count <= size(), "asked for {} of {} images", count, size());
-    ImageSet first{channels, height, width, {}, {}};
+    ImageSet first{channels, height, width, {}, {}, files};
     first.pixels.assign(pixels.begin(), pixels.begin() + count * image_bytes());
     first.labels.assign(labels.begin(), labels.begin() + count);
     return first;
+}
+
+std::int32_t class_count(const ImageSet& images)
+{
+    const auto largest = std::max_element(images.labels.begin(), images.labels.end());
+    return largest == images.labels.end() ? 2 : std::max(2, *largest + 1);
+}
+
+void shift_labels(ImageSet& images, std::int64_t offset)
+{
+    for (std::int64_t n = 0; n < images.size(); ++n)
+    {
+        std::int32_t& label = images.labels[static_cast<std::size_t>(n)];
+        const std::int64_t shifted = label - offset;
+        FS_CHECK(DataError, shifted >= 0,
+                 "label {} of {} is {} with data.label_offset = {} subtracted; classes count from 0, so the "
+                 "offset is the smallest label of the data set",
+                 label, images.place_of(n), shifted, offset);
+        FS_CHECK(DataError, shifted < std::numeric_limits<std::int32_t>::max(),
+                 "label {} of {} is {} with data.label_offset = {} subtracted: too large", label,
+                 images.place_of(n), shifted, offset);
+        label = static_cast<std::int32_t>(shifted);
+    }
 }
 
 Normalisation measure_normalisation(const ImageSet& images)
@@ -81,12 +115,22 @@ void check_images(const ImageSet& images, std::int32_t num_classes, const std::s
              images.pixels.size() == static_cast<std::size_t>(images.size() * images.image_bytes()),
              "{}: {} labels for {} bytes of images of {} bytes each", where, images.size(),
              images.pixels.size(), images.image_bytes());
-    for (std::int64_t n = 0; n < images.size(); ++n)
-    {
-        const std::int32_t label = images.labels[static_cast<std::size_t>(n)];
-        FS_CHECK(DataError, label >= 0 && label < num_classes, "{}: label {} of image {} is not in 0 … {}",
-                 where, label, n, num_classes - 1);
-    }
+    const auto is_class = [num_classes](std::int32_t label) { return label >= 0 && label < num_classes; };
+    const auto bad = std::find_if_not(images.labels.begin(), images.labels.end(), is_class);
+    if (bad == images.labels.end()) return;
+    const auto [low, high] = std::minmax_element(images.labels.begin(), images.labels.end());
+    const std::string remedy =
+        *low > 0 && *high - *low < num_classes
+            ? fmt::format(
+                  "the labels begin at {0}, so raise data.label_offset, which is subtracted from them, by "
+                  "{0}",
+                  *low)
+            : fmt::format(
+                  "data.label_offset is subtracted from every label; else take a model of {} classes "
+                  "or another data set",
+                  static_cast<std::int64_t>(*high) + 1);
+    throw DataError("{}: label {} of {} is not in 0 … {} ({} classes); {}", where, *bad,
+                    images.place_of(bad - images.labels.begin()), num_classes - 1, num_classes, remedy);
 }
 
 void check_dataset(const Dataset& dataset, const std::string& where)

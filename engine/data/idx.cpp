@@ -1,5 +1,6 @@
 #include "engine/data/idx.hpp"
 
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -9,6 +10,8 @@
 #include <memory>
 
 #include "engine/base/error.hpp"
+#include "engine/data/data_file.hpp"
+#include "engine/data/idx_folder.hpp"
 
 namespace flipstorm
 {
@@ -22,12 +25,29 @@ class GzipReader
   public:
     explicit GzipReader(const fs::path& file) : name_(file.string())
     {
-        FS_CHECK(FileError, !fs::is_directory(file), "cannot read '{}': it is a folder", name_);
+        DataFile opened(file);
+        size_ = opened.size();
+        const int descriptor = opened.release();
         errno = 0;
-        handle_.reset(gzopen(name_.c_str(), "rb"));
-        FS_CHECK(FileError, handle_, "cannot open '{}': {}", name_, std::strerror(errno));
+        handle_.reset(gzdopen(descriptor, "rb"));
+        if (!handle_)
+        {
+            const int reason = errno;
+            ::close(descriptor);
+            throw FileError("cannot open '{}': {}", name_, std::strerror(reason));
+        }
         gzbuffer(handle_.get(), 1U << 18U);
     }
+
+    /// Bytes that the content cannot be longer than: the file's, or of a gzip file as many as they unpack to
+    /// at best (a code of two bits may stand for 258 bytes).
+    [[nodiscard]] std::uint64_t most_bytes() const
+    {
+        constexpr std::uint64_t kMostPacked = 1032;
+        return is_plain() ? size_ : size_ * kMostPacked;
+    }
+
+    [[nodiscard]] bool is_plain() const { return gzdirect(handle_.get()) != 0; }
 
     /// Read up to `bytes`; fewer only at the end of the file.
     std::size_t read(std::uint8_t* out, std::size_t bytes)
@@ -64,39 +84,151 @@ class GzipReader
     };
 
     std::string name_;
+    std::uint64_t size_ = 0;
     std::unique_ptr<gzFile_s, Close> handle_;
 };
 
-fs::path plain_or_gzip(const fs::path& folder, const std::string& name)
+/// A type of IDX values.
+struct IdxType
 {
-    for (const std::string& candidate : {name, name + ".gz"})
+    std::uint8_t code;
+    std::size_t bytes;
+    const char* meaning;
+};
+
+constexpr IdxType kBytes{0x08, 1, "0x08 (bytes)"};
+constexpr IdxType kShorts{0x0B, 2, "0x0b (16 bits)"};
+constexpr IdxType kInts{0x0C, 4, "0x0c (32 bits)"};
+
+/// An IDX file whose header is read and whose values come next.
+class IdxFile
+{
+  public:
+    /// \throws FileError, DataError: see read_idx
+    IdxFile(const fs::path& file, const std::vector<IdxType>& types) : name_(file.string()), reader_(file)
     {
-        if (fs::exists(folder / candidate)) return folder / candidate;
+        std::array<std::uint8_t, 4> magic{};
+        const std::size_t have = reader_.read(magic.data(), magic.size());
+        FS_CHECK(DataError, have == magic.size() && magic[0] == 0 && magic[1] == 0, "'{}' is no IDX file",
+                 name_);
+        const auto type =
+            std::find_if(types.begin(), types.end(), [&](const IdxType& t) { return t.code == magic[2]; });
+        std::string known;
+        for (const IdxType& each : types)
+            known += (known.empty() ? "" : ", ") + std::string(each.meaning);
+        FS_CHECK(DataError, type != types.end(), "'{}' holds IDX values of type 0x{:02x}; flipstorm reads {}",
+                 name_, magic[2], known);
+        type_ = *type;
+        for (int d = 0; d < magic[3]; ++d)
+            read_dimension(d);
+        FS_CHECK(DataError, !shape_.empty(), "'{}' has no dimensions", name_);
+        check_size(4 * (1 + shape_.size()));
+        need_memory(bytes(), file);
     }
-    throw FileError("no '{}' or '{}.gz' in '{}' (data.path names the folder of an IDX data set)", name, name,
-                    folder.string());
+
+    [[nodiscard]] const std::vector<std::int64_t>& shape() const { return shape_; }
+    [[nodiscard]] const IdxType& type() const { return type_; }
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+    /// The bytes of all values.
+    std::vector<std::uint8_t> values()
+    {
+        // Grow as data come: memory that the file does not fill is not touched.
+        constexpr std::size_t kPiece = std::size_t{1} << 24U;
+        const std::size_t total = bytes();
+        std::vector<std::uint8_t> values;
+        values.reserve(total);
+        while (values.size() < total)
+        {
+            const std::size_t old = values.size();
+            const std::size_t piece = std::min(kPiece, total - old);
+            values.resize(old + piece);
+            const std::size_t got = reader_.read(values.data() + old, piece);
+            FS_CHECK(DataError, got == piece, "'{}' ends after {} of {} values", name_,
+                     (old + got) / type_.bytes, count_);
+        }
+        std::uint8_t extra = 0;
+        FS_CHECK(DataError, reader_.read(&extra, 1) == 0,
+                 "'{}' is longer than the {} values its header announces", name_, count_);
+        return values;
+    }
+
+  private:
+    [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(count_) * type_.bytes; }
+
+    void read_dimension(int dimension)
+    {
+        constexpr std::int64_t kLargest = std::int64_t{1} << 40U;
+        std::array<std::uint8_t, 4> digits{};
+        FS_CHECK(DataError, reader_.read(digits.data(), digits.size()) == digits.size(),
+                 "'{}' ends within its header", name_);
+        std::int64_t size = 0;
+        for (const std::uint8_t digit : digits)
+            size = size * 256 + digit;
+        FS_CHECK(DataError, size > 0, "'{}': dimension {} is 0", name_, dimension);
+        FS_CHECK(DataError, count_ <= kLargest / size, "'{}': its header announces more than 2^40 values",
+                 name_);
+        count_ *= size;
+        shape_.push_back(size);
+    }
+
+    /// What the header announces is nothing to make room for before the file is known to be able to hold it.
+    void check_size(std::size_t header) const
+    {
+        const std::uint64_t most = reader_.most_bytes();
+        const std::uint64_t room = most - std::min<std::uint64_t>(most, header);
+        if (bytes() <= room) return;
+        FS_CHECK(DataError, !reader_.is_plain(), "'{}' ends after {} of {} values", name_, room / type_.bytes,
+                 count_);
+        throw DataError(
+            "'{}' ends after {} of {} values, or sooner: that is what so small a gzip file unpacks to at "
+            "most",
+            name_, room / type_.bytes, count_);
+    }
+
+    std::string name_;
+    GzipReader reader_;
+    IdxType type_ = kBytes;
+    std::vector<std::int64_t> shape_;
+    std::int64_t count_ = 1;
+};
+
+std::vector<std::int32_t> labels_of(IdxFile& file)
+{
+    FS_CHECK(DataError, file.shape().size() == 1, "'{}' has {} dimensions; labels have 1", file.name(),
+             file.shape().size());
+    const std::vector<std::uint8_t> values = file.values();
+    if (file.type().bytes == 1) return {values.begin(), values.end()};
+    std::vector<std::int32_t> labels;
+    labels.reserve(values.size() / file.type().bytes);
+    for (std::size_t at = 0; at < values.size(); at += file.type().bytes)
+    {
+        std::uint32_t number = values[at] >= 0x80U ? 0xFFFFFFFFU : 0U;  // the sign goes on to the left
+        for (std::size_t k = 0; k < file.type().bytes; ++k)
+            number = (number << 8U) | values[at + k];
+        labels.push_back(static_cast<std::int32_t>(number));
+    }
+    return labels;
 }
 
-ImageSet read_pair(const fs::path& folder, const std::string& prefix)
+ImageSet read_pair(const fs::path& folder, IdxPart part)
 {
-    FS_CHECK(FileError, fs::is_directory(folder), "data.path: '{}' is not a folder", folder.string());
-    const fs::path image_file = plain_or_gzip(folder, prefix + "-images-idx3-ubyte");
-    const fs::path label_file = plain_or_gzip(folder, prefix + "-labels-idx1-ubyte");
-    IdxArray images = read_idx(image_file);
-    const IdxArray labels = read_idx(label_file);
-    FS_CHECK(DataError, images.shape.size() == 3,
-             "'{}' has {} dimensions; images have 3 (images, height, width)", image_file.string(),
-             images.shape.size());
-    FS_CHECK(DataError, labels.shape.size() == 1, "'{}' has {} dimensions; labels have 1",
-             label_file.string(), labels.shape.size());
-    FS_CHECK(DataError, images.shape[0] == labels.shape[0], "'{}' holds {} images but '{}' {} labels",
-             image_file.string(), images.shape[0], label_file.string(), labels.shape[0]);
+    const IdxFiles files = find_idx_files(folder, part);
+    IdxFile images(files.images, {kBytes});
+    IdxFile labels(files.labels, {kBytes, kShorts, kInts});
+    FS_CHECK(DataError, images.shape().size() == 3,
+             "'{}' has {} dimensions; images have 3 (images, height, width)", images.name(),
+             images.shape().size());
+    FS_CHECK(DataError, labels.shape().size() != 1 || images.shape()[0] == labels.shape()[0],
+             "'{}' holds {} images but '{}' {} labels", images.name(), images.shape()[0], labels.name(),
+             labels.shape()[0]);
     ImageSet set;
     set.channels = 1;
-    set.height = images.shape[1];
-    set.width = images.shape[2];
-    set.pixels = std::move(images.values);
-    set.labels.assign(labels.values.begin(), labels.values.end());
+    set.height = images.shape()[1];
+    set.width = images.shape()[2];
+    set.labels = labels_of(labels);
+    set.pixels = images.values();
+    set.files = {{labels.name(), 0}};
     return set;
 }
 
@@ -104,61 +236,29 @@ ImageSet read_pair(const fs::path& folder, const std::string& prefix)
 
 IdxArray read_idx(const fs::path& file)
 {
-    constexpr std::int64_t kLargest = std::int64_t{1} << 40;
-    GzipReader reader(file);
-    std::array<std::uint8_t, 4> magic{};
-    const std::size_t have = reader.read(magic.data(), magic.size());
-    FS_CHECK(DataError, have == magic.size() && magic[0] == 0 && magic[1] == 0, "'{}' is no IDX file",
-             file.string());
-    FS_CHECK(DataError, magic[2] == 0x08,
-             "'{}' holds IDX values of type 0x{:02x}; flipstorm reads 0x08 (bytes)", file.string(), magic[2]);
-    IdxArray array;
-    std::int64_t count = 1;
-    for (int d = 0; d < magic[3]; ++d)
-    {
-        std::array<std::uint8_t, 4> bytes{};
-        FS_CHECK(DataError, reader.read(bytes.data(), bytes.size()) == bytes.size(),
-                 "'{}' ends within its header", file.string());
-        const std::int64_t size = (std::int64_t{bytes[0]} << 24) | (std::int64_t{bytes[1]} << 16) |
-                                  (std::int64_t{bytes[2]} << 8) | std::int64_t{bytes[3]};
-        FS_CHECK(DataError, size > 0, "'{}': dimension {} is 0", file.string(), d);
-        FS_CHECK(DataError, count <= kLargest / size, "'{}': its header announces more than 2^40 bytes",
-                 file.string());
-        count *= size;
-        array.shape.push_back(size);
-    }
-    FS_CHECK(DataError, !array.shape.empty(), "'{}' has no dimensions", file.string());
-    // Grow as data come: a corrupt header must not allocate what the file does not hold.
-    constexpr std::size_t kPiece = std::size_t{1} << 24;
-    const auto total = static_cast<std::size_t>(count);
-    while (array.values.size() < total)
-    {
-        const std::size_t old = array.values.size();
-        const std::size_t piece = std::min(kPiece, total - old);
-        array.values.resize(old + piece);
-        const std::size_t got = reader.read(array.values.data() + old, piece);
-        FS_CHECK(DataError, got == piece, "'{}' ends after {} of {} values", file.string(), old + got, total);
-    }
-    std::uint8_t extra = 0;
-    FS_CHECK(DataError, reader.read(&extra, 1) == 0, "'{}' is longer than the {} values its header announces",
-             file.string(), total);
-    return array;
+    IdxFile idx(file, {kBytes});
+    return {idx.shape(), idx.values()};
+}
+
+std::vector<std::int32_t> read_idx_labels(const fs::path& file)
+{
+    IdxFile idx(file, {kBytes, kShorts, kInts});
+    return labels_of(idx);
 }
 
 ImageSet read_idx_test_images(const fs::path& folder)
 {
-    return read_pair(folder, "t10k");
+    return read_pair(folder, IdxPart::test);
 }
 
 Dataset read_idx_dataset(const fs::path& folder)
 {
     Dataset dataset;
-    dataset.train = read_pair(folder, "train");
+    dataset.train = read_pair(folder, IdxPart::train);
     dataset.test = read_idx_test_images(folder);
-    dataset.num_classes =
-        std::max(2, 1 + *std::max_element(dataset.train.labels.begin(), dataset.train.labels.end()));
+    dataset.num_classes = class_count(dataset.train);
     dataset.normalisation = measure_normalisation(dataset.train);
-    check_dataset(dataset, folder.string());
+    dataset.normalisation_source = fmt::format("measured on the {} training images", dataset.train.size());
     return dataset;
 }
 

@@ -21,22 +21,32 @@ struct IdxArray
  * Read an IDX file (two zero bytes, type 0x08 = unsigned byte, number of dimensions, big-endian uint32 sizes,
  * values; LeCun et al., yann.lecun.com/exdb/mnist), plain or gzip.
  *
- * \throws FileError if it cannot be opened or unpacked; DataError if it is no IDX file of bytes, is shorter
- * or longer than its header says, or is larger than 2^40 bytes.
+ * What the header announces is not believed beyond what the file can hold, packed or not, and what fits into
+ * the machine's memory.
+ *
+ * \throws FileError if it cannot be opened or unpacked, or is no regular file; DataError if it is no IDX file
+ * of bytes, or is shorter or longer than its header says.
  */
 IdxArray read_idx(const std::filesystem::path& file);
 
 /**
- * Read the test images of a folder alone; see read_idx_dataset. Labels are not checked against the classes.
+ * Read an IDX file of one dimension whose values are unsigned bytes (type 0x08) or signed big-endian numbers
+ * of 16 (0x0B) or 32 bits (0x0C). \throws as read_idx
+ */
+std::vector<std::int32_t> read_idx_labels(const std::filesystem::path& file);
+
+/**
+ * Read the test images of a folder alone; see read_idx_dataset.
  * \throws as read_idx_dataset
  */
 ImageSet read_idx_test_images(const std::filesystem::path& folder);
 
 /**
- * Read the four files `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` of a folder.
+ * Read a data set: images and labels of training and test, as find_idx_files finds them.
  *
- * Classes: largest label + 1 (at least 2). Normalisation: measured on the training images.
- * \throws FileError, naming the file that is missing; DataError if images and labels do not fit.
+ * Classes: class_count of the training labels; that the labels are classes is not checked. Normalisation:
+ * measured on the training images.
+ * \throws JobError, FileError: see find_idx_files; DataError if images and labels do not fit.
  */
 Dataset read_idx_dataset(const std::filesystem::path& folder);
 

@@ -1,5 +1,7 @@
 #include "engine/data/synthetic.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -91,6 +93,7 @@ Dataset make_synthetic_dataset(std::uint64_t seed, const SyntheticSize& size)
     dataset.test = make_synthetic_test_images(seed, size);
     dataset.num_classes = size.classes;
     dataset.normalisation = measure_normalisation(dataset.train);
+    dataset.normalisation_source = fmt::format("measured on the {} training images", dataset.train.size());
     return dataset;
 }
 

@@ -16,6 +16,7 @@
 #include "engine/evaluate/change_flow.hpp"
 #include "engine/evaluate/golden_logits.hpp"
 #include "engine/evaluate/golden_pass.hpp"
+#include "engine/evaluate/image_batches.hpp"
 #include "engine/evaluate/native_network.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 
@@ -23,9 +24,6 @@ namespace flipstorm
 {
 namespace
 {
-
-/// Images whose values set the scale of a channel.
-constexpr std::int64_t kSpreadImages = 1000;
 
 /// Let the system have what the allocator keeps of freed memory: the tiles of the next layer have other
 /// sizes, and would come on top of it.
@@ -36,27 +34,7 @@ void give_back_memory()
 #endif
 }
 
-/// Images per tile, a divisor of a wave: as many as keep the values of all nodes within some hundred MiB; in
-/// `reference`, which lets values go, as many as keep those that live together within a core's caches.
-std::int64_t tile_images(const Graph& graph, EvaluationMode mode)
-{
-    constexpr std::int64_t kTileElements = std::int64_t{1} << 25;
-    constexpr std::int64_t kLiveElements = std::int64_t{1} << 22;
-    const bool lets_go = mode == EvaluationMode::reference;
-    return images_within({200, 100, 50, 20, 10, 5, 2},
-                         lets_go ? live_elements(graph, NodeId(0)) : all_elements(graph),
-                         lets_go ? kLiveElements : kTileElements);
-}
-
 }  // namespace
-
-std::int64_t images_within(std::initializer_list<std::int64_t> sizes, std::int64_t of_image,
-                           std::int64_t most)
-{
-    const auto* const fits = std::find_if(sizes.begin(), sizes.end(),
-                                          [&](std::int64_t images) { return images * of_image <= most; });
-    return fits == sizes.end() ? 1 : *fits;
-}
 
 int evaluation_threads(const Device& device, int threads)
 {

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "engine/evaluate/certificate.hpp"
+#include "engine/evaluate/image_batches.hpp"
 #include "engine/evaluate/native_network.hpp"
 
 namespace flipstorm
@@ -141,7 +142,7 @@ std::vector<std::vector<float>> channel_spread(const Executor& executor, const s
 {
     const torch::NoGradGuard no_gradients;
     const std::vector<ValueForm> forms = value_forms(executor.graph());
-    constexpr std::int64_t kBatch = 50;
+    const std::int64_t together = spread_images(executor.graph());
     struct Moments
     {
         torch::Tensor sum;
@@ -149,9 +150,9 @@ std::vector<std::vector<float>> channel_spread(const Executor& executor, const s
         double count = 0;
     };
     std::vector<Moments> moments(nodes.size());
-    for (std::int64_t first = 0; first < images.size(0); first += kBatch)
+    for (std::int64_t first = 0; first < images.size(0); first += together)
     {
-        const torch::Tensor batch = images.narrow(0, first, std::min(kBatch, images.size(0) - first));
+        const torch::Tensor batch = images.narrow(0, first, std::min(together, images.size(0) - first));
         const std::vector<torch::Tensor> values = executor.forward_to(batch, nodes);
         for (std::size_t k = 0; k < nodes.size(); ++k)
         {

@@ -5,20 +5,15 @@
 #include <torch/torch.h>
 
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <vector>
 
 #include "engine/evaluate/evaluator.hpp"
+#include "engine/evaluate/image_batches.hpp"
 #include "engine/network/executor.hpp"
 
 namespace flipstorm
 {
-
-/// The first of the sizes, falling, at which so many images of `of_image` elements are at most `most`;
-/// else 1.
-std::int64_t images_within(std::initializer_list<std::int64_t> sizes, std::int64_t of_image,
-                           std::int64_t most);
 
 /// Threads that compute: two feed a GPU, so that while one waits for its counts, the other one's work is
 /// queued.

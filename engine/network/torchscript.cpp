@@ -195,8 +195,7 @@ const std::string& TorchScript::sha256() const
     return implementation_->sha256;
 }
 
-ImportedNetwork TorchScript::to_network(const Shape& input_shape, std::int32_t num_classes,
-                                        const Normalisation& normalisation) const
+ImportedNetwork TorchScript::to_network(const Shape& input_shape, const Normalisation& normalisation) const
 {
     const c10::InferenceMode no_gradients;
     const torch::jit::Module& module = implementation_->module;
@@ -206,7 +205,14 @@ ImportedNetwork TorchScript::to_network(const Shape& input_shape, std::int32_t n
         torchscript::LayerBuilder layers(input_shape, parameter_prefixes(module));
         torchscript::Interpreter interpreter(layers);
         ImportedNetwork imported = layers.finish(interpreter.run(module));
-        imported.network.num_classes = num_classes;
+        const Graph& graph = imported.network.graph;
+        const Shape& logits = graph.node(graph.output()).shape;
+        FS_CHECK(
+            DataError, logits.size() == 1,
+            "{}: the output has shape {} for an image; flipstorm evaluates classifiers, which return one "
+            "logit per class",
+            where, logits);
+        imported.network.num_classes = static_cast<std::int32_t>(logits[0]);
         imported.network.normalisation = normalisation;
         check_network(imported.network, where);
         return imported;

@@ -66,16 +66,16 @@ class TorchScript
     /**
      * The module as a network for images of [C, H, W].
      *
-     * A node is called as the module whose parameters it has (`layer1.0.conv1`), or after the module it is
-     * in.
+     * It has as many classes as outputs. A node is called as the module whose parameters it has
+     * (`layer1.0.conv1`), or after the module it is in.
      *
      * \throws DataError naming the file and
      * - for what the graph cannot represent the TorchScript node, its attribute, and the Python source line;
      * - weights that two layers share, or that are computed, not stored;
      * - parameters that are not float32 or not finite;
-     * - images or a number of classes that do not fit.
+     * - images that do not fit, or an output that is not one logit per class.
      */
-    [[nodiscard]] ImportedNetwork to_network(const Shape& input_shape, std::int32_t num_classes,
+    [[nodiscard]] ImportedNetwork to_network(const Shape& input_shape,
                                              const Normalisation& normalisation) const;
 
     /**

@@ -542,7 +542,8 @@ SCRIPT, TRACE, TRACE_TRAINING = "script", "trace", "trace in training mode"
 REFUSED = [
     ("channels", lambda: Net(inputs=1), (SCRIPT, TRACE), ["'conv'", "its input has 3 channels, it takes 1", "[3, 32, 32]"]),
     ("size", lambda: nn.Sequential(nn.Flatten(), nn.Linear(300, 10)), (SCRIPT,), ["aten::linear", "[3072]", "[300]"]),
-    ("classes", lambda: Net(classes=12), (SCRIPT, TRACE), ["output has shape [12] for 10 classes"]),
+    ("fewer outputs than classes", lambda: Net(classes=2), (SCRIPT, TRACE),
+     ["has 2 outputs", "is not in 0 … 1 (2 classes)", "data_batch_1.bin'", "data.label_offset"]),
     ("NaN", with_nan, (SCRIPT,), ["'conv.weight', element 46 is nan"]),
     ("double", lambda: Net().double(), (SCRIPT,), ["weight = 'conv.weight' has type Double", ".float()"]),
     ("softmax", Softmax, (SCRIPT, TRACE), ["aten::softmax", f"test_import.py:{line_of('# refused here')}"]),

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """`plan`: a calibration on a small job, its costs, the simulated queue, and file sizes held against real files."""
 
+import os
 import re
+import subprocess
 
 import h5py
 import pipeline
@@ -34,6 +36,20 @@ class Plan(PipelineTest):
     @classmethod
     def plan(cls, *options):
         return cls.complete("plan", cls.job, "--out", cls.out, *cls.keys, *options)
+
+    @classmethod
+    def resident_mebibytes(cls, *arguments):
+        """Run what has to succeed; the largest resident size of its process."""
+        process = subprocess.Popen(
+            [cls.flipstorm, *map(str, arguments)], env=cls.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        errors = process.stderr.read()
+        process.stderr.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise AssertionError(errors.decode())
+        return usage.ru_maxrss / 1024
 
     @staticmethod
     def table(text, title):
@@ -116,7 +132,7 @@ class Plan(PipelineTest):
         self.assertEqual(self.after, self.before)
 
     def test_sizes_and_memory(self):
-        self.complete("inject", self.job, "--out", self.out, *self.keys)
+        resident = self.resident_mebibytes("inject", self.job, "--out", self.out, *self.keys)
         journal, campaign = re.search(r"Files: journal/ ([^,]+), campaign.h5 ([^,]+)\.\n", self.result.out).groups()
         segments = sum(path.stat().st_size for path in (self.out / "journal").glob("*.segment"))
         self.assertAlmostEqual(bytes_of(journal), segments, delta=0.2 * segments)
@@ -124,17 +140,23 @@ class Plan(PipelineTest):
         self.assertAlmostEqual(bytes_of(campaign), real, delta=0.2 * real)
         with h5py.File(self.out / "campaign.h5") as file:
             self.assertEqual(len(file["/faults/bit"]), 6000)
-        total, prepared, preparing, work, budget = (
+        peak, standing, copy, start, budget, total, prepared, preparing, work = (
             int(number.replace(",", ""))
             for number in re.search(
-                r"Memory per rank: ([0-9,]+) MiB at most, for layer '\w+' \(golden values and gradients ([0-9,]+), "
-                r"while computing them ([0-9,]+), work space ([0-9,]+)\), of campaign.memory_budget = ([0-9,]+)",
+                r"Memory per rank: ([0-9,]+) MiB at most. ([0-9,]+) are program, images and all copies of the "
+                r"parameters \(([0-9,]+) each\); the start takes ([0-9,]+) beside them for a while. Of "
+                r"campaign.memory_budget = ([0-9,]+) layer '\w+' takes most: ([0-9,]+) \(golden values and gradients "
+                r"([0-9,]+), while computing them ([0-9,]+), work space ([0-9,]+)\)",
                 self.result.out,
             ).groups()
         )
         self.assertAlmostEqual(total, prepared + preparing + work, delta=2)
+        self.assertAlmostEqual(peak, standing + max(start, total), delta=2)
+        self.assertLessEqual(copy, start)
         self.assertLessEqual(total, budget)
         self.assertEqual(budget, 2048)
+        # Against what the campaign took: the largest resident size of its process.
+        self.assertAlmostEqual(peak, resident, delta=0.25 * resident)
 
     def test_ranks_and_dry_run(self):
         two = self.run_flipstorm(

@@ -97,6 +97,23 @@ TEST_F(Report, HasEveryTableAsRowsOfOneWidth)
     EXPECT_EQ(tables[4].marked, protection.chosen);
 }
 
+TEST_F(Report, BeginsWithWhatMakesTheRestMeaningless)
+{
+    const ReportOptions options{"job", {}};
+    EXPECT_EQ(render_report(campaign, forest, protection, options).find("no better than"), std::string::npos);
+    campaign.header.golden_correct = 500;  // of 1,000 images of, as far as the file knows, two classes
+    campaign.header.golden.margin = {0.0F, 1.0F};
+    const auto before_the_figures = [](const std::string& page, const char* text) {
+        return page.find(text) < page.find("<div class=\"cards\">");
+    };
+    for (const std::string& page :
+         {render_report(campaign, forest, protection, options), render_campaign_report(campaign, options)})
+    {
+        EXPECT_TRUE(before_the_figures(page, "no better than a guess among 2 classes"));
+        EXPECT_TRUE(before_the_figures(page, "on 1 of 2 test images"));
+    }
+}
+
 TEST_F(Report, SharesByBitLayerAndTolerance)
 {
     const ResultTable bits = bit_share_table(campaign, 0.005);

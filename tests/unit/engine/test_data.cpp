@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -111,7 +112,7 @@ TEST_F(Idx, RefusesLabelsThatAreNoClassAndUnequalCounts)
 {
     write_set("train", 2, std::string("\x00\x01", 2));
     write_set("t10k", 2, std::string("\x01\x02", 2));  // class 2 is not in the training set
-    EXPECT_THROW(read_idx_dataset(folder_), DataError);
+    EXPECT_THROW(check_dataset(read_idx_dataset(folder_), "set"), DataError);
     write_set("t10k", 2, std::string("\x01", 1));
     EXPECT_THROW(read_idx_dataset(folder_), DataError);
     fs::remove(folder_ / "t10k-images-idx3-ubyte");
@@ -214,6 +215,51 @@ TEST_F(CifarFolder, TakesTheFineLabelsOfCifar100)
     expect_message({"DataError", "test.bin'", "coarse label 20 of record 0", "0 … 19"}, Cifar::cifar100);
     write(folder_ / "test.bin", record(std::string("\x02\x64", 2)));
     expect_message({"DataError", "test.bin'", ": label 100 of record 0", "0 … 99"}, Cifar::cifar100);
+}
+
+TEST_F(CifarFolder, TakesTheSuperclassesOfCifar100)
+{
+    write(folder_ / "train.bin", record(std::string("\x13\x63", 2)) + record(std::string("\x00\x05", 2)));
+    write(folder_ / "test.bin", record(std::string("\x02\x2a", 2)));
+    const Dataset dataset = read_cifar_dataset(Cifar::cifar100_coarse, folder_);
+    EXPECT_EQ(dataset.num_classes, 20);
+    EXPECT_EQ(dataset.train.labels, (std::vector<std::int32_t>{19, 0}));
+    EXPECT_EQ(read_cifar_test_images(Cifar::cifar100_coarse, folder_).labels, std::vector<std::int32_t>{2});
+    EXPECT_EQ(dataset.test.pixels, read_cifar_test_images(Cifar::cifar100, folder_).pixels);
+}
+
+TEST_F(CifarFolder, TellsWhichFileAnImageIsFrom)
+{
+    write_cifar10(folder_);
+    const ImageSet train = read_cifar_dataset(Cifar::cifar10, folder_).train;
+    EXPECT_EQ(train.place_of(1), "image 1 of '" + (folder_ / "data_batch_1.bin").string() + "'");
+    EXPECT_EQ(train.place_of(2), "image 0 of '" + (folder_ / "data_batch_2.bin").string() + "'");
+    EXPECT_EQ(train.head(3).place_of(2), train.place_of(2));
+    EXPECT_EQ(ImageSet{}.place_of(7), "image 7");
+}
+
+TEST_F(CifarFolder, SaysWhatIsThereInstead)
+{
+    expect_message({"FileError", "no 'data_batch_1.bin'", "There is nothing"});
+    write(folder_ / "cifar-10-binary.tar.gz", "x");
+    expect_message({"cifar-10-binary.tar.gz' is not unpacked"});
+    write(folder_ / "cifar-10-batches-py" / "data_batch_1", "x");
+    expect_message(
+        {"cifar-10-batches-py/data_batch_1'", "Python version (pickles)", "cifar-10-binary.tar.gz holds"});
+    write(folder_ / "train", "x");
+    expect_message({"no 'train.bin'", "train' is of the Python version", "cifar-100-binary.tar.gz"},
+                   Cifar::cifar100);
+}
+
+TEST_F(CifarFolder, DoesNotWaitForAPipe)
+{
+    write_cifar10(folder_);
+    fs::remove(folder_ / "data_batch_2.bin");
+    ASSERT_EQ(::mkfifo((folder_ / "data_batch_2.bin").c_str(), 0600), 0);
+    expect_message({"FileError", "data_batch_2.bin'", "it is a pipe"});
+    fs::remove(folder_ / "data_batch_2.bin");
+    fs::create_symlink("/dev/zero", folder_ / "data_batch_2.bin");
+    expect_message({"FileError", "data_batch_2.bin'", "it is a device"});
 }
 
 TEST_F(CifarFolder, SaysWhatIsWrong)

@@ -259,5 +259,32 @@ TEST(FileSizes, OfTheQuickstartsCampaign)
     EXPECT_NEAR(file_sizes(plan, lenet_layers(), 10000).campaign, 973929, 0.1 * 973929);
 }
 
+TEST(RankMemory, IsWhatStandsAndTheLargestOfWhatComesAndGoes)
+{
+    RankMemory memory;
+    memory.standing = 1000;  // with, say, five copies of the parameters
+    memory.parameters = 100;
+    EXPECT_EQ(memory.peak(), 1100U);
+    memory.start = 300;
+    EXPECT_EQ(memory.peak(), 1300U);
+    memory.layer.prepared = 400;
+    memory.layer.preparing = 50;
+    memory.layer.work = 7;
+    EXPECT_EQ(memory.peak(), 1457U);
+    memory.on_host = false;  // on a GPU
+    EXPECT_EQ(memory.peak(), 1300U);
+}
+
+TEST(LargestLayer, IsOfPreparedPreparingAndWork)
+{
+    std::vector<LayerMemory> layers(3);
+    layers[0].prepared = 5;
+    layers[1].preparing = 4;
+    layers[1].work = 3;
+    layers[2].work = 6;
+    EXPECT_EQ(largest_layer(layers), 1U);
+    EXPECT_THROW(static_cast<void>(largest_layer({})), Error);
+}
+
 }  // namespace
 }  // namespace flipstorm

@@ -5,6 +5,7 @@
 #include "engine/base/error.hpp"
 #include "engine/network/builders.hpp"
 #include "jobs/inputs.hpp"
+#include "jobs/job_print.hpp"
 
 namespace flipstorm
 {
@@ -144,6 +145,51 @@ TEST(LoadDataset, TakesTheFirstTrainingImages)
     EXPECT_EQ(part.normalisation.mean, whole.normalisation.mean);
     job.data.train_images = whole.train.size() + 1;
     EXPECT_THROW(load_dataset(job), JobError);
+}
+
+TEST(LoadDataset, SubtractsTheLabelOffset)
+{
+    Job job;
+    job.data.kind = "synthetic";
+    job.model.shortcut = "option-a";
+    const Dataset plain = load_dataset(job);
+    job.data.label_offset = -1;
+    const Dataset shifted = load_dataset(job);
+    ASSERT_EQ(plain.num_classes, 10);
+    EXPECT_EQ(shifted.num_classes, 11);
+    EXPECT_EQ(shifted.train.labels[3], plain.train.labels[3] + 1);
+    EXPECT_EQ(shifted.test.labels, load_test_images(job).labels);
+    EXPECT_EQ(fresh_network(job, shifted).num_classes, 11);
+    // What is computed from the labels knows the offset by them: no key of a digest changes.
+    EXPECT_NE(digest(shifted.test), digest(plain.test));
+    EXPECT_EQ(canonical_tables(job, {"data"}).find("label"), std::string::npos);
+    job.data.label_offset = 1;
+    EXPECT_THROW(load_dataset(job), DataError);
+    EXPECT_THROW(load_test_images(job), DataError);
+}
+
+TEST(FreshNetwork, HasAllClassesOfItsDataSet)
+{
+    Job job;
+    job.data.kind = "synthetic";
+    job.model.shortcut = "option-a";
+    Dataset dataset = load_dataset(job);
+    dataset.test.labels[5] = 10;
+    EXPECT_THROW(fresh_network(job, dataset), DataError);
+    dataset.num_classes = 11;
+    EXPECT_EQ(fresh_network(job, dataset).num_classes, 11);
+}
+
+TEST(NormalisationText, SaysWhereItIsFrom)
+{
+    Job job;
+    job.data.kind = "synthetic";
+    EXPECT_NE(normalisation_text(load_dataset(job)).find("measured on the 4000 training images"),
+              std::string::npos);
+    job.data.mean = {0.5};
+    job.data.std = {0.25};
+    EXPECT_EQ(normalisation_text(load_dataset(job)),
+              "mean [0.5] and std [0.25] of pixel / 255: given by the job");
 }
 
 TEST(LoadDataset, TakesTheJobsNormalisation)

@@ -229,6 +229,11 @@ TEST(JobFile, RulesBetweenKeys)
               "FILE: data.path is missing; data.kind = \"idx\" needs the folder of the data set");
     EXPECT_EQ(problems_of("data.path = 3"), "FILE:1: data.path must be a string, not an integer");
     EXPECT_EQ(problems_of("forest.campaign = 'elsewhere/campaign.h5'"), "");
+    EXPECT_EQ(
+        problems_of(kSound + "data.labels = \"coarse\""),
+        "FILE:2: data.labels = \"coarse\" is for data.kind = \"cifar100\"; \"idx\" has labels of one kind "
+        "only");
+    EXPECT_EQ(problems_of(kSound + "data.labels = \"coarse\"\ndata.kind = \"cifar100\""), "");
     EXPECT_EQ(problems_of(kSound + "data.mean = [0.1, 0.2]\ndata.std = [0.1]"),
               "FILE:3: data.mean has 2 and data.std 1 entries; give one per channel for both");
     EXPECT_EQ(problems_of(kSound + "data.mean = [0.1]"),

@@ -28,6 +28,9 @@ Job unusual_job()
     job.job.seed = 9'223'372'036'854'775'806U;
     job.job.out = "with \"quotes\", \\ and\ttab\n";
     job.data.path = "C:\\d\u00e4ta \x7f";
+    job.data.kind = "cifar100";
+    job.data.label_offset = -3;
+    job.data.labels = "coarse";
     job.data.train_images = 777;
     job.data.test_images = 77;
     job.data.mean = {1.0 / 3, -0.1};
