@@ -145,7 +145,7 @@ const FileSpec& campaign_spec()
         "flipstorm/campaign",
         "campaign.h5",
         1,
-        2,
+        3,
         {
             {"/", "target", T::text, "",
              "what the faults strike: `weights`, `feature_maps` or `instructions`"},
