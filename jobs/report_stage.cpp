@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/content_digest.hpp"
 #include "analysis/fault_population.hpp"
 #include "analysis/report.hpp"
 #include "analysis/tables.hpp"
@@ -10,6 +11,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "jobs/inputs.hpp"
+#include "jobs/outdated_outcomes.hpp"
 #include "jobs/python.hpp"
 #include "jobs/stages.hpp"
 #include "jobs/transient_rules.hpp"
@@ -45,8 +47,8 @@ void print_size(const CampaignRecord& campaign)
 StageEnd report_campaign(const Context& context, const CampaignRecord& campaign, const std::string& obstacle)
 {
     const std::filesystem::path file = context.file("report.html");
-    const std::string stamp = fmt::format("<!-- flipstorm report 1 {} -->",
-                                          sha256_hex(campaign.header.provenance.stage_sha256 + "alone"));
+    const std::string stamp =
+        fmt::format("<!-- flipstorm report 1 {} -->", sha256_hex(content_digest(campaign) + "alone"));
     std::error_code unreadable;
     const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
                          read_file(file).find(stamp) != std::string::npos;
@@ -68,6 +70,7 @@ StageEnd report_on_root(const Context& context)
 {
     need_input(context.campaign_file(), "inject");
     const CampaignRecord campaign = read_campaign(context.campaign_file());
+    warn_if_outdated(context.campaign_file(), campaign);
     const std::string obstacle =
         naming(context.campaign_file(), [&] { return why_not_learnt(campaign.header); });
     if (!obstacle.empty()) return report_campaign(context, campaign, obstacle);
