@@ -203,7 +203,7 @@ TEST(CanonicalTables, LeavesLaterKeysOutWhereTheyAreAtTheirDefault)
         const std::string text = canonical_tables(of, job_tables(), keys);
         const bool absent = text.find(later + " = ") == std::string::npos;
         // What is not left out stands where it stood.
-        if (!absent) EXPECT_EQ(text, canonical_tables(of, job_tables()));
+        EXPECT_TRUE(absent || text == canonical_tables(of, job_tables()));
         return absent;
     };
     Job standard;
