@@ -36,6 +36,15 @@ def counts_by_numpy(file, tolerance):
     return found, share / int(strata["population"].sum())
 
 
+def rounded(value):
+    """The same with its numbers rounded: a sum hangs on the order of its terms."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return round(value, 12) if isinstance(value, float) else value
+
+
 class Status(PipelineTest):
     @classmethod
     def setUpClass(cls):
@@ -232,11 +241,11 @@ class Status(PipelineTest):
         journal = self.look(out)
         aside.rename(out / "campaign.h5")
         for key in ("strata", "network", "transient", "faults_done", "faults_planned", "chunks_done", "chunks_planned"):
-            self.assertEqual(journal[key], complete[key], key)
+            self.assertEqual(rounded(journal[key]), rounded(complete[key]), key)
 
     def test_the_life_of_a_transient_campaign(self):
         out = self.folder / "maps"
-        keys = set_keys(campaign__target="feature_maps", campaign__scheme="layer_wise", campaign__limit=100000,
+        keys = set_keys(campaign__target="feature_maps", campaign__scheme="layer_wise", campaign__limit=80000,
                         campaign__journal_seconds=0.05, transient__images_per_fault=5, transient__magnitude=5)
         inject = ["inject", self.job, "--out", out, *self.options, *keys]
 
@@ -250,14 +259,14 @@ class Status(PipelineTest):
         stopped = run.wait()
         self.assert_code(stopped, STOPPED)
         seen = self.look(out)
-        self.assertEqual((seen["state"], seen["trouble"], seen["faults_planned"]), ("stopped", [], 100000))
+        self.assertEqual((seen["state"], seen["trouble"], seen["faults_planned"]), ("stopped", [], 80000))
         left = seen["chunks_planned"] - seen["chunks_done"]
         self.assertIn(f"{left} of {seen['chunks_planned']} chunks are left", stopped.err)
         self.assertEqual(seen["faults_done"], sum(each["done"] for each in seen["strata"]))
         self.assertEqual(seen["faults_done"], seen["transient"][-1]["done"])
         self.assertGreater(seen["since_start"]["faults_per_second"], 0)
         text = self.status(out).out
-        for part in (f"{out}: stopped by file STOP found", f"{seen['faults_done']}/100000 faults", "so far",
+        for part in (f"{out}: stopped by file STOP found", f"{seen['faults_done']}/80000 faults", "so far",
                      "masked %", "tolerable SDC %", "critical SDC %", "non-finite %", "95 % interval"):
             self.assertIn(part, text)
         (out / "STOP").unlink()
@@ -278,13 +287,13 @@ class Status(PipelineTest):
         result = self.complete(*inject)
         self.assertIn(f"journal: {killed['chunks_done']} of {killed['chunks_planned']} chunks are done", result.err)
         complete = self.assert_struck_like_the_file(out)
-        self.assertEqual((complete["state"], complete["trouble"], complete["faults_done"]), ("complete", [], 100000))
+        self.assertEqual((complete["state"], complete["trouble"], complete["faults_done"]), ("complete", [], 80000))
         self.assertNotIn("so far", self.status(out).out)
         self.assert_journal_alone_tells_the_same(out, complete)
         alone = self.folder / "maps-alone"
         alone.mkdir()
         (out / "campaign.h5").rename(alone / "campaign.h5")
-        self.assertEqual(self.look(alone)["transient"], complete["transient"])
+        self.assertEqual(rounded(self.look(alone)["transient"]), rounded(complete["transient"]))
 
     def test_instructions(self):
         out = self.folder / "instructions"
