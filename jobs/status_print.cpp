@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/tables.hpp"
 #include "engine/base/error.hpp"
@@ -108,8 +109,11 @@ ResultTable struck_table(const CampaignStatus& status)
                                        format_count(row.done)};
         const Vulnerability& seen = struck.seen;
         for (const ShareInterval& share : {seen.masked, seen.tolerable, seen.critical, seen.nonfinite})
-            cells.insert(cells.end(), {percent(share.share),
-                                       fmt::format("{} - {}", percent(share.low), percent(share.high))});
+        {
+            const bool known = !std::isnan(share.share);
+            const std::string interval = fmt::format("{} - {}", percent(share.low), percent(share.high));
+            cells.insert(cells.end(), {percent(share.share), known ? interval : "-"});
+        }
         table.rows.push_back(std::move(cells));
     };
     for (std::size_t l = 0; l < status.layers.size(); ++l)
