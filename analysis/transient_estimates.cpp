@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace flipstorm
 {
@@ -24,17 +25,12 @@ enum Measure : std::size_t
     kMeasures,
 };
 
-std::array<double, kMeasures> measures(const TransientOutcomeTable& outcomes, std::size_t row)
+std::array<double, kMeasures> measures(const StruckImages& fault)
 {
-    const double images = outcomes.evaluated[row];
-    const double mismatches = outcomes.mismatches[row];
-    const double nonfinite = outcomes.nonfinite[row];
-    return {outcomes.masked[row] / images,
-            outcomes.tolerable[row] / images,
-            (mismatches - nonfinite) / images,
-            nonfinite / images,
-            mismatches / images,
-            outcomes.drop[row]};
+    const double images = fault.evaluated;
+    return {
+        fault.masked / images,    fault.tolerable / images,  (fault.mismatches - fault.nonfinite) / images,
+        fault.nonfinite / images, fault.mismatches / images, fault.drop};
 }
 
 }  // namespace
@@ -88,35 +84,38 @@ ShareInterval share_of(const StratifiedMean& mean, double inferences, double qua
     return wilson_interval(share, size, quantile);
 }
 
-Vulnerability vulnerability(const TransientCampaignRecord& campaign,
-                            const std::function<bool(std::size_t)>& wanted)
+VulnerabilityCount::VulnerabilityCount(const std::vector<std::uint64_t>& populations) : sums_(kMeasures)
 {
-    const StrataTable& strata = campaign.header.campaign.strata;
-    std::array<std::vector<StratumSum>, kMeasures> sums;
-    for (std::vector<StratumSum>& measure : sums)
+    for (std::vector<StratumSum>& measure : sums_)
     {
-        for (const std::uint64_t population : strata.population)
+        for (const std::uint64_t population : populations)
             measure.push_back({static_cast<double>(population), 0, 0, 0});
     }
-    Vulnerability result;
-    for (std::size_t row = 0; row < campaign.faults.size(); ++row)
-    {
-        if (!wanted(row)) continue;
-        ++result.faults;
-        result.inferences += campaign.outcomes.evaluated[row];
-        const std::array<double, kMeasures> values = measures(campaign.outcomes, row);
-        for (std::size_t m = 0; m < kMeasures; ++m)
-            sums[m][static_cast<std::size_t>(campaign.faults.stratum[row])].add(values[m]);
-    }
+}
+
+void VulnerabilityCount::add(std::size_t stratum, const StruckImages& fault)
+{
+    ++faults_;
+    inferences_ += fault.evaluated;
+    const std::array<double, kMeasures> values = measures(fault);
+    for (std::size_t m = 0; m < kMeasures; ++m)
+        sums_[m].at(stratum).add(values[m]);
+}
+
+Vulnerability VulnerabilityCount::estimate() const
+{
     const auto share = [&](Measure measure) {
-        return share_of(stratified_mean(sums[measure]), static_cast<double>(result.inferences));
+        return share_of(stratified_mean(sums_[measure]), inferences_);
     };
+    Vulnerability result;
+    result.faults = faults_;
+    result.inferences = static_cast<std::uint64_t>(inferences_);
     result.masked = share(kMasked);
     result.tolerable = share(kTolerable);
     result.critical = share(kCritical);
     result.nonfinite = share(kNonfinite);
     result.avf = share(kAvf);
-    const StratifiedMean drop = stratified_mean(sums[kDrop]);
+    const StratifiedMean drop = stratified_mean(sums_[kDrop]);
     const double half = kQuantile95 * std::sqrt(drop.variance);
     result.regret = drop.mean;
     result.regret_low = std::max(-1.0, drop.mean - half);
@@ -124,9 +123,43 @@ Vulnerability vulnerability(const TransientCampaignRecord& campaign,
     return result;
 }
 
+Vulnerability vulnerability(const TransientCampaignRecord& campaign,
+                            const std::function<bool(std::size_t)>& wanted)
+{
+    VulnerabilityCount count(campaign.header.campaign.strata.population);
+    const TransientOutcomeTable& outcomes = campaign.outcomes;
+    for (std::size_t row = 0; row < campaign.faults.size(); ++row)
+    {
+        if (!wanted(row)) continue;
+        count.add(
+            static_cast<std::size_t>(campaign.faults.stratum[row]),
+            {static_cast<double>(outcomes.evaluated[row]), static_cast<double>(outcomes.masked[row]),
+             static_cast<double>(outcomes.tolerable[row]), static_cast<double>(outcomes.mismatches[row]),
+             static_cast<double>(outcomes.nonfinite[row]), outcomes.drop[row]});
+    }
+    return count.estimate();
+}
+
 Vulnerability network_vulnerability(const TransientCampaignRecord& campaign)
 {
     return vulnerability(campaign, [](std::size_t) { return true; });
+}
+
+std::vector<double> layer_probability(const TransientCampaignRecord& campaign)
+{
+    const StrataTable& strata = campaign.header.campaign.strata;
+    std::vector<double> probability(campaign.header.campaign.layers.size(), 0);
+    const double all = std::accumulate(strata.population.begin(), strata.population.end(), 0.0);
+    std::vector<double> faults(strata.size(), 0);
+    for (const std::int32_t s : campaign.faults.stratum)
+        faults[static_cast<std::size_t>(s)] += 1;
+    for (std::size_t i = 0; i < campaign.faults.size(); ++i)
+    {
+        const auto s = static_cast<std::size_t>(campaign.faults.stratum[i]);
+        probability[static_cast<std::size_t>(campaign.faults.layer[i])] +=
+            static_cast<double>(strata.population[s]) / all / faults[s];
+    }
+    return probability;
 }
 
 std::vector<Vulnerability> layer_vulnerability(const TransientCampaignRecord& campaign)

@@ -74,6 +74,36 @@ struct Vulnerability
     double regret_high = 0;
 };
 
+/// What a fault did to the images that it struck: numbers of images, and the accuracy that was lost.
+struct StruckImages
+{
+    double evaluated = 0;
+    double masked = 0;
+    double tolerable = 0;
+    double mismatches = 0;  ///< those with a non-finite logit included
+    double nonfinite = 0;
+    double drop = 0;
+};
+
+/// Takes faults one by one and estimates their vulnerability. Strata weigh by their populations; those
+/// without faults are left out. Not thread-safe.
+class VulnerabilityCount
+{
+  public:
+    /// \param populations  of the strata
+    explicit VulnerabilityCount(const std::vector<std::uint64_t>& populations);
+
+    void add(std::size_t stratum, const StruckImages& fault);
+
+    /// NaN shares without faults.
+    [[nodiscard]] Vulnerability estimate() const;
+
+  private:
+    std::vector<std::vector<StratumSum>> sums_;  ///< [measure][stratum]
+    std::uint64_t faults_ = 0;
+    double inferences_ = 0;
+};
+
 /// Vulnerability over the faults that `wanted` accepts by row; strata weigh by their populations. NaN shares
 /// if there are none. Thread-safe.
 [[nodiscard]] Vulnerability vulnerability(const TransientCampaignRecord& campaign,
@@ -81,6 +111,10 @@ struct Vulnerability
 
 /// Of the network, all faults together.
 [[nodiscard]] Vulnerability network_vulnerability(const TransientCampaignRecord& campaign);
+
+/// Probability that a fault of the network strikes each layer, by layer id. The faults of a stratum of all
+/// layers fall on them as the probability has it.
+[[nodiscard]] std::vector<double> layer_probability(const TransientCampaignRecord& campaign);
 
 /// By layer id. A layer's faults are a simple random sample of its own, whatever the strata.
 [[nodiscard]] std::vector<Vulnerability> layer_vulnerability(const TransientCampaignRecord& campaign);

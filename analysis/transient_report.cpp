@@ -58,25 +58,6 @@ std::string struck_text(const TransientHeader& header)
     return fmt::format("{} random images alike", format_count(header.images_per_fault));
 }
 
-/// Probability that a fault of the network strikes each layer.
-std::vector<double> layer_probability(const TransientCampaignRecord& campaign)
-{
-    const StrataTable& strata = campaign.header.campaign.strata;
-    std::vector<double> probability(campaign.header.campaign.layers.size(), 0);
-    const double all = std::accumulate(strata.population.begin(), strata.population.end(), 0.0);
-    std::vector<double> faults(strata.size(), 0);
-    for (const std::int32_t s : campaign.faults.stratum)
-        faults[static_cast<std::size_t>(s)] += 1;
-    // The faults of a stratum of all layers fall on them as the probability has it.
-    for (std::size_t i = 0; i < campaign.faults.size(); ++i)
-    {
-        const auto s = static_cast<std::size_t>(campaign.faults.stratum[i]);
-        probability[static_cast<std::size_t>(campaign.faults.layer[i])] +=
-            static_cast<double>(strata.population[s]) / all / faults[s];
-    }
-    return probability;
-}
-
 constexpr const char* kClasses =
     "Per inference under a fault: masked: logits bit-identical to golden; tolerable SDC (silent data "
     "corruption): logits differ, top-1 as golden; critical SDC: another top-1; non-finite: a logit is NaN or "

@@ -264,4 +264,9 @@ std::string campaign_target(const std::filesystem::path& file)
     return H5Reader(file, campaign_spec()).text_attribute("/", "target");
 }
 
+std::int32_t campaign_minor_version(const std::filesystem::path& file)
+{
+    return H5Reader(file, campaign_spec()).minor_version();
+}
+
 }  // namespace flipstorm

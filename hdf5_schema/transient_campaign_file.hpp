@@ -97,4 +97,7 @@ TransientCampaignRecord read_transient_campaign(const std::filesystem::path& fil
 /// Root attribute `target` of a campaign file. \throws FileError
 std::string campaign_target(const std::filesystem::path& file);
 
+/// Minor version of the format of a campaign file. \throws FileError
+std::int32_t campaign_minor_version(const std::filesystem::path& file);
+
 }  // namespace flipstorm

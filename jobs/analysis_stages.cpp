@@ -9,12 +9,12 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
-#include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/word_fault.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/inputs.hpp"
-#include "jobs/job_print.hpp"
+#include "jobs/outdated_outcomes.hpp"
+#include "jobs/stage_digest.hpp"
 #include "jobs/stages.hpp"
 #include "jobs/transient_rules.hpp"
 
@@ -30,10 +30,9 @@ StageEnd forest_on_root(const Context& context)
     need_input(context.campaign_file(), "inject");
     need_input(context.model_file(), "train");
     const CampaignRecord campaign = read_campaign(context.campaign_file());
+    warn_if_outdated(context.campaign_file(), campaign);
     const Provenance& source = campaign.header.provenance;
-    const std::string stage_sha256 = sha256_hex("flipstorm forest 1\n" + canonical_tables(job, {"forest"}) +
-                                                fmt::format("harden.tolerance = {}\n", job.harden.tolerance) +
-                                                content_digest(campaign) + source.model_sha256);
+    const std::string stage_sha256 = forest_digest(job, content_digest(campaign), source.model_sha256);
     if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
     make_folder(context.out());
 
@@ -76,14 +75,14 @@ StageEnd harden_on_root(const Context& context)
     need_input(context.campaign_file(), "inject");
     const ForestRecord forest = read_forest(context.forest_file());
     const CampaignRecord campaign = read_campaign(context.campaign_file());
+    warn_if_outdated(context.campaign_file(), campaign);
     const Provenance& source = forest.provenance;
     FS_CHECK(JobError, job.harden.tolerance == forest.tolerance,
              "harden.tolerance is {}, but the criticality map of '{}' is for {}; set it so, or make the "
              "forest anew",
              job.harden.tolerance, context.forest_file().string(), forest.tolerance);
     require_same_campaign(context, campaign, forest);
-    const std::string stage_sha256 = sha256_hex("flipstorm harden 1\n" + canonical_tables(job, {"harden"}) +
-                                                content_digest(forest) + content_digest(campaign));
+    const std::string stage_sha256 = harden_digest(job, content_digest(forest), content_digest(campaign));
     if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
     make_folder(context.out());
     HardenOptions options;

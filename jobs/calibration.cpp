@@ -441,7 +441,8 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
         const EvaluationMode mode = evaluation_mode(context.job.campaign.evaluation);
         result.share_of_peak = usual_share(mode);
         const double macs = result.share_of_peak * result.peak / 2;
-        model.layers = costs_by_macs(campaign.layers, model.classes, plan_options(context.job, images), macs);
+        model.layers = costs_by_macs(campaign.layers, model.classes,
+                                     plan_options(context.job, campaign.network.format, images), macs);
         double network_macs = 0;
         for (std::size_t i = 0; i < campaign.network.graph.nodes().size(); ++i)
             network_macs +=

@@ -2,12 +2,9 @@
 
 #include <cstring>
 
-#include "engine/base/sha256.hpp"
-#include "engine/faults/fault_model.hpp"
 #include "jobs/inputs.hpp"
-#include "jobs/job_print.hpp"
 #include "jobs/plan_of_job.hpp"
-#include "jobs/transient_campaign.hpp"
+#include "jobs/stage_digest.hpp"
 
 namespace flipstorm
 {
@@ -24,21 +21,11 @@ std::unique_ptr<Campaign> plan_campaign(const Job& job, Network network)
                                                         screen_policy(job),
                                                         evaluation_mode(job.campaign.evaluation),
                                                         {}});
-    campaign->layers = injectable_layers(campaign->network);
-    const auto images = static_cast<std::uint64_t>(campaign->images.size());
-    std::uint64_t images_per_fault = images;
-    if (is_transient(job))
-    {
-        campaign->transient = std::make_unique<TransientPlan>(transient_plan(job, campaign->network, images));
-        campaign->plan = std::make_unique<Plan>(campaign->transient->plan());
-        images_per_fault = campaign->transient->images_per_fault();
-    }
-    else
-    {
-        campaign->plan = std::make_unique<Plan>(
-            campaign->layers, plan_options(job, campaign->network, campaign->layers, images));
-    }
-    campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), images_per_fault);
+    JobPlan found = plan_of_job(job, campaign->network, static_cast<std::uint64_t>(campaign->images.size()));
+    campaign->layers = std::move(found.layers);
+    campaign->plan = std::move(found.plan);
+    campaign->transient = std::move(found.transient);
+    campaign->work = work_of_layers(*campaign->plan, campaign->layers.size(), found.images_per_fault);
     return campaign;
 }
 
@@ -50,17 +37,20 @@ std::unique_ptr<Campaign> load_campaign(const Context& context)
                  "test set for " + context.model_file().string());
     campaign->model_sha256 = digest(campaign->network);
     campaign->dataset_sha256 = digest(campaign->images);
-    campaign->stage_sha256 =
-        campaign_digest(context.job, *campaign->plan, campaign->model_sha256, campaign->dataset_sha256);
+    const int revision = revision_of_results(context.job, campaign->network.graph);
+    const auto digest_at = [&](int at) {
+        return campaign_digest(context.job, *campaign->plan, at, campaign->model_sha256,
+                               campaign->dataset_sha256);
+    };
+    campaign->stage_sha256 = digest_at(revision);
+    if (revision > 0) campaign->superseded_sha256 = digest_at(0);
     return campaign;
 }
 
 WeightChange change_of(const Campaign& campaign, FaultIndex index)
 {
-    const WeightFault fault = campaign.plan->fault(index);
-    const InjectableLayer& layer = campaign.layers[static_cast<std::size_t>(fault.layer.value())];
-    const float value = campaign.network.parameters[layer.weight].values[fault.parameter];
-    return {fault.parameter, faulty_value(campaign.network.format, value, fault.word), index.value()};
+    const FaultyWeight weight = faulty_weight(campaign.network, campaign.layers, *campaign.plan, index);
+    return {weight.fault.parameter, weight.after, index.value()};
 }
 
 std::optional<std::vector<Outcome>> evaluate_changes(const Campaign& campaign, Evaluator& evaluator,
@@ -104,35 +94,6 @@ EvaluationOptions evaluation_options(const Context& context, EvaluationMode mode
     if (options.backend != Backend::native) options.device = context.device;
     options.seed = context.job.job.seed;
     return options;
-}
-
-std::string campaign_digest(const Job& job, const Plan& plan, const std::string& model_sha256,
-                            const std::string& dataset_sha256)
-{
-    Job relevant = job;
-    relevant.campaign.confidence = 0.99;  // only t, which comes from it, is used
-    const CampaignTable defaults;
-    if (upset_model(job.campaign.fault_model, job.campaign.upset_bits).single_bit())
-        relevant.campaign.upset_bits = defaults.upset_bits;
-    if (job.campaign.scheme != "iterative") relevant.campaign.pilot = defaults.pilot;
-    if (job.campaign.evaluation != "screened")
-    {
-        relevant.campaign.kappa = defaults.kappa;
-        relevant.campaign.tau = defaults.tau;
-        relevant.campaign.audit_share = defaults.audit_share;
-        relevant.campaign.screen_bound = defaults.screen_bound;
-    }
-    Sha256 hash;
-    hash.update("flipstorm campaign 3\n").update(canonical_tables(relevant, {"campaign"}));
-    if (is_transient(job)) hash.update(transient_identity(job));
-    hash.update(model_sha256).update(dataset_sha256);
-    // A journal is only good for the chunks it was written for.
-    hash.update(evaluation_layout());
-    for (const Chunk& chunk : plan.chunks())
-    {
-        hash.update(fmt::format("{} {} {}\n", chunk.layer.value(), chunk.first.value(), chunk.count));
-    }
-    return hash.hex();
 }
 
 }  // namespace flipstorm

@@ -33,6 +33,7 @@ struct Campaign
     EvaluationMode mode = EvaluationMode::screened;
     std::vector<LayerWork> work;                 ///< by layer id
     std::unique_ptr<TransientPlan> transient{};  ///< whose plan `plan` is; null: faults in weights
+    std::string superseded_sha256{};  ///< by earlier versions, with other results_revision; empty: none
 };
 
 /// The plan of the job's campaign on a network, with the test images; digests are left empty. \throws
@@ -59,9 +60,5 @@ struct Campaign
 
 /// What the evaluator of a job is asked for, in a mode. Its threads are the context's.
 [[nodiscard]] EvaluationOptions evaluation_options(const Context& context, EvaluationMode mode);
-
-/// Digest of all that decides the outcomes of a campaign.
-[[nodiscard]] std::string campaign_digest(const Job& job, const Plan& plan, const std::string& model_sha256,
-                                          const std::string& dataset_sha256);
 
 }  // namespace flipstorm

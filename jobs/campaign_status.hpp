@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/estimates.hpp"
+#include "analysis/transient_estimates.hpp"
 #include "jobs/campaign_description.hpp"
 
 namespace flipstorm
@@ -77,7 +78,7 @@ struct StratumPart
     std::uint64_t population = 0;
     std::uint64_t planned = 0;
     std::uint64_t done = 0;           ///< with an outcome that counts
-    std::vector<std::uint64_t> hits;  ///< critical ones of them, by tolerance
+    std::vector<std::uint64_t> hits;  ///< critical ones of them, by tolerance; empty for transient faults
 };
 
 /// A stratum of the plan; −1 stands for all.
@@ -85,6 +86,13 @@ struct StratumName
 {
     std::int32_t layer = -1;
     std::int32_t bit = -1;
+};
+
+/// What is known of the transient faults that struck a layer, or the network.
+struct Struck
+{
+    double probability = 0;  ///< that a fault of the network strikes it
+    Vulnerability seen;      ///< so far
 };
 
 /// All there is to say.
@@ -96,15 +104,20 @@ struct CampaignStatus
     std::string name;                  ///< of the job; empty if not known
     std::vector<std::string> trouble;  ///< what could not be read, and so is missing below
 
+    std::string target = "weights";
     std::vector<std::string> layers;
     std::vector<StratumName> strata;
     std::vector<double> tolerances;
     std::vector<StratumPart> parts;  ///< empty where nothing is known of the plan
+    /// Of transient faults, by layer and last of the network; empty for faults in weights. While the campaign
+    /// runs, each part weighs by its own population; in the end a stratum does, as in the report.
+    std::vector<Struck> struck;
     std::uint64_t faults_done = 0;
     std::uint64_t faults_planned = 0;
     std::uint64_t chunks_done = 0;
     std::uint64_t chunks_planned = 0;
-    std::uint64_t chunks_again = 0;  ///< saved with screens that were given up since
+    std::uint64_t chunks_again = 0;     ///< saved with screens that were given up since
+    std::uint64_t chunks_outdated = 0;  ///< saved by an earlier version with outcomes that may be wrong
 
     std::size_t segments = 0;
     std::vector<std::string> damaged;  ///< segments that count for nothing

@@ -10,7 +10,7 @@
 #include "engine/network/torchscript.hpp"
 #include "engine/train/train.hpp"
 #include "jobs/inputs.hpp"
-#include "jobs/job_print.hpp"
+#include "jobs/stage_digest.hpp"
 #include "jobs/stages.hpp"
 
 namespace flipstorm
@@ -112,15 +112,6 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
 }
 
 }  // namespace
-
-std::string import_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256)
-{
-    Job relevant = job;
-    relevant.data.test_images = 0;  // what a campaign looks at
-    relevant.data.train_images = 0;
-    return sha256_hex("flipstorm import 1\n" + canonical_tables(relevant, {"data"}) + model_sha256 +
-                      dataset_sha256);
-}
 
 StageEnd run_import(const Context& context, const std::filesystem::path& model,
                     const std::filesystem::path& to)

@@ -19,6 +19,8 @@
 #include "jobs/injection.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/outcome_codec.hpp"
+#include "jobs/outdated_outcomes.hpp"
+#include "jobs/plan_of_job.hpp"
 #include "jobs/rank_mix.hpp"
 #include "jobs/stages.hpp"
 #include "jobs/transient_campaign.hpp"
@@ -250,9 +252,9 @@ FaultTable fault_rows(const Campaign& campaign, const CampaignRows& rows, std::u
     for (std::uint64_t i = 0; i < count; ++i)
     {
         const FaultIndex index = rows.fault(first + i);
-        const WeightFault fault = campaign.plan->fault(index);
+        const FaultyWeight weight = faulty_weight(campaign.network, campaign.layers, *campaign.plan, index);
+        const WeightFault& fault = weight.fault;
         const InjectableLayer& layer = campaign.layers[static_cast<std::size_t>(fault.layer.value())];
-        const float value = campaign.network.parameters[layer.weight].values[fault.parameter];
         const auto channel = static_cast<std::int64_t>(fault.parameter) / layer.kernel_elements;
         table.stratum[i] = fault.stratum.value();
         table.layer[i] = fault.layer.value();
@@ -262,9 +264,9 @@ FaultTable fault_rows(const Campaign& campaign, const CampaignRows& rows, std::u
         table.bit[i] = static_cast<std::uint8_t>(fault.bit);
         table.mask[i] = fault.word.mask;
         table.effect[i] = static_cast<std::uint8_t>(fault.word.effect);
-        table.sign[i] = std::signbit(value) ? 1 : 0;
-        table.value_before[i] = value;
-        table.value_after[i] = change_of(campaign, index).value;
+        table.sign[i] = std::signbit(weight.before) ? 1 : 0;
+        table.value_before[i] = weight.before;
+        table.value_after[i] = weight.after;
     }
     return table;
 }
@@ -325,6 +327,46 @@ std::string entry_problem(const Campaign& campaign, const ChunkWork& work, const
     return {};
 }
 
+/// Whether campaign.h5 is there and up to date; the log says so, or why it is computed again.
+/// \throws JobError as output_is_current, FileError
+bool campaign_is_current(const Context& context, const std::filesystem::path& file, const Campaign& campaign)
+{
+    const bool there = !context.fresh && std::filesystem::exists(file);
+    const std::string outdated = there ? why_outdated(file, context.job, campaign) : std::string();
+    if (outdated.empty()) return output_is_current(context, file, campaign.stage_sha256, true);
+    log_warning("{} is of an earlier version: {}; it is computed again", file.string(), outdated);
+    return false;
+}
+
+/// This rank's share of what earlier runs left and can be used; what cannot, or is to be discarded, is
+/// removed. \collective
+JournalContent take_up_journal(const Context& context, const Campaign& campaign, const ChunkWork& work)
+{
+    const std::filesystem::path folder = context.file("journal");
+    // Nothing old is discarded before it is known that the new can be computed.
+    on_root(context, [&] {
+        if (context.fresh)
+        {
+            remove_journal(folder);
+            std::filesystem::remove(context.file("campaign.h5"));
+        }
+        else if (context.lock != nullptr && context.lock->held())
+        {
+            remove_unfinished_segments(folder);
+            remove_superseded(folder, campaign);
+        }
+        return StageEnd::complete;
+    });
+    JournalContent journal;
+    on_all(context.world, [&] {
+        journal =
+            read_journal(folder, campaign.stage_sha256, context.world.rank(), context.world.size(),
+                         [&](const JournalEntry& entry) { return entry_problem(campaign, work, entry); });
+    });
+    drop_outdated(context, campaign, journal);
+    return journal;
+}
+
 }  // namespace
 
 StageEnd run_inject(const Context& context)
@@ -336,9 +378,8 @@ StageEnd run_inject(const Context& context)
     bool current = false;
     const std::filesystem::path file = context.file("campaign.h5");
     on_root(context, [&] {
-        current = output_is_current(context, file, campaign.stage_sha256, true);
-        if (current) return StageEnd::complete;
-        make_folder(context.out());
+        current = campaign_is_current(context, file, campaign);
+        if (!current) make_folder(context.out());
         return StageEnd::complete;
     });
     if (world.broadcast(current ? 1U : 0U) != 0) return StageEnd::complete;
@@ -352,25 +393,7 @@ StageEnd run_inject(const Context& context)
         work = campaign.transient ? transient_work(context, campaign)
                                   : weight_work(context, campaign, std::move(golden_logits));
     });
-    // Nothing old is discarded before it is known that the new can be computed.
-    on_root(context, [&] {
-        if (context.fresh)
-        {
-            remove_journal(context.file("journal"));
-            std::filesystem::remove(file);
-        }
-        else if (context.lock != nullptr && context.lock->held())
-        {
-            remove_unfinished_segments(context.file("journal"));
-        }
-        return StageEnd::complete;
-    });
-    JournalContent journal;
-    on_all(world, [&] {
-        journal =
-            read_journal(context.file("journal"), campaign.stage_sha256, world.rank(), world.size(),
-                         [&](const JournalEntry& entry) { return entry_problem(campaign, *work, entry); });
-    });
+    JournalContent journal = take_up_journal(context, campaign, *work);
     const Golden& golden = work->golden();
     const std::string placement = placement_of_ranks(context);
     log_info("injecting {}{} faults into {} layers on {} images ({:.2f} % correct): {}",

@@ -62,6 +62,11 @@ class Key
         spec_.identity = false;
         return std::move(*this);
     }
+    Key since(std::string version) &&
+    {
+        spec_.since = std::move(version);
+        return std::move(*this);
+    }
     operator KeySpec() && { return std::move(spec_); }
 
   private:

@@ -46,6 +46,9 @@ struct KeySpec
     bool may_be_empty = false;   ///< of a list: the empty list stands for the default
     bool ascending = false;      ///< of a list: each number is larger than the one before
     bool identity = true;        ///< takes part in what is computed; not: where files lie and how it is run
+    /// Version of flipstorm that knows the key first; empty: 0.1, as far back as journals and files go. Of a
+    /// later one digests hold only what is not its default, so that older journals and files stay valid.
+    std::string since{};
 
     /// "campaign.limit"
     [[nodiscard]] std::string name() const { return table + "." + key; }

@@ -119,7 +119,8 @@ std::string canonical_job(Job job)
     return job_text(job, false);
 }
 
-std::string canonical_tables(Job job, const std::vector<std::string>& tables)
+std::string canonical_tables(Job job, const std::vector<std::string>& tables,
+                             const std::vector<KeySpec>& keys)
 {
     const auto is_in = [](const std::vector<std::string>& list, const std::string& name) {
         return std::find(list.begin(), list.end(), name) != list.end();
@@ -129,12 +130,24 @@ std::string canonical_tables(Job job, const std::vector<std::string>& tables)
         FS_REQUIRE(is_in(job_tables(), table), "the job has no table [{}]", table);
     }
     std::string text;
-    for (const KeySpec& spec : job_keys())
+    for (const KeySpec& spec : keys)
     {
         if (!spec.identity || (spec.table != "job" && !is_in(tables, spec.table))) continue;
+        if (is_left_unsaid(spec, job)) continue;
         text += fmt::format("{} = {}\n", spec.name(), toml_text(spec.bind(job)));
     }
     return text;
+}
+
+bool is_left_unsaid(const KeySpec& spec, Job job)
+{
+    if (spec.since.empty()) return false;
+    Job unsaid = job;
+    Job defaults;
+    std::visit([&](auto* value) { *value = *std::get<decltype(value)>(spec.bind(defaults)); },
+               spec.bind(unsaid));
+    resolve_job(unsaid);
+    return toml_text(spec.bind(unsaid)) == toml_text(spec.bind(job));
 }
 
 std::string document_keys()

@@ -29,11 +29,17 @@ std::string canonical_job(Job job);
  * fixed order of the keys, whatever the order of `tables`.
  *
  * Keys that say where files lie or how the job is run (`data.path`, `campaign.memory_budget`,
- * `device.threads`, …: KeySpec::identity) are left out: the content of input files has digests of its own.
+ * `device.threads`, …: KeySpec::identity) are left out: the content of input files has digests of its own. So
+ * are keys that is_left_unsaid() names.
  *
  * \throws Error if a table does not exist.
  */
-std::string canonical_tables(Job job, const std::vector<std::string>& tables);
+std::string canonical_tables(Job job, const std::vector<std::string>& tables,
+                             const std::vector<KeySpec>& keys = job_keys());
+
+/// Whether digests leave a key out: earlier versions of flipstorm did not know it (KeySpec::since), and the
+/// job gives it the value that it has where it is not named, which is how they computed.
+bool is_left_unsaid(const KeySpec& spec, Job job);
 
 /// Markdown table of all keys (key, type, default, limits, meaning), between the lines `<!-- job keys -->`
 /// and `<!-- /job keys -->`.

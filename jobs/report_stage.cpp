@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/content_digest.hpp"
 #include "analysis/fault_population.hpp"
 #include "analysis/golden_check.hpp"
 #include "analysis/report.hpp"
@@ -13,6 +14,7 @@
 #include "engine/base/sha256.hpp"
 #include "jobs/campaign_output.hpp"
 #include "jobs/inputs.hpp"
+#include "jobs/outdated_outcomes.hpp"
 #include "jobs/python.hpp"
 #include "jobs/stages.hpp"
 #include "jobs/transient_rules.hpp"
@@ -63,9 +65,8 @@ StageEnd report_campaign(const Context& context, const CampaignRecord& campaign,
 {
     const std::filesystem::path file = context.file("report.html");
     const std::string warnings = print_warnings(campaign.header);
-    const std::string stamp =
-        fmt::format("<!-- flipstorm report 1 {} -->",
-                    sha256_hex(campaign.header.provenance.stage_sha256 + "alone" + warnings));
+    const std::string stamp = fmt::format("<!-- flipstorm report 1 {} -->",
+                                          sha256_hex(content_digest(campaign) + "alone" + warnings));
     std::error_code unreadable;
     const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
                          read_file(file).find(stamp) != std::string::npos;
@@ -88,6 +89,7 @@ StageEnd report_on_root(const Context& context)
 {
     need_input(context.campaign_file(), "inject");
     const CampaignRecord campaign = read_campaign(context.campaign_file());
+    warn_if_outdated(context.campaign_file(), campaign);
     const std::string obstacle =
         naming(context.campaign_file(), [&] { return why_not_learnt(campaign.header); });
     if (!obstacle.empty()) return report_campaign(context, campaign, obstacle);

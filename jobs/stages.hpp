@@ -59,10 +59,4 @@ void require_same_campaign(const Context& context, const CampaignRecord& campaig
 /// \throws AgreedError, naming the stage, if the job's faults are transient.
 void need_weights(const Context& context, const char* stage);
 
-/// Digest of all that decides the parameters of model.h5.
-std::string train_digest(const Job& job, const std::string& dataset_sha256);
-
-/// Digest of all that decides the content of an imported model file.
-std::string import_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256);
-
 }  // namespace flipstorm

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/tables.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/printable_text.hpp"
 #include "engine/base/timing.hpp"
-#include "jobs/json_text.hpp"
 #include "jobs/progress.hpp"
+#include "jobs/status_rows.hpp"
 
 namespace flipstorm
 {
@@ -30,47 +31,8 @@ double share_done(const CampaignStatus& status)
            static_cast<double>(std::max<std::uint64_t>(1, status.faults_planned));
 }
 
-double seconds_ago(const CampaignStatus& status, double time)
-{
-    return std::max(0.0, static_cast<double>(status.now) - time);
-}
-
-/// Faults of some parts: how far they are, and what they show.
-struct Row
-{
-    std::uint64_t population = 0;
-    std::uint64_t planned = 0;
-    std::uint64_t done = 0;
-    ShareEstimate critical;
-};
-
-template<class Wanted>
-Row row_of(const CampaignStatus& status, std::size_t tolerance, Wanted&& wanted)
-{
-    Row row;
-    for (const StratumPart& part : status.parts)
-    {
-        if (!wanted(part)) continue;
-        row.population += part.population;
-        row.planned += part.planned;
-        row.done += part.done;
-    }
-    row.critical = estimate_parts(status, tolerance, wanted);
-    return row;
-}
-
-Row stratum_row(const CampaignStatus& status, std::size_t tolerance, std::size_t stratum)
-{
-    return row_of(status, tolerance, [=](const StratumPart& part) { return part.stratum == stratum; });
-}
-
-std::string layer_name(const CampaignStatus& status, std::int32_t layer)
-{
-    return layer < 0 ? "all" : status.layers[static_cast<std::size_t>(layer)];
-}
-
 /// The cells of a row behind its names.
-std::vector<std::string> cells(const Row& row)
+std::vector<std::string> cells(const StatusRow& row)
 {
     return {format_count(row.population),   format_count(row.planned), format_count(row.done),
             percent(row.critical.share),    percent(row.critical.low), percent(row.critical.high),
@@ -85,7 +47,7 @@ ResultTable parts_table(const CampaignStatus& status, std::size_t tolerance, boo
     table.columns = {"layer",      "population", "planned",   "done",
                      "critical %", "95 % low",   "95 % high", "critical faults"};
     table.text_columns = by_stratum ? 2 : 1;
-    const auto add = [&](std::vector<std::string> names, const Row& row) {
+    const auto add = [&](std::vector<std::string> names, const StatusRow& row) {
         const std::vector<std::string> numbers = cells(row);
         names.insert(names.end(), numbers.begin(), numbers.end());
         table.rows.push_back(std::move(names));
@@ -103,16 +65,11 @@ ResultTable parts_table(const CampaignStatus& status, std::size_t tolerance, boo
     }
     for (std::size_t l = 0; l < status.layers.size(); ++l)
     {
-        add({status.layers[l]},
-            row_of(status, tolerance, [l](const StratumPart& part) { return part.layer == l; }));
+        const StatusRow row = layer_row(status, tolerance, l);
+        if (row.population > 0) add({status.layers[l]}, row);  // else the job left the layer out
     }
     table.note = "Strata of a layer reweighted by population; --strata shows each.";
     return table;
-}
-
-Row network_row(const CampaignStatus& status, std::size_t tolerance)
-{
-    return row_of(status, tolerance, [](const StratumPart&) { return true; });
 }
 
 ResultTable network_table(const CampaignStatus& status)
@@ -135,6 +92,42 @@ ResultTable network_table(const CampaignStatus& status)
             "Only of the strata that have a fault already: {} % of all bits. Chunks come dearest first.",
             format_percent(covered));
     }
+    return table;
+}
+
+/// Shares of the inferences under transient faults, by layer and of the network.
+ResultTable struck_table(const CampaignStatus& status)
+{
+    ResultTable table;
+    table.title = fmt::format("Inferences under faults in {}{}",
+                              status.target == "instructions" ? "instructions" : "feature maps",
+                              status.state == CampaignState::complete ? "" : ", so far");
+    table.columns = {"layer", "probability %", "planned", "done"};
+    for (const char* name : {"masked %", "tolerable SDC %", "critical SDC %", "non-finite %"})
+        table.columns.insert(table.columns.end(), {name, "95 % interval"});
+    const auto add = [&](const std::string& name, const Struck& struck, const StatusRow& row) {
+        std::vector<std::string> cells{name, percent(struck.probability), format_count(row.planned),
+                                       format_count(row.done)};
+        const Vulnerability& seen = struck.seen;
+        for (const ShareInterval& share : {seen.masked, seen.tolerable, seen.critical, seen.nonfinite})
+        {
+            const bool known = !std::isnan(share.share);
+            const std::string interval = fmt::format("{} - {}", percent(share.low), percent(share.high));
+            cells.insert(cells.end(), {percent(share.share), known ? interval : "-"});
+        }
+        table.rows.push_back(std::move(cells));
+    };
+    for (std::size_t l = 0; l < status.layers.size(); ++l)
+    {
+        const StatusRow row = layer_row(status, 0, l);
+        if (row.population > 0) add(status.layers[l], status.struck[l], row);
+    }
+    add("network", status.struck.back(), network_row(status, 0));
+    table.marked = static_cast<std::ptrdiff_t>(table.rows.size()) - 1;
+    table.note = "The fault is the sampling unit; layers weigh by the probability that a fault strikes them.";
+    const bool early = std::any_of(status.parts.begin(), status.parts.end(),
+                                   [](const StratumPart& part) { return part.done == 0; });
+    if (early) table.note += " The network's shares are those of the layers that have a fault already.";
     return table;
 }
 
@@ -177,6 +170,11 @@ void add_journal(std::string& text, const CampaignStatus& status)
         text += fmt::format(", {} damaged: computed again by the next start", status.damaged.size());
     if (status.chunks_again > 0)
         text += fmt::format(", {} chunk(s) with screens that were given up", status.chunks_again);
+    if (status.chunks_outdated > 0)
+        text += fmt::format(
+            ", {} chunk(s) of an earlier version with outcomes that may be wrong: computed again by the next "
+            "start",
+            status.chunks_outdated);
     text += "\n";
     for (std::size_t i = 0; i < std::min(kMostNamed, status.damaged.size()); ++i)
         text += fmt::format("  {}\n", status.damaged[i]);
@@ -226,33 +224,6 @@ std::string head_text(const CampaignStatus& status, const std::filesystem::path&
     return text;
 }
 
-std::string share_json(const ShareEstimate& share)
-{
-    return json_object({{"share", json(share.share)},
-                        {"low", json(share.low)},
-                        {"high", json(share.high)},
-                        {"hits", json(share.hits)},
-                        {"faults", json(share.faults)},
-                        {"covered", json(share.covered)}});
-}
-
-std::string json_or_null(const std::optional<double>& value)
-{
-    return value ? json(*value) : "null";
-}
-
-std::string json_or_null(const std::optional<std::string>& value)
-{
-    return value ? json(*value) : "null";
-}
-
-std::string throughput_json(const Throughput& work)
-{
-    return json_object({{"seconds", json(work.seconds)},
-                        {"faults_per_second", json(work.faults_per_second)},
-                        {"macs_per_second", json(work.macs_per_second)}});
-}
-
 }  // namespace
 
 std::size_t tolerance_index(const CampaignStatus& status, const StatusView& view)
@@ -276,76 +247,11 @@ std::string status_text(const CampaignStatus& status, const std::filesystem::pat
     // Names, the lock and the last error are what others wrote.
     std::string text = printable(head_text(status, out), TextLines::many);
     if (status.parts.empty()) return text;
+    if (!status.struck.empty()) return text + "\n" + render_text(struck_table(status));
     text += "\n" +
             render_text(parts_table(status, tolerance, view.all_strata || status.strata.size() <= kMostRows));
     text += "\n" + render_text(network_table(status));
     return text;
-}
-
-std::string status_json(const CampaignStatus& status, const std::filesystem::path& out,
-                        const StatusView& view)
-{
-    const std::size_t tolerance = tolerance_index(status, view);
-    std::vector<std::string> strata;
-    for (std::size_t s = 0; s < status.strata.size() && !status.parts.empty(); ++s)
-    {
-        const Row row = stratum_row(status, tolerance, s);
-        strata.push_back(json_object({{"layer", json(layer_name(status, status.strata[s].layer))},
-                                      {"bit", std::to_string(status.strata[s].bit)},
-                                      {"population", json(row.population)},
-                                      {"planned", json(row.planned)},
-                                      {"done", json(row.done)},
-                                      {"critical", share_json(row.critical)}}));
-    }
-    std::vector<std::string> network;
-    for (std::size_t t = 0; t < status.tolerances.size() && !status.parts.empty(); ++t)
-    {
-        network.push_back(json_object({{"tolerance", json(status.tolerances[t])},
-                                       {"critical", share_json(network_row(status, t).critical)}}));
-    }
-    std::vector<std::string> files;
-    for (const auto& file : status.files)
-        files.push_back(file.filename().string());
-    const auto age = [&](const std::optional<double>& time) {
-        return time ? json(seconds_ago(status, *time)) : "null";
-    };
-    JsonFields fields{{"out", json(out.string())},
-                      {"state", json(std::string(to_string(status.state)))},
-                      {"time", json(static_cast<std::uint64_t>(status.now))},
-                      {"job", json(status.name)}};
-    if (const auto& d = status.description)
-    {
-        fields.insert(fields.end(), {{"stage_sha256", json(d->stage_sha256)},
-                                     {"started", json(static_cast<std::uint64_t>(d->started))},
-                                     {"starts", json(d->starts)},
-                                     {"ranks", json(d->ranks)},
-                                     {"placement", json(d->placement)},
-                                     {"reason", json(d->reason)}});
-    }
-    const std::vector<std::pair<std::string, std::string>> rest{
-        {"faults_done", json(status.faults_done)},
-        {"faults_planned", json(status.faults_planned)},
-        {"chunks_done", json(status.chunks_done)},
-        {"chunks_planned", json(status.chunks_planned)},
-        {"chunks_again", json(status.chunks_again)},
-        {"recent", throughput_json(status.recent)},
-        {"since_start", throughput_json(status.since_start)},
-        {"seconds_left", json_or_null(status.seconds_left)},
-        {"segments", json(std::uint64_t{status.segments})},
-        {"unfinished", json(std::uint64_t{status.unfinished})},
-        {"damaged", json_list(status.damaged)},
-        {"last_segment_age", age(status.last_segment)},
-        {"stop_file", status.stop_file ? "true" : "false"},
-        {"lock", json_or_null(status.lock)},
-        {"lock_age", age(status.lock_time)},
-        {"last_error", json_or_null(status.last_error)},
-        {"trouble", json_list(status.trouble)},
-        {"files", json_list(files)},
-        {"tolerance", status.tolerances.empty() ? "null" : json(status.tolerances[tolerance])},
-        {"strata", json_array(strata)},
-        {"network", json_array(network)}};
-    fields.insert(fields.end(), rest.begin(), rest.end());
-    return json_object(fields) + "\n";
 }
 
 }  // namespace flipstorm

@@ -10,7 +10,7 @@
 #include "engine/train/train.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/inputs.hpp"
-#include "jobs/job_print.hpp"
+#include "jobs/stage_digest.hpp"
 #include "jobs/stages.hpp"
 #include "jobs/train_checkpoint.hpp"
 #include "jobs/train_options.hpp"
@@ -145,15 +145,6 @@ bool train_together(Network& network, const Dataset& dataset, const TrainOptions
 }
 
 }  // namespace
-
-std::string train_digest(const Job& job, const std::string& dataset_sha256)
-{
-    Job relevant = job;
-    relevant.data.test_images = 0;  // what a campaign looks at
-    return sha256_hex("flipstorm train 2\n" +
-                      canonical_tables(relevant, {"data", "model", "train", "train.fault_aware"}) +
-                      dataset_sha256);
-}
 
 StageEnd run_train(const Context& context)
 {

@@ -96,7 +96,7 @@ class TransientWork : public ChunkWork
 TransientPlan transient_plan(const Job& job, const Network& network, std::uint64_t images)
 {
     TransientPlanOptions options;
-    options.plan = plan_options(job, images);
+    options.plan = plan_options(job, network.format, images);
     options.rules = rules_of(job);
     options.layers = layer_weight_from(job.transient.layers_by);
     options.images_per_fault = static_cast<std::uint64_t>(job.transient.images_per_fault);

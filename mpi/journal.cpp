@@ -4,8 +4,8 @@
 #include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/binary_object.hpp>
 #include <limits>
+#include <map>
 #include <random>
-#include <set>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -26,7 +26,7 @@ namespace
 constexpr Frame kFrame{std::string_view("\x89"
                                         "FSJ\r\n\x1a\n",
                                         8),
-                       2, "a journal segment"};
+                       kJournalFormat, "a journal segment", kOldestJournalFormat};
 constexpr std::size_t kLongestDigest = 1024;
 constexpr std::string_view kExtension = ".segment";
 
@@ -94,7 +94,8 @@ Segment parse_segment(std::string_view file)
             std::uint64_t chunk = 0;
             std::uint8_t level = 0;
             archive >> chunk >> level;
-            segment.entries.push_back({ChunkId(chunk), load_bytes(archive, payload.size()), level});
+            segment.entries.push_back(
+                {ChunkId(chunk), load_bytes(archive, payload.size()), level, version_of(file)});
         }
     });
     return segment;
@@ -207,7 +208,7 @@ JournalContent read_journal(const fs::path& folder, const std::string& stage_dig
     FS_REQUIRE(rank >= 0 && rank < size, "no rank {} among {} ranks", rank, size);
     const std::vector<fs::path> names = list_folder(folder, is_segment);
     JournalContent content;
-    std::set<std::pair<std::uint64_t, std::uint8_t>> seen;
+    std::map<std::pair<std::uint64_t, std::uint8_t>, std::size_t> seen;  // place among the entries
     for (auto i = static_cast<std::size_t>(rank); i < names.size(); i += static_cast<std::size_t>(size))
     {
         const fs::path& name = names[i];
@@ -244,8 +245,12 @@ JournalContent read_journal(const fs::path& folder, const std::string& stage_dig
                 ++content.unusable;
                 continue;
             }
-            if (seen.emplace(entry.chunk.value(), entry.level).second)
+            const auto [place, is_new] =
+                seen.emplace(std::pair(entry.chunk.value(), entry.level), content.entries.size());
+            if (is_new)
                 content.entries.push_back(std::move(entry));
+            else if (entry.format > content.entries[place->second].format)
+                content.entries[place->second] = std::move(entry);
         }
     }
     return content;

@@ -20,12 +20,18 @@
 namespace flipstorm
 {
 
+/// Format version of the segments that are written. Version 2 has the same layout, and is read: it says which
+/// outcomes come from earlier kernels.
+inline constexpr std::uint32_t kJournalFormat = 3;
+inline constexpr std::uint32_t kOldestJournalFormat = 2;
+
 /// A finished chunk: its number and its outcome records, as bytes that only the stage understands.
 struct JournalEntry
 {
     ChunkId chunk;
     std::string bytes;
     std::uint8_t level = 0;  ///< how carefully it was computed; entries of other levels are other work
+    std::uint32_t format = kJournalFormat;  ///< of the segment it was read from
 };
 
 /// When buffered entries become a segment by themselves.
@@ -96,9 +102,9 @@ using EntryProblem = std::function<std::string(const JournalEntry&)>;
  *
  * Segments that are torn, fail their CRC, are not flipstorm's, have another format version or cannot be read
  * are dropped with one warning each that names the file and the reason. Of a chunk found twice at one level
- * the first counts. Other files and unfinished segments (`.tmp`) are ignored; a folder that does not exist is
- * an empty journal. An entry that has a `problem` is left out with a warning, too; nobody asks: all are
- * taken.
+ * that of the newest format counts, and of those the first. Other files and unfinished segments (`.tmp`) are
+ * ignored; a folder that does not exist is an empty journal. An entry that has a `problem` is left out with a
+ * warning, too; nobody asks: all are taken.
  *
  * \throws JobError if a segment carries another stage digest, FileError if the folder cannot be listed.
  */

@@ -46,6 +46,11 @@ std::string framed(const Frame& frame, std::string_view payload)
     return file;
 }
 
+std::uint32_t version_of(std::string_view file)
+{
+    return get_little_endian<std::uint32_t>(file.substr(kMagicBytes));
+}
+
 std::string_view payload_of(const Frame& frame, std::string_view file)
 {
     FS_CHECK(FrameError, !file.empty(), "it is empty");
@@ -54,9 +59,12 @@ std::string_view payload_of(const Frame& frame, std::string_view file)
              frame.name);
     FS_CHECK(FrameError, file.size() >= kHeaderBytes, "it is torn: {} bytes, shorter than its header",
              file.size());
-    const auto version = get_little_endian<std::uint32_t>(file.substr(8));
-    FS_CHECK(FrameError, version == frame.version, "it has format version {}, this program reads {}", version,
-             frame.version);
+    const std::uint32_t version = version_of(file);
+    const std::uint32_t oldest = frame.oldest > 0 ? frame.oldest : frame.version;
+    FS_CHECK(
+        FrameError, version >= oldest && version <= frame.version,
+        "it has format version {}, this program reads {}", version,
+        oldest == frame.version ? std::to_string(oldest) : fmt::format("{} to {}", oldest, frame.version));
     const auto length = get_little_endian<std::uint64_t>(file.substr(12));
     const std::string_view payload = file.substr(kHeaderBytes);
     FS_CHECK(FrameError, payload.size() == length, "it is torn: {} bytes of content, {} expected",

@@ -29,7 +29,8 @@ struct Frame
 {
     std::string_view magic;  ///< 8 bytes
     std::uint32_t version = 0;
-    std::string_view name;  ///< "a journal segment"
+    std::string_view name;     ///< "a journal segment"
+    std::uint32_t oldest = 0;  ///< files of this version and later ones are read, too; 0: none but `version`
 };
 
 /// The file with that payload.
@@ -37,5 +38,8 @@ struct Frame
 
 /// The payload of a file, in place. \throws FrameError, saying what is wrong.
 [[nodiscard]] std::string_view payload_of(const Frame& frame, std::string_view file);
+
+/// Format version of a file that payload_of() accepts.
+[[nodiscard]] std::uint32_t version_of(std::string_view file);
 
 }  // namespace flipstorm

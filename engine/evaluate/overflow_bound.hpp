@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/evaluate/results_revision.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm
@@ -56,8 +57,7 @@ class OverflowBound
 /// all other faults the look at their sums.
 [[nodiscard]] inline bool is_huge(float value)
 {
-    constexpr float kHuge = 1e15F;
-    return !(std::fabs(value) < kHuge);
+    return !(std::fabs(value) < kLargeWeight);
 }
 
 }  // namespace flipstorm

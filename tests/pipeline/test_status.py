@@ -36,6 +36,15 @@ def counts_by_numpy(file, tolerance):
     return found, share / int(strata["population"].sum())
 
 
+def rounded(value):
+    """The same with its numbers rounded: a sum hangs on the order of its terms."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return round(value, 12) if isinstance(value, float) else value
+
+
 class Status(PipelineTest):
     @classmethod
     def setUpClass(cls):
@@ -194,6 +203,119 @@ class Status(PipelineTest):
         self.assertGreater(journal["chunks_again"], 0)
         for key in ("strata", "network", "chunks_done", "chunks_planned"):
             self.assertEqual(journal[key], complete[key], key)
+
+    def assert_struck_like_the_file(self, out):
+        """The classes of inferences by layer and of the network are what numpy finds in campaign.h5."""
+        seen = self.look(out)
+        columns = pipeline.datasets(out / "campaign.h5")
+        layer, images = columns["/faults/layer"], columns["/outcomes/evaluated"]
+        masked, tolerable, mismatches, nonfinite = (
+            columns[f"/outcomes/{name}"] for name in ("masked", "tolerable", "mismatches", "nonfinite"))
+        classes = {"masked": masked, "tolerable_sdc": tolerable, "critical_sdc": mismatches - nonfinite,
+                   "nonfinite": nonfinite, "avf": mismatches}
+        population = columns["/strata/population"]
+        names = [name.decode() for name in columns["/layers/name"]]
+        rows = {row["layer"]: row for row in seen["transient"]}
+        self.assertEqual(list(rows), [*names, "network"])
+        self.assertEqual(sum(row["done"] for row in rows.values()), 2 * len(layer))
+        for name, column in classes.items():
+            share = 0
+            for number, layer_name in enumerate(names):
+                row, of_layer = rows[layer_name], layer == number
+                mean = (column / images)[of_layer].mean()
+                self.assertAlmostEqual(row[name]["share"], mean, 12)
+                self.assertLessEqual(row[name]["low"], mean)
+                self.assertGreaterEqual(row[name]["high"], mean)
+                self.assertGreater(row[name]["high"], row[name]["low"])
+                self.assertAlmostEqual(row["probability"], population[number] / population.sum(), 12)
+                self.assertEqual((row["planned"], row["done"]), (of_layer.sum(), of_layer.sum()))
+                share += row["probability"] * mean
+            self.assertAlmostEqual(rows["network"][name]["share"], share, 12)
+        self.assertGreater(rows["network"]["critical_sdc"]["share"], 0, "no critical inference was compared")
+        self.assertEqual((seen["network"], sum(each["population"] for each in seen["strata"])), ([], population.sum()))
+        return seen
+
+    def assert_journal_alone_tells_the_same(self, out, complete):
+        aside = self.folder / "aside.h5"
+        (out / "campaign.h5").rename(aside)
+        journal = self.look(out)
+        aside.rename(out / "campaign.h5")
+        for key in ("strata", "network", "transient", "faults_done", "faults_planned", "chunks_done", "chunks_planned"):
+            self.assertEqual(rounded(journal[key]), rounded(complete[key]), key)
+
+    def test_the_life_of_a_transient_campaign(self):
+        out = self.folder / "maps"
+        keys = set_keys(campaign__target="feature_maps", campaign__scheme="layer_wise", campaign__limit=80000,
+                        campaign__journal_seconds=0.05, transient__images_per_fault=5, transient__magnitude=5)
+        inject = ["inject", self.job, "--out", out, *self.options, *keys]
+
+        # While it runs, and stopped by the file STOP, which is looked for once a second.
+        run = self.start(*inject, ranks=2)
+        self.assertTrue(run.wait_for(lambda: segments(out)), run.err)
+        (out / "STOP").touch()
+        seen = self.look(out)
+        self.assertIn(seen["state"], ("running", "stopped"))
+        self.assertEqual((seen["target"], seen["trouble"], seen["damaged"]), ("feature_maps", [], []))
+        stopped = run.wait()
+        self.assert_code(stopped, STOPPED)
+        seen = self.look(out)
+        self.assertEqual((seen["state"], seen["trouble"], seen["faults_planned"]), ("stopped", [], 80000))
+        left = seen["chunks_planned"] - seen["chunks_done"]
+        self.assertIn(f"{left} of {seen['chunks_planned']} chunks are left", stopped.err)
+        self.assertEqual(seen["faults_done"], sum(each["done"] for each in seen["strata"]))
+        self.assertEqual(seen["faults_done"], seen["transient"][-1]["done"])
+        self.assertGreater(seen["since_start"]["faults_per_second"], 0)
+        text = self.status(out).out
+        for part in (f"{out}: stopped by file STOP found", f"{seen['faults_done']}/80000 faults", "so far",
+                     "masked %", "tolerable SDC %", "critical SDC %", "non-finite %", "95 % interval"):
+            self.assertIn(part, text)
+        (out / "STOP").unlink()
+
+        # Killed: what is saved counts, and there is an end in sight.
+        run = self.start(*inject, ranks=2)
+        saved = len(segments(out))
+        self.assertTrue(run.wait_for(lambda: len(segments(out)) > saved), run.err)
+        run.kill()
+        run.wait()
+        killed = self.look(out)
+        self.assertEqual((killed["state"], killed["trouble"]), ("running", []))
+        self.assertGreater(killed["faults_done"], seen["faults_done"])
+        self.assertGreater(killed["seconds_left"], 0)
+        self.assertIn(" left", self.status(out).out)
+
+        # Complete; the journal alone tells the same, and so does the file alone.
+        result = self.complete(*inject)
+        self.assertIn(f"journal: {killed['chunks_done']} of {killed['chunks_planned']} chunks are done", result.err)
+        complete = self.assert_struck_like_the_file(out)
+        self.assertEqual((complete["state"], complete["trouble"], complete["faults_done"]), ("complete", [], 80000))
+        self.assertNotIn("so far", self.status(out).out)
+        self.assert_journal_alone_tells_the_same(out, complete)
+        alone = self.folder / "maps-alone"
+        alone.mkdir()
+        (out / "campaign.h5").rename(alone / "campaign.h5")
+        self.assertEqual(rounded(self.look(alone)["transient"]), rounded(complete["transient"]))
+
+    def test_instructions(self):
+        out = self.folder / "instructions"
+        keys = set_keys(campaign__target="instructions", campaign__scheme="layer_wise", campaign__limit=600)
+        self.complete("inject", self.job, "--out", out, *self.options, *keys)
+        self.assert_journal_alone_tells_the_same(out, self.assert_struck_like_the_file(out))
+        self.assertIn("Inferences under faults in instructions\n", self.status(out).out)
+
+    def test_populations_of_other_fault_models_and_of_some_layers(self):
+        """What campaign.h5 alone tells of its strata is what the plan and the journal tell."""
+        for model in ("stuck_at", "adjacent_bits"):
+            out = self.folder / model
+            keys = set_keys(campaign__fault_model=model, campaign__upset_bits=3, campaign__layers="[conv2,fc3]",
+                            campaign__scheme="network_wise", campaign__limit=200)
+            self.complete("inject", self.job, "--out", out, *self.options, *keys)
+            complete = self.look(out)
+            faults = {"stuck_at": 64, "adjacent_bits": 30}[model]
+            self.assertEqual([each["population"] for each in complete["strata"]], [faults * (2400 + 840)])
+            (out / "campaign.h5").unlink()
+            journal = self.look(out)
+            for key in ("strata", "network", "faults_done", "faults_planned"):
+                self.assertEqual(journal[key], complete[key], key)
 
     def test_any_user_who_can_read(self):
         if os.geteuid() != 0:

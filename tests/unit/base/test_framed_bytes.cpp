@@ -52,5 +52,32 @@ TEST(FramedBytes, SayWhatIsWrong)
     EXPECT_EQ(with(30).substr(0, 13), "it is damaged");
 }
 
+TEST(FramedBytes, EarlierVersionsAreReadWhereTheKindSaysSo)
+{
+    Frame kind = kFrame;
+    kind.oldest = 2;
+    const auto at = [](std::uint32_t version) {
+        return framed({kFrame.magic, version, kFrame.name}, "payload");
+    };
+    for (const std::uint32_t version : {2U, 3U})
+    {
+        EXPECT_EQ(payload_of(kind, at(version)), "payload");
+        EXPECT_EQ(version_of(at(version)), version);
+    }
+    for (const std::uint32_t version : {1U, 4U})
+    {
+        try
+        {
+            static_cast<void>(payload_of(kind, at(version)));
+            ADD_FAILURE() << "version " << version << " is read";
+        }
+        catch (const FrameError& error)
+        {
+            EXPECT_EQ(std::string(error.what()),
+                      "it has format version " + std::to_string(version) + ", this program reads 2 to 3");
+        }
+    }
+}
+
 }  // namespace
 }  // namespace flipstorm

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "analysis/tables.hpp"
 #include "engine/base/error.hpp"
 #include "jobs/job_file.hpp"
 #include "jobs/job_print.hpp"
@@ -182,6 +183,77 @@ TEST(CampaignStatus, TextSaysHowFarAndHowSure)
     EXPECT_NE(text.find("40.000"), std::string::npos) << text;  // conv1 at 1 %
     EXPECT_NE(status_text(status, "out/x", {false, 0.05}).find("20.000"), std::string::npos);
     EXPECT_THROW((void)status_text(status, "out/x", {false, 0.02}), JobError);
+}
+
+/// The same layers under transient faults; nothing has struck the second yet.
+CampaignStatus struck_status()
+{
+    CampaignStatus status = sample_status();
+    status.target = "feature_maps";
+    status.parts = {{0, 0, 100, 20, 10, {}}, {1, 1, 300, 30, 0, {}}};
+    status.faults_done = 10;
+    VulnerabilityCount first({100, 300});
+    VulnerabilityCount second({100, 300});
+    for (int i = 0; i < 10; ++i)
+    {
+        const double masked = i < 7 ? 1 : 0;
+        const double tolerable = i == 7 ? 1 : 0;
+        first.add(0, {1, masked, tolerable, i > 7 ? 1.0 : 0.0, i == 9 ? 1.0 : 0.0, i > 7 ? 1.0 : 0.0});
+    }
+    status.struck = {{0.25, first.estimate()}, {0.75, second.estimate()}, {1, first.estimate()}};
+    return status;
+}
+
+TEST(CampaignStatus, TellsTheClassesOfTransientFaults)
+{
+    CampaignStatus status = struck_status();
+    const std::string text = status_text(status, "out/x", {});
+    for (const char* const part : {"10/50 faults (20.0 %)", "Inferences under faults in feature maps, so far",
+                                   "tolerable SDC %", "95 % interval", "network", "The network's"})
+        EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+    EXPECT_EQ(text.find("Critical at"), std::string::npos) << text;
+    const ShareInterval masked = status.struck[0].seen.masked;
+    EXPECT_DOUBLE_EQ(masked.share, 0.7);
+    const std::string interval = format_percent(masked.low, 3) + " - " + format_percent(masked.high, 3);
+    EXPECT_NE(text.find("70.000"), std::string::npos) << text;
+    EXPECT_NE(text.find(interval), std::string::npos) << interval << "\n" << text;
+    status.target = "instructions";
+    status.state = CampaignState::complete;
+    EXPECT_NE(status_text(status, "out/x", {}).find("Inferences under faults in instructions\n"),
+              std::string::npos);
+}
+
+TEST(CampaignStatus, JsonHoldsTheClassesOfTransientFaults)
+{
+    const std::string text = status_json(struck_status(), "out/x", {});
+    for (const char* const part :
+         {"\"target\": \"feature_maps\"", "\"network\": []", "\"transient\": [",
+          "\"tolerable_sdc\": {\"share\": 0.1", "\"critical_sdc\": {\"share\": 0.1",
+          "\"nonfinite\": {\"share\": 0.1", "\"avf\": {\"share\": 0.2",
+          "{\"layer\": \"fc1\", \"probability\": 0.75, \"planned\": 30, \"done\": 0, \"inferences\": 0, "
+          "\"masked\": {\"share\": null"})
+        EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+    EXPECT_EQ(text.find("\"critical\""), std::string::npos) << text;
+    EXPECT_NE(status_json(sample_status(), "out/x", {}).find("\"transient\": []"), std::string::npos);
+}
+
+TEST(CampaignStatus, LayersThatTheJobLeftOutHaveNoRow)
+{
+    CampaignStatus status = sample_status();
+    status.layers.insert(status.layers.begin() + 1, "left_out");
+    status.parts[1].layer = 2;
+    status.strata.assign(41, {0, -1});  // so many that the table is by layer
+    EXPECT_EQ(status_text(status, "out/x", {}).find("left_out"), std::string::npos);
+}
+
+TEST(CampaignStatus, SaysWhatAnEarlierVersionGotWrong)
+{
+    CampaignStatus status = sample_status();
+    status.segments = 1;
+    EXPECT_EQ(status_text(status, "out/x", {}).find("earlier version"), std::string::npos);
+    status.chunks_outdated = 3;
+    EXPECT_NE(status_text(status, "out/x", {}).find("3 chunk(s) of an earlier version"), std::string::npos);
+    EXPECT_NE(status_json(status, "out/x", {}).find("\"chunks_outdated\": 3"), std::string::npos);
 }
 
 }  // namespace

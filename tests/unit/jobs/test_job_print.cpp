@@ -196,6 +196,41 @@ TEST(CanonicalTables, ChangesWithWhatIsComputedOnly)
     EXPECT_NE(canonical_tables(other, job_tables()), before);
 }
 
+TEST(CanonicalTables, LeavesLaterKeysOutWhereTheyAreAtTheirDefault)
+{
+    const Job job = unusual_job();
+    const auto is_absent = [](const Job& of, const std::string& later) {
+        std::vector<KeySpec> keys = job_keys();
+        for (KeySpec& spec : keys)
+            if (spec.name() == later) spec.since = "99.0";
+        const std::string text = canonical_tables(of, job_tables(), keys);
+        const bool absent = text.find(later + " = ") == std::string::npos;
+        // What is not left out stands where it stood.
+        EXPECT_TRUE(absent || text == canonical_tables(of, job_tables()));
+        return absent;
+    };
+    Job standard;
+    resolve_job(standard);
+    // In every table that enters a digest, and of every type.
+    for (const KeySpec& spec : job_keys())
+    {
+        if (!spec.identity) continue;
+        EXPECT_TRUE(is_absent(standard, spec.name())) << spec.name();
+        EXPECT_FALSE(is_left_unsaid(spec, standard)) << "a key of the first version is always said";
+    }
+    for (const char* const key : {"job.seed", "data.train_images", "data.std", "model.activation", "train.lr",
+                                  "train.fault_aware.images", "campaign.layers", "campaign.exhaustive",
+                                  "transient.geometry", "forest.test_share", "harden.options", "device.kind"})
+        EXPECT_FALSE(is_absent(job, key)) << key;
+    // A default that follows from other keys.
+    Job other = standard;
+    other.campaign.tolerances = {0.1, 0.2};
+    EXPECT_FALSE(is_absent(other, "forest.tolerances"));
+    other.forest.tolerances = other.campaign.tolerances;
+    EXPECT_TRUE(is_absent(other, "forest.tolerances"));
+    EXPECT_FALSE(is_absent(other, "campaign.tolerances"));
+}
+
 TEST(DocumentKeys, HasOneRowForEveryKey)
 {
     const std::string table = document_keys();

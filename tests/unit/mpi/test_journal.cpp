@@ -259,13 +259,38 @@ TEST_F(Journal, ForeignAndOtherVersions)
     write("start", kEntries);
     const fs::path segment = files()[0];
     std::string other = read_file(segment);
-    ASSERT_EQ(other[8], 2);
+    ASSERT_EQ(other[8], 3);
     other[8] = 1;
     std::ofstream(segment, std::ios::binary) << other;
-    expect_dropped(segment, "format version 1, this program reads 2");
-    other[8] = 3;
+    expect_dropped(segment, "format version 1, this program reads 2 to 3");
+    other[8] = 4;
     std::ofstream(segment, std::ios::binary) << other;
-    expect_dropped(segment, "format version 3, this program reads 2");
+    expect_dropped(segment, "format version 4, this program reads 2 to 3");
+}
+
+TEST_F(Journal, EntriesSayOfWhichFormatTheyAreAndTheNewestCounts)
+{
+    const auto age = [this](std::size_t segment) {
+        std::string content = read_file(files()[segment]);
+        content[8] = 2;
+        std::ofstream(files()[segment], std::ios::binary) << content;
+    };
+    write("start1", {{ChunkId(1), "old"}, {ChunkId(2), "old"}});
+    age(0);
+    write("start2", {{ChunkId(2), "new"}, {ChunkId(3), "new"}});
+    write("start3", {{ChunkId(2), "newer"}, {ChunkId(3), "newer"}});
+    const JournalContent content = read();
+    ASSERT_EQ(content.entries.size(), 3U);
+    EXPECT_EQ(content.dropped, 0U);
+    const std::vector<std::pair<std::string, std::uint32_t>> want{{"old", 2}, {"new", 3}, {"new", 3}};
+    for (std::size_t i = 0; i < want.size(); ++i)
+    {
+        EXPECT_EQ(content.entries[i].chunk, ChunkId(i + 1));
+        EXPECT_EQ(content.entries[i].bytes, want[i].first);
+        EXPECT_EQ(content.entries[i].format, want[i].second);
+    }
+    EXPECT_EQ(survey_journal(folder()).segments[0].entries[1].format, 2U);
+    EXPECT_EQ(survey_journal(folder()).segments[1].entries[0].format, 3U);
 }
 
 TEST_F(Journal, AnArchiveThatLiesBehindAValidCrcIsDropped)
