@@ -10,6 +10,7 @@
 #include "jobs/inputs.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/stoppable.hpp"
 
 namespace flipstorm
 {
@@ -52,12 +53,13 @@ void report_names(const std::vector<std::pair<std::string, std::string>>& rename
 }
 
 StageEnd import_on_root(const Context& context, const std::filesystem::path& model,
-                        const std::filesystem::path& to)
+                        const std::filesystem::path& to, const StopRequest& stop)
 {
     const Job& job = context.job;
     FS_CHECK(JobError, number_format(job.model.format) == NumberFormat::fp32,
              "model.format is \"{}\"; TorchScript networks are imported as \"fp32\"", job.model.format);
     const TorchScript script(model);
+    stop_if_asked(stop);
     const Dataset dataset = load_dataset(job);
     const std::string dataset_sha256 = sha256_hex(digest(dataset.train) + digest(dataset.test));
     const std::string stage_sha256 = import_digest(job, script.sha256(), dataset_sha256);
@@ -68,13 +70,17 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
     const auto [network, renamed] = script.to_network({images.channels, images.height, images.width},
                                                       dataset.num_classes, dataset.normalisation);
     report_names(renamed);
+    stop_if_asked(stop);
     require_agreement(model, script.compare_on_noise(network, kNoiseImages, job.job.seed), "images of noise");
+    stop_if_asked(stop);
     require_agreement(model, script.compare(network, images.head(std::min(images.size(), kTestImages))),
                       "test images");
+    stop_if_asked(stop);
 
     ModelRecord record = to_record(network);
     record.test_accuracy = accuracy(network, images, context.device);
     record.provenance = make_provenance(context, stage_sha256, digest(network), dataset_sha256);
+    stop_if_asked(stop);
     if (to.has_parent_path()) make_folder(to.parent_path());
     write_model(to, record);
     log_info("{}: {} nodes, {} injectable layers, {} classes, {:.2f} % of {} test images correct",
@@ -97,7 +103,9 @@ std::string import_digest(const Job& job, const std::string& model_sha256, const
 StageEnd run_import(const Context& context, const std::filesystem::path& model,
                     const std::filesystem::path& to)
 {
-    return on_root(context, [&] { return import_on_root(context, model, to); });
+    return on_root_until_stopped(
+        context, {"an import keeps nothing; run the same command again", {to}},
+        [&](const StopRequest& stop) { return import_on_root(context, model, to, stop); });
 }
 
 }  // namespace flipstorm
