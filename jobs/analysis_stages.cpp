@@ -8,6 +8,7 @@
 #include "analysis/train_forest.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/failure_text.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
@@ -24,6 +25,12 @@ namespace flipstorm
 {
 namespace
 {
+
+CampaignRecord campaign_of(const Context& context)
+{
+    const std::filesystem::path file = context.campaign_file();
+    return naming_memory(fmt::format("reading '{}'", file.string()), [&] { return read_campaign(file); });
+}
 
 ForestOptions forest_options(const Context& context, const StopRequest& stop)
 {
@@ -48,7 +55,7 @@ StageEnd forest_on_root(const Context& context, const StopRequest& stop)
     const std::filesystem::path file = context.file("forest.h5");
     need_input(context.campaign_file(), "inject");
     need_input(context.model_file(), "train");
-    const CampaignRecord campaign = read_campaign(context.campaign_file());
+    const CampaignRecord campaign = campaign_of(context);
     const Provenance& source = campaign.header.provenance;
     const std::string stage_sha256 = sha256_hex("flipstorm forest 1\n" + canonical_tables(job, {"forest"}) +
                                                 fmt::format("harden.tolerance = {}\n", job.harden.tolerance) +
@@ -78,8 +85,10 @@ StageEnd forest_on_root(const Context& context, const StopRequest& stop)
                           sha256_hex(fmt::format("{}\nseed = {}\n", stage_sha256, options.seed)),
                           job.campaign.journal_seconds, steady_seconds);
     const Stopwatch watch;
-    ForestRecord forest = naming(context.campaign_file(),
-                                 [&] { return analyse_campaign(campaign, weights, options, &journal); });
+    ForestRecord forest = naming(context.campaign_file(), [&] {
+        return naming_memory(fmt::format("training forests of {} trees (forest.trees)", options.trees),
+                             [&] { return analyse_campaign(campaign, weights, options, &journal); });
+    });
     if (journal.found() > 0)
         log_info("forest: {} fits were done already, by a run that was stopped", journal.found());
     forest.provenance = make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
@@ -101,7 +110,7 @@ StageEnd harden_on_root(const Context& context, const StopRequest& stop)
     need_input(context.forest_file(), "forest");
     need_input(context.campaign_file(), "inject");
     const ForestRecord forest = read_forest(context.forest_file());
-    const CampaignRecord campaign = read_campaign(context.campaign_file());
+    const CampaignRecord campaign = campaign_of(context);
     const Provenance& source = forest.provenance;
     FS_CHECK(JobError, job.harden.tolerance == forest.tolerance,
              "harden.tolerance is {}, but the criticality map of '{}' is for {}; set it so, or make the "

@@ -60,6 +60,7 @@ void start_early(int /*argc*/, char** /*argv*/, char** environment)
     std::set_terminate(end_of_initialisation);
     struct rlimit limit = {};
     if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+    if (!flipstorm::has_openblas()) return;
     constexpr std::size_t kRest = std::size_t{16} << 20U;  // what the other libraries take
     if (!flipstorm::has_room_for(blas_threads(environment) * flipstorm::kBlasBuffer + kRest))
     {

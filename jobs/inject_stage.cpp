@@ -18,6 +18,7 @@
 #include "jobs/outcome_codec.hpp"
 #include "jobs/rank_mix.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/stoppable.hpp"
 #include "jobs/transient_campaign.hpp"
 #include "jobs/weight_work.hpp"
 #include "mpi/lock_holder.hpp"
@@ -285,6 +286,7 @@ void write_outcomes(const Context& context, const Campaign& campaign, const Gold
 StageEnd run_inject(const Context& context)
 {
     const Communicator& world = context.world;
+    std::unique_ptr<StopWatchdog> start = watch_start(context);
     std::unique_ptr<Campaign> loaded;
     on_all(world, [&] { loaded = load_campaign(context); });
     const Campaign& campaign = *loaded;
@@ -307,6 +309,7 @@ StageEnd run_inject(const Context& context)
         work = campaign.transient ? transient_work(context, campaign)
                                   : weight_work(context, campaign, std::move(golden_logits));
     });
+    start.reset();
     // Nothing old is discarded before it is known that the new can be computed.
     on_root(context, [&] {
         if (context.fresh)

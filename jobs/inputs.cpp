@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/base/failure_text.hpp"
 #include "engine/data/cifar.hpp"
 #include "engine/data/idx.hpp"
 #include "engine/data/synthetic.hpp"
@@ -21,9 +22,14 @@ Cifar cifar_of(const Job& job)
                    job.data.kind);
 }
 
-}  // namespace
+std::string data_set_of(const Job& job)
+{
+    return fmt::format("reading the data set '{}' (data.path, data.kind = \"{}\")", job.data.path,
+                       job.data.kind);
+}
 
-Dataset load_dataset(const Job& job)
+/// load_dataset(), where memory may run out without a word of what for.
+Dataset read_dataset(const Job& job)
 {
     Dataset dataset;
     if (job.data.kind == "idx")
@@ -56,7 +62,7 @@ Dataset load_dataset(const Job& job)
     return dataset;
 }
 
-ImageSet load_test_images(const Job& job)
+ImageSet read_test_images(const Job& job)
 {
     ImageSet images;
     if (job.data.kind == "idx")
@@ -75,6 +81,18 @@ ImageSet load_test_images(const Job& job)
     FS_CHECK(JobError, job.data.test_images <= images.size(),
              "data.test_images = {}, but the test set has {} images", job.data.test_images, images.size());
     return images.head(job.data.test_images);
+}
+
+}  // namespace
+
+Dataset load_dataset(const Job& job)
+{
+    return naming_memory(data_set_of(job), [&] { return read_dataset(job); });
+}
+
+ImageSet load_test_images(const Job& job)
+{
+    return naming_memory(data_set_of(job), [&] { return read_test_images(job); });
 }
 
 Network fresh_network(const Job& job, const Dataset& dataset)
@@ -127,7 +145,8 @@ Network from_record(const ModelRecord& record, const std::filesystem::path& file
 
 Network load_network(const std::filesystem::path& file)
 {
-    const ModelRecord record = read_model(file);
+    const ModelRecord record =
+        naming_memory(fmt::format("reading '{}'", file.string()), [&] { return read_model(file); });
     Network network = from_record(record, file);
     const std::string& named = record.provenance.model_sha256;
     FS_CHECK(DataError, named.empty() || digest(network) == named,

@@ -113,6 +113,18 @@ StageEnd on_root_until_stopped(const Context& context, const StopConsequence& co
     return end;
 }
 
+std::unique_ptr<StopWatchdog> watch_start(const Context& context)
+{
+    if (context.stop == nullptr) return nullptr;
+    // Rank 0 has the lock to give back, so it goes first.
+    const double patience = kStopPatience + (context.world.is_root() ? 0 : 2);
+    return std::make_unique<StopWatchdog>(*context.stop, patience, [&context](const StopReason& reason) {
+        if (context.lock != nullptr && context.lock->held())
+            release_lock(context.out(), context.lock->token());
+        end_all_before_the_start(context, reason);
+    });
+}
+
 void end_all_before_the_start(const Context& context, const StopReason& reason)
 {
     say(fmt::format("flipstorm: stopped by {} before anything was changed\n", reason.text));

@@ -4,11 +4,13 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/base/stop_request.hpp"
 #include "jobs/context.hpp"
+#include "jobs/stop_watchdog.hpp"
 
 namespace flipstorm
 {
@@ -36,6 +38,12 @@ struct StopConsequence
  */
 StageEnd on_root_until_stopped(const Context& context, const StopConsequence& consequence,
                                const std::function<StageEnd(const StopRequest&)>& work);
+
+/**
+ * Watch the start of a stage that stops by itself later on, once it has something to save: of its loading and
+ * its golden pass nothing can be lost. Every rank may have one. Null without stop conditions.
+ */
+[[nodiscard]] std::unique_ptr<StopWatchdog> watch_start(const Context& context);
 
 /// end_before_the_start() for all ranks; called on rank 0 while it is alone at work.
 void end_all_before_the_start(const Context& context, const StopReason& reason);

@@ -26,6 +26,11 @@ Function loaded_function(const char* name)
 
 }  // namespace
 
+bool has_openblas() noexcept
+{
+    return loaded_function<Allocate>("blas_memory_alloc") != nullptr;
+}
+
 bool has_room_for(std::size_t bytes) noexcept
 {
     void* const room = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -11,6 +11,10 @@ namespace flipstorm
 /// One buffer, in bytes (BUFFER_SIZE of OpenBLAS 0.3 on x86-64 and ARM64).
 inline constexpr std::size_t kBlasBuffer = std::size_t{128} << 20U;
 
+/// Is OpenBLAS, or something that takes buffers as it does, among the libraries of this process? Works before
+/// they are initialised.
+[[nodiscard]] bool has_openblas() noexcept;
+
 /// Can the process get so much more address space now? Async-signal-safe.
 [[nodiscard]] bool has_room_for(std::size_t bytes) noexcept;
 
