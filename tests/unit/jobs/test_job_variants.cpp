@@ -115,7 +115,7 @@ TEST(JobVariants, NamesAreFolders)
         "and '-', and not begin with '.' or '-'");
     EXPECT_EQ(
         named("name = \"figures\""),
-        "FILE:8: the variant's name \"figures\" is the name of a file or folder of the comparison; take "
+        "FILE:8: the variant's name \"figures\" is a name that flipstorm itself uses in the out folder; take "
         "another");
     EXPECT_EQ(named("name = 3"), "FILE:8: the name of a variant must be a string, not an integer");
     EXPECT_EQ(named("model.activation = \"relu6\""), "FILE:7: a variant needs a name: name = \"…\"");
