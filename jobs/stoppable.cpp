@@ -117,7 +117,7 @@ std::unique_ptr<StopWatchdog> watch_start(const Context& context)
 {
     if (context.stop == nullptr) return nullptr;
     // Rank 0 has the lock to give back, so it goes first.
-    const double patience = kStopPatience + (context.world.is_root() ? 0 : 2);
+    const double patience = context.world.is_root() ? 8 : 9;
     return std::make_unique<StopWatchdog>(*context.stop, patience, [&context](const StopReason& reason) {
         if (context.lock != nullptr && context.lock->held())
             release_lock(context.out(), context.lock->token());
