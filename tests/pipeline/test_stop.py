@@ -106,7 +106,7 @@ class Stop(PipelineTest):
         for command in (["bench", "--seconds", "300", "--faults", "1000000"], ["plan", "--calibrate", "300"]):
             with self.subTest(command[0]):
                 run = self.start(command[0], *self.given, *command[1:], *set_keys(campaign__evaluation="reference"))
-                time.sleep(3)
+                time.sleep(2)
                 self.assertIsNone(run.process.poll())
                 run.process.send_signal(signal.SIGTERM)
                 result = self.ends_soon(run)
