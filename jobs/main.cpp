@@ -369,7 +369,7 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
             result.threads =
                 threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
                                  static_cast<int>(job.device.threads));
-            reserve_blas_buffers(result.threads);
+            if (reserve_library_memory(result.threads)) set_compute_threads(result.threads);
         });
         log_libtorch_warnings(result.threads);
         return result;

@@ -31,9 +31,9 @@ std::string plain_message(std::string_view what)
 
 bool tells_of_memory(std::string_view what)
 {
-    constexpr std::array<std::string_view, 5> kSigns = {"can't allocate memory", "not enough memory",
-                                                        "out of memory", "Cannot allocate memory",
-                                                        "std::bad_alloc"};
+    constexpr std::array<std::string_view, 6> kSigns = {
+        "Resource temporarily unavailable", "can't allocate memory", "not enough memory", "out of memory",
+        "Cannot allocate memory",           "std::bad_alloc"};
     return std::any_of(kSigns.begin(), kSigns.end(),
                        [&what](std::string_view sign) { return what.find(sign) != std::string_view::npos; });
 }

@@ -23,7 +23,7 @@ class MemoryError : public Error
 /// The message of an exception without LibTorch's stack trace, on one line.
 [[nodiscard]] std::string plain_message(std::string_view what);
 
-/// Is this the message of an allocation that failed, on the host or on a GPU?
+/// Is this the message of an allocation that failed, on the host or on a GPU, or of a thread without room?
 [[nodiscard]] bool tells_of_memory(std::string_view what);
 
 /// The limit of the address space of this process (ulimit -v) in bytes; none if there is none.

@@ -2,9 +2,10 @@
 
 #include <dlfcn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
-#include <cstdint>
+#include <thread>
 #include <vector>
 
 #include "engine/base/failure_text.hpp"
@@ -24,6 +25,15 @@ Function loaded_function(const char* name)
     return reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
 }
 
+/// Of a new thread, in bytes, with its guard page.
+std::size_t stack_size()
+{
+    constexpr std::size_t kUsual = std::size_t{8} << 20U;
+    struct rlimit limit = {};
+    const bool known = ::getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    return (known ? static_cast<std::size_t>(limit.rlim_cur) : kUsual) + 4096;
+}
+
 }  // namespace
 
 bool has_openblas() noexcept
@@ -39,23 +49,29 @@ bool has_room_for(std::size_t bytes) noexcept
     return true;
 }
 
-void reserve_blas_buffers(int threads)
+bool reserve_library_memory(int threads)
 {
     static std::size_t taken = 0;
     const auto wanted = static_cast<std::size_t>(std::max(threads, 1));
-    if (!address_space_limit() || wanted <= taken) return;
+    if (!address_space_limit()) return false;
+    if (wanted <= taken) return true;
     const auto allocate = loaded_function<Allocate>("blas_memory_alloc");
     const auto free = loaded_function<Free>("blas_memory_free");
-    if (allocate == nullptr || free == nullptr) return;
-    FS_CHECK(MemoryError, has_room_for((wanted - taken) * kBlasBuffer), "{}",
-             memory_message(fmt::format("setting up OpenBLAS, which needs {} MiB for {} thread(s)",
-                                        wanted * (kBlasBuffer >> 20U), wanted)));
+    const bool openblas = allocate != nullptr && free != nullptr;
+    // The team of OpenMP; LibTorch's pool, at first for all cores; and the threads that watch.
+    const std::size_t stacks = wanted + std::max(1U, std::thread::hardware_concurrency()) + 2;
+    const std::size_t need = (openblas ? (wanted - taken) * kBlasBuffer : 0) + stacks * stack_size();
+    FS_CHECK(MemoryError, has_room_for(need), "{}",
+             memory_message(fmt::format("setting up {} computing thread(s), which need another {} MiB",
+                                        wanted, (need >> 20U) + 1)));
+    taken = wanted;
+    if (!openblas) return true;
     std::vector<void*> buffers;
     for (std::size_t i = 0; i < wanted; ++i)
         buffers.push_back(allocate(1));
     for (void* buffer : buffers)
         free(buffer);
-    taken = wanted;
+    return true;
 }
 
 }  // namespace flipstorm

@@ -1,6 +1,7 @@
 #pragma once
-// Address space for the buffers of OpenBLAS. It takes one for each thread that multiplies matrices, when it
-// first does, and where there is no room for it OpenBLAS 0.3 asks again for ever. So the room is taken at the
+// Address space for what libraries take once they compute: buffers of OpenBLAS, one for each thread that
+// multiplies matrices, and the stacks of thread pools. Where there is no room OpenBLAS 0.3 asks again for
+// ever, and LibTorch's pool waits for ever for a thread that was never born. So the room is looked for at the
 // start, or its absence told.
 
 #include <cstddef>
@@ -19,11 +20,12 @@ inline constexpr std::size_t kBlasBuffer = std::size_t{128} << 20U;
 [[nodiscard]] bool has_room_for(std::size_t bytes) noexcept;
 
 /**
- * Let OpenBLAS take its buffers for so many threads now, if the address space of the process is limited and
- * OpenBLAS is the BLAS in use. It keeps them: calling it again costs nothing.
+ * If the address space of the process is limited, see that there is room for so many computing threads, and
+ * let OpenBLAS take its buffers now. It keeps them: calling it again costs nothing.
  *
- * \throws MemoryError if there is no room for them
+ * \return whether the address space is limited: then thread pools should be made now, too
+ * \throws MemoryError if there is no room
  */
-void reserve_blas_buffers(int threads);
+bool reserve_library_memory(int threads);
 
 }  // namespace flipstorm

@@ -54,7 +54,7 @@ class Stop(PipelineTest):
         for number, ranks in ((signal.SIGTERM, 0), (signal.SIGUSR2, 0)):
             before = len(fits(out))
             run = self.start(*options, ranks=ranks)
-            self.assertTrue(run.wait_for(lambda: len(fits(out)) > before), "it ended before it was stopped")
+            self.assertTrue(run.wait_for(lambda: len(fits(out)) > before + 1), "it ended before it was stopped")
             run.process.send_signal(number)
             result = self.ends_soon(run)
             self.assertRegex(result.err, rf"stopped by signal {number.name}: finished fits are kept")

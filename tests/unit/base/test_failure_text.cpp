@@ -23,6 +23,7 @@ TEST(FailureText, KnowsAllocationsThatFailed)
         "[enforce fail at alloc_cpu.cpp:66] . DefaultCPUAllocator: can't allocate memory: you "
         "tried to allocate 1152000 bytes. Error code 12 (Cannot allocate memory)"));
     EXPECT_TRUE(tells_of_memory("CUDA out of memory. Tried to allocate 2.00 GiB"));
+    EXPECT_TRUE(tells_of_memory("Resource temporarily unavailable"));  // std::thread
     EXPECT_FALSE(tells_of_memory("cannot read 'memory.h5'"));
 }
 

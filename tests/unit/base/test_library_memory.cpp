@@ -42,7 +42,28 @@ TEST(LibraryMemory, WithoutALimitNothingIsReserved)
     ::getrlimit(RLIMIT_AS, &limit);
     if (limit.rlim_cur != RLIM_INFINITY) GTEST_SKIP() << "the address space is limited here";
     EXPECT_FALSE(address_space_limit());
-    EXPECT_NO_THROW(reserve_blas_buffers(1'000'000));
+    EXPECT_FALSE(reserve_library_memory(1'000'000));
+}
+
+TEST(LibraryMemoryDeathTest, ThreadsWithoutRoomAreRefused)
+{
+    constexpr std::size_t kMiB = std::size_t{1} << 20U;
+    const auto refuses = [](int threads) {
+        try
+        {
+            return !reserve_library_memory(threads);
+        }
+        catch (const MemoryError& error)
+        {
+            return std::string(error.what()).find("ulimit -v") != std::string::npos;
+        }
+    };
+    EXPECT_EXIT(
+        {
+            allow(2048 * kMiB);
+            std::_Exit(!refuses(1) && refuses(100'000) && !refuses(1) ? 3 : 4);
+        },
+        testing::ExitedWithCode(3), "");
 }
 
 }  // namespace
