@@ -226,7 +226,7 @@ class Stop(PipelineTest):
             raise unittest.SkipTest("a sanitizer takes address space of its own")
         enough = self.least_address_space()
         ends = set()
-        for kib in range(enough - 160000, enough + 400001, 40000):
+        for kib in range(enough - 60000, enough + 400001, 60000):
             result = self.limited(kib, ["inject", *self.given, "--out", self.folder / f"limit-{kib}"])
             if result.code == 127:
                 continue  # the libraries do not even fit: the dynamic linker says so
@@ -244,9 +244,9 @@ class Stop(PipelineTest):
         return pipeline.Result(command, done.returncode, done.stdout, done.stderr)
 
     def least_address_space(self):
-        """KiB with which --version just works, to 20,000."""
+        """KiB with which --version just works, to 40,000."""
         low, high = 20000, 8000000
-        while high - low > 20000:
+        while high - low > 40000:
             middle = (low + high) // 2
             if self.limited(middle, ["--version"]).code == COMPLETE:
                 high = middle
