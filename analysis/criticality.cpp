@@ -145,7 +145,7 @@ class VoteGrid
 }  // namespace
 
 LayerCriticality predict_layer(const Forest& forest, const LayerTable& layers, std::size_t layer,
-                               const LayerWeights& weights, int threads)
+                               const LayerWeights& weights, int threads, const StopRequest& stop)
 {
     FS_REQUIRE(forest.features() == kFaultFeatures, "a forest of {} features; the faults have {}",
                forest.features(), static_cast<int>(kFaultFeatures));
@@ -167,6 +167,7 @@ LayerCriticality predict_layer(const Forest& forest, const LayerTable& layers, s
         VoteGrid grid(Box{{first, 0, 0, 0}, {last, inputs, 2, bits}});
         for (std::size_t t = 0; t < forest.trees(); ++t)
         {
+            stop_if_asked(stop);
             grid.add_tree(forest.root(t), static_cast<float>(layer));
         }
         grid.finish();

@@ -30,10 +30,11 @@ struct LayerWeights
  * with the thresholds like any other value. A weight of zero has the sign of its sign bit.
  *
  * \param forest  over the features of FaultFeature
- * \throws DataError if name or number of the weights differ from the layer table's. Thread-safe.
+ * \param stop    asked between trees
+ * \throws DataError if name or number of the weights differ from the layer table's; Stopped. Thread-safe.
  */
 LayerCriticality predict_layer(const Forest& forest, const LayerTable& layers, std::size_t layer,
-                               const LayerWeights& weights, int threads);
+                               const LayerWeights& weights, int threads, const StopRequest& stop = {});
 
 /// The same value for every bit: the map of a tolerance for which all faults were of one class.
 LayerCriticality constant_layer(const LayerTable& layers, std::size_t layer, std::uint8_t value);

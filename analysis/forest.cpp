@@ -116,12 +116,14 @@ std::vector<double> mean_importance(const std::vector<Tree>& trees, std::size_t 
 
 /// Sum the votes of all trees for `count` rows; `fill(i, row)` writes the features of row i.
 template<class Fill>
-std::vector<double> vote_on_rows(const Forest& forest, std::size_t count, int threads, const Fill& fill)
+std::vector<double> vote_on_rows(const Forest& forest, std::size_t count, int threads,
+                                 const StopRequest& stop, const Fill& fill)
 {
     constexpr std::size_t kBlock = 1024;
     std::vector<double> result(count);
     const auto blocks = static_cast<std::int64_t>((count + kBlock - 1) / kBlock);
     parallel_for(blocks, threads, [&](std::int64_t block) {
+        stop_if_asked(stop);
         const std::size_t begin = static_cast<std::size_t>(block) * kBlock;
         const std::size_t rows = std::min(kBlock, count - begin);
         std::vector<std::array<float, kMaxFeatures>> values(rows);
@@ -183,11 +185,12 @@ Forest Forest::train(const FeatureTable& table, const std::vector<std::uint8_t>&
         settings.max_features > 0 ? settings.max_features : std::max<std::size_t>(1, root);
     std::vector<Tree> trees(static_cast<std::size_t>(settings.trees));
     parallel_for(settings.trees, settings.threads, [&](std::int64_t t) {
+        stop_if_asked(settings.stop);
         const std::uint64_t stream = (std::uint64_t{settings.stream} << 32U) + static_cast<std::uint64_t>(t);
         std::vector<Sample> samples = samples_of(table, draw_bag(by_class, table.cells(), settings, stream));
         trees[static_cast<std::size_t>(t)] =
             grow_tree(std::move(samples), table.bins, max_features,
-                      RandomStream(settings.seed, RandomPurpose::features, stream));
+                      RandomStream(settings.seed, RandomPurpose::features, stream), settings.stop);
     });
 
     Forest forest;
@@ -258,11 +261,11 @@ TreesRecord Forest::record() const
 }
 
 std::vector<double> Forest::predict(const FeatureTable& table, const std::vector<std::uint32_t>& cells,
-                                    int threads) const
+                                    int threads, const StopRequest& stop) const
 {
     FS_REQUIRE(table.features() == features_, "a forest of {} features asked about {}", features_,
                table.features());
-    return vote_on_rows(*this, cells.size(), threads, [&](std::size_t i, float* row) {
+    return vote_on_rows(*this, cells.size(), threads, stop, [&](std::size_t i, float* row) {
         for (std::size_t f = 0; f < features_; ++f)
             row[f] = table.value(cells[i], f);
     });
@@ -272,7 +275,7 @@ std::vector<double> Forest::predict(const std::vector<float>& values, int thread
 {
     FS_CHECK(DataError, features_ > 0 && values.size() % features_ == 0,
              "{} values do not make rows of {} features", values.size(), features_);
-    return vote_on_rows(*this, values.size() / features_, threads, [&](std::size_t i, float* row) {
+    return vote_on_rows(*this, values.size() / features_, threads, {}, [&](std::size_t i, float* row) {
         std::copy_n(values.data() + i * features_, features_, row);
     });
 }

@@ -8,6 +8,7 @@
 
 #include "analysis/feature_table.hpp"
 #include "analysis/tree.hpp"
+#include "engine/base/stop_request.hpp"
 #include "hdf5_schema/forest_file.hpp"
 
 namespace flipstorm
@@ -38,6 +39,7 @@ struct ForestSettings
     std::uint64_t seed = 0;
     std::uint32_t stream = 0;  ///< forests of one seed and different streams share no random numbers
     int threads = 1;
+    StopRequest stop;  ///< asked between nodes
 };
 
 /// Trees that vote on the probability that a fault is critical. Immutable; reading is thread-safe.
@@ -52,7 +54,7 @@ class Forest
      *
      * \param labels  [table.rows()]: 1 critical, 0 acceptable
      * \throws DataError if there are no rows, or a balanced forest lacks one of the classes; JobError for a
-     * number of trees below 1.
+     * number of trees below 1; Stopped.
      */
     static Forest train(const FeatureTable& table, const std::vector<std::uint8_t>& labels,
                         const std::vector<std::uint32_t>& rows, const ForestSettings& settings);
@@ -70,9 +72,11 @@ class Forest
      *
      * Leaf shares are summed in units of 2^-32, so the result is the same in any order of summation.
      * Ascending cells are twice as fast as cells in random order: neighbours take the same path.
+     * \param stop  asked between blocks of cells \throws Stopped
      */
     [[nodiscard]] std::vector<double> predict(const FeatureTable& table,
-                                              const std::vector<std::uint32_t>& cells, int threads) const;
+                                              const std::vector<std::uint32_t>& cells, int threads,
+                                              const StopRequest& stop = {}) const;
 
     /// The same for rows of raw feature values, [rows × features], row-major. \throws DataError on a torn
     /// row.

@@ -30,7 +30,8 @@ struct Judged
 
 std::vector<ScoredCounts> score_rows(const Forest& forest, const FeatureTable& table,
                                      const std::vector<std::uint8_t>& labels,
-                                     const std::vector<std::uint32_t>& rows, int threads)
+                                     const std::vector<std::uint32_t>& rows, int threads,
+                                     const StopRequest& stop)
 {
     std::vector<ScoredCounts> by_cell(table.cells());
     for (const std::uint32_t row : rows)
@@ -46,7 +47,7 @@ std::vector<ScoredCounts> score_rows(const Forest& forest, const FeatureTable& t
         cells.push_back(static_cast<std::uint32_t>(c));
         scored.push_back(by_cell[c]);
     }
-    const std::vector<double> scores = forest.predict(table, cells, threads);
+    const std::vector<double> scores = forest.predict(table, cells, threads, stop);
     for (std::size_t i = 0; i < scored.size(); ++i)
         scored[i].score = scores[i];
     return scored;
@@ -66,13 +67,14 @@ std::uint64_t cells_of(const FeatureTable& table, const std::vector<std::uint8_t
 class Stage
 {
   public:
-    Stage(const CampaignRecord& campaign, const ForestOptions& options)
-        : options_(options), table_(campaign_features(campaign.faults))
+    Stage(const CampaignRecord& campaign, const ForestOptions& options, FitStore* store)
+        : options_(options), store_(store), table_(campaign_features(campaign.faults))
     {
         settings_.bag = bag_of(options.kind, options.sampling);
         settings_.trees = options.trees;
         settings_.seed = options.seed;
         settings_.threads = options.threads;
+        settings_.stop = options.stop;
     }
 
     Judged judge(double tolerance, const std::vector<std::uint8_t>& labels, std::uint64_t critical)
@@ -100,18 +102,20 @@ class Stage
         record.trained = true;
         if (options_.folds > 0)
         {
-            cross_validate(labels, std::min(critical, acceptable), false, record.auc_folds);
-            cross_validate(labels, std::min(cells_of(table_, labels, 0), cells_of(table_, labels, 1)), true,
+            cross_validate(labels, critical, std::min(critical, acceptable), false, record.auc_folds);
+            cross_validate(labels, critical,
+                           std::min(cells_of(table_, labels, 0), cells_of(table_, labels, 1)), true,
                            record.auc_grouped_folds);
         }
 
-        const TrainTest split = stratified_split(labels, options_.test_share, options_.seed);
-        const Forest forest = train(labels, split.train, 0);
-        judged.test_scores = score_rows(forest, table_, labels, split.test, options_.threads);
-        record.auc_test = roc_auc(judged.test_scores);
-        record.confusion = confusion_percent(judged.test_scores);
-        record.importance = forest.importance();
-        record.trees = forest.record();
+        FitResult fit = kept_or_done({critical, 0}, [&] {
+            return fit_and_judge(labels, stratified_split(labels, options_.test_share, options_.seed), 0);
+        });
+        judged.test_scores = std::move(fit.scores);
+        record.auc_test = fit.auc;
+        record.confusion = fit.confusion;
+        record.importance = std::move(fit.importance);
+        record.trees = std::move(fit.trees);
         log_info(
             "forest: tolerance {:.2f} %: {} of {} faults critical; ROC AUC {:.4f} ({} folds), {:.4f} (cells "
             "kept "
@@ -124,17 +128,40 @@ class Stage
     [[nodiscard]] const FeatureTable& table() const { return table_; }
 
   private:
-    Forest train(const std::vector<std::uint8_t>& labels, const std::vector<std::uint32_t>& rows,
-                 std::uint32_t stream)
+    /// What the store has of a fit, else what `fit` finds.
+    template<class Fit>
+    FitResult kept_or_done(FitKey key, const Fit& fit)
+    {
+        stop_if_asked(options_.stop);
+        if (store_ != nullptr)
+        {
+            if (std::optional<FitResult> kept = store_->find(key)) return std::move(*kept);
+        }
+        FitResult result = fit();
+        if (store_ != nullptr) store_->keep(key, result);
+        return result;
+    }
+
+    /// Train on one part of the rows, and judge on the other; of a fold (stream > 0) only the score matters.
+    FitResult fit_and_judge(const std::vector<std::uint8_t>& labels, const TrainTest& split,
+                            std::uint32_t stream) const
     {
         ForestSettings settings = settings_;
         settings.stream = stream;
-        return Forest::train(table_, labels, rows, settings);
+        const Forest forest = Forest::train(table_, labels, split.train, settings);
+        FitResult fit;
+        fit.scores = score_rows(forest, table_, labels, split.test, options_.threads, options_.stop);
+        fit.auc = roc_auc(fit.scores);
+        if (stream > 0) return {fit.auc, {}, {}, {}, {}};
+        fit.confusion = confusion_percent(fit.scores);
+        fit.importance = forest.importance();
+        fit.trees = forest.record();
+        return fit;
     }
 
     /// Fill `auc` with the score of each fold; `members` is the size of the smaller class.
-    void cross_validate(const std::vector<std::uint8_t>& labels, std::uint64_t members, bool grouped,
-                        std::vector<double>& auc)
+    void cross_validate(const std::vector<std::uint8_t>& labels, std::uint64_t critical,
+                        std::uint64_t members, bool grouped, std::vector<double>& auc)
     {
         const auto folds = static_cast<std::int32_t>(
             std::min<std::uint64_t>(static_cast<std::uint64_t>(options_.folds), members));
@@ -149,17 +176,17 @@ class Stage
                 return std::count_if(rows.begin(), rows.end(),
                                      [&labels](std::uint32_t r) { return labels[r] != 0; });
             };
-            const auto critical = static_cast<std::size_t>(critical_in(split.train));
-            if (critical == 0 || critical == split.train.size()) continue;
+            const auto critical_trained = static_cast<std::size_t>(critical_in(split.train));
+            if (critical_trained == 0 || critical_trained == split.train.size()) continue;
             // Stream 0 is the recorded forest's.
-            const std::int32_t stream = 1 + fold + (grouped ? options_.folds : 0);
-            const Forest forest = train(labels, split.train, static_cast<std::uint32_t>(stream));
+            const auto stream = static_cast<std::uint32_t>(1 + fold + (grouped ? options_.folds : 0));
             auc[static_cast<std::size_t>(fold)] =
-                roc_auc(score_rows(forest, table_, labels, split.test, options_.threads));
+                kept_or_done({critical, stream}, [&] { return fit_and_judge(labels, split, stream); }).auc;
         }
     }
 
     const ForestOptions& options_;
+    FitStore* store_;
     FeatureTable table_;
     ForestSettings settings_;
 };
@@ -199,7 +226,7 @@ std::vector<LayerCriticality> map_network(const CampaignRecord& campaign,
         const Forest forest = Forest::from_record(tolerance.trees, kFaultFeatures);
         for (std::size_t l = 0; l < layers.size(); ++l)
         {
-            map.push_back(predict_layer(forest, layers, l, weights[l], options.threads));
+            map.push_back(predict_layer(forest, layers, l, weights[l], options.threads, options.stop));
         }
         return map;
     }
@@ -214,7 +241,7 @@ std::vector<LayerCriticality> map_network(const CampaignRecord& campaign,
 }  // namespace
 
 ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
-                              const ForestOptions& options)
+                              const ForestOptions& options, FitStore* store)
 {
     check_campaign(campaign);
     const std::string obstacle = why_not_learnt(campaign.header);
@@ -225,7 +252,7 @@ ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<
              "the model has {} injectable layers, the campaign {}: not the same network", weights.size(),
              layers.size());
 
-    Stage stage(campaign, options);
+    Stage stage(campaign, options, store);
     ForestRecord forest;
     forest.provenance.seed = options.seed;
     forest.campaign_sha256 = campaign.header.provenance.stage_sha256;

@@ -2,10 +2,13 @@
 // The forest stage: from the outcomes of a campaign to forests, their scores and the criticality map.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/criticality.hpp"
+#include "analysis/metrics.hpp"
+#include "engine/base/stop_request.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
 
@@ -24,6 +27,42 @@ struct ForestOptions
     double tolerance = 0;            ///< of the criticality map and the ROC curve; one of `tolerances`
     std::uint64_t seed = 0;
     int threads = 1;
+    StopRequest stop;  ///< asked between nodes of a tree, and more often than that
+};
+
+/// One of the fits that an analysis consists of. Critical sets of growing tolerances are nested, so their
+/// size says which one it is.
+struct FitKey
+{
+    std::uint64_t critical = 0;  ///< critical faults
+    std::uint32_t stream = 0;    ///< 0: the forest of the map; 1 …: the folds, stratified ones first
+};
+
+/// What a fit found: always the same for the same campaign and options.
+struct FitResult
+{
+    double auc = 0;  ///< on the rows it was not trained on
+    // The rest is known for the forest of the map only.
+    ConfusionRecord confusion;
+    std::vector<double> importance;
+    TreesRecord trees;
+    std::vector<ScoredCounts> scores;  ///< of the rows it was not trained on
+};
+
+/// Keeps finished fits, so that an analysis that was stopped does not begin anew.
+class FitStore
+{
+  public:
+    FitStore() = default;
+    FitStore(const FitStore&) = delete;
+    FitStore& operator=(const FitStore&) = delete;
+    virtual ~FitStore() = default;
+
+    /// What was kept of a fit, by this process or an earlier one; none: it is to be done.
+    [[nodiscard]] virtual std::optional<FitResult> find(FitKey key) = 0;
+
+    /// Keep a finished fit.
+    virtual void keep(FitKey key, const FitResult& result) = 0;
 };
 
 /**
@@ -40,11 +79,13 @@ struct ForestOptions
  * 255.
  *
  * \param weights  of every layer, in layer order
- * \return everything but `provenance`, of which only the seed is set; the same for any number of threads
+ * \param store    fits that are there are not done again; each that is finished is kept. Null: none
+ * \return everything but `provenance`, of which only the seed is set; the same for any number of threads, and
+ * however often it was stopped
  * \throws DataError if the campaign cannot be (see check_campaign), does not fit the weights, or stopped
- * faults before their class for a tolerance was known; JobError for impossible options.
+ * faults before their class for a tolerance was known; JobError for impossible options; Stopped.
  */
 ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
-                              const ForestOptions& options);
+                              const ForestOptions& options, FitStore* store = nullptr);
 
 }  // namespace flipstorm

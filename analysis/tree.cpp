@@ -59,8 +59,12 @@ class Grower
 {
   public:
     Grower(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins, std::size_t max_features,
-           RandomStream features)
-        : samples_(std::move(samples)), bins_(bins), max_features_(max_features), random_(features)
+           RandomStream features, const StopRequest& stop)
+        : samples_(std::move(samples)),
+          bins_(bins),
+          max_features_(max_features),
+          random_(features),
+          stop_(stop)
     {}
 
     Tree grow()
@@ -71,6 +75,7 @@ class Grower
         {
             const Task task = open.back();
             open.pop_back();
+            ask_whether_to_stop(task.end - task.begin);
             const auto node = static_cast<std::int32_t>(tree_.nodes.size());
             if (task.parent >= 0)
             {
@@ -98,6 +103,16 @@ class Grower
         std::int32_t parent;
         bool right;
     };
+
+    /// Ask once per so many samples looked at: a thousandth of a second or so.
+    void ask_whether_to_stop(std::size_t samples)
+    {
+        constexpr std::size_t kSamples = 1 << 16;
+        since_asked_ += samples;
+        if (since_asked_ < kSamples) return;
+        since_asked_ = 0;
+        stop_if_asked(stop_);
+    }
 
     /// Append the node of the samples [begin, end) and part them; the first sample of its right child, or
     /// `begin` if the node is a leaf.
@@ -229,6 +244,8 @@ class Grower
     const std::vector<std::vector<float>>& bins_;
     std::size_t max_features_;
     RandomStream random_;
+    const StopRequest& stop_;
+    std::size_t since_asked_ = 0;
     Tree tree_;
     std::vector<Counts> histogram_;
     std::vector<std::pair<std::uint16_t, Counts>> present_;  ///< codes of a feature in the node, ascending
@@ -237,10 +254,10 @@ class Grower
 }  // namespace
 
 Tree grow_tree(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins,
-               std::size_t max_features, RandomStream features)
+               std::size_t max_features, RandomStream features, const StopRequest& stop)
 {
     FS_REQUIRE(!samples.empty(), "a tree needs samples");
-    return Grower(std::move(samples), bins, max_features, features).grow();
+    return Grower(std::move(samples), bins, max_features, features, stop).grow();
 }
 
 }  // namespace flipstorm

@@ -8,6 +8,7 @@
 
 #include "analysis/feature_table.hpp"
 #include "engine/base/philox.hpp"
+#include "engine/base/stop_request.hpp"
 
 namespace flipstorm
 {
@@ -51,9 +52,10 @@ struct Tree
  * \param samples   each cell at most once, with a weight above 0
  * \param bins      values of the codes, as in FeatureTable
  * \param features  random numbers of this tree
- * \throws Error if there are no samples. Thread-safe.
+ * \param stop      asked between nodes
+ * \throws Error if there are no samples, Stopped. Thread-safe.
  */
 Tree grow_tree(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins,
-               std::size_t max_features, RandomStream features);
+               std::size_t max_features, RandomStream features, const StopRequest& stop = {});
 
 }  // namespace flipstorm

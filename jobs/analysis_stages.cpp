@@ -8,14 +8,18 @@
 #include "analysis/train_forest.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/failure_text.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/word_fault.hpp"
 #include "jobs/agreed_error.hpp"
+#include "jobs/forest_journal.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/outdated_outcomes.hpp"
 #include "jobs/stage_digest.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/stoppable.hpp"
 #include "jobs/transient_rules.hpp"
 
 namespace flipstorm
@@ -23,28 +27,15 @@ namespace flipstorm
 namespace
 {
 
-StageEnd forest_on_root(const Context& context)
+CampaignRecord campaign_of(const Context& context)
+{
+    const std::filesystem::path file = context.campaign_file();
+    return naming_memory(fmt::format("reading '{}'", file.string()), [&] { return read_campaign(file); });
+}
+
+ForestOptions forest_options(const Context& context, const StopRequest& stop)
 {
     const Job& job = context.job;
-    const std::filesystem::path file = context.file("forest.h5");
-    need_input(context.campaign_file(), "inject");
-    need_input(context.model_file(), "train");
-    const CampaignRecord campaign = read_campaign(context.campaign_file());
-    warn_if_outdated(context.campaign_file(), campaign);
-    const Provenance& source = campaign.header.provenance;
-    const std::string stage_sha256 = forest_digest(job, content_digest(campaign), source.model_sha256);
-    if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
-    make_folder(context.out());
-
-    const Network network = load_network(context.model_file());
-    FS_CHECK(DataError, digest(network) == source.model_sha256,
-             "'{}' was made with another model than '{}'; name its model in model.file",
-             context.campaign_file().string(), context.model_file().string());
-    std::vector<LayerWeights> weights;
-    for (const InjectableLayer& layer : injectable_layers(network))
-    {
-        weights.push_back({layer.name, network.parameters[layer.weight].values});
-    }
     ForestOptions options;
     options.kind = job.forest.kind;
     options.sampling = job.forest.sampling;
@@ -55,11 +46,56 @@ StageEnd forest_on_root(const Context& context)
     options.tolerance = job.harden.tolerance;
     options.seed = job.job.seed;
     options.threads = context.threads;
+    options.stop = stop;
+    return options;
+}
+
+StageEnd forest_on_root(const Context& context, const StopRequest& stop)
+{
+    const Job& job = context.job;
+    const std::filesystem::path file = context.file("forest.h5");
+    need_input(context.campaign_file(), "inject");
+    need_input(context.model_file(), "train");
+    const CampaignRecord campaign = campaign_of(context);
+    warn_if_outdated(context.campaign_file(), campaign);
+    const Provenance& source = campaign.header.provenance;
+    const std::string stage_sha256 = forest_digest(job, content_digest(campaign), source.model_sha256);
+    const std::filesystem::path journal_folder = context.file(kForestJournal);
+    if (output_is_current(context, file, stage_sha256, false))
+    {
+        remove_forest_journal(journal_folder);
+        return StageEnd::complete;
+    }
+    make_folder(context.out());
+    stop_if_asked(stop);
+
+    const Network network = load_network(context.model_file());
+    FS_CHECK(DataError, digest(network) == source.model_sha256,
+             "'{}' was made with another model than '{}'; name its model in model.file",
+             context.campaign_file().string(), context.model_file().string());
+    std::vector<LayerWeights> weights;
+    for (const InjectableLayer& layer : injectable_layers(network))
+    {
+        weights.push_back({layer.name, network.parameters[layer.weight].values});
+    }
+    const ForestOptions options = forest_options(context, stop);
+    if (context.fresh) remove_forest_journal(journal_folder);
+    // The stage digest leaves out the seed, which that of the campaign mostly brings along.
+    ForestJournal journal(journal_folder,
+                          sha256_hex(fmt::format("{}\nseed = {}\n", stage_sha256, options.seed)),
+                          job.campaign.journal_seconds, steady_seconds);
     const Stopwatch watch;
-    ForestRecord forest =
-        naming(context.campaign_file(), [&] { return analyse_campaign(campaign, weights, options); });
+    ForestRecord forest = naming(context.campaign_file(), [&] {
+        return naming_memory(fmt::format("training forests of {} trees (forest.trees)", options.trees),
+                             [&] { return analyse_campaign(campaign, weights, options, &journal); });
+    });
+    if (journal.found() > 0)
+        log_info("forest: {} fits were done already, by a run that was stopped", journal.found());
     forest.provenance = make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
+    stop_if_asked(stop);
+    journal.flush_if_slow(watch.seconds());
     write_forest(file, forest);
+    journal.discard();
     const auto trained = std::count_if(forest.tolerances.begin(), forest.tolerances.end(),
                                        [](const ToleranceRecord& row) { return row.trained; });
     log_info("{}: {} of {} tolerances trained, every bit of {} layers predicted, {:.1f} s", file.string(),
@@ -67,14 +103,14 @@ StageEnd forest_on_root(const Context& context)
     return StageEnd::complete;
 }
 
-StageEnd harden_on_root(const Context& context)
+StageEnd harden_on_root(const Context& context, const StopRequest& stop)
 {
     const Job& job = context.job;
     const std::filesystem::path file = context.file("protection.h5");
     need_input(context.forest_file(), "forest");
     need_input(context.campaign_file(), "inject");
     const ForestRecord forest = read_forest(context.forest_file());
-    const CampaignRecord campaign = read_campaign(context.campaign_file());
+    const CampaignRecord campaign = campaign_of(context);
     warn_if_outdated(context.campaign_file(), campaign);
     const Provenance& source = forest.provenance;
     FS_CHECK(JobError, job.harden.tolerance == forest.tolerance,
@@ -85,6 +121,7 @@ StageEnd harden_on_root(const Context& context)
     const std::string stage_sha256 = harden_digest(job, content_digest(forest), content_digest(campaign));
     if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
     make_folder(context.out());
+    stop_if_asked(stop);
     HardenOptions options;
     options.options = job.harden.options;
     options.ber = job.harden.ber;
@@ -92,6 +129,7 @@ StageEnd harden_on_root(const Context& context)
         naming(context.campaign_file(), [&] { return choose_protection(campaign, forest, options); });
     protection.provenance =
         make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
+    stop_if_asked(stop);
     write_protection(file, protection);
     const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));
     log_info("{}: {} chosen, {:.2f} % memory overhead", file.string(), chosen.scheme, chosen.total_overhead);
@@ -133,13 +171,18 @@ void require_same_campaign(const Context& context, const CampaignRecord& campaig
 StageEnd run_forest(const Context& context)
 {
     need_weights(context, "forest");
-    return on_root(context, [&] { return forest_on_root(context); });
+    StopConsequence consequence;
+    consequence.text = fmt::format("finished fits are kept; run the same command{} to go on",
+                                   context.fresh ? " without --fresh" : "");
+    return on_root_until_stopped(context, consequence,
+                                 [&](const StopRequest& stop) { return forest_on_root(context, stop); });
 }
 
 StageEnd run_harden(const Context& context)
 {
     need_weights(context, "harden");
-    return on_root(context, [&] { return harden_on_root(context); });
+    return on_root_until_stopped(context, {},
+                                 [&](const StopRequest& stop) { return harden_on_root(context, stop); });
 }
 
 bool stop_was_asked_for(const Context& context)

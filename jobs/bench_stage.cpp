@@ -7,6 +7,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/standard_output.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/network/inference.hpp"
@@ -17,6 +18,7 @@
 #include "jobs/bench_transient.hpp"
 #include "jobs/campaign.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/stoppable.hpp"
 
 namespace flipstorm
 {
@@ -24,10 +26,6 @@ namespace
 {
 
 constexpr double kUnlimited = std::numeric_limits<double>::infinity();
-
-/// Thrown out of a measurement when the user asks to stop.
-struct Stopped
-{};
 
 /// Starts a new measurement of the process's largest resident size, where the system lets it.
 void reset_resident_peak()
@@ -145,9 +143,9 @@ class Measurement
     std::vector<Outcome> evaluate(const InjectableLayer& layer, const std::vector<WeightChange>& changes,
                                   const Screen& screen)
     {
-        auto outcomes = evaluator_->evaluate(layer.id, changes, screen,
-                                             [this] { return context_.stop->check().has_value(); });
-        if (!outcomes) throw Stopped{};
+        auto outcomes =
+            evaluator_->evaluate(layer.id, changes, screen, [this] { return context_.stop->asked(); });
+        if (!outcomes) throw Stopped();
         return std::move(*outcomes);
     }
 
@@ -279,7 +277,7 @@ std::vector<EvaluationMode> modes_of(const std::vector<std::string>& names)
 }
 
 /// The benchmark that the job and the options ask for.
-StageEnd measure(const Context& context)
+StageEnd measure(const Context& context, const StopRequest& stop)
 {
     const BenchOptions& options = context.bench;
     const auto is_training = [](const std::string& mode) { return mode == "training"; };
@@ -291,6 +289,7 @@ StageEnd measure(const Context& context)
     }
     const std::vector<EvaluationMode> kinds = modes_of(options.modes);
     const std::unique_ptr<Campaign> campaign = load_campaign(context);
+    stop_if_asked(stop);
     set_compute_threads(1);  // the evaluators run groups of faults on their threads, as in a campaign
     if (campaign->transient) return run_transient_bench(context, *campaign, kinds);
     BenchSetting setting = setting_of(context, *campaign);
@@ -302,34 +301,29 @@ StageEnd measure(const Context& context)
         setting.layers.size(), setting.device, setting.threads, setting.peak.flops / 1e9);
     std::vector<ModeBench> modes;
     std::vector<Agreement> agreements;
-    try
+    for (const EvaluationMode kind : kinds)
     {
-        for (const EvaluationMode kind : kinds)
-        {
-            std::uint64_t least = 0;
-            for (const LayerBench& layer : modes.empty() ? std::vector<LayerBench>{} : modes.back().layers)
-                least = std::max(least, layer.faults());
-            modes.push_back(bench_mode(context, *campaign, kind, least));
-        }
-    }
-    catch (const Stopped&)
-    {
-        return StageEnd::stopped;
+        std::uint64_t least = 0;
+        for (const LayerBench& layer : modes.empty() ? std::vector<LayerBench>{} : modes.back().layers)
+            least = std::max(least, layer.faults());
+        modes.push_back(bench_mode(context, *campaign, kind, least));
     }
     for (std::size_t a = 0; a < modes.size(); ++a)
     {
         for (std::size_t b = 0; b < a; ++b)
         {
+            stop_if_asked(stop);
             Agreement agreement = compare(modes[a], modes[b], context.job.campaign.tolerances);
             agreement.near_ties = near_ties_of(context, *campaign, agreement, modes[a], modes[b]);
             agreements.push_back(std::move(agreement));
         }
     }
+    stop_if_asked(stop);
     setting.journal = journal_cost(context, setting, modes);
     for (const ResultTable& table : bench_tables(setting, modes, agreements))
-        fmt::print("{}\n", render_text(table));
-    if (setting.journal) fmt::print("{}\n", describe(*setting.journal));
-    std::fflush(stdout);
+        print_result("{}\n", render_text(table));
+    if (setting.journal) print_result("{}\n", describe(*setting.journal));
+    flush_output();
     if (!options.json.empty()) write_file_durably(options.json, bench_json(setting, modes, agreements));
     return StageEnd::complete;
 }
@@ -340,10 +334,10 @@ StageEnd run_bench(const Context& context)
 {
     FS_CHECK(AgreedError, context.world.size() == 1,
              "bench measures one rank; start it without mpirun or srun, or on one rank", ExitCode::usage);
-    const StageEnd end = measure(context);
-    if (end == StageEnd::stopped)
-        log_warning("stopped by {}; a benchmark keeps nothing", context.stop->check()->text);
-    return end;
+    StopConsequence consequence{"a benchmark keeps nothing", {}};
+    if (!context.bench.json.empty()) consequence.files.emplace_back(context.bench.json);
+    return on_root_until_stopped(context, consequence,
+                                 [&](const StopRequest& stop) { return measure(context, stop); });
 }
 
 }  // namespace flipstorm

@@ -8,6 +8,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/standard_output.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/train/trainer.hpp"
 #include "jobs/inputs.hpp"
@@ -103,8 +104,8 @@ StageEnd run_training_bench(const Context& context)
         bench.faulty.push_back(time_step(trainer, number, true));
         if (!plain_first) bench.plain.push_back(time_step(trainer, number, false));
     }
-    fmt::print("{}", training_bench_text(bench));
-    std::fflush(stdout);
+    print_result("{}", training_bench_text(bench));
+    flush_output();
     if (!context.bench.json.empty())
     {
         write_file_durably(context.bench.json,

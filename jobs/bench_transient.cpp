@@ -9,6 +9,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/standard_output.hpp"
 #include "engine/base/timing.hpp"
 #include "jobs/bench.hpp"
 #include "jobs/json_text.hpp"
@@ -256,18 +257,18 @@ StageEnd run_transient_bench(const Context& context, const Campaign& campaign,
     }
     FS_CHECK(JobError, !measured.empty(),
              "--modes screened: transient faults are not screened; reference and exact are their modes");
-    fmt::print("{}\n", render_text(table_of(context, campaign, faults, measured)));
+    print_result("{}\n", render_text(table_of(context, campaign, faults, measured)));
     if (measured.size() == 2)
     {
         const TransientAgreement agreement = compare(measured[1], measured[0]);
-        fmt::print(
+        print_result(
             "Agreement: of {} faults in both modes {} have the same predictions; {} of {} images are masked "
             "in one "
             "mode and tolerable in the other.\n",
             format_count(agreement.faults), format_count(agreement.equal),
             format_count(agreement.masked_apart), format_count(agreement.images));
     }
-    std::fflush(stdout);
+    flush_output();
     if (!context.bench.json.empty()) write_file_durably(context.bench.json, json_of(faults, measured));
     return StageEnd::complete;
 }

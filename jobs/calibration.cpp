@@ -11,6 +11,7 @@
 #include <string>
 
 #include "engine/base/peak_flops.hpp"
+#include "engine/base/stop_request.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/evaluate/image_batches.hpp"
 #include "engine/network/device.hpp"
@@ -104,7 +105,8 @@ class Measurement
           options_(evaluation_options(context, evaluation_mode(context.job.campaign.evaluation))),
           tolerance_(options_.tolerances.back()),
           seed_(context.job.job.seed),
-          budget_(seconds)
+          budget_(seconds),
+          stop_(context.stop)
     {
         options_.tolerances = {1};  // nothing exceeds it: every image counts, and the stop is worked out
         if (!options_.device.cuda) options_.threads = 1;
@@ -268,12 +270,17 @@ class Measurement
         return done ? watch.seconds() : kUnknown;
     }
 
+    [[nodiscard]] bool asked_to_stop() const { return stop_ != nullptr && stop_->asked(); }
+
     std::optional<std::vector<Outcome>> evaluate(Evaluator& evaluator, std::size_t l,
                                                  const std::vector<WeightChange>& changes) const
     {
         Screen screen = screen_of(l);
         screen.audit_share = 0;
-        return evaluator.evaluate(campaign_.layers[l].id, changes, screen, [this] { return out_of_time(2); });
+        auto outcomes = evaluator.evaluate(campaign_.layers[l].id, changes, screen,
+                                           [this] { return out_of_time(2) || asked_to_stop(); });
+        if (asked_to_stop()) throw Stopped();
+        return outcomes;
     }
 
     void measure_layer(Evaluator& evaluator, std::size_t l, const Round& round, double golden)
@@ -346,6 +353,7 @@ class Measurement
     double tolerance_;
     std::uint64_t seed_;
     double budget_;
+    StopConditions* stop_;  ///< may be null
     std::uint64_t budget_bytes_ = 0;
     Stopwatch watch_;
     RoundTime time_;

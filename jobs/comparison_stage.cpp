@@ -9,11 +9,13 @@
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
+#include "engine/base/standard_output.hpp"
 #include "engine/network/inference_time.hpp"
 #include "hdf5_schema/file_summary.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/python.hpp"
+#include "jobs/stoppable.hpp"
 #include "jobs/variants.hpp"
 
 namespace flipstorm
@@ -120,7 +122,7 @@ class TestImages
 
 /// Everything that is compared; times inference.
 ComparisonRecord compare(const Context& common, const JobFile& file,
-                         const std::vector<VariantContext>& variants)
+                         const std::vector<VariantContext>& variants, const StopRequest& stop)
 {
     ComparisonRecord comparison;
     std::vector<Network> networks;
@@ -131,6 +133,7 @@ ComparisonRecord compare(const Context& common, const JobFile& file,
     std::vector<std::size_t> timed_variants;
     for (std::size_t i = 0; i < variants.size(); ++i)
     {
+        stop_if_asked(stop);
         const Context& context = variants[i].context;
         comparison.variants.push_back({});
         comparison.variants.back().name = variants[i].name;
@@ -148,6 +151,7 @@ ComparisonRecord compare(const Context& common, const JobFile& file,
         timed_variants.push_back(i);
     }
     comparison.weights = weight_histogram(weights);
+    stop_if_asked(stop);
     const TimingOptions options;
     set_compute_threads(common.threads);
     const std::vector<double> seconds = seconds_per_image(timed, options);
@@ -160,7 +164,7 @@ ComparisonRecord compare(const Context& common, const JobFile& file,
 }
 
 StageEnd compare_on_root(const Context& context, const JobFile& file,
-                         const std::vector<VariantContext>& variants)
+                         const std::vector<VariantContext>& variants, const StopRequest& stop)
 {
     const std::filesystem::path data = context.file("comparison.h5");
     const std::string stage_sha256 = comparison_digest(file, variants);
@@ -173,7 +177,8 @@ StageEnd compare_on_root(const Context& context, const JobFile& file,
     {
         log_info("comparing {} variants; timing their inference", variants.size());
         make_folder(context.out());
-        comparison = compare(context, file, variants);
+        comparison = compare(context, file, variants, stop);
+        stop_if_asked(stop);
         comparison.provenance = make_provenance(context, stage_sha256, "", "");
         write_comparison(data, comparison);
     }
@@ -181,16 +186,17 @@ StageEnd compare_on_root(const Context& context, const JobFile& file,
     const std::string stamp = fmt::format("<!-- flipstorm comparison 1 {} -->", sha256_hex(stage_sha256));
     if (context.fresh || !std::filesystem::exists(page) || read_file(page).find(stamp) == std::string::npos)
     {
-        const std::vector<std::string> figures = draw_figures(context.out(), kFigures, {"--comparison"});
+        const std::vector<std::string> figures =
+            draw_figures(context.out(), kFigures, {"--comparison"}, stop);
         // Without all figures it is not final: the next run tries again.
         const bool whole = figures.size() == drawable_figures(comparison);
         write_file_durably(
             page, render_comparison(comparison, context.job.job.name, figures) + (whole ? stamp + "\n" : ""));
     }
-    fmt::print("{}\n", render_text(comparison_table(comparison)));
-    if (variants.size() > 1) fmt::print("{}\n", render_text(relative_table(comparison)));
-    fmt::print("Comparison: {}\n", page.string());
-    std::fflush(stdout);
+    print_result("{}\n", render_text(comparison_table(comparison)));
+    if (variants.size() > 1) print_result("{}\n", render_text(relative_table(comparison)));
+    print_result("Comparison: {}\n", page.string());
+    flush_output();
     return StageEnd::complete;
 }
 
@@ -199,7 +205,8 @@ StageEnd compare_on_root(const Context& context, const JobFile& file,
 StageEnd run_comparison(const Context& context, const JobFile& file,
                         const std::vector<VariantContext>& variants)
 {
-    return on_root(context, [&] { return compare_on_root(context, file, variants); });
+    return on_root_until_stopped(
+        context, {}, [&](const StopRequest& stop) { return compare_on_root(context, file, variants, stop); });
 }
 
 }  // namespace flipstorm

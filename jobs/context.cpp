@@ -100,12 +100,16 @@ void need_input(const std::filesystem::path& file, const char* stage)
              "cannot read '{}': No such file; 'flipstorm {}' makes it", file.string(), stage);
 }
 
-StageEnd on_root(const Context& context, const std::function<StageEnd()>& work)
+StageEnd on_root(const Context& context, const std::function<StageEnd()>& work,
+                 const std::function<void()>& wait)
 {
     StageEnd end = StageEnd::complete;
     std::string failure;
     if (context.world.is_root()) failure = run_and_report([&] { end = work(); });
-    context.world.patient_barrier();
+    if (wait)
+        wait();
+    else
+        context.world.patient_barrier();
     context.world.broadcast(failure);
     throw_agreed(failure);
     return context.world.broadcast(end == StageEnd::stopped ? 1U : 0U) != 0 ? StageEnd::stopped

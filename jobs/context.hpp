@@ -92,9 +92,11 @@ void need_input(const std::filesystem::path& file, const char* stage);
 /**
  * Do something on rank 0 while the other ranks wait without burning their cores.
  *
- * An Error on rank 0 is thrown on all ranks, as an AgreedError. \return what rank 0 returned. \collective
+ * An Error on rank 0 is thrown on all ranks, as an AgreedError. \param wait  how the ranks wait for rank 0,
+ * which calls it last; empty: patiently. \return what rank 0 returned. \collective
  */
-StageEnd on_root(const Context& context, const std::function<StageEnd()>& work);
+StageEnd on_root(const Context& context, const std::function<StageEnd()>& work,
+                 const std::function<void()>& wait = {});
 
 /// Do something on every rank; if any fails, all throw an AgreedError with the first rank's message.
 /// \collective

@@ -12,6 +12,7 @@
 #include "jobs/inputs.hpp"
 #include "jobs/stage_digest.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/stoppable.hpp"
 
 namespace flipstorm
 {
@@ -77,12 +78,13 @@ void judge_by_network(Dataset& dataset, const Network& network, const std::strin
 }
 
 StageEnd import_on_root(const Context& context, const std::filesystem::path& model,
-                        const std::filesystem::path& to)
+                        const std::filesystem::path& to, const StopRequest& stop)
 {
     const Job& job = context.job;
     FS_CHECK(JobError, number_format(job.model.format) == NumberFormat::fp32,
              "model.format is \"{}\"; TorchScript networks are imported as \"fp32\"", job.model.format);
     const TorchScript script(model);
+    stop_if_asked(stop);
     Dataset dataset = load_dataset(job);
     const std::string dataset_sha256 = sha256_hex(digest(dataset.train) + digest(dataset.test));
     const std::string stage_sha256 = import_digest(job, script.sha256(), dataset_sha256);
@@ -95,13 +97,17 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
     judge_by_network(dataset, network, outputs_text(job, model, network.num_classes));
     log_info("{}", normalisation_text(dataset));
     report_names(renamed);
+    stop_if_asked(stop);
     require_agreement(model, script.compare_on_noise(network, kNoiseImages, job.job.seed), "images of noise");
+    stop_if_asked(stop);
     require_agreement(model, script.compare(network, images.head(std::min(images.size(), kTestImages))),
                       "test images");
+    stop_if_asked(stop);
 
     ModelRecord record = to_record(network);
     record.test_accuracy = accuracy(network, images, context.device);
     record.provenance = make_provenance(context, stage_sha256, digest(network), dataset_sha256);
+    stop_if_asked(stop);
     if (to.has_parent_path()) make_folder(to.parent_path());
     write_model(to, record);
     log_info("{}: {} nodes, {} injectable layers, {} classes, {:.2f} % of {} test images correct",
@@ -116,7 +122,9 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
 StageEnd run_import(const Context& context, const std::filesystem::path& model,
                     const std::filesystem::path& to)
 {
-    return on_root(context, [&] { return import_on_root(context, model, to); });
+    return on_root_until_stopped(
+        context, {"an import keeps nothing; run the same command again", {to}},
+        [&](const StopRequest& stop) { return import_on_root(context, model, to, stop); });
 }
 
 }  // namespace flipstorm

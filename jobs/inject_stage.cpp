@@ -23,6 +23,7 @@
 #include "jobs/plan_of_job.hpp"
 #include "jobs/rank_mix.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/stoppable.hpp"
 #include "jobs/transient_campaign.hpp"
 #include "jobs/weight_work.hpp"
 #include "mpi/lock_holder.hpp"
@@ -372,6 +373,7 @@ JournalContent take_up_journal(const Context& context, const Campaign& campaign,
 StageEnd run_inject(const Context& context)
 {
     const Communicator& world = context.world;
+    std::unique_ptr<StopWatchdog> start = watch_start(context);
     std::unique_ptr<Campaign> loaded;
     on_all(world, [&] { loaded = load_campaign(context); });
     const Campaign& campaign = *loaded;
@@ -393,6 +395,7 @@ StageEnd run_inject(const Context& context)
         work = campaign.transient ? transient_work(context, campaign)
                                   : weight_work(context, campaign, std::move(golden_logits));
     });
+    start.reset();
     JournalContent journal = take_up_journal(context, campaign, *work);
     const Golden& golden = work->golden();
     const std::string placement = placement_of_ranks(context);

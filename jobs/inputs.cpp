@@ -8,6 +8,7 @@
 
 #include "analysis/golden_check.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/failure_text.hpp"
 #include "engine/base/log.hpp"
 #include "engine/data/cifar.hpp"
 #include "engine/data/idx.hpp"
@@ -47,21 +48,14 @@ std::int32_t shifted_classes(std::int32_t classes, std::int64_t offset)
     return static_cast<std::int32_t>(std::max<std::int64_t>(2, classes - offset));
 }
 
-}  // namespace
-
-std::string data_name(const Job& job)
+std::string data_set_of(const Job& job)
 {
-    return job.data.path.empty() ? job.data.kind : job.data.path;
+    return fmt::format("reading the data set '{}' (data.path, data.kind = \"{}\")", job.data.path,
+                       job.data.kind);
 }
 
-std::string normalisation_text(const Dataset& dataset)
-{
-    return fmt::format("mean [{}] and std [{}] of pixel / 255: {}",
-                       fmt::join(dataset.normalisation.mean, ", "),
-                       fmt::join(dataset.normalisation.std_dev, ", "), dataset.normalisation_source);
-}
-
-Dataset load_dataset(const Job& job)
+/// load_dataset(), where memory may run out without a word of what for.
+Dataset read_dataset(const Job& job)
 {
     Dataset dataset;
     if (job.data.kind == "idx")
@@ -101,7 +95,7 @@ Dataset load_dataset(const Job& job)
     return dataset;
 }
 
-ImageSet load_test_images(const Job& job)
+ImageSet read_test_images(const Job& job)
 {
     ImageSet images;
     if (job.data.kind == "idx")
@@ -121,6 +115,30 @@ ImageSet load_test_images(const Job& job)
     FS_CHECK(JobError, job.data.test_images <= images.size(),
              "data.test_images = {}, but the test set has {} images", job.data.test_images, images.size());
     return images.head(job.data.test_images);
+}
+
+}  // namespace
+
+std::string data_name(const Job& job)
+{
+    return job.data.path.empty() ? job.data.kind : job.data.path;
+}
+
+std::string normalisation_text(const Dataset& dataset)
+{
+    return fmt::format("mean [{}] and std [{}] of pixel / 255: {}",
+                       fmt::join(dataset.normalisation.mean, ", "),
+                       fmt::join(dataset.normalisation.std_dev, ", "), dataset.normalisation_source);
+}
+
+Dataset load_dataset(const Job& job)
+{
+    return naming_memory(data_set_of(job), [&] { return read_dataset(job); });
+}
+
+ImageSet load_test_images(const Job& job)
+{
+    return naming_memory(data_set_of(job), [&] { return read_test_images(job); });
 }
 
 Network fresh_network(const Job& job, const Dataset& dataset)
@@ -182,7 +200,8 @@ Network from_record(ModelRecord record, const std::filesystem::path& file)
 
 Network load_network(const std::filesystem::path& file)
 {
-    ModelRecord record = read_model(file);
+    ModelRecord record =
+        naming_memory(fmt::format("reading '{}'", file.string()), [&] { return read_model(file); });
     const std::string named = record.provenance.model_sha256;
     Network network = from_record(std::move(record), file);
     FS_CHECK(DataError, named.empty() || digest(network) == named,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/printable_text.hpp"
+#include "engine/base/standard_output.hpp"
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/reseal.hpp"
 #include "hdf5_schema/schema.hpp"
@@ -15,14 +16,14 @@ void run_inspect(const std::filesystem::path& file, bool seal)
 {
     if (!seal)
     {
-        fmt::print("{}", summarise_file(file));
+        print_result("{}", summarise_file(file));
         return;
     }
     seal_anew(file, [&file](const std::filesystem::path& copy) {
         if (filetype_of(copy) == model_spec().filetype)
             static_cast<void>(from_record(read_model(copy), file));
     });
-    fmt::print("{} is sealed as it is; whether it is as it was meant to be, its seal cannot tell\n",
+    print_result("{} is sealed as it is; whether it is as it was meant to be, its seal cannot tell\n",
                printable(file.string()));
 }
 

@@ -125,6 +125,10 @@ std::vector<RuleProblem> rule_problems(const Job& job)
                          "and '-', and not begin with '.' or '-'",
                          list_text({job.job.name}))});
     }
+    const std::string out_problem = out_folder_problem(job.job.out);
+    if (!out_problem.empty())
+        problems.push_back(
+            {{"job.out"}, fmt::format("job.out = {} {}", list_text({job.job.out}), out_problem)});
     const bool takes_results = !job.forest.campaign.empty() || !job.harden.forest.empty();
     if (job.data.kind != "synthetic" && job.data.path.empty() && !takes_results)
     {

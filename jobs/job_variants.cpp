@@ -15,8 +15,11 @@ namespace flipstorm
 namespace
 {
 
-/// What the comparison writes beside the folders of the variants, and what stops a job.
-constexpr std::array kTaken = {"figures", "comparison.h5", "report.html", "STOP"};
+/// What flipstorm writes into an out folder, or looks for there: a variant's folder lies beside it.
+constexpr std::array kTaken = {"STOP",           "campaign.h5",    "campaign.toml",    "comparison.h5",
+                               "figures",        "forest-journal", "forest.h5",        "journal",
+                               "last_error.txt", "lock",           "model.h5",         "protected.h5",
+                               "protection.h5",  "report.html",    "train.checkpoint", "verify"};
 
 }  // namespace
 
@@ -34,6 +37,14 @@ bool is_folder_name(const std::string& name)
            name.find_first_not_of(kAllowed) == std::string::npos;
 }
 
+std::string out_folder_problem(const std::string& out)
+{
+    if (out.empty()) return "is empty; name a folder, or write '.' for the current one";
+    if (out.front() == '-')
+        return fmt::format("begins with '-' like an option; write './{}' for a folder of that name", out);
+    return {};
+}
+
 std::string variant_name_problem(const std::string& name)
 {
     if (!is_folder_name(name))
@@ -43,7 +54,7 @@ std::string variant_name_problem(const std::string& name)
     }
     if (std::find(kTaken.begin(), kTaken.end(), name) != kTaken.end())
     {
-        return "is the name of a file or folder of the comparison; take another";
+        return "is a name that flipstorm itself uses in the out folder; take another";
     }
     return {};
 }

@@ -29,8 +29,12 @@ struct JobFile
 /// True for letters, digits, '_', '.' and '-', not beginning with '.' or '-', 1 to 100 of them.
 bool is_folder_name(const std::string& name);
 
+/// What is wrong with an out folder, as the rest of a sentence ("is empty; …"); empty if nothing is. One that
+/// looks like an option is one that was swallowed, or will be taken for one by the next program.
+std::string out_folder_problem(const std::string& out);
+
 /// What is wrong with a variant's name, as the rest of a sentence ("names a folder: …"); empty if nothing is.
-/// The comparison's own files are taken.
+/// The names that flipstorm itself uses in an out folder are taken.
 std::string variant_name_problem(const std::string& name);
 
 /// The variant of that name. \throws JobError naming the nearest one, or all, if there is none.

@@ -2,10 +2,13 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include "engine/base/timing.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/last_error.hpp"
+#include "jobs/stop_watchdog.hpp"
+#include "jobs/stoppable.hpp"
 #include "mpi/lock_file.hpp"
 #include "mpi/out_lock.hpp"
 
@@ -36,6 +39,14 @@ StageEnd run_locked(Context context, const std::function<StageEnd(const Context&
     std::unique_ptr<OutLock> lock;
     std::string token;  // of the lock, if there is one
     on_root(context, [&] {
+        // A silent holder is watched for a minute.
+        std::optional<StopWatchdog> watchdog;
+        if (context.stop != nullptr)
+        {
+            watchdog.emplace(*context.stop, kStopPatience, [&context](const StopReason& reason) {
+                end_all_before_the_start(context, reason);
+            });
+        }
         lock = std::make_unique<OutLock>(context.out(), this_process(context.command_line));
         if (lock->held()) token = lock->token();
         return StageEnd::complete;

@@ -1,27 +1,32 @@
 // The flipstorm program: reads the command line, runs stages, and turns errors into messages and exit codes.
 
 #include <CLI/CLI.hpp>
-#include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string_view>
 
 #include "engine/base/error.hpp"
+#include "engine/base/failure_text.hpp"
+#include "engine/base/library_memory.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/printable_text.hpp"
+#include "engine/base/standard_output.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/version.hpp"
+#include "engine/network/libtorch_log.hpp"
 #include "jobs/agreed_error.hpp"
+#include "jobs/command_line.hpp"
 #include "jobs/context.hpp"
 #include "jobs/inspect.hpp"
 #include "jobs/job_file.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/job_variants.hpp"
 #include "jobs/locked_stage.hpp"
+#include "jobs/process_start.hpp"
 #include "jobs/queue_simulation.hpp"
 #include "jobs/stages.hpp"
 #include "jobs/status_print.hpp"
+#include "jobs/stoppable.hpp"
 #include "jobs/variants.hpp"
 #include "mpi/lock_holder.hpp"
 #include "mpi/placement.hpp"
@@ -68,8 +73,8 @@ struct JobCommand
 
 StageEnd print_plan(const Context& context)
 {
-    return on_root(context, [&] {
-        fmt::print("{}", printable(describe_plan(context), TextLines::many));
+    return on_root_until_stopped(context, {"a plan keeps nothing", {}}, [&](const StopRequest& stop) {
+        print_result("{}", printable(describe_plan(context, stop), TextLines::many));
         return StageEnd::complete;
     });
 }
@@ -145,7 +150,7 @@ void add_status(CLI::App& app, Arguments& arguments)
 {
     CLI::App* status = app.add_subcommand(
         "status", "show how the campaign of an out folder is doing, while it runs or afterwards");
-    status->add_option("OUT", arguments.out, "out folder of the job")->required();
+    status->add_option("OUT", arguments.out, "out folder of the job")->required()->check(folder_check());
     status->add_flag("--json", arguments.status_json, "print one JSON object");
     status->add_flag("--strata", arguments.status.all_strata,
                      "a line per stratum, also if there are more than 40");
@@ -181,7 +186,9 @@ void add_commands(CLI::App& app, Arguments& arguments)
         sub->add_option("JOB.toml", arguments.file, "job file; jobs/examples has some")->required();
         add_override_option(*sub, arguments);
         add_variant_option(*sub, arguments);
-        sub->add_option("--out", arguments.out, "out folder, instead of job.out")->type_name("DIR");
+        sub->add_option("--out", arguments.out, "out folder, instead of job.out")
+            ->type_name("DIR")
+            ->check(folder_check());
         sub->add_option("--deadline", arguments.deadline,
                         "stop with progress saved at this time, in seconds since 1970")
             ->type_name("EPOCH");
@@ -205,7 +212,10 @@ void add_commands(CLI::App& app, Arguments& arguments)
             "JOB.toml", arguments.file,
             "job file; its [data] names the data set and the mean and std the network was trained with")
         ->required();
-    importer->add_option("--to", arguments.to, "file to write")->type_name("MODEL.h5")->required();
+    importer->add_option("--to", arguments.to, "file to write")
+        ->type_name("MODEL.h5")
+        ->required()
+        ->check(folder_check());
     add_override_option(*importer, arguments);
     add_variant_option(*importer, arguments);
     importer->add_flag("--fresh", arguments.fresh, "overwrite a file that was made from another import");
@@ -282,21 +292,29 @@ JobFile read_jobs(const Arguments& arguments)
     return file;
 }
 
-/// Print the plan of a job, or of each variant.
-void print_plans(const Context& context, const std::vector<VariantContext>& variants)
+ExitCode exit_code_of(StageEnd end)
 {
-    if (variants.empty()) print_plan(context);
+    return end == StageEnd::stopped ? ExitCode::stopped : ExitCode::complete;
+}
+
+/// Print the plan of a job, or of each variant.
+StageEnd print_plans(const Context& context, const std::vector<VariantContext>& variants)
+{
+    if (variants.empty()) return print_plan(context);
     for (const VariantContext& variant : variants)
     {
         if (context.world.is_root())
-            fmt::print("Variant {}, in {}\n\n", variant.name, variant.context.out().string());
-        print_plan(variant.context);
-        if (context.world.is_root()) fmt::print("\n");
+            print_result("Variant {}, in {}\n\n", variant.name, variant.context.out().string());
+        if (print_plan(variant.context) == StageEnd::stopped) return StageEnd::stopped;
+        if (context.world.is_root()) print_result("\n");
     }
+    return StageEnd::complete;
 }
 
-/// Runs the command of the command line. \return the exit code
-ExitCode execute(const Arguments& arguments, const std::string& command_line, const Communicator& world)
+/// Runs the command of the command line. \param start  its watch ends when the work begins \return the exit
+/// code
+ExitCode execute(const Arguments& arguments, const std::string& command_line, const Communicator& world,
+                 ProcessStart& start)
 {
     if (arguments.command == "inspect")
     {
@@ -306,8 +324,8 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     if (arguments.command == "status")
     {
         const CampaignStatus status = look_at_campaign(arguments.out, epoch_seconds());
-        const auto print = arguments.status_json ? status_json : status_text;
-        fmt::print("{}", print(status, arguments.out, arguments.status));
+        const auto text = arguments.status_json ? status_json : status_text;
+        print_result("{}", text(status, arguments.out, arguments.status));
         return ExitCode::complete;
     }
     JobCommand command{"import", "", nullptr, false};
@@ -340,9 +358,12 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     context.job = file.job;
     if (arguments.print_config)
     {
-        if (world.is_root()) fmt::print("{}", print_job_file(file));
+        if (world.is_root()) print_result("{}", print_job_file(file));
         return ExitCode::complete;
     }
+    StopConditions stop(start.signals(), context.deadline, context.out());
+    context.stop = &stop;
+    start.over();
     const bool planning = arguments.dry_run || arguments.command == "plan";
     if (!context.cost.ranks.empty())
         on_all(world, [&] { static_cast<void>(parse_ranks(context.cost.ranks)); });
@@ -358,7 +379,9 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
             result.threads =
                 threads_per_rank(cpus, node.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
                                  static_cast<int>(job.device.threads));
+            if (reserve_library_memory(result.threads)) set_compute_threads(result.threads);
         });
+        log_libtorch_warnings(result.threads);
         return result;
     };
     std::vector<VariantContext> variants;
@@ -366,12 +389,8 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
     {
         for (const JobVariant& variant : file.variants)
             variants.push_back({variant.name, placed(variant.job)});
-        print_plans(placed(file.job), variants);
-        return ExitCode::complete;
+        return exit_code_of(print_plans(placed(file.job), variants));
     }
-    const ScopedSignalHandler signals;
-    StopConditions stop(signals, context.deadline, context.out());
-    context.stop = &stop;
     // Each job has its own out folder, and so its own lock.
     const bool locked = writes_out(arguments.command);
     const auto run = [&](const Context& job) { return locked ? run_locked(job, stage) : stage(job); };
@@ -383,7 +402,7 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
         end = run_locked(placed(file.job),
                          [&](const Context& whole) { return run_comparison(whole, file, variants); });
     }
-    return end == StageEnd::stopped ? ExitCode::stopped : ExitCode::complete;
+    return exit_code_of(end);
 }
 
 /// Print an error. What only this rank knows of ends the others too.
@@ -392,11 +411,10 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
     const Communicator& world = session.world();
     if (!agreed || world.is_root())
     {
-        std::fflush(stdout);
+        flush_output();
         const std::string where =
             world.size() > 1 && !agreed ? fmt::format(" (rank {} on {})", world.rank(), host_name()) : "";
-        fmt::print(stderr, "flipstorm{}: {}\n", where, printable(message, TextLines::many));
-        std::fflush(stderr);
+        print_error(fmt::format("flipstorm{}: {}\n", where, printable(message, TextLines::many)));
     }
     if (!agreed && world.size() > 1) session.abort(static_cast<int>(code));
     return code;
@@ -406,6 +424,7 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
 
 int run_program(int argc, char** argv)
 {
+    ProcessStart start;
     std::string command_line = "flipstorm";
     for (int i = 1; i < argc; ++i)
         command_line += fmt::format(" {}", argv[i]);
@@ -416,8 +435,6 @@ int run_program(int argc, char** argv)
     add_commands(app, arguments);
     try
     {
-        // A limit of the file size is then an error of the write, with a message, and not a silent death.
-        std::signal(SIGXFSZ, SIG_IGN);
         // Looking at a campaign takes no MPI, and must work inside of a batch job's environment, too.
         const bool alone = argc > 1 && std::string_view(argv[1]) == "status";
         const MpiSession session = alone ? MpiSession() : MpiSession(argc, argv);
@@ -427,11 +444,11 @@ int run_program(int argc, char** argv)
             check_command(app, argc, argv);
             app.parse(argc, argv);
             configure_logging(session.world().rank(), arguments.quiet);
-            return static_cast<int>(execute(arguments, command_line, session.world()));
+            return static_cast<int>(execute(arguments, command_line, session.world(), start));
         }
         catch (const CLI::ParseError& error)
         {
-            if (error.get_exit_code() == 0) return root ? app.exit(error) : 0;
+            if (error.get_exit_code() == 0) return root ? print_help(app, error) : 0;
             return static_cast<int>(
                 report(session, fmt::format("{}\nRun with --help for more information.", error.what()),
                        ExitCode::usage, true));
@@ -450,18 +467,25 @@ int run_program(int argc, char** argv)
         }
         catch (const std::bad_alloc&)
         {
-            return static_cast<int>(
-                report(session, "out of memory; lower campaign.memory_budget or the ranks per node",
-                       ExitCode::internal, false));
+            return static_cast<int>(report(session,
+                                           memory_message("running 'flipstorm " + arguments.command + "'"),
+                                           ExitCode::internal, false));
         }
         catch (const std::exception& error)
         {
-            return static_cast<int>(report(session, error.what(), ExitCode::internal, false));
+            const std::string message = plain_message(error.what());
+            return static_cast<int>(report(
+                session,
+                tells_of_memory(message)
+                    ? fmt::format("{} ({})", memory_message("running 'flipstorm " + arguments.command + "'"),
+                                  message)
+                    : message,
+                ExitCode::internal, false));
         }
     }
     catch (const Error& error)
     {
-        fmt::print(stderr, "flipstorm: {}\n", error.what());
+        print_error(fmt::format("flipstorm: {}\n", error.what()));
         return static_cast<int>(error.exit_code());
     }
 }
@@ -470,5 +494,5 @@ int run_program(int argc, char** argv)
 
 int main(int argc, char** argv)
 {
-    return flipstorm::run_program(argc, argv);
+    return flipstorm::finish_output(flipstorm::run_program(argc, argv));
 }

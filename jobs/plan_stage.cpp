@@ -53,11 +53,12 @@ std::string describe_screen(const ScreenPolicy& policy, const std::vector<Inject
 
 }  // namespace
 
-std::string describe_plan(const Context& context)
+std::string describe_plan(const Context& context, const StopRequest& stop)
 {
     const Job& job = context.job;
     const bool fresh = !std::filesystem::exists(context.model_file());
     Network network = fresh ? fresh_network(job, load_dataset(job)) : load_network(context.model_file());
+    stop_if_asked(stop);
     if (is_transient(job))
     {
         return describe_transient_plan(job, network,
@@ -86,6 +87,7 @@ std::string describe_plan(const Context& context)
                "No estimate of the cost: the job asks for a GPU (device.kind = \"cuda\"), and here is none. "
                "Run plan where the campaign will run.\n";
     }
+    stop_if_asked(stop);
     const Calibration calibration = calibrate(context, *campaign, context.cost.calibrate);
     CostSetting setting;
     setting.campaign = campaign.get();
@@ -98,6 +100,7 @@ std::string describe_plan(const Context& context)
         setting.ranks = parse_ranks(context.cost.ranks);
     else if (context.world.size() > 1)
         setting.ranks = {{static_cast<std::uint64_t>(context.world.size()), 1}};
+    stop_if_asked(stop);
     return text + describe_cost(setting);
 }
 

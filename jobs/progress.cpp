@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstdio>
 
 #include "engine/base/log.hpp"
+#include "engine/base/standard_output.hpp"
 #include "engine/base/tolerance.hpp"
 
 namespace flipstorm
@@ -84,7 +84,7 @@ ProgressLine::ProgressLine(bool quiet, double start)
 
 ProgressLine::~ProgressLine()
 {
-    if (drawn_) std::fputs("\r\033[K", stderr);
+    if (drawn_) print_error("\r\033[K");
 }
 
 void ProgressLine::show(double seconds, const std::function<ProgressState()>& state)
@@ -97,8 +97,7 @@ void ProgressLine::show(double seconds, const std::function<ProgressState()>& st
         log_info("{}", line);
         return;
     }
-    fmt::print(stderr, "\r\033[K{}", line);
-    std::fflush(stderr);
+    print_error("\r\033[K" + line);
     drawn_ = true;
 }
 

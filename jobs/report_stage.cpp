@@ -12,11 +12,13 @@
 #include "engine/base/log.hpp"
 #include "engine/base/printable_text.hpp"
 #include "engine/base/sha256.hpp"
+#include "engine/base/standard_output.hpp"
 #include "jobs/campaign_output.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/outdated_outcomes.hpp"
 #include "jobs/python.hpp"
 #include "jobs/stages.hpp"
+#include "jobs/stoppable.hpp"
 #include "jobs/transient_rules.hpp"
 
 namespace flipstorm
@@ -37,13 +39,13 @@ void print_size(const CampaignRecord& campaign)
         planned += strata.planned[s];
         missing += strata.planned[s] - std::min(strata.planned[s], strata.evaluated[s]);
     }
-    fmt::print("{} faults on {} test images", format_count(campaign.faults.size()),
-               format_count(campaign.header.images));
+    print_result("{} faults on {} test images", format_count(campaign.faults.size()),
+                 format_count(campaign.header.images));
     if (missing > 0)
     {
-        fmt::print(" (limited: the error margin of the job asks for {} faults)", format_count(planned));
+        print_result(" (limited: the error margin of the job asks for {} faults)", format_count(planned));
     }
-    fmt::print(".\n");
+    print_result(".\n");
 }
 
 }  // namespace
@@ -53,7 +55,7 @@ std::string print_warnings(const CampaignHeader& header)
     std::string text;
     for (const std::string& warning : golden_warnings(header))
         text += fmt::format("Warning: {}.\n", warning);
-    fmt::print("{}", text);
+    print_text(text);
     return text;
 }
 
@@ -76,16 +78,16 @@ StageEnd report_campaign(const Context& context, const CampaignRecord& campaign,
     for (const ResultTable& table : {critical_share_table(campaign), layer_share_table(campaign, tolerance),
                                      bit_share_table(campaign, tolerance)})
     {
-        fmt::print("{}\n", render_text(table));
+        print_result("{}\n", render_text(table));
     }
     print_size(campaign);
-    fmt::print("No forest and no protection: {}.\nReport: {}\n", printable(obstacle),
-               printable(file.string()));
-    std::fflush(stdout);
+    print_result("No forest and no protection: {}.\nReport: {}\n", printable(obstacle),
+                 printable(file.string()));
+    flush_output();
     return StageEnd::complete;
 }
 
-StageEnd report_on_root(const Context& context)
+StageEnd report_on_root(const Context& context, const StopRequest& stop)
 {
     need_input(context.campaign_file(), "inject");
     const CampaignRecord campaign = read_campaign(context.campaign_file());
@@ -95,7 +97,9 @@ StageEnd report_on_root(const Context& context)
     if (!obstacle.empty()) return report_campaign(context, campaign, obstacle);
     need_input(context.forest_file(), "forest");
     need_input(context.file("protection.h5"), "harden");
+    stop_if_asked(stop);
     const ForestRecord forest = read_forest(context.forest_file());
+    stop_if_asked(stop);
     const ProtectionRecord protection = read_protection(context.file("protection.h5"));
     require_same_campaign(context, campaign, forest);
     FS_CHECK(DataError, protection.forest_sha256 == forest.provenance.stage_sha256,
@@ -115,7 +119,9 @@ StageEnd report_on_root(const Context& context)
         const std::vector<std::string> figures =
             draw_figures(context.out(), kFigures,
                          {"--campaign", std::filesystem::absolute(context.campaign_file()).string(),
-                          "--forest", std::filesystem::absolute(context.forest_file()).string()});
+                          "--forest", std::filesystem::absolute(context.forest_file()).string()},
+                         stop);
+        stop_if_asked(stop);
         const std::string page = render_report(campaign, forest, protection, {context.job.job.name, figures});
         // A report without its figures is not final: the next run tries again.
         write_file_durably(file, page + (figures.size() == kFigures.size() ? stamp + "\n" : ""));
@@ -123,11 +129,11 @@ StageEnd report_on_root(const Context& context)
     for (const ResultTable& table :
          {critical_share_table(campaign), forest_table(forest), overhead_table(protection)})
     {
-        fmt::print("{}\n", render_text(table));
+        print_result("{}\n", render_text(table));
     }
     print_size(campaign);
-    fmt::print("Report: {}\n", printable(file.string()));
-    std::fflush(stdout);
+    print_result("Report: {}\n", printable(file.string()));
+    flush_output();
     return StageEnd::complete;
 }
 
@@ -135,8 +141,8 @@ StageEnd report_on_root(const Context& context)
 
 StageEnd run_report(const Context& context)
 {
-    return on_root(context, [&] {
-        return is_transient(context.job) ? report_transient_on_root(context) : report_on_root(context);
+    return on_root_until_stopped(context, {}, [&](const StopRequest& stop) {
+        return is_transient(context.job) ? report_transient_on_root(context) : report_on_root(context, stop);
     });
 }
 

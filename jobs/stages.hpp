@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "engine/base/stop_request.hpp"
 #include "engine/faults/plan.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
@@ -50,7 +51,8 @@ bool stop_was_asked_for(const Context& context);
 StageEnd run_bench(const Context& context);
 
 /// Strata, sample sizes and cost of the job's campaign, as text. Reads the data set and, if there, the model.
-std::string describe_plan(const Context& context);
+/// \throws Stopped
+std::string describe_plan(const Context& context, const StopRequest& stop = {});
 
 /// \throws DataError, naming both files, unless the forest was trained on this campaign.
 void require_same_campaign(const Context& context, const CampaignRecord& campaign,

@@ -5,6 +5,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/printable_text.hpp"
 #include "engine/base/sha256.hpp"
+#include "engine/base/standard_output.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
 #include "jobs/campaign_output.hpp"
 #include "jobs/stages.hpp"
@@ -151,9 +152,9 @@ StageEnd report_transient_on_root(const Context& context)
     if (!current)
         write_file_durably(file, render_transient_report(campaign, context.job.job.name) + stamp + "\n");
     for (const ResultTable& table : transient_tables(campaign))
-        fmt::print("{}\n", render_text(table));
-    fmt::print("Report: {}\n", printable(file.string()));
-    std::fflush(stdout);
+        print_result("{}\n", render_text(table));
+    print_result("Report: {}\n", printable(file.string()));
+    flush_output();
     return StageEnd::complete;
 }
 

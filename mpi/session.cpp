@@ -1,5 +1,7 @@
 #include "mpi/session.hpp"
 
+#include <unistd.h>
+
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -96,6 +98,12 @@ std::string library_version()
     int length = 0;
     FS_MPI(MPI_Get_library_version(text.data(), &length));
     return short_library_version({text.data(), static_cast<std::size_t>(length)});
+}
+
+void end_all_ranks(const Communicator& world, int exit_code) noexcept
+{
+    if (world.size() > 1) MPI_Abort(MPI_COMM_WORLD, exit_code);
+    ::_exit(exit_code);
 }
 
 MpiSession::MpiSession() : unwinding_at_start_(std::uncaught_exceptions()) {}

@@ -43,6 +43,12 @@ void check_launch(const Launch& launch, int mpi_size);
 /// Name and version of the MPI library in use. Works without a session.
 [[nodiscard]] std::string library_version();
 
+/**
+ * End this process, and with it all ranks if there are several, now: nothing is flushed, no destructor runs.
+ * From any thread, while no other of this process is within MPI.
+ */
+[[noreturn]] void end_all_ranks(const Communicator& world, int exit_code) noexcept;
+
 /// One per process, made first in main and destroyed last.
 class MpiSession
 {

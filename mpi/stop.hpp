@@ -2,11 +2,13 @@
 // When a campaign has to end early: a signal, a deadline, or a file that the user made. Each rank asks at
 // chunk boundaries; the first that has a reason stops the queue for all.
 
+#include <atomic>
 #include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -15,10 +17,20 @@
 namespace flipstorm
 {
 
+/// The signals that ask for a stop.
+inline constexpr int kStopSignals[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
+
+/**
+ * Catch the signals of ScopedSignalHandler from now on, for good: what comes before there is one is not lost,
+ * and does not kill. Async-signal-safe; may run before any constructor.
+ */
+void catch_signals_early() noexcept;
+
 /**
  * Catches SIGUSR1, SIGUSR2, SIGTERM and SIGINT while it lives, and restores the old handlers afterwards.
  *
- * The handler only sets a flag. A second SIGINT kills at once. One at a time per process.
+ * The handler only sets a flag. A second SIGINT kills at once. One at a time per process. A signal that
+ * catch_signals_early() caught counts.
  */
 class ScopedSignalHandler
 {
@@ -33,9 +45,7 @@ class ScopedSignalHandler
     [[nodiscard]] int caught() const;
 
   private:
-    static constexpr int kSignals[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
-
-    struct sigaction old_[std::size(kSignals)] = {};
+    struct sigaction old_[std::size(kStopSignals)] = {};
 };
 
 enum class StopKind
@@ -54,7 +64,7 @@ struct StopReason
 /// Name of the file in the out folder that stops a campaign.
 inline constexpr const char* kStopFile = "STOP";
 
-/// All reasons to stop of one rank. Not thread-safe.
+/// All reasons to stop of one rank. Thread-safe.
 class StopConditions
 {
   public:
@@ -63,6 +73,7 @@ class StopConditions
      * time left now runs out. So a clock that is set back does not prolong it.
      *
      * \param signals  must outlive this
+     * \param out_folder  where the file STOP may be; empty: no file stops this
      * \param now      seconds since 1970-01-01 UTC
      * \param steady   seconds, never going back
      */
@@ -73,11 +84,19 @@ class StopConditions
     /// The first reason found, ever since; none: go on. Looks for the file at most once a second.
     [[nodiscard]] std::optional<StopReason> check();
 
+    /// Is there a reason? For loops of many threads: an atomic and a clock, check() ten times a second at
+    /// most.
+    [[nodiscard]] bool asked();
+
+    /// Take over another rank's reason, unless there is one.
+    void tell(StopReason reason);
+
     /// Until the deadline, by the clock that reaches it first; negative once it is past, none without one.
     [[nodiscard]] std::optional<double> seconds_left() const;
 
   private:
     [[nodiscard]] std::optional<StopReason> look();
+    [[nodiscard]] std::optional<double> left() const;
 
     const ScopedSignalHandler& signals_;
     std::optional<std::time_t> deadline_;
@@ -87,6 +106,9 @@ class StopConditions
     double steady_deadline_ = 0;
     std::optional<double> file_looked_for_;  ///< by the steady clock
     std::optional<StopReason> reason_;
+    mutable std::mutex mutex_;
+    std::atomic<bool> found_{false};
+    std::atomic<double> next_look_;  ///< of asked(), by the steady clock
 };
 
 }  // namespace flipstorm

@@ -5,7 +5,7 @@
 # Exit codes are flipstorm's: 0 complete, 64 job file, 65 input data, 74 input or output, 70 internal, and 75 stopped
 # for good: by a file STOP in the out folder, after the last restart, or because a start saved nothing new.
 
-batch_folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+batch_folder=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")")
 
 say() { printf '%s: %s\n' "$script_name" "$*" >&2; }
 
@@ -96,7 +96,7 @@ job_end() {
 # saved OUT: what is saved in the out folder: a line for each file, another one if the file is replaced. A checkpoint
 # is written at every stop, so its content counts.
 saved() {
-  find "$1" -maxdepth 3 -type f \( \( -name '*.h5' -o -name '*.segment' \) -printf '%i %s %T@ %p\n' -o \
+  find "$1" -maxdepth 3 -type f \( \( -name '*.h5' -o -name '*.segment' -o -name '*.fit' \) -printf '%i %s %T@ %p\n' -o \
     -name '*.checkpoint' -exec cksum {} \; \) 2>/dev/null | LC_ALL=C sort || true  # there may be no such folder yet
 }
 

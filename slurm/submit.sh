@@ -5,7 +5,7 @@ set -euo pipefail
 
 script_name=submit.sh
 # shellcheck source-path=SCRIPTDIR source=batch.sh
-source "$(dirname "${BASH_SOURCE[0]}")/batch.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/batch.sh"
 
 usage() {
   cat <<'USAGE'
@@ -89,7 +89,7 @@ need_campaign=false
 declare -A job_of_out
 for job_file in "${job_files[@]}"; do
   config=$(print_config "$job_file" "${options[@]}") || exit
-  out=$(realpath --canonicalize-missing "$(config_value job out <<<"$config")")
+  out=$(realpath --canonicalize-missing -- "$(config_value job out <<<"$config")")
   if [[ -n ${job_of_out[$out]:-} ]]; then
     say "'${job_of_out[$out]}' and '$job_file' have one out folder, '$out': give each its own job.out"
     exit 64

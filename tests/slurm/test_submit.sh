@@ -103,6 +103,9 @@ refuses "which job file?"
 refuses "unknown option '--time=60' (options of sbatch come after --)" a.toml --time=60
 refuses "--set needs a value" a.toml --set
 refuses "cannot open 'c.toml'" c.toml
+refuses "write './-x'" a.toml --out -x
+refuses "write './-x'" a.toml --set job.out=-x
+refuses "is empty" a.toml --out ""
 refuses "campaign.limit" a.toml --set campaign.limit=many
 refuses "have one out folder" a.toml a.toml
 refuses "they would share one out folder" a.toml b.toml --out out

@@ -94,6 +94,17 @@ TEST(PredictLayer, LargeLayersArePredictedInSlabs)
     EXPECT_EQ(one.probability, predict_layer(forest, layers, 0, weights[0], 3).probability);
 }
 
+TEST(PredictLayer, StopsBetweenTrees)
+{
+    const LayerTable layers = testing::sample_layers();
+    const auto weights = testing::sample_weights(layers);
+    const Forest forest = noisy_forest(layers, 200, Bag::bootstrap);
+    ASSERT_GT(forest.trees(), 3U);
+    int asked = 0;
+    EXPECT_THROW(predict_layer(forest, layers, 0, weights[0], 1, [&asked] { return ++asked == 3; }), Stopped);
+    EXPECT_EQ(asked, 3);
+}
+
 TEST(PredictLayer, RefusesAnotherNetwork)
 {
     const LayerTable layers = testing::sample_layers();

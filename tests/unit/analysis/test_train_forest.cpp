@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstring>
+#include <map>
+#include <utility>
 
 #include "analysis/metrics.hpp"
 #include "engine/base/error.hpp"
@@ -151,6 +155,85 @@ TEST_F(TrainForest, FewCriticalFaultsMeanFewerFolds)
     EXPECT_TRUE(forest.tolerances[0].trained);
     EXPECT_EQ(known(forest.tolerances[0].auc_folds), 3);
     EXPECT_EQ(known(forest.tolerances[0].auc_grouped_folds), 2);
+}
+
+/// Keeps fits in memory.
+struct MemoryStore : FitStore
+{
+    std::optional<FitResult> find(FitKey key) override
+    {
+        const auto found = fits.find({key.critical, key.stream});
+        if (found == fits.end()) return std::nullopt;
+        ++hits;
+        return found->second;
+    }
+    void keep(FitKey key, const FitResult& result) override
+    {
+        EXPECT_TRUE(fits.emplace(std::pair(key.critical, key.stream), result).second)
+            << "a fit was done twice";
+    }
+
+    std::map<std::pair<std::uint64_t, std::uint32_t>, FitResult> fits;
+    int hits = 0;
+};
+
+/// The same bits, NaN included.
+bool same(const std::vector<double>& a, const std::vector<double>& b)
+{
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
+}
+
+TEST_F(TrainForest, StoppedAgainAndAgainItIsAsIfItNeverWas)
+{
+    const ForestRecord whole = analyse_campaign(campaign, weights, options);
+    MemoryStore store;
+    int stops = 0;
+    std::optional<ForestRecord> forest;
+    while (!forest)
+    {
+        ASSERT_LT(stops, 200) << "it makes no progress";
+        const std::size_t before = store.fits.size();
+        options.stop = [&] { return store.fits.size() >= before + 3; };
+        try
+        {
+            forest = analyse_campaign(campaign, weights, options, &store);
+        }
+        catch (const Stopped&)
+        {
+            ++stops;
+        }
+    }
+    // Two critical sets of 5 + 5 folds and a forest.
+    EXPECT_EQ(store.fits.size(), 22U);
+    EXPECT_GE(stops, 6);
+    EXPECT_GT(store.hits, 0);
+    ASSERT_EQ(forest->tolerances.size(), whole.tolerances.size());
+    for (std::size_t t = 0; t < whole.tolerances.size(); ++t)
+    {
+        const ToleranceRecord& found = forest->tolerances[t];
+        const ToleranceRecord& expected = whole.tolerances[t];
+        EXPECT_TRUE(same(found.auc_folds, expected.auc_folds));
+        EXPECT_TRUE(same(found.auc_grouped_folds, expected.auc_grouped_folds));
+        EXPECT_TRUE(same({found.auc_test, found.confusion.critical_critical},
+                         {expected.auc_test, expected.confusion.critical_critical}));
+        EXPECT_TRUE(same(found.importance, expected.importance));
+        EXPECT_EQ(found.trees.threshold, expected.trees.threshold);
+        EXPECT_EQ(found.trees.first_node, expected.trees.first_node);
+    }
+    EXPECT_EQ(forest->roc.threshold, whole.roc.threshold);
+    EXPECT_EQ(forest->roc.true_positive_rate, whole.roc.true_positive_rate);
+    for (std::size_t l = 0; l < 2; ++l)
+        EXPECT_EQ(forest->criticality[l].probability, whole.criticality[l].probability);
+}
+
+TEST_F(TrainForest, StopsOnAllThreads)
+{
+    std::atomic<int> asked{0};
+    options.threads = 3;
+    options.trees = 400;
+    options.stop = [&asked] { return ++asked > 50; };
+    EXPECT_THROW(analyse_campaign(campaign, weights, options), Stopped);
+    EXPECT_LT(asked, 200) << "it went on for long after the answer was yes";
 }
 
 TEST_F(TrainForest, RefusesBadInput)

@@ -124,5 +124,23 @@ TEST(Tree, SortingAndHistogramGiveTheSameSplits)
     }
 }
 
+TEST(Tree, StopsBetweenNodes)
+{
+    // 2^12 cells, neighbours of different classes: about as many nodes.
+    std::vector<Sample> samples;
+    std::vector<float> values;
+    for (std::uint16_t code = 0; code < 1 << 12; ++code)
+    {
+        samples.push_back(sample({code}, code % 2 == 0 ? 1 : 0, code % 2));
+        values.push_back(code);
+    }
+    int asked = 0;
+    EXPECT_NO_THROW(grow_tree(samples, {values}, 1, stream(), [&asked] { return ++asked < 0; }));
+    EXPECT_GT(asked, 2);
+    asked = 0;
+    EXPECT_THROW(grow_tree(samples, {values}, 1, stream(), [&asked] { return ++asked == 2; }), Stopped);
+    EXPECT_EQ(asked, 2);
+}
+
 }  // namespace
 }  // namespace flipstorm

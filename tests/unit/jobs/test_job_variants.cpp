@@ -4,8 +4,13 @@
 #include <vector>
 
 #include "engine/base/error.hpp"
+#include "jobs/campaign_description.hpp"
 #include "jobs/job_file.hpp"
 #include "jobs/job_print.hpp"
+#include "jobs/last_error.hpp"
+#include "jobs/train_checkpoint.hpp"
+#include "mpi/lock_file.hpp"
+#include "mpi/stop.hpp"
 #include "tests/unit/jobs/job_text_file.hpp"
 
 namespace flipstorm
@@ -110,7 +115,7 @@ TEST(JobVariants, NamesAreFolders)
         "and '-', and not begin with '.' or '-'");
     EXPECT_EQ(
         named("name = \"figures\""),
-        "FILE:8: the variant's name \"figures\" is the name of a file or folder of the comparison; take "
+        "FILE:8: the variant's name \"figures\" is a name that flipstorm itself uses in the out folder; take "
         "another");
     EXPECT_EQ(named("name = 3"), "FILE:8: the name of a variant must be a string, not an integer");
     EXPECT_EQ(named("model.activation = \"relu6\""), "FILE:7: a variant needs a name: name = \"…\"");
@@ -186,6 +191,41 @@ TEST(JobVariants, AreFoundByName)
     EXPECT_EQ(message(file, "relu"), "--variant relu: unknown variant; did you mean 'relu6'?");
     EXPECT_EQ(message(file, "x"), "--variant x: unknown variant; the job has \"relu6\", \"fault-aware\"");
     EXPECT_EQ(message(read_file_of(kCommon), "x"), "--variant x: the job has no variants ([[variant]])");
+}
+
+TEST(JobVariants, NamesThatFlipstormUsesAreTaken)
+{
+    for (const char* name :
+         {kLockFile, kStopFile, kLastErrorFile, kDescriptionFile, kTrainCheckpoint, "forest-journal",
+          "journal", "model.h5", "campaign.h5", "forest.h5", "protection.h5", "protected.h5", "verify",
+          "figures", "comparison.h5", "report.html"})
+    {
+        EXPECT_NE(variant_name_problem(name), "") << name;
+        const std::string text = kCommon + "[[variant]]\nname = \"" + name + "\"\n";
+        EXPECT_THROW(read_file_of(text), JobError) << name;
+    }
+    for (const char* name : {"locked", "journal2", "stop", "model", "a.b-c_d"})
+        EXPECT_EQ(variant_name_problem(name), "") << name;
+}
+
+TEST(OutFolder, OneThatIsMeantAsAnOptionIsRefused)
+{
+    EXPECT_EQ(out_folder_problem("out/x"), "");
+    EXPECT_EQ(out_folder_problem("./-x"), "");
+    EXPECT_EQ(out_folder_problem("."), "");
+    EXPECT_NE(out_folder_problem("").find("is empty"), std::string::npos);
+    EXPECT_NE(out_folder_problem("--fresh").find("write './--fresh'"), std::string::npos);
+    const JobTextFile file(kCommon);
+    try
+    {
+        read_job_file(file.path(), {"job.out=-x"});
+        FAIL() << "job.out = -x was taken";
+    }
+    catch (const JobError& error)
+    {
+        EXPECT_NE(std::string(error.what()).find("job.out = \"-x\""), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find("./-x"), std::string::npos) << error.what();
+    }
 }
 
 }  // namespace

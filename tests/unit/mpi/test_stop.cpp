@@ -164,5 +164,86 @@ TEST(StopConditions, FileIsLookedForOnceASecondWhateverTheClockSays)
     EXPECT_EQ(reason->kind, StopKind::file);
 }
 
+TEST(StopConditions, AskedLooksTenTimesASecondAtMost)
+{
+    const test::TemporaryFolder out;
+    const ScopedSignalHandler signals;
+    double steady = 1000;
+    int looks = 0;
+    StopConditions stop(
+        signals, kNow + 1, out.path(),
+        [&] {
+            ++looks;
+            return kNow;
+        },
+        [&] { return steady; });
+    const int before = looks;
+    for (int i = 0; i < 100; ++i)
+        EXPECT_FALSE(stop.asked());
+    EXPECT_EQ(looks, before + 1);
+    steady += 0.11;
+    EXPECT_FALSE(stop.asked());
+    EXPECT_EQ(looks, before + 2);
+    steady += 1;  // the deadline, by this clock
+    EXPECT_TRUE(stop.asked());
+    EXPECT_TRUE(stop.asked());
+}
+
+TEST(StopConditions, AskedHearsASignalAtOnce)
+{
+    const ScopedSignalHandler signals;
+    StopConditions stop(signals, std::nullopt, {}, frozen_clock, [] { return 1000.0; });
+    EXPECT_FALSE(stop.asked());
+    std::raise(SIGUSR2);
+    EXPECT_TRUE(stop.asked());
+    EXPECT_EQ(stop.check()->text, "signal SIGUSR2");
+}
+
+TEST(StopConditions, AnotherRanksReasonCountsUnlessThereIsOne)
+{
+    const ScopedSignalHandler signals;
+    StopConditions stop(signals, std::nullopt, {}, frozen_clock, [] { return 1000.0; });
+    stop.tell({StopKind::signal, "signal SIGTERM on rank 3"});
+    EXPECT_TRUE(stop.asked());
+    stop.tell({StopKind::signal, "signal SIGUSR1 on rank 4"});
+    EXPECT_EQ(stop.check()->text, "signal SIGTERM on rank 3");
+}
+
+TEST(StopConditions, WithoutAFolderNoFileStops)
+{
+    const ScopedSignalHandler signals;
+    const test::TemporaryFolder here;
+    const std::filesystem::path before = std::filesystem::current_path();
+    std::filesystem::current_path(here.path());
+    std::ofstream(kStopFile).put('\n');
+    EXPECT_FALSE(StopConditions(signals, std::nullopt, {}).check());
+    std::filesystem::current_path(before);
+}
+
+TEST(ScopedSignalHandlerDeathTest, ASignalBeforeItCounts)
+{
+    EXPECT_EXIT(
+        {
+            catch_signals_early();
+            std::raise(SIGUSR1);
+            const ScopedSignalHandler signals;
+            std::_Exit(signals.caught() == SIGUSR1 ? 3 : 4);
+        },
+        testing::ExitedWithCode(3), "");
+}
+
+TEST(ScopedSignalHandlerDeathTest, AfterAnEarlyInterruptTheSecondKills)
+{
+    EXPECT_EXIT(
+        {
+            catch_signals_early();
+            std::raise(SIGINT);
+            const ScopedSignalHandler signals;
+            if (signals.caught() == SIGINT) std::raise(SIGINT);
+            std::_Exit(3);
+        },
+        testing::KilledBySignal(SIGINT), "");
+}
+
 }  // namespace
 }  // namespace flipstorm
