@@ -640,7 +640,9 @@ void GroupRun::follow(std::size_t segment, PairBatch pairs)
 /// Take out the pairs in which a sum of a segment may overflow.
 void GroupRun::leave_to_reference(const Segment& way, PairBatch& pairs)
 {
-    const auto farthest = static_cast<float>(evaluator_.overflow().through(way.entry, way.nodes));
+    // On a GPU a convolution may add up transformed values (Winograd's), which are some times as large.
+    const float room = evaluator_.executor().device().is_cuda() ? 16.0F : 1.0F;
+    const float farthest = room * static_cast<float>(evaluator_.overflow().through(way.entry, way.nodes));
     // A NaN is not safe.
     const torch::Tensor overflows = ~(pairs.change.flatten(1).abs().amax(1) < kSafeMagnitude / farthest);
     const torch::Tensor gone = overflows.nonzero().squeeze(1);

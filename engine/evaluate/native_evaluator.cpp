@@ -38,6 +38,7 @@ struct NativeTile : PreparedTile
     std::vector<torch::Tensor> slots;           ///< by node: [tile][pixels][padded C]
     std::vector<torch::Tensor> gradient_maps;   ///< by node: [tile][rivals][C][pixels]
     std::vector<torch::Tensor> gradient_slots;  ///< by node: [tile][rivals][pixels][padded C]
+    SuffixGolden suffix;                        ///< for what may overflow
     torch::Tensor logits;
     std::int64_t rivals = 0;
     std::vector<float> margins;
@@ -187,6 +188,8 @@ std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& la
     request.values = plan.golden_maps;
     request.values.insert(request.values.end(), plan.golden_slots.begin(), plan.golden_slots.end());
     request.values.push_back(input);
+    const std::vector<NodeId> starts = suffix_starts(graph, plan.flow, layer.node);
+    request.values.insert(request.values.end(), starts.begin(), starts.end());
     if (screened)
     {
         request.gradients.push_back(layer.node);
@@ -213,6 +216,14 @@ std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& la
         prepared->maps[index(id)] = hold(as_maps({pass.values[index(id)]}));
     for (const NodeId id : plan.golden_slots)
         prepared->slots[index(id)] = hold(as_slots({pass.values[index(id)]}, id));
+    const Shape& in = graph.node(input).shape;
+    std::vector<std::int64_t> shape(in.begin(), in.end());
+    shape.insert(shape.begin(), tile.size());
+    prepared->suffix.input =
+        prepared->maps[index(input)].narrow(0, 0, tile.size() * elements(in)).view(shape);
+    prepared->suffix.values.resize(count);
+    for (const NodeId id : starts)
+        prepared->suffix.values[index(id)] = hold(pass.values[index(id)]);
     pass.values.clear();
     prepared->logits = pass.logits;
     prepared->rivals = pass.rivals;
@@ -244,6 +255,8 @@ TileMemory NativeEvaluator::memory(const InjectableLayer& layer, std::int64_t ti
         floats += map_of(id);
     for (const NodeId id : plan.golden_slots)
         floats += slot_of(id);
+    for (const NodeId id : suffix_starts(network_.graph, plan.flow, layer.node))
+        floats += elements(network_.graph.node(id).shape);
     std::int64_t transient = floats;
     if (!spread_.empty())
     {
@@ -431,7 +444,8 @@ WorkCount GroupRun::run()
             neurons();
         flush();
     }
-    work_.macs += tally_as_reference(evaluator_.executor(), layer_, group_, tile_, overflowing_);
+    work_.macs +=
+        tally_as_reference(evaluator_.executor(), layer_, group_, tile_, overflowing_, &golden_.suffix);
     return work_;
 }
 

@@ -23,7 +23,7 @@ class OverflowPass
 {
   public:
     OverflowPass(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                 const Tile& tile)
+                 const Tile& tile, const SuffixGolden* golden)
         : executor_(executor),
           graph_(executor.graph()),
           layer_(layer),
@@ -31,7 +31,8 @@ class OverflowPass
           group_(group),
           tile_(tile),
           flow_(change_flow(graph_, layer.node)),
-          weight_(executor.parameters()[layer.weight].to(torch::kCPU).contiguous())
+          weight_(executor.parameters()[layer.weight].to(torch::kCPU).contiguous()),
+          golden_(golden)
     {}
 
     double run(const std::vector<std::vector<std::int64_t>>& images)
@@ -88,29 +89,11 @@ class OverflowPass
             macs_ += static_cast<double>(tile_.size() * graph_.macs(NodeId(i)));
     }
 
-    /// Golden values of the tile: the layer, its input, and what its suffix reads from the side.
-    void prepare()
-    {
-        std::vector<NodeId> wanted{layer_.node, input_};
-        for (const NodeId id : flow_.nodes)
-        {
-            for (const NodeId input : graph_.node(id).inputs)
-            {
-                if (flow_.extent[index(input)] == Extent::none) sides_.push_back(input);
-            }
-        }
-        wanted.insert(wanted.end(), sides_.begin(), sides_.end());
-        golden_ = executor_.forward_to(tile_.images, wanted);
-        // One huge term decides about the layer's own sum, whatever their order.
-        const auto* conv = std::get_if<Conv2dOp>(&graph_.node(layer_.node).operation);
-        met_ = conv != nullptr ? padded_by(golden_[index(input_)], *conv) : golden_[index(input_)];
-    }
-
     /// Golden values of the pairs' images, laid out in memory to the stride as the golden pass does:
     /// libraries choose the order of a sum by that, too.
     [[nodiscard]] torch::Tensor picked(NodeId id, const torch::Tensor& rows) const
     {
-        const torch::Tensor& values = golden_[index(id)];
+        const torch::Tensor& values = golden_->values[index(id)];
         std::vector<std::int64_t> sizes = values.sizes().vec();
         std::vector<std::int64_t> strides = values.strides().vec();
         strides[0] = values.numel() / sizes[0];
@@ -118,17 +101,19 @@ class OverflowPass
         return torch::empty_strided(sizes, strides, values.options()).copy_(values.index_select(0, rows));
     }
 
-    /// What the pairs' faults add to the layer's output at their channel. [pairs, …]
-    [[nodiscard]] torch::Tensor change(const std::vector<std::int64_t>& image,
-                                       const std::vector<std::int64_t>& channel,
+    [[nodiscard]] torch::Tensor to_device(const std::vector<std::int64_t>& numbers) const
+    {
+        return torch::tensor(numbers, torch::kLong).to(executor_.device());
+    }
+
+    /// What the faults of pairs add to the layer's output at their channel: their weight's change times what
+    /// it meets. [pairs, …]
+    [[nodiscard]] torch::Tensor change(const torch::Tensor& images, const std::vector<std::int64_t>& channel,
                                        const std::vector<std::int64_t>& element,
                                        const torch::Tensor& delta) const
     {
-        const auto on_device = [&](const std::vector<std::int64_t>& numbers) {
-            return torch::tensor(numbers, torch::kLong).to(executor_.device());
-        };
         const auto* conv = std::get_if<Conv2dOp>(&graph_.node(layer_.node).operation);
-        if (conv == nullptr) return met_.index({on_device(image), on_device(element)}) * delta;
+        if (conv == nullptr) return golden_->input.index({images, to_device(element)}) * delta;
         const std::int64_t taps = conv->kernel * conv->kernel;
         std::vector<std::int64_t> in;
         std::vector<std::int64_t> row;
@@ -140,15 +125,25 @@ class OverflowPass
             row.push_back(element[p] / conv->kernel % conv->kernel);
             column.push_back(element[p] % conv->kernel);
         }
-        return windows(met_, *conv)
-                   .index({on_device(image), on_device(in), on_device(row), on_device(column)}) *
+        const torch::Tensor met = golden_->input.index({images, to_device(in)}).unsqueeze(1);
+        return windows(padded_by(met, *conv), *conv)
+                   .select(1, 0)
+                   .index(
+                       {torch::arange(images.size(0), images.options()), to_device(row), to_device(column)}) *
                delta.view({-1, 1, 1});
     }
 
     /// Finite changes: the layer's golden output with one channel changed, and all that lies behind.
     void suffix(const Pair* pairs, std::size_t count)
     {
-        if (golden_.empty()) prepare();
+        if (golden_ == nullptr)
+        {
+            std::vector<NodeId> wanted = suffix_starts(graph_, flow_, layer_.node);
+            wanted.push_back(input_);
+            own_.values = executor_.forward_to(tile_.images, wanted);
+            own_.input = own_.values[index(input_)].contiguous();
+            golden_ = &own_;
+        }
         const std::int64_t filter = static_cast<std::int64_t>(layer_.weights) / layer_.out_channels;
         std::vector<std::int64_t> image;
         std::vector<std::int64_t> channel;
@@ -162,18 +157,19 @@ class OverflowPass
             element.push_back(parameter % filter);
             delta.push_back(delta_of(pairs[p].fault));
         }
-        const torch::Tensor rows = torch::tensor(image, torch::kLong).to(executor_.device());
-        const torch::Tensor channels = torch::tensor(channel, torch::kLong).to(executor_.device());
+        const torch::Tensor rows = to_device(image);
         torch::Tensor output = picked(layer_.node, rows);
         const torch::Tensor every = torch::arange(static_cast<std::int64_t>(count), rows.options());
-        output.index_put_({every, channels},
-                          change(image, channel, element, torch::tensor(delta).to(executor_.device())), true);
+        output.index_put_({every, to_device(channel)},
+                          change(rows, channel, element, torch::tensor(delta).to(executor_.device())), true);
         torch::Tensor logits = output;
         if (!flow_.nodes.empty())
         {
             std::vector<torch::Tensor> values(graph_.nodes().size());
-            for (const NodeId side : sides_)
-                values[index(side)] = picked(side, rows);
+            for (const NodeId start : suffix_starts(graph_, flow_, layer_.node))
+            {
+                if (start != layer_.node) values[index(start)] = picked(start, rows);
+            }
             values[index(layer_.node)] = output;
             logits = executor_.resume(std::move(values), flow_.nodes);
         }
@@ -191,21 +187,35 @@ class OverflowPass
     const ChangeGroup& group_;
     const Tile& tile_;
     ChangeFlow flow_;
-    torch::Tensor weight_;               ///< golden, on the CPU
-    std::vector<NodeId> sides_;          ///< read by the suffix, unchanged
-    std::vector<torch::Tensor> golden_;  ///< by node
-    torch::Tensor met_;  ///< what weights are multiplied by: the input, of a convolution padded
+    torch::Tensor weight_;  ///< golden, on the CPU
+    const SuffixGolden* golden_;
+    SuffixGolden own_;  ///< where none was given
     double macs_ = 0;
 };
 
 }  // namespace
 
+std::vector<NodeId> suffix_starts(const Graph& graph, const ChangeFlow& flow, NodeId layer)
+{
+    std::vector<NodeId> starts{layer};
+    for (const NodeId id : flow.nodes)
+    {
+        for (const NodeId input : graph.node(id).inputs)
+        {
+            const bool is_new = std::find(starts.begin(), starts.end(), input) == starts.end();
+            if (flow.extent[index(input)] == Extent::none && is_new) starts.push_back(input);
+        }
+    }
+    return starts;
+}
+
 double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images)
+                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images,
+                          const SuffixGolden* golden)
 {
     if (images.empty()) return 0;
     const torch::NoGradGuard no_gradients;
-    return OverflowPass(executor, layer, group, tile).run(images);
+    return OverflowPass(executor, layer, group, tile, golden).run(images);
 }
 
 }  // namespace flipstorm

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/evaluate/change_flow.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/evaluate/image_batches.hpp"
 #include "engine/network/executor.hpp"
@@ -115,14 +116,26 @@ inline void tally_change(Tally& tally, const Tally& judged, bool golden_correct)
     tally.nonfinite += judged.nonfinite;
 }
 
+/// Golden values of a tile from which what lies behind a layer can be computed.
+struct SuffixGolden
+{
+    std::vector<torch::Tensor> values;  ///< by node: suffix_starts(), laid out as a golden pass does
+    torch::Tensor input;                ///< of the layer, contiguous, [tile, C, H, W] or [tile, features]
+};
+
+/// A layer, and the unchanged values that what lies behind it reads.
+std::vector<NodeId> suffix_starts(const Graph& graph, const ChangeFlow& flow, NodeId layer);
+
 /**
  * Tally the pairs of a group in which a sum may overflow, as mode `reference` computes them: dense, with
  * LibTorch's operations from the faulty layer on. They have been tallied as unchanged.
  *
  * \param images  by fault of the group: images within the tile; may be empty
+ * \param golden  null: computed where it is needed
  * \returns multiply-accumulate operations done
  */
 double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images);
+                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images,
+                          const SuffixGolden* golden = nullptr);
 
 }  // namespace flipstorm
