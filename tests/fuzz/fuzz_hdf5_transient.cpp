@@ -1,6 +1,7 @@
 // campaign.h5 of faults in feature maps or, by the input's first bit, in instructions, with edits; see
 // hdf5_edits.hpp.
 
+#include "analysis/transient_report.hpp"
 #include "hdf5_edits.hpp"
 #include "sample_transient.hpp"
 
@@ -25,6 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool of_instructions = size > 0 && (data[0] & 1U) != 0;
     const std::size_t first = size > 0 ? 1 : 0;
     return (of_instructions ? instructions : maps)
-        .read_with_edits(data + first, size - first,
-                         [](const auto& file) { static_cast<void>(read_transient_campaign(file)); });
+        .read_with_edits(data + first, size - first, [](const auto& file) {
+            const TransientCampaignRecord campaign = read_transient_campaign(file);
+            static_cast<void>(render_transient_report(campaign, "fuzz"));
+            for (const ResultTable& table : transient_tables(campaign))
+                static_cast<void>(render_text(table));
+        });
 }

@@ -1,6 +1,5 @@
 // The lock of an out folder, as someone else may have written it.
 
-#include "engine/base/printable_text.hpp"
 #include "harness.hpp"
 #include "mpi/lock_file.hpp"
 
@@ -17,8 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             static_cast<void>(judge_lock(lock->holder, self, silence, lives));
         if (!lock->holder) return;
         static_cast<void>(process_is_alive(lock->holder->pid, lock->holder->process_start));
-        const std::string text = describe(*lock->holder);
-        fuzz::expect(printable(text) == text, "a message that can be printed");
+        static_cast<void>(describe(*lock->holder));
         const std::optional<LockHolder> again = parse_holder(to_text(*lock->holder));
         fuzz::expect(again && again->token == lock->holder->token, "the holder to be the same");
     });

@@ -4,8 +4,8 @@
 //
 // An input is a list of edits: object (a byte: which dataset or attribute, in the order of the file), offset
 // (two bytes, the low one first), length (a byte), bytes. Length 1 to 32 writes so many bytes into the stored
-// values from the offset on, 0 removes the object, 33 to 255 makes the dataset anew with another number of
-// rows, the values repeated or cut off.
+// values from the offset on, 0 removes the object, 33 to 255 makes it anew with another number of rows, the
+// values repeated or cut off. A file without edits must be read.
 
 #include <cstdint>
 #include <filesystem>
