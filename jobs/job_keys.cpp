@@ -130,11 +130,13 @@ std::vector<KeySpec> make_keys()
             "data", "label_offset",
             "subtracted from every label, where they do not begin at 0: 1 for the letters of EMNIST")
             .between(-1e6, 1e6)
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
         key<&Job::data, &DataTable::labels>(
             "data", "labels", "which labels of \"cifar100\": 100 classes, or their 20 superclasses")
             .one_of({"fine", "coarse"})
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
         key<&Job::data, &DataTable::mean>("data", "mean", "mean of pixel / 255 per channel, subtracted")
             .between(-1e3, 1e3)
             .by_default("usual for the data set")

@@ -1,13 +1,13 @@
 #include "jobs/outdated_outcomes.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/evaluate/results_revision.hpp"
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
-#include "jobs/transient_rules.hpp"
 
 namespace flipstorm
 {
@@ -19,11 +19,40 @@ constexpr const char* kTwice =
     "change rightly through it";
 constexpr const char* kOverflow = "the kernels of that version were not always right where values overflow";
 
+/// From this bit of a float on, a flip may multiply a value of any size by 2^64 or more.
+constexpr std::int32_t kLargeFlip = 29;
+constexpr std::uint8_t kNoBit = 255;
+
+bool is_large(float value)
+{
+    return !(std::fabs(value) < kLargeWeight);
+}
+
+/// Whether values may overflow behind a transient fault.
+bool may_overflow(const TransientFault& fault)
+{
+    if (const auto* map = std::get_if<FeatureMapFault>(&fault)) return is_large(map->value);
+    const auto& instruction = std::get<InstructionFault>(fault);
+    return instruction.bit >= kLargeFlip || is_large(instruction.value);
+}
+
+std::string file_warning(std::uint64_t faults)
+{
+    return fmt::format("behind {} of its faults values may overflow, and {}", faults, kOverflow);
+}
+
+/// Faults of a campaign.h5 whose outcomes may be wrong if it is of an early version.
+std::uint64_t overflowing_faults(const std::filesystem::path& file, bool transient)
+{
+    if (!transient) return overflowing_faults(read_campaign(file));
+    return overflowing_faults(read_transient_campaign(file));
+}
+
 }  // namespace
 
 bool overflow_mattered(const Job& job)
 {
-    return !is_transient(job) && job.campaign.evaluation != "reference" && job.campaign.backend != "libtorch";
+    return job.campaign.evaluation != "reference" && job.campaign.backend != "libtorch";
 }
 
 bool holds_overflow(const Network& network, const std::vector<InjectableLayer>& layers, const Plan& plan,
@@ -35,6 +64,27 @@ bool holds_overflow(const Network& network, const std::vector<InjectableLayer>& 
         if (may_overflow(weight.before, weight.after)) return true;
     }
     return false;
+}
+
+bool holds_overflow(const TransientPlan& plan, const Chunk& chunk)
+{
+    for (std::uint64_t i = 0; i < chunk.count; ++i)
+    {
+        if (may_overflow(plan.strike(FaultIndex(chunk.first.value() + i)).fault)) return true;
+    }
+    return false;
+}
+
+std::uint64_t overflowing_faults(const TransientCampaignRecord& campaign)
+{
+    const TransientFaultTable& faults = campaign.faults;
+    std::uint64_t found = 0;
+    for (std::size_t i = 0; i < faults.size(); ++i)
+    {
+        const bool flips = i < faults.bit.size() && faults.bit[i] != kNoBit && faults.bit[i] >= kLargeFlip;
+        found += flips || is_large(faults.value[i]) ? 1 : 0;
+    }
+    return found;
 }
 
 std::uint64_t overflowing_faults(const CampaignRecord& campaign)
@@ -52,8 +102,10 @@ void drop_outdated(const Context& context, const Campaign& campaign, JournalCont
     const std::vector<Chunk>& chunks = campaign.plan->chunks();
     const auto is_outdated = [&](const JournalEntry& entry) {
         // A chunk that the plan does not have is for agree_on_done() to refuse.
-        return entry.format < kFirstRightJournal && entry.chunk.value() < chunks.size() &&
-               holds_overflow(campaign.network, campaign.layers, *campaign.plan, chunks[entry.chunk.value()]);
+        if (entry.format >= kFirstRightJournal || entry.chunk.value() >= chunks.size()) return false;
+        const Chunk& chunk = chunks[entry.chunk.value()];
+        return campaign.transient ? holds_overflow(*campaign.transient, chunk)
+                                  : holds_overflow(campaign.network, campaign.layers, *campaign.plan, chunk);
     };
     // By chunk: 1 if only early segments have it, 2 if a later one does, too, on any rank and at any level.
     std::vector<std::uint64_t> found(chunks.size(), 0);
@@ -70,9 +122,8 @@ void drop_outdated(const Context& context, const Campaign& campaign, JournalCont
     const auto again = std::count(found.begin(), found.end(), 1U);
     if (again == 0 || !context.world.is_root()) return;
     log_warning(
-        "{} of {} chunks were saved by an earlier version and hold a fault that makes a weight huge, and {}; "
-        "they "
-        "are computed again, the others stay",
+        "{} of {} chunks were saved by an earlier version and hold a fault behind which values may overflow, "
+        "and {}; they are computed again, the others stay",
         again, chunks.size(), kOverflow);
 }
 
@@ -83,9 +134,8 @@ std::string why_outdated(const std::filesystem::path& file, const Job& job, cons
     if (found != campaign.stage_sha256 || !overflow_mattered(job) ||
         campaign_minor_version(file) >= kFirstRightCampaign)
         return {};
-    const std::uint64_t faults = overflowing_faults(read_campaign(file));
-    if (faults == 0) return {};
-    return fmt::format("{} of its faults make a weight huge, and {}", faults, kOverflow);
+    const std::uint64_t faults = overflowing_faults(file, campaign.transient != nullptr);
+    return faults == 0 ? std::string() : file_warning(faults);
 }
 
 void warn_if_outdated(const std::filesystem::path& file, const CampaignRecord& campaign)
@@ -94,11 +144,8 @@ void warn_if_outdated(const std::filesystem::path& file, const CampaignRecord& c
         return;
     const std::uint64_t faults = overflowing_faults(campaign);
     if (faults == 0) return;
-    log_warning(
-        "'{}' was made by an earlier version: {} of its faults make a weight huge, and {}; 'flipstorm "
-        "inject' "
-        "computes them again",
-        file.string(), faults, kOverflow);
+    log_warning("'{}' was made by an earlier version: {}; 'flipstorm inject' computes them again",
+                file.string(), file_warning(faults));
 }
 
 void remove_superseded(const std::filesystem::path& journal, const Campaign& campaign)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hdf5_schema/campaign_file.hpp"
+#include "hdf5_schema/transient_campaign_file.hpp"
 #include "jobs/campaign.hpp"
 #include "jobs/context.hpp"
 #include "jobs/plan_of_job.hpp"
@@ -22,7 +23,7 @@ namespace flipstorm
 inline constexpr std::uint32_t kFirstRightJournal = 3;
 inline constexpr std::int32_t kFirstRightCampaign = 3;
 
-/// Whether native kernels may have computed a job's faults in weights. Not in mode `reference`, nor with
+/// Whether native kernels may have computed a job's faults. Not in mode `reference`, nor with
 /// campaign.backend = "libtorch".
 [[nodiscard]] bool overflow_mattered(const Job& job);
 
@@ -30,8 +31,13 @@ inline constexpr std::int32_t kFirstRightCampaign = 3;
 [[nodiscard]] bool holds_overflow(const Network& network, const std::vector<InjectableLayer>& layers,
                                   const Plan& plan, const Chunk& chunk);
 
-/// Faults of a campaign in weights that may_overflow(). Thread-safe.
+/// The same of transient faults: an error value of kLargeWeight or more, or a flip of one of the exponent's two
+/// top bits. Thread-safe.
+[[nodiscard]] bool holds_overflow(const TransientPlan& plan, const Chunk& chunk);
+
+/// Faults of a campaign behind which values may overflow. Thread-safe.
 [[nodiscard]] std::uint64_t overflowing_faults(const CampaignRecord& campaign);
+[[nodiscard]] std::uint64_t overflowing_faults(const TransientCampaignRecord& campaign);
 
 /**
  * Drop from what this rank has read of a journal the chunks of early segments that hold a fault which may

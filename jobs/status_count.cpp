@@ -176,7 +176,9 @@ class JournalCount
         now.faults += chunk(id).count;
         now.macs += chunk(id).macs;
         if (!early_counts_ && entry.format < kFirstRightJournal &&
-            holds_overflow(blueprint_.network, blueprint_.plan.layers, plan_, chunk(id)))
+            (blueprint_.plan.transient
+                 ? holds_overflow(*blueprint_.plan.transient, chunk(id))
+                 : holds_overflow(blueprint_.network, blueprint_.plan.layers, plan_, chunk(id))))
         {
             outdated_.emplace(id, entry.level);
             return;

@@ -4,12 +4,10 @@
 #include <unistd.h>
 
 #include <optional>
-#include <string_view>
-#include <system_error>
 #include <thread>
 
-#include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/temporary_file.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/stop_watchdog.hpp"
 #include "mpi/lock_file.hpp"
@@ -32,37 +30,12 @@ void say(const std::string& text) noexcept
         static_cast<void>(::write(STDERR_FILENO, text.data(), text.size()) < 0);
 }
 
-bool is_temporary(const fs::path& name)
-{
-    const std::string text = name.filename().string();
-    constexpr std::string_view kEnd = ".tmp";
-    return text.size() > kEnd.size() && text.front() == '.' &&
-           std::string_view(text).substr(text.size() - kEnd.size()) == kEnd;
-}
-
-/// Half-written files of this process: those of the folder that it has locked, and of the other files it
-/// writes.
+/// Half-written files of this process: those of the out folder, and of the other files it writes.
 void remove_half_written(const Context& context, const std::vector<fs::path>& files) noexcept
 {
-    std::error_code ignored;
-    try
-    {
-        for (const fs::path& file : files)
-            fs::remove(temporary_name(file), ignored);
-        if (context.lock == nullptr || !context.lock->held()) return;
-        std::vector<fs::path> found;
-        for (fs::directory_iterator entry(context.out(), ignored);
-             !ignored && entry != fs::directory_iterator(); entry.increment(ignored))
-        {
-            if (is_temporary(entry->path())) found.push_back(entry->path());
-        }
-        for (const fs::path& file : found)
-            fs::remove(file, ignored);
-    }
-    catch (const std::exception&)
-    {
-        // They stay, and are replaced by the next run.
-    }
+    for (const fs::path& file : files)
+        remove_own_temporaries(file.has_parent_path() ? file.parent_path() : fs::path("."));
+    if (context.lock != nullptr && context.lock->held()) remove_own_temporaries(context.out());
 }
 
 /// What the watchdog does on rank 0.

@@ -74,6 +74,12 @@ enum class Writer
     unknown,  ///< another host's, or of a version that did not say
 };
 
+/// What the tag of each file of this process begins with.
+std::string own_tag()
+{
+    return fmt::format("{}{:08x}", host_tag(), static_cast<std::uint32_t>(::getpid()));
+}
+
 Writer writer_of(const std::string& tag)
 {
     const std::string host = host_tag();
@@ -93,8 +99,7 @@ fs::path create_temporary(const fs::path& final_name)
     while (true)
     {
         const fs::path file =
-            folder / fmt::format(".{}.{}{:08x}{:016x}{}", name, host_tag(),
-                                 static_cast<std::uint32_t>(::getpid()), random_number(), kEnding);
+            folder / fmt::format(".{}.{}{:016x}{}", name, own_tag(), random_number(), kEnding);
         const int descriptor =
             ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (descriptor < 0 && errno == EEXIST) continue;
@@ -105,29 +110,51 @@ fs::path create_temporary(const fs::path& final_name)
     }
 }
 
-void remove_dead_temporaries(const fs::path& folder, fs::file_time_type now) noexcept
+namespace
+{
+
+/// Remove the regular files of a folder with a tag for which `choose(tag, entry)` says yes.
+template<class Choice>
+void remove_temporaries(const fs::path& folder, const Choice& choose) noexcept
 {
     try
     {
         std::error_code error;
-        std::vector<fs::path> dead;
+        std::vector<fs::path> chosen;
         for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
         {
             const std::string tag = tag_of(entry->path());
             std::error_code gone;
             if (tag.empty() || entry->symlink_status(gone).type() != fs::file_type::regular) continue;
-            const Writer writer = writer_of(tag);
-            const bool silent = now - entry->last_write_time(gone) > kLongSilence && !gone;
-            if (writer == Writer::gone || (writer == Writer::unknown && silent))
-                dead.push_back(entry->path());
+            if (choose(tag, *entry)) chosen.push_back(entry->path());
         }
-        for (const fs::path& file : dead)
+        for (const fs::path& file : chosen)
             fs::remove(file, error);
     }
     catch (const std::exception&)
     {
         // Out of memory: they stay until another start.
     }
+}
+
+}  // namespace
+
+void remove_dead_temporaries(const fs::path& folder, fs::file_time_type now) noexcept
+{
+    remove_temporaries(folder, [now](const std::string& tag, const fs::directory_entry& entry) {
+        std::error_code gone;
+        const Writer writer = writer_of(tag);
+        const bool silent = now - entry.last_write_time(gone) > kLongSilence && !gone;
+        return writer == Writer::gone || (writer == Writer::unknown && silent);
+    });
+}
+
+void remove_own_temporaries(const fs::path& folder) noexcept
+{
+    remove_temporaries(folder, [](const std::string& tag, const fs::directory_entry&) {
+        const std::string own = own_tag();
+        return tag.compare(0, own.size(), own) == 0;
+    });
 }
 
 }  // namespace flipstorm

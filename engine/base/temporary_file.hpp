@@ -29,4 +29,7 @@ namespace flipstorm
 void remove_dead_temporaries(const std::filesystem::path& folder,
                              std::filesystem::file_time_type now) noexcept;
 
+/// Remove what this process is writing in a folder, for one that is about to end.
+void remove_own_temporaries(const std::filesystem::path& folder) noexcept;
+
 }  // namespace flipstorm

@@ -106,6 +106,18 @@ class OverflowPass
         met_ = conv != nullptr ? padded_by(golden_[index(input_)], *conv) : golden_[index(input_)];
     }
 
+    /// Golden values of the pairs' images, laid out in memory to the stride as the golden pass does:
+    /// libraries choose the order of a sum by that, too.
+    [[nodiscard]] torch::Tensor picked(NodeId id, const torch::Tensor& rows) const
+    {
+        const torch::Tensor& values = golden_[index(id)];
+        std::vector<std::int64_t> sizes = values.sizes().vec();
+        std::vector<std::int64_t> strides = values.strides().vec();
+        strides[0] = values.numel() / sizes[0];
+        sizes[0] = rows.size(0);
+        return torch::empty_strided(sizes, strides, values.options()).copy_(values.index_select(0, rows));
+    }
+
     /// What the pairs' faults add to the layer's output at their channel. [pairs, …]
     [[nodiscard]] torch::Tensor change(const std::vector<std::int64_t>& image,
                                        const std::vector<std::int64_t>& channel,
@@ -152,7 +164,7 @@ class OverflowPass
         }
         const torch::Tensor rows = torch::tensor(image, torch::kLong).to(executor_.device());
         const torch::Tensor channels = torch::tensor(channel, torch::kLong).to(executor_.device());
-        torch::Tensor output = golden_[index(layer_.node)].index_select(0, rows);
+        torch::Tensor output = picked(layer_.node, rows);
         const torch::Tensor every = torch::arange(static_cast<std::int64_t>(count), rows.options());
         output.index_put_({every, channels},
                           change(image, channel, element, torch::tensor(delta).to(executor_.device())), true);
@@ -161,9 +173,8 @@ class OverflowPass
         {
             std::vector<torch::Tensor> values(graph_.nodes().size());
             for (const NodeId side : sides_)
-                values[index(side)] = golden_[index(side)].index_select(0, rows);
-            values[index(layer_.node)] =
-                output.dim() == 4 ? output.contiguous(torch::MemoryFormat::ChannelsLast) : output;
+                values[index(side)] = picked(side, rows);
+            values[index(layer_.node)] = output;
             logits = executor_.resume(std::move(values), flow_.nodes);
         }
         logits = logits.to(torch::kCPU).contiguous();

@@ -182,6 +182,9 @@ TEST_F(DurableFile, OnlyWhatTheDeadLeftIsRemoved)
     EXPECT_TRUE(fs::exists(almost));
     EXPECT_TRUE(fs::is_symlink(link));
     EXPECT_NO_THROW(remove_dead_temporaries(folder_ / "none", now));
+    remove_own_temporaries(folder_);
+    EXPECT_FALSE(fs::exists(own));
+    EXPECT_TRUE(fs::exists(elsewhere) && fs::exists(foreign) && fs::is_symlink(link));
 }
 
 TEST_F(DurableFile, CannotMakeAFolderUnderAFile)

@@ -40,15 +40,12 @@ Campaign campaign_of(const Job& job)
     return campaign;
 }
 
-TEST(OutdatedOutcomes, OnlyNativeKernelsAndFaultsInWeightsMattered)
+TEST(OutdatedOutcomes, OnlyNativeKernelsMattered)
 {
     EXPECT_TRUE(overflow_mattered(job_of("")));
     EXPECT_TRUE(overflow_mattered(job_of("evaluation = \"exact\"\nbackend = \"native\"\n")));
     EXPECT_FALSE(overflow_mattered(job_of("evaluation = \"reference\"\n")));
     EXPECT_FALSE(overflow_mattered(job_of("backend = \"libtorch\"\n")));
-    Job maps = job_of("");
-    maps.campaign.target = "feature_maps";
-    EXPECT_FALSE(overflow_mattered(maps));
 }
 
 /// Every chunk of the plan, from a segment of some format.
@@ -107,6 +104,30 @@ TEST(OutdatedOutcomes, AreCountedInARecord)
     campaign.faults.value_before = {0.1F, 0.1F, 2e18F, 0.1F};
     campaign.faults.value_after = {0.2F, 1e38F, 0.5F, std::numeric_limits<float>::quiet_NaN()};
     EXPECT_EQ(overflowing_faults(campaign), 3U);
+
+    TransientCampaignRecord transient;
+    transient.faults.stratum = {0, 0, 0, 0};
+    transient.faults.bit = {28, 29, 30, 255};
+    transient.faults.value = {0, 0, 0, 1};
+    EXPECT_EQ(overflowing_faults(transient), 2U);
+    transient.faults.bit.clear();
+    transient.faults.value = {0.5F, 1e17F, -2e18F, std::numeric_limits<float>::infinity()};
+    EXPECT_EQ(overflowing_faults(transient), 2U);
+}
+
+// Of instructions, whose bits flip, a chunk of some size holds large ones; of maps with small errors, none does.
+TEST(OutdatedOutcomes, ChunksOfTransientFaultsGoByTheirErrors)
+{
+    Job job = job_of("");
+    job.campaign.target = "instructions";
+    const Campaign flips = campaign_of(job);
+    ASSERT_NE(flips.transient, nullptr);
+    EXPECT_TRUE(std::any_of(flips.plan->chunks().begin(), flips.plan->chunks().end(),
+                            [&](const Chunk& chunk) { return holds_overflow(*flips.transient, chunk); }));
+    job.campaign.target = "feature_maps";
+    const Campaign maps = campaign_of(job);
+    for (const Chunk& chunk : maps.plan->chunks())
+        EXPECT_FALSE(holds_overflow(*maps.transient, chunk));
 }
 
 }  // namespace
