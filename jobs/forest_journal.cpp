@@ -1,13 +1,10 @@
 #include "jobs/forest_journal.hpp"
 
-#include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
 #include <exception>
-#include <new>
 #include <sstream>
-#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +12,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/framed_bytes.hpp"
 #include "engine/base/log.hpp"
+#include "mpi/checked_archive.hpp"
 
 BOOST_CLASS_IMPLEMENTATION(flipstorm::ScoredCounts, boost::serialization::object_serializable)
 BOOST_CLASS_TRACKING(flipstorm::ScoredCounts, boost::serialization::track_never)
@@ -69,27 +67,11 @@ std::string encode_fit(const std::string& stage_sha256, FitKey key, const FitRes
 
 KeptFit decode_fit(std::string_view file)
 {
-    const std::string_view payload = payload_of(kFrame, file);
-    try
-    {
-        std::istringstream in(std::string(payload), std::ios::binary);
-        boost::archive::binary_iarchive archive(in);
-        KeptFit fit;
+    KeptFit fit;
+    read_archive(payload_of(kFrame, file), 0, [&fit](CheckedArchive& archive) {
         archive_fit(archive, fit.stage_sha256, fit.key, fit.result);
-        return fit;
-    }
-    catch (const boost::archive::archive_exception& error)
-    {
-        throw FrameError("its archive cannot be read: {}", error.what());
-    }
-    catch (const std::length_error& error)
-    {
-        throw FrameError("its archive holds a list of an impossible length: {}", error.what());
-    }
-    catch (const std::bad_alloc&)
-    {
-        throw FrameError("its archive holds a list that does not fit the memory");
-    }
+    });
+    return fit;
 }
 
 ForestJournal::ForestJournal(fs::path folder, std::string stage_sha256, double seconds,

@@ -9,6 +9,7 @@
 #include <boost/serialization/array_optimization.hpp>
 #include <boost/serialization/collection_size_type.hpp>
 #include <boost/serialization/string.hpp>
+#include <cstring>
 #include <exception>
 #include <streambuf>
 #include <string>
@@ -32,6 +33,7 @@ class ViewBuffer : public std::streambuf
 
     /// Bytes not read yet.
     [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(egptr() - gptr()); }
+    [[nodiscard]] std::string_view rest() const { return {gptr(), left()}; }
 };
 
 /// What binary_iarchive reads, with every length held against the bytes that are left.
@@ -46,6 +48,7 @@ class CheckedArchive
   public:
     explicit CheckedArchive(ViewBuffer& buffer, unsigned flags = 0) : Base(buffer, flags), buffer_(buffer)
     {
+        if ((flags & boost::archive::no_header) == 0U) require_header();
         init(flags);
     }
 
@@ -81,6 +84,20 @@ class CheckedArchive
     [[nodiscard]] std::size_t left() const { return buffer_.left(); }
 
   private:
+    /// Length and text of the signature, then the library's version in two bytes. Boost asserts that the
+    /// version is there, and that those of old ones, whose numbers were wider, are small.
+    void require_header() const
+    {
+        constexpr unsigned kOldest = 8;  // Boost 1.44
+        const std::size_t place =
+            sizeof(std::size_t) + std::strlen(boost::archive::BOOST_ARCHIVE_SIGNATURE());
+        const std::string_view bytes = buffer_.rest();
+        FS_CHECK(FrameError, bytes.size() >= place + 2, "its archive is shorter than an archive's header");
+        const unsigned version = static_cast<unsigned char>(bytes[place]);
+        FS_CHECK(FrameError, version >= kOldest, "its archive has version {}, the oldest that is read is {}",
+                 version, kOldest);
+    }
+
     void require(std::size_t count) const
     {
         FS_CHECK(FrameError, count <= buffer_.left(),

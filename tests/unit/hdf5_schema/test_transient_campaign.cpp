@@ -7,6 +7,7 @@
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
 #include "sample_records.hpp"
+#include "sample_transient.hpp"
 
 namespace flipstorm
 {
@@ -14,58 +15,6 @@ namespace
 {
 
 using TransientCampaign = InFolder;
-
-TransientCampaignRecord feature_maps()
-{
-    TransientCampaignRecord campaign;
-    TransientHeader& header = campaign.header;
-    header.campaign = sample_campaign().header;
-    header.campaign.target = "feature_maps";
-    header.campaign.strata.evaluated = {2, 1};
-    header.layer_height = {5, 1};
-    header.layer_width = {4, 1};
-    header.images_per_fault = 2;
-    header.images_listed = 2;
-    header.combine = "relative";
-    header.channel_bytes = 2;
-    header.position_bytes = 3;
-    campaign.faults.stratum = {0, 0, 1};
-    campaign.faults.layer = {0, 0, 1};
-    campaign.faults.value = {0.5F, -2, 1e30F};
-    campaign.faults.image = {0, 2, 1, 2, 0, 1};
-    campaign.faults.geometry = {4, 6, 0};
-    campaign.faults.row = {1, 0, 0};
-    campaign.faults.column = {0, 0, 0};
-    campaign.faults.height = {4, 5, 1};
-    campaign.faults.width = {2, 4, 1};
-    campaign.faults.channel_mask = {0x80, 0, 0xC0, 0, 0x20, 0};
-    campaign.faults.position_mask = {0, 0, 0, 1, 2, 3, 0, 0, 0};
-    campaign.outcomes = {{2, 2, 2}, {1, 0, 0}, {0, 1, 2}, {0, 0, 1}, {1, 0, 0}, {1, 1, 0}, {0, 0.5, 1}};
-    return campaign;
-}
-
-TransientCampaignRecord instructions()
-{
-    TransientCampaignRecord campaign = feature_maps();
-    TransientHeader& header = campaign.header;
-    header.campaign.target = "instructions";
-    header.instruction = "bit_flip";
-    header.combine.clear();
-    header.images_per_fault = 3;
-    header.images_listed = 1;
-    header.channel_bytes = header.position_bytes = 1;
-    campaign.faults = {};
-    campaign.faults.stratum = {0, 0, 1};
-    campaign.faults.layer = {0, 0, 1};
-    campaign.faults.value = {0, 0, 0.25F};
-    campaign.faults.image = {-1, -1, -1};
-    campaign.faults.element = {39, 0, 2};
-    campaign.faults.step = {3, 0, 1};
-    campaign.faults.bit = {31, 0, 255};
-    campaign.outcomes = {
-        {3, 3, 3}, {2, 1, 0}, {0, 1, 3}, {0, 0, 1}, {2, 1, 0}, {1, 1, 0}, {0, 1.0 / 3, 2.0 / 3}};
-    return campaign;
-}
 
 void write(const std::filesystem::path& file, const TransientCampaignRecord& campaign)
 {
@@ -75,7 +24,7 @@ void write(const std::filesystem::path& file, const TransientCampaignRecord& cam
 
 TEST_F(TransientCampaign, RoundTrip)
 {
-    for (const TransientCampaignRecord& want : {feature_maps(), instructions()})
+    for (const TransientCampaignRecord& want : {sample_feature_maps(), sample_instructions()})
     {
         const std::filesystem::path file = folder_ / (want.header.campaign.target + ".h5");
         write(file, want);
@@ -106,7 +55,7 @@ TEST_F(TransientCampaign, RoundTrip)
 
 TEST_F(TransientCampaign, TargetsAreNotMixedUp)
 {
-    write(folder_ / "maps.h5", feature_maps());
+    write(folder_ / "maps.h5", sample_feature_maps());
     const CampaignRecord weights = sample_campaign();
     write_campaign(folder_ / "weights.h5", weights.header, weights.faults, weights.outcomes, 0,
                    weights.faults.size(), MPI_COMM_NULL);
@@ -134,27 +83,33 @@ TEST_F(TransientCampaign, WhatCannotBeIsRefused)
         const char* phrase;
     };
     const std::vector<Case> cases = {
-        {feature_maps, [](Record& c) { c.faults.row[0] = 2; },
+        {sample_feature_maps, [](Record& c) { c.faults.row[0] = 2; },
          "fault 0 (geometry 4) lies outside"},  // 2 + 4 > 5
-        {feature_maps, [](Record& c) { c.faults.layer[2] = 2; }, "fault 2 (stratum 1, layer 2)"},
-        {feature_maps, [](Record& c) { c.faults.layer[0] = 1; }, "fault 0 of layer 1 lies in stratum 0"},
-        {feature_maps, [](Record& c) { c.faults.geometry[1] = 7; }, "fault 1 (geometry 7)"},
-        {feature_maps, [](Record& c) { c.faults.value[1] = std::nanf(""); },
+        {sample_feature_maps, [](Record& c) { c.faults.layer[2] = 2; }, "fault 2 (stratum 1, layer 2)"},
+        {sample_feature_maps, [](Record& c) { c.faults.layer[0] = 1; },
+         "fault 0 of layer 1 lies in stratum 0"},
+        {sample_feature_maps, [](Record& c) { c.faults.geometry[1] = 7; }, "fault 1 (geometry 7)"},
+        {sample_feature_maps, [](Record& c) { c.faults.value[1] = std::nanf(""); },
          "fault 1 has the error value nan"},
-        {feature_maps, [](Record& c) { c.faults.image[1] = 3; }, "fault 0 strikes image 3"},
-        {feature_maps, [](Record& c) { c.faults.image[1] = 0; }, "fault 0 strikes image 0"},
-        {feature_maps, [](Record& c) { c.outcomes.masked[0] = 2; }, "the outcome of fault 0 is impossible"},
-        {feature_maps, [](Record& c) { c.outcomes.masked[0] = 0xFFFFFFFFU; },
+        {sample_feature_maps, [](Record& c) { c.faults.image[1] = 3; }, "fault 0 strikes image 3"},
+        {sample_feature_maps, [](Record& c) { c.faults.image[1] = 0; }, "fault 0 strikes image 0"},
+        {sample_feature_maps, [](Record& c) { c.outcomes.masked[0] = 2; },
          "the outcome of fault 0 is impossible"},
-        {feature_maps, [](Record& c) { c.outcomes.drop[1] = 7; }, "fault 1 has a drop of 7"},
-        {feature_maps, [](Record& c) { c.outcomes.drop[1] = std::nan(""); }, "fault 1 has a drop of nan"},
-        {feature_maps, [](Record& c) { c.header.campaign.strata.evaluated[1] = 2; }, "1 faults of stratum 1"},
-        {feature_maps, [](Record& c) { c.header.images_per_fault = 4; }, "'images_per_fault' is 4 of 3"},
-        {feature_maps, [](Record& c) { c.header.layer_height[1] = -1; }, "layer 'fc' has -1 x 1 outputs"},
-        {instructions, [](Record& c) { c.faults.element[0] = 40; }, "fault 0 strikes"},
-        {instructions, [](Record& c) { c.faults.step[2] = 2; }, "fault 2 strikes"},
-        {instructions, [](Record& c) { c.faults.bit[1] = 32; }, "fault 1 strikes bit 32"},
-        {instructions, [](Record& c) { c.header.images_per_fault = 2; },
+        {sample_feature_maps, [](Record& c) { c.outcomes.masked[0] = 0xFFFFFFFFU; },
+         "the outcome of fault 0 is impossible"},
+        {sample_feature_maps, [](Record& c) { c.outcomes.drop[1] = 7; }, "fault 1 has a drop of 7"},
+        {sample_feature_maps, [](Record& c) { c.outcomes.drop[1] = std::nan(""); },
+         "fault 1 has a drop of nan"},
+        {sample_feature_maps, [](Record& c) { c.header.campaign.strata.evaluated[1] = 2; },
+         "1 faults of stratum 1"},
+        {sample_feature_maps, [](Record& c) { c.header.images_per_fault = 4; },
+         "'images_per_fault' is 4 of 3"},
+        {sample_feature_maps, [](Record& c) { c.header.layer_height[1] = -1; },
+         "layer 'fc' has -1 x 1 outputs"},
+        {sample_instructions, [](Record& c) { c.faults.element[0] = 40; }, "fault 0 strikes"},
+        {sample_instructions, [](Record& c) { c.faults.step[2] = 2; }, "fault 2 strikes"},
+        {sample_instructions, [](Record& c) { c.faults.bit[1] = 32; }, "fault 1 strikes bit 32"},
+        {sample_instructions, [](Record& c) { c.header.images_per_fault = 2; },
          "lists 1 images, each fault strikes 2"},
     };
     const std::filesystem::path file = folder_ / "bad.h5";

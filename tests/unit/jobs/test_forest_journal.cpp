@@ -156,6 +156,34 @@ TEST_F(ForestJournalTest, ALengthThatCannotBeIsAnError)
     EXPECT_THROW(static_cast<void>(decode_fit(framed(frame, payload))), FrameError);
 }
 
+TEST_F(ForestJournalTest, LengthsBehindAValidCrcAreNotBelieved)
+{
+    const Frame frame{std::string_view("\x89"
+                                       "FSF\r\n\x1a\n",
+                                       8),
+                      1, "a fit of a forest"};
+    const std::string file = encode_fit("this stage", {85, 0}, sample_fit());
+    const std::string payload(payload_of(frame, file));
+    std::size_t lengths = 0;
+    for (std::size_t place = 0; place + 8 <= payload.size(); ++place)
+    {
+        std::string hostile = payload;
+        // 2^28 elements: with Boost's own reader, room for gigabytes.
+        hostile.replace(place, 8, std::string("\0\0\0\x10\0\0\0\0", 8));
+        try
+        {
+            static_cast<void>(decode_fit(framed(frame, hostile)));
+        }
+        catch (const FrameError& error)
+        {
+            lengths += std::string(error.what()).find("more than fit") != std::string::npos ? 1U : 0U;
+        }
+    }
+    // Of two texts, importances, six columns of trees, and scores.
+    EXPECT_GE(lengths, 10U);
+    EXPECT_THROW(static_cast<void>(decode_fit(framed(frame, payload + "x"))), FrameError);
+}
+
 TEST_F(ForestJournalTest, NoVariantMayHaveItsName)
 {
     EXPECT_NE(variant_name_problem(kForestJournal), "");

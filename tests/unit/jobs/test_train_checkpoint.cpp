@@ -108,6 +108,30 @@ TEST(TrainCheckpoint, LengthsBehindAValidCrcAreNotBelieved)
     EXPECT_GE(lengths, 10U);
 }
 
+TEST(TrainCheckpoint, TheHeaderBehindAValidCrcIsNotBelieved)
+{
+    const Frame frame{std::string_view("\x89"
+                                       "FST\r\n\x1a\n",
+                                       8),
+                      1, "a training checkpoint"};
+    const std::string file = encode_checkpoint(sample());
+    const std::string payload(payload_of(frame, file));
+    // "serialization::archive" and its length, then the version: Boost asserts that it is there.
+    constexpr std::size_t kVersion = 8 + 22;
+    for (std::size_t length = 0; length < kVersion + 2; ++length)
+    {
+        EXPECT_NE(refusal(framed(frame, payload.substr(0, length))).find("shorter than an archive's header"),
+                  std::string::npos)
+            << length;
+    }
+    for (std::size_t length = kVersion + 2; length < payload.size(); ++length)
+        EXPECT_NE(refusal(framed(frame, payload.substr(0, length))), "not refused") << length;
+    std::string old = payload;
+    old[kVersion] = 6;
+    EXPECT_NE(refusal(framed(frame, old)).find("version 6, the oldest that is read is 8"), std::string::npos)
+        << refusal(framed(frame, old));
+}
+
 Network small_network()
 {
     Graph graph({4});
