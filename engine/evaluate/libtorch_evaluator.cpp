@@ -490,7 +490,7 @@ class GroupRun
     torch::Tensor audited_;           ///< whether to audit the pair if it is screened, [tile, faults]
     torch::Tensor screened_;          ///< at the faulty layer, [tile, faults]
     torch::Tensor counts_;            ///< [columns, faults]
-    std::vector<std::vector<std::int64_t>> overflowing_;  ///< images, by fault; empty: none of any
+    std::vector<OverflowingPair> overflowing_;
     WorkCount work_;
 };
 
@@ -650,11 +650,10 @@ void GroupRun::leave_to_reference(const Segment& way, PairBatch& pairs)
     const torch::Tensor faults = pairs.fault.index_select(0, gone).to(torch::kCPU);
     const torch::Tensor images = pairs.image.index_select(0, gone).to(torch::kCPU);
     count(kFinished, pairs.fault, overflows);
-    overflowing_.resize(group_.count);
     for (std::int64_t k = 0; k < gone.size(0); ++k)
     {
-        overflowing_[static_cast<std::size_t>(faults.data_ptr<std::int64_t>()[k])].push_back(
-            images.data_ptr<std::int64_t>()[k]);
+        overflowing_.push_back({static_cast<std::size_t>(faults.data_ptr<std::int64_t>()[k]),
+                                images.data_ptr<std::int64_t>()[k], 0, {}});
     }
     pairs = pairs.selected((~overflows).nonzero().squeeze(1));
 }

@@ -58,6 +58,8 @@ struct Slot
     bool screened = false;     ///< the screen would have let it go
     bool huge = false;         ///< its sums are watched
     bool overflows = false;    ///< or may: left to tally_as_reference()
+    std::vector<float>
+        at_restart;  ///< of a huge one: its change at NativeProgram::restart, once it was there
 };
 
 /// Work space of one thread for one layer.
@@ -166,6 +168,20 @@ class NativeEvaluator : public TileEvaluator
         return slots;
     }
 
+    /// Golden value of NativeProgram::restart, from the maps that are there. [tile, C, H, W]
+    [[nodiscard]] torch::Tensor restart_value(const NativeProgram& plan, const NativeTile& prepared,
+                                              std::int64_t images) const
+    {
+        const Node& node = network_.graph.node(plan.restart);
+        const bool pool = std::holds_alternative<MaxPool2dOp>(node.operation);
+        const NodeId held = pool ? plan.restart : node.inputs[0];
+        const ValueForm& form = network_.form[index(held)];
+        const torch::Tensor map = prepared.maps[index(held)]
+                                      .narrow(0, 0, images * form.channels * form.pixels())
+                                      .view({images, form.channels, form.height, form.width});
+        return pool ? map : executor_.apply(plan.restart, {map}).contiguous();
+    }
+
     const Kernels& kernels_;
     NativeNetwork network_;
     Executor executor_;
@@ -190,6 +206,7 @@ std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& la
     request.values.push_back(input);
     const std::vector<NodeId> starts = suffix_starts(graph, plan.flow, layer.node);
     request.values.insert(request.values.end(), starts.begin(), starts.end());
+    request.values.push_back(plan.restart);
     if (screened)
     {
         request.gradients.push_back(layer.node);
@@ -224,6 +241,12 @@ std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& la
     prepared->suffix.values.resize(count);
     for (const NodeId id : starts)
         prepared->suffix.values[index(id)] = hold(pass.values[index(id)]);
+    prepared->suffix.restart = plan.restart;
+    if (plan.restart != layer.node)
+    {
+        prepared->suffix.restarted = restart_value(plan, *prepared, tile.size());
+        prepared->suffix.restart_strides = pass.values[index(plan.restart)].strides().vec();
+    }
     pass.values.clear();
     prepared->logits = pass.logits;
     prepared->rivals = pass.rivals;
@@ -313,7 +336,8 @@ class GroupRun
     float small_change(std::int64_t channel, const float* gradient, std::ptrdiff_t step, const float* map,
                        std::int64_t pixels, float largest) const;
     void start(std::size_t fault, std::int64_t channel, bool screened);
-    void leave_to_reference(std::uint32_t fault);
+    void leave_to_reference(std::size_t fault, std::int64_t channel, std::vector<float> at_restart);
+    void remember_restart(const NativeStep& step);
     void watch(const NativeStep& step);
     void flush();
     void compute(const NativeStep& step);
@@ -408,7 +432,7 @@ class GroupRun
     std::vector<char> audited_;       ///< [tile][faults]
     std::vector<char> flags_;         ///< by slot
     bool any_huge_ = false;           ///< among the slots
-    std::vector<std::vector<std::int64_t>> overflowing_;  ///< images, by fault; empty: none of any
+    std::vector<OverflowingPair> overflowing_;
 };
 
 WorkCount GroupRun::run()
@@ -498,7 +522,7 @@ void GroupRun::neurons()
         }
         if (is_huge(delta_[f]) && !(std::fabs(change) < kSafeMagnitude))
         {
-            leave_to_reference(static_cast<std::uint32_t>(f));
+            leave_to_reference(f, neuron, {});
             continue;
         }
         bool screened = false;
@@ -621,7 +645,7 @@ void GroupRun::filters(const Conv2dOp& op)
         }
         if (is_huge(delta) && !(std::fabs(delta) * largest < kSafeMagnitude))
         {
-            leave_to_reference(static_cast<std::uint32_t>(f));
+            leave_to_reference(f, channel, {});
             continue;
         }
         const bool screened = screen_ != nullptr && !dead && std::fabs(delta) < limit;
@@ -651,11 +675,22 @@ void GroupRun::start(std::size_t fault, std::int64_t channel, bool screened)
 }
 
 /// A pair in which a sum may overflow, on the present image.
-void GroupRun::leave_to_reference(std::uint32_t fault)
+void GroupRun::leave_to_reference(std::size_t fault, std::int64_t channel, std::vector<float> at_restart)
 {
-    overflowing_.resize(group_.count);
-    overflowing_[fault].push_back(image_);
+    overflowing_.push_back(
+        {fault, image_, channel + plan_.flow.shift[index(plan_.restart)], std::move(at_restart)});
     ++work_.finished;
+}
+
+/// Keep the changes of huge slots from where they may have to be started anew.
+void GroupRun::remember_restart(const NativeStep& step)
+{
+    for (std::size_t s = 0; s < space_.slots.size(); ++s)
+    {
+        if (!space_.slots[s].huge) continue;
+        const float* const change = at(step.buffer, s);
+        space_.slots[s].at_restart.assign(change, change + form(step.node).pixels());
+    }
 }
 
 /// Find the slots whose sums may overflow in a step; what is computed of them from here on is not used.
@@ -679,7 +714,7 @@ void GroupRun::watch(const NativeStep& step)
         }
         if (farthest < static_cast<double>(kSafeMagnitude)) continue;
         slot.overflows = true;
-        leave_to_reference(slot.fault);
+        leave_to_reference(slot.fault, slot.channel, std::move(slot.at_restart));
     }
 }
 
@@ -693,6 +728,7 @@ void GroupRun::flush()
         {
             if (any_huge_) watch(step);
             compute(step);
+            if (any_huge_ && step.node == plan_.restart) remember_restart(step);
         }
         if (step.checkpoint && screen_ != nullptr) check(step);
     }
@@ -1214,7 +1250,7 @@ void GroupRun::keep(std::int32_t buffer, std::int64_t floats, const std::vector<
         if (to != s)
         {
             std::memcpy(at(buffer, to), at(buffer, s), static_cast<std::size_t>(floats) * sizeof(float));
-            space_.slots[to] = space_.slots[s];
+            space_.slots[to] = std::move(space_.slots[s]);
         }
         ++to;
     }

@@ -70,6 +70,7 @@ class ProgramBuilder
         assign_buffers(layer);
         list_golden();
         choose_batch();
+        find_restart(layer);
     }
 
     NativeProgram take() { return std::move(program_); }
@@ -169,6 +170,17 @@ class ProgramBuilder
             if (!is_nonlinear(operation)) continue;
             need(step.inputs[0].node, step.inputs[0].extent);
             if (std::holds_alternative<MaxPool2dOp>(operation)) need(step.node, step.extent);
+        }
+    }
+
+    void find_restart(NodeId layer)
+    {
+        program_.restart = layer;
+        for (const NativeStep& step : program_.steps)
+        {
+            const Operation& operation = graph_.node(step.node).operation;
+            if (step.extent != Extent::channel || is_product(operation)) return;
+            if (is_nonlinear(operation) && program_.flow.cut[index(step.node)]) program_.restart = step.node;
         }
     }
 

@@ -45,6 +45,11 @@ struct NativeProgram
     std::vector<NodeId> golden_maps;          ///< nodes whose golden value is read channel by channel
     std::vector<NodeId> golden_slots;         ///< … as slots
 
+    /// The last activation or max-pool that the whole change passes, still in one channel, before the first
+    /// product: up to there nothing is summed, and what may overflow behind it is started anew there. The
+    /// layer itself if there is none.
+    NodeId restart;
+
     /// Bytes of the work space of one thread.
     [[nodiscard]] std::uint64_t work_bytes() const;
 };

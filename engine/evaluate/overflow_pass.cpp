@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "engine/evaluate/change_flow.hpp"
 #include "engine/evaluate/libtorch_program.hpp"
@@ -12,12 +14,6 @@ namespace flipstorm
 {
 namespace
 {
-
-struct Pair
-{
-    std::size_t fault = 0;   ///< in its group
-    std::int64_t image = 0;  ///< in its tile
-};
 
 class OverflowPass
 {
@@ -35,29 +31,40 @@ class OverflowPass
           golden_(golden)
     {}
 
-    double run(const std::vector<std::vector<std::int64_t>>& images)
+    double run(const std::vector<OverflowingPair>& pairs)
     {
-        std::vector<Pair> finite;
-        for (std::size_t f = 0; f < images.size(); ++f)
+        std::vector<const OverflowingPair*> at_layer;
+        std::vector<const OverflowingPair*> at_restart;
+        std::map<std::size_t, std::vector<std::int64_t>> whole;  // images, by fault
+        for (const OverflowingPair& pair : pairs)
         {
-            if (images[f].empty()) continue;
-            if (!std::isfinite(delta_of(f)))
-            {
-                whole_network(f, images[f]);
-                continue;
-            }
-            for (const std::int64_t image : images[f])
-                finite.push_back({f, image});
+            if (!std::isfinite(delta_of(pair.fault)))
+                whole[pair.fault].push_back(pair.image);
+            else
+                (pair.change.empty() ? at_layer : at_restart).push_back(&pair);
         }
-        const auto batch = static_cast<std::size_t>(std::max<std::int64_t>(tile_.size(), kFewest));
-        for (std::size_t first = 0; first < finite.size(); first += batch)
-            suffix(finite.data() + first, std::min(batch, finite.size() - first));
+        for (const auto& [fault, images] : whole)
+            whole_network(fault, images);
+        in_batches(at_layer, [this](const Batch& batch) { from_layer(batch); });
+        in_batches(at_restart, [this](const Batch& batch) { from_restart(batch); });
         return macs_;
     }
 
   private:
-    /// Pairs in a batch, if there are so many: libraries may take another order for very small ones.
-    static constexpr std::int64_t kFewest = 32;
+    using Batch = std::vector<const OverflowingPair*>;
+
+    template<class Work>
+    void in_batches(const Batch& pairs, const Work& work) const
+    {
+        // Libraries may take another order for very small batches.
+        constexpr std::size_t kFewest = 32;
+        const std::size_t most = std::max(static_cast<std::size_t>(tile_.size()), kFewest);
+        for (std::size_t first = 0; first < pairs.size(); first += most)
+        {
+            const auto begin = pairs.begin() + static_cast<std::ptrdiff_t>(first);
+            work(Batch(begin, begin + static_cast<std::ptrdiff_t>(std::min(most, pairs.size() - first))));
+        }
+    }
 
     [[nodiscard]] float delta_of(std::size_t fault) const
     {
@@ -65,10 +72,10 @@ class OverflowPass
         return change.value - weight_.data_ptr<float>()[change.parameter];
     }
 
-    void tally(const torch::Tensor& logits, std::int64_t row, const Pair& pair)
+    void tally(const torch::Tensor& logits, std::int64_t row, std::size_t fault, std::int64_t image)
     {
-        const auto i = static_cast<std::size_t>(pair.image);
-        tally_change(group_.tallies[pair.fault],
+        const auto i = static_cast<std::size_t>(image);
+        tally_change(group_.tallies[fault],
                      judge(logits.data_ptr<float>() + row * logits.size(1), logits.size(1), tile_.label[i],
                            tile_.top1[i]),
                      tile_.top1[i] == tile_.label[i]);
@@ -84,21 +91,25 @@ class OverflowPass
         faulty.set_parameter(layer_.weight, weight);
         const torch::Tensor logits = faulty.forward(tile_.images).to(torch::kCPU).contiguous();
         for (const std::int64_t image : images)
-            tally(logits, image, {fault, image});
+            tally(logits, image, fault, image);
         for (std::int32_t i = 0; i <= graph_.output().value(); ++i)
             macs_ += static_cast<double>(tile_.size() * graph_.macs(NodeId(i)));
     }
 
     /// Golden values of the pairs' images, laid out in memory to the stride as the golden pass does:
     /// libraries choose the order of a sum by that, too.
-    [[nodiscard]] torch::Tensor picked(NodeId id, const torch::Tensor& rows) const
+    [[nodiscard]] static torch::Tensor picked(const torch::Tensor& values, std::vector<std::int64_t> strides,
+                                              const torch::Tensor& rows)
     {
-        const torch::Tensor& values = golden_->values[index(id)];
         std::vector<std::int64_t> sizes = values.sizes().vec();
-        std::vector<std::int64_t> strides = values.strides().vec();
         strides[0] = values.numel() / sizes[0];
         sizes[0] = rows.size(0);
         return torch::empty_strided(sizes, strides, values.options()).copy_(values.index_select(0, rows));
+    }
+    [[nodiscard]] torch::Tensor picked(NodeId id, const torch::Tensor& rows) const
+    {
+        const torch::Tensor& values = golden_->values[index(id)];
+        return picked(values, values.strides().vec(), rows);
     }
 
     [[nodiscard]] torch::Tensor to_device(const std::vector<std::int64_t>& numbers) const
@@ -133,8 +144,8 @@ class OverflowPass
                delta.view({-1, 1, 1});
     }
 
-    /// Finite changes: the layer's golden output with one channel changed, and all that lies behind.
-    void suffix(const Pair* pairs, std::size_t count)
+    /// The layer's golden output with one channel changed, and all that lies behind.
+    void from_layer(const Batch& pairs)
     {
         if (golden_ == nullptr)
         {
@@ -145,39 +156,79 @@ class OverflowPass
             golden_ = &own_;
         }
         const std::int64_t filter = static_cast<std::int64_t>(layer_.weights) / layer_.out_channels;
-        std::vector<std::int64_t> image;
         std::vector<std::int64_t> channel;
         std::vector<std::int64_t> element;
         std::vector<float> delta;
-        for (std::size_t p = 0; p < count; ++p)
+        for (const OverflowingPair* pair : pairs)
         {
-            const auto parameter = static_cast<std::int64_t>(group_.changes[pairs[p].fault].parameter);
-            image.push_back(pairs[p].image);
+            const auto parameter = static_cast<std::int64_t>(group_.changes[pair->fault].parameter);
             channel.push_back(parameter / filter);
             element.push_back(parameter % filter);
-            delta.push_back(delta_of(pairs[p].fault));
+            delta.push_back(delta_of(pair->fault));
         }
-        const torch::Tensor rows = to_device(image);
+        const torch::Tensor rows = rows_of(pairs);
         torch::Tensor output = picked(layer_.node, rows);
-        const torch::Tensor every = torch::arange(static_cast<std::int64_t>(count), rows.options());
+        const torch::Tensor every = torch::arange(rows.size(0), rows.options());
         output.index_put_({every, to_device(channel)},
                           change(rows, channel, element, torch::tensor(delta).to(executor_.device())), true);
-        torch::Tensor logits = output;
-        if (!flow_.nodes.empty())
+        finish(layer_.node, flow_, std::move(output), rows, pairs);
+    }
+
+    /// The same from where the change is the last one before the first sum.
+    void from_restart(const Batch& pairs)
+    {
+        std::vector<std::int64_t> channel;
+        std::vector<float> values;
+        for (const OverflowingPair* pair : pairs)
+        {
+            channel.push_back(pair->channel);
+            values.insert(values.end(), pair->change.begin(), pair->change.end());
+        }
+        const torch::Tensor rows = rows_of(pairs);
+        const Shape& shape = graph_.node(golden_->restart).shape;
+        torch::Tensor output = picked(golden_->restarted, map_strides(), rows);
+        const torch::Tensor every = torch::arange(rows.size(0), rows.options());
+        output.index_put_({every, to_device(channel)},
+                          torch::tensor(values).view({rows.size(0), output.size(2), output.size(3)}), true);
+        if (shape.size() == 1) output = output.flatten(1);
+        finish(golden_->restart, change_flow(graph_, golden_->restart), std::move(output), rows, pairs);
+    }
+
+    /// Strides of `restarted` as a map, where a golden pass may have it flat.
+    [[nodiscard]] std::vector<std::int64_t> map_strides() const
+    {
+        return golden_->restart_strides.size() == 4 ? golden_->restart_strides
+                                                    : golden_->restarted.strides().vec();
+    }
+
+    [[nodiscard]] torch::Tensor rows_of(const Batch& pairs) const
+    {
+        std::vector<std::int64_t> image;
+        for (const OverflowingPair* pair : pairs)
+            image.push_back(pair->image);
+        return to_device(image);
+    }
+
+    /// All that lies behind a node, and what it says of the images.
+    void finish(NodeId start, const ChangeFlow& flow, torch::Tensor value, const torch::Tensor& rows,
+                const Batch& pairs)
+    {
+        torch::Tensor logits = value;
+        if (!flow.nodes.empty())
         {
             std::vector<torch::Tensor> values(graph_.nodes().size());
-            for (const NodeId start : suffix_starts(graph_, flow_, layer_.node))
+            for (const NodeId id : suffix_starts(graph_, flow, start))
             {
-                if (start != layer_.node) values[index(start)] = picked(start, rows);
+                if (id != start) values[index(id)] = picked(id, rows);
             }
-            values[index(layer_.node)] = output;
-            logits = executor_.resume(std::move(values), flow_.nodes);
+            values[index(start)] = std::move(value);
+            logits = executor_.resume(std::move(values), flow.nodes);
         }
         logits = logits.to(torch::kCPU).contiguous();
-        for (std::size_t p = 0; p < count; ++p)
-            tally(logits, static_cast<std::int64_t>(p), pairs[p]);
-        for (const NodeId id : flow_.nodes)
-            macs_ += static_cast<double>(count) * static_cast<double>(graph_.macs(id));
+        for (std::size_t p = 0; p < pairs.size(); ++p)
+            tally(logits, static_cast<std::int64_t>(p), pairs[p]->fault, pairs[p]->image);
+        for (const NodeId id : flow.nodes)
+            macs_ += static_cast<double>(pairs.size()) * static_cast<double>(graph_.macs(id));
     }
 
     const Executor& executor_;
@@ -210,12 +261,12 @@ std::vector<NodeId> suffix_starts(const Graph& graph, const ChangeFlow& flow, No
 }
 
 double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images,
+                          const Tile& tile, const std::vector<OverflowingPair>& pairs,
                           const SuffixGolden* golden)
 {
-    if (images.empty()) return 0;
+    if (pairs.empty()) return 0;
     const torch::NoGradGuard no_gradients;
-    return OverflowPass(executor, layer, group, tile, golden).run(images);
+    return OverflowPass(executor, layer, group, tile, golden).run(pairs);
 }
 
 }  // namespace flipstorm

@@ -119,23 +119,36 @@ inline void tally_change(Tally& tally, const Tally& judged, bool golden_correct)
 /// Golden values of a tile from which what lies behind a layer can be computed.
 struct SuffixGolden
 {
-    std::vector<torch::Tensor> values;  ///< by node: suffix_starts(), laid out as a golden pass does
-    torch::Tensor input;                ///< of the layer, contiguous, [tile, C, H, W] or [tile, features]
+    std::vector<torch::Tensor>
+        values;           ///< by node: suffix_starts() of the layer, laid out as a golden pass does
+    torch::Tensor input;  ///< of the layer, contiguous, [tile, C, H, W] or [tile, features]
+
+    NodeId restart;           ///< a node behind the layer that its whole change passes, or the layer
+    torch::Tensor restarted;  ///< its value, contiguous; undefined for the layer
+    std::vector<std::int64_t> restart_strides;  ///< of that value in a golden pass
 };
 
 /// A layer, and the unchanged values that what lies behind it reads.
 std::vector<NodeId> suffix_starts(const Graph& graph, const ChangeFlow& flow, NodeId layer);
 
+/// A pair in which a sum may overflow.
+struct OverflowingPair
+{
+    std::size_t fault = 0;      ///< in its group
+    std::int64_t image = 0;     ///< in its tile
+    std::int64_t channel = 0;   ///< that changes at SuffixGolden::restart
+    std::vector<float> change;  ///< its change there, [pixels]; empty: the pair is started at the layer
+};
+
 /**
  * Tally the pairs of a group in which a sum may overflow, as mode `reference` computes them: dense, with
- * LibTorch's operations from the faulty layer on. They have been tallied as unchanged.
+ * LibTorch's operations from where the first sum is. They have been tallied as unchanged.
  *
- * \param images  by fault of the group: images within the tile; may be empty
  * \param golden  null: computed where it is needed
  * \returns multiply-accumulate operations done
  */
 double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                          const Tile& tile, const std::vector<std::vector<std::int64_t>>& images,
+                          const Tile& tile, const std::vector<OverflowingPair>& pairs,
                           const SuffixGolden* golden = nullptr);
 
 }  // namespace flipstorm
