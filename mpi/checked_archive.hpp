@@ -92,10 +92,12 @@ class CheckedArchive
         const std::size_t place =
             sizeof(std::size_t) + std::strlen(boost::archive::BOOST_ARCHIVE_SIGNATURE());
         const std::string_view bytes = buffer_.rest();
-        FS_CHECK(FrameError, bytes.size() >= place + 2, "its archive is shorter than an archive's header");
+        FS_CHECK(FrameError, bytes.size() >= place + 2,
+                 "its archive cannot be read: it is shorter than an archive's header");
         const unsigned version = static_cast<unsigned char>(bytes[place]);
-        FS_CHECK(FrameError, version >= kOldest, "its archive has version {}, the oldest that is read is {}",
-                 version, kOldest);
+        FS_CHECK(FrameError, version >= kOldest,
+                 "its archive cannot be read: it has version {}, the oldest that is read is {}", version,
+                 kOldest);
     }
 
     void require(std::size_t count) const

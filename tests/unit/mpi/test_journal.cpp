@@ -314,7 +314,7 @@ TEST_F(Journal, LengthsBehindAValidCrcAreNotBelieved)
     const Frame frame{std::string_view("\x89"
                                        "FSJ\r\n\x1a\n",
                                        8),
-                      2, "a journal segment"};
+                      kJournalFormat, "a journal segment"};
     const std::string payload(payload_of(frame, read_file(name)));
     std::size_t refused = 0;
     for (std::size_t place = 0; place + 8 <= payload.size(); ++place)
