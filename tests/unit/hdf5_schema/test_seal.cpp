@@ -200,7 +200,7 @@ TEST_F(Seal, IsNotSoughtInAPipe)
 {
     std::filesystem::remove(file_);
     ASSERT_EQ(::mkfifo(file_.c_str(), 0600), 0);
-    EXPECT_NE(problem().find("no regular file"), std::string::npos) << problem();
+    EXPECT_NE(problem().find("a pipe, not a file"), std::string::npos) << problem();
 }
 
 TEST_F(Seal, ATrialThatDiesNamesTheFile)

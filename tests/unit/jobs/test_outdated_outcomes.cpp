@@ -115,10 +115,12 @@ TEST(OutdatedOutcomes, AreCountedInARecord)
     EXPECT_EQ(overflowing_faults(transient), 2U);
 }
 
-// Of instructions, whose bits flip, a chunk of some size holds large ones; of maps with small errors, none does.
+// Of instructions, whose bits flip, a chunk of some size holds large ones; of maps with small errors, none
+// does.
 TEST(OutdatedOutcomes, ChunksOfTransientFaultsGoByTheirErrors)
 {
     Job job = job_of("");
+    job.campaign.scheme = "layer_wise";
     job.campaign.target = "instructions";
     const Campaign flips = campaign_of(job);
     ASSERT_NE(flips.transient, nullptr);

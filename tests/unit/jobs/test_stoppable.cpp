@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/base/temporary_file.hpp"
 #include "engine/base/timing.hpp"
 #include "jobs/context.hpp"
 #include "jobs/python.hpp"
@@ -109,12 +110,11 @@ TEST_F(Stoppable, AStopInTheMiddleOrBeforeTheStartIsNoError)
 TEST_F(Stoppable, WorkThatCannotBeInterruptedIsEndedAndNothingHalfIsLeft)
 {
     const std::filesystem::path target = out.path() / "model.h5";
-    const std::filesystem::path half = out.path() / ".model.h5.tmp";
     std::ofstream(target).put('x');
     EXPECT_EXIT(
         {
             on_root_until_stopped(context, {"go on", {target}}, [&](const StopRequest&) -> StageEnd {
-                std::ofstream(half).put('x');
+                std::ofstream(create_temporary(target)).put('x');
                 std::raise(SIGTERM);
                 std::this_thread::sleep_for(std::chrono::seconds(60));
                 return StageEnd::complete;
@@ -122,7 +122,8 @@ TEST_F(Stoppable, WorkThatCannotBeInterruptedIsEndedAndNothingHalfIsLeft)
         },
         testing::ExitedWithCode(75), "stopped by signal SIGTERM: go on");
     EXPECT_TRUE(std::filesystem::exists(target));
-    EXPECT_FALSE(std::filesystem::exists(half));
+    for (const auto& entry : std::filesystem::directory_iterator(out.path()))
+        EXPECT_NE(entry.path().extension(), ".tmp") << entry.path();
 }
 
 TEST(RunChild, ReturnsTheExitStatus)
