@@ -62,8 +62,8 @@ class H5Writer
     /// Make `scale` the scale of a dataset's dimension.
     void attach_scale(const std::string& path, unsigned dimension, const std::string& scale);
 
-    /// Close the temporary file but leave it there, unsealed, for a collective write. \return its name; whoever
-    /// calls removes or publishes it
+    /// Close the temporary file but leave it there, unsealed, for a collective write. \return its name;
+    /// whoever calls removes or publishes it
     std::filesystem::path hand_over();
 
     /// Close, seal, fsync, rename. \throws FileError

@@ -24,7 +24,7 @@ void run_inspect(const std::filesystem::path& file, bool seal)
             static_cast<void>(from_record(read_model(copy), file));
     });
     print_result("{} is sealed as it is; whether it is as it was meant to be, its seal cannot tell\n",
-               printable(file.string()));
+                 printable(file.string()));
 }
 
 }  // namespace flipstorm

@@ -31,8 +31,8 @@ inline constexpr std::int32_t kFirstRightCampaign = 3;
 [[nodiscard]] bool holds_overflow(const Network& network, const std::vector<InjectableLayer>& layers,
                                   const Plan& plan, const Chunk& chunk);
 
-/// The same of transient faults: an error value of kLargeWeight or more, or a flip of one of the exponent's two
-/// top bits. Thread-safe.
+/// The same of transient faults: an error value of kLargeWeight or more, or a flip of one of the exponent's
+/// two top bits. Thread-safe.
 [[nodiscard]] bool holds_overflow(const TransientPlan& plan, const Chunk& chunk);
 
 /// Faults of a campaign behind which values may overflow. Thread-safe.

@@ -653,7 +653,9 @@ void GroupRun::leave_to_reference(const Segment& way, PairBatch& pairs)
     for (std::int64_t k = 0; k < gone.size(0); ++k)
     {
         overflowing_.push_back({static_cast<std::size_t>(faults.data_ptr<std::int64_t>()[k]),
-                                images.data_ptr<std::int64_t>()[k], 0, {}});
+                                images.data_ptr<std::int64_t>()[k],
+                                0,
+                                {}});
     }
     pairs = pairs.selected((~overflows).nonzero().squeeze(1));
 }

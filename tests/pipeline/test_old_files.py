@@ -72,6 +72,8 @@ class OldFiles(PipelineTest):
             self.assertEqual(found[path].shape, value.shape, path)
             if path == "/golden/margin":  # rounded as the processor's vectors are long
                 np.testing.assert_allclose(found[path], value, rtol=1e-4, atol=1e-5)
+            elif path.startswith("/screen/") and not with_overflow:  # pairs of faults that overflow count otherwise
+                np.testing.assert_allclose(found[path], value, rtol=0.05, err_msg=path)
             elif path.startswith("/outcomes/"):
                 np.testing.assert_array_equal(found[path][same], value[same], path)
             else:
@@ -120,7 +122,7 @@ class OldFiles(PipelineTest):
                 if outdated:
                     faults = int(may_overflow(datasets(self.old / name / "campaign.h5")).sum())
                     self.assertGreater(faults, 0)
-                    self.assertIn(f"is of an earlier version: {faults} of its faults make a weight huge", err)
+                    self.assertIn(f"is of an earlier version: behind {faults} of its faults values may overflow", err)
                     self.assertNotIn("up to date", err)
                     self.assert_same_outcomes(file, self.old / name / "campaign.h5")
                     err = self.inject(name, out)
