@@ -89,6 +89,8 @@ void StopRelay::wait()
     while (root && received_ < sent)
         receive_waiting();
     FS_MPI(MPI_Wait(&requests_->sending, MPI_STATUS_IGNORE));
+    // Nobody tells of the next one while rank 0 still takes what belongs to this one.
+    communicator_.barrier();
 }
 
 }  // namespace flipstorm
