@@ -1,7 +1,6 @@
 #include "jobs/outdated_outcomes.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
@@ -23,17 +22,12 @@ constexpr const char* kOverflow = "the kernels of that version were not always r
 constexpr std::int32_t kLargeFlip = 29;
 constexpr std::uint8_t kNoBit = 255;
 
-bool is_large(float value)
-{
-    return !(std::fabs(value) < kLargeWeight);
-}
-
 /// Whether values may overflow behind a transient fault.
 bool may_overflow(const TransientFault& fault)
 {
-    if (const auto* map = std::get_if<FeatureMapFault>(&fault)) return is_large(map->value);
+    if (const auto* map = std::get_if<FeatureMapFault>(&fault)) return is_huge(map->value);
     const auto& instruction = std::get<InstructionFault>(fault);
-    return instruction.bit >= kLargeFlip || is_large(instruction.value);
+    return instruction.bit >= kLargeFlip || is_huge(instruction.value);
 }
 
 std::string file_warning(std::uint64_t faults)
@@ -82,7 +76,7 @@ std::uint64_t overflowing_faults(const TransientCampaignRecord& campaign)
     for (std::size_t i = 0; i < faults.size(); ++i)
     {
         const bool flips = i < faults.bit.size() && faults.bit[i] != kNoBit && faults.bit[i] >= kLargeFlip;
-        found += flips || is_large(faults.value[i]) ? 1 : 0;
+        found += flips || is_huge(faults.value[i]) ? 1 : 0;
     }
     return found;
 }

@@ -15,6 +15,7 @@
 #include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/libtorch_program.hpp"
 #include "engine/evaluate/overflow_bound.hpp"
+#include "engine/evaluate/results_revision.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 
 namespace flipstorm
@@ -794,7 +795,8 @@ WorkCount GroupRun::run()
         if (waiting_[segment].size() > 0) follow(segment, std::exchange(waiting_[segment], PairBatch{}));
     }
     WorkCount work = tallies();
-    work.macs += tally_as_reference(evaluator_.executor(), layer_, group_, tile_, overflowing_);
+    work.macs += tally_as_reference(evaluator_.executor(), layer_, group_, tile_, evaluator_.weights(layer_),
+                                    overflowing_);
     return work;
 }
 

@@ -16,6 +16,7 @@
 #include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/native_program.hpp"
 #include "engine/evaluate/overflow_bound.hpp"
+#include "engine/evaluate/results_revision.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 
 namespace flipstorm
@@ -168,20 +169,6 @@ class NativeEvaluator : public TileEvaluator
         return slots;
     }
 
-    /// Golden value of NativeProgram::restart, from the maps that are there. [tile, C, H, W]
-    [[nodiscard]] torch::Tensor restart_value(const NativeProgram& plan, const NativeTile& prepared,
-                                              std::int64_t images) const
-    {
-        const Node& node = network_.graph.node(plan.restart);
-        const bool pool = std::holds_alternative<MaxPool2dOp>(node.operation);
-        const NodeId held = pool ? plan.restart : node.inputs[0];
-        const ValueForm& form = network_.form[index(held)];
-        const torch::Tensor map = prepared.maps[index(held)]
-                                      .narrow(0, 0, images * form.channels * form.pixels())
-                                      .view({images, form.channels, form.height, form.width});
-        return pool ? map : executor_.apply(plan.restart, {map}).contiguous();
-    }
-
     const Kernels& kernels_;
     NativeNetwork network_;
     Executor executor_;
@@ -233,19 +220,25 @@ std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& la
         prepared->maps[index(id)] = hold(as_maps({pass.values[index(id)]}));
     for (const NodeId id : plan.golden_slots)
         prepared->slots[index(id)] = hold(as_slots({pass.values[index(id)]}, id));
-    const Shape& in = graph.node(input).shape;
-    std::vector<std::int64_t> shape(in.begin(), in.end());
-    shape.insert(shape.begin(), tile.size());
-    prepared->suffix.input =
-        prepared->maps[index(input)].narrow(0, 0, tile.size() * elements(in)).view(shape);
-    prepared->suffix.values.resize(count);
+    const auto view_of = [&](NodeId id, std::vector<std::int64_t> shape) {
+        shape.insert(shape.begin(), tile.size());
+        return prepared->maps[index(id)]
+            .narrow(0, 0, tile.size() * elements(graph.node(id).shape))
+            .view(shape);
+    };
+    SuffixGolden& suffix = prepared->suffix;
+    suffix.input = view_of(input, graph.node(input).shape);
+    suffix.values.resize(count);
     for (const NodeId id : starts)
-        prepared->suffix.values[index(id)] = hold(pass.values[index(id)]);
-    prepared->suffix.restart = plan.restart;
+        suffix.values[index(id)] = hold(pass.values[index(id)]);
+    suffix.restart = plan.restart;
     if (plan.restart != layer.node)
     {
-        prepared->suffix.restarted = restart_value(plan, *prepared, tile.size());
-        prepared->suffix.restart_strides = pass.values[index(plan.restart)].strides().vec();
+        const Node& node = graph.node(plan.restart);
+        suffix.held = std::holds_alternative<MaxPool2dOp>(node.operation) ? plan.restart : node.inputs[0];
+        const ValueForm& form = network_.form[index(suffix.held)];
+        suffix.map = view_of(suffix.held, {form.channels, form.height, form.width});
+        suffix.restart_strides = pass.values[index(plan.restart)].strides().vec();
     }
     pass.values.clear();
     prepared->logits = pass.logits;
@@ -468,8 +461,8 @@ WorkCount GroupRun::run()
             neurons();
         flush();
     }
-    work_.macs +=
-        tally_as_reference(evaluator_.executor(), layer_, group_, tile_, overflowing_, &golden_.suffix);
+    work_.macs += tally_as_reference(evaluator_.executor(), layer_, group_, tile_, weights, overflowing_,
+                                     &golden_.suffix);
     return work_;
 }
 

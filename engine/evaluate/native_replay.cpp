@@ -6,6 +6,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/evaluate/change_flow.hpp"
+#include "engine/evaluate/results_revision.hpp"
 
 namespace flipstorm
 {

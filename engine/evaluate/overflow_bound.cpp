@@ -1,6 +1,7 @@
 #include "engine/evaluate/overflow_bound.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/evaluate/native_network.hpp"
 

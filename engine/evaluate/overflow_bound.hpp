@@ -3,12 +3,10 @@
 // on the order of its terms, which differs between the ways to evaluate a fault: what may overflow is
 // computed as mode `reference` computes it.
 
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
-#include "engine/evaluate/results_revision.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm
@@ -52,12 +50,5 @@ class OverflowBound
     std::vector<double> gain_;   ///< by node: of the value; less where a sum is divided at its end
     std::vector<std::vector<double>> channel_;  ///< by node, by input channel; empty: as whole_
 };
-
-/// Whether a value is as large as none of an intact network is, or not finite: a cheap question that spares
-/// all other faults the look at their sums.
-[[nodiscard]] inline bool is_huge(float value)
-{
-    return !(std::fabs(value) < kLargeWeight);
-}
 
 }  // namespace flipstorm

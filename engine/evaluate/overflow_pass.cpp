@@ -19,7 +19,7 @@ class OverflowPass
 {
   public:
     OverflowPass(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                 const Tile& tile, const SuffixGolden* golden)
+                 const Tile& tile, const std::vector<float>& weights, const SuffixGolden* golden)
         : executor_(executor),
           graph_(executor.graph()),
           layer_(layer),
@@ -27,7 +27,7 @@ class OverflowPass
           group_(group),
           tile_(tile),
           flow_(change_flow(graph_, layer.node)),
-          weight_(executor.parameters()[layer.weight].to(torch::kCPU).contiguous()),
+          weights_(weights),
           golden_(golden)
     {}
 
@@ -69,7 +69,7 @@ class OverflowPass
     [[nodiscard]] float delta_of(std::size_t fault) const
     {
         const WeightChange& change = group_.changes[fault];
-        return change.value - weight_.data_ptr<float>()[change.parameter];
+        return change.value - weights_[change.parameter];
     }
 
     void tally(const torch::Tensor& logits, std::int64_t row, std::size_t fault, std::int64_t image)
@@ -84,16 +84,10 @@ class OverflowPass
     /// A weight that is not finite: what it makes of the padding's zeros is up to LibTorch's convolution.
     void whole_network(std::size_t fault, const std::vector<std::int64_t>& images)
     {
-        Executor faulty = executor_;
-        const torch::Tensor weight = executor_.parameters()[layer_.weight].clone();
-        weight.view(-1)[static_cast<std::int64_t>(group_.changes[fault].parameter)] =
-            group_.changes[fault].value;
-        faulty.set_parameter(layer_.weight, weight);
-        const torch::Tensor logits = faulty.forward(tile_.images).to(torch::kCPU).contiguous();
+        const torch::Tensor logits = faulty_logits(executor_, layer_, group_.changes[fault], tile_.images);
         for (const std::int64_t image : images)
             tally(logits, image, fault, image);
-        for (std::int32_t i = 0; i <= graph_.output().value(); ++i)
-            macs_ += static_cast<double>(tile_.size() * graph_.macs(NodeId(i)));
+        macs_ += static_cast<double>(tile_.size()) * macs_of_image(graph_);
     }
 
     /// Golden values of the pairs' images, laid out in memory to the stride as the golden pass does:
@@ -186,7 +180,8 @@ class OverflowPass
         }
         const torch::Tensor rows = rows_of(pairs);
         const Shape& shape = graph_.node(golden_->restart).shape;
-        torch::Tensor output = picked(golden_->restarted, map_strides(), rows);
+        torch::Tensor output = picked(golden_->map, map_strides(), rows);
+        if (golden_->held != golden_->restart) output = executor_.apply(golden_->restart, {output});
         const torch::Tensor every = torch::arange(rows.size(0), rows.options());
         output.index_put_({every, to_device(channel)},
                           torch::tensor(values).view({rows.size(0), output.size(2), output.size(3)}), true);
@@ -194,11 +189,10 @@ class OverflowPass
         finish(golden_->restart, change_flow(graph_, golden_->restart), std::move(output), rows, pairs);
     }
 
-    /// Strides of `restarted` as a map, where a golden pass may have it flat.
+    /// Strides of the restart's value as a map, where a golden pass may have it flat.
     [[nodiscard]] std::vector<std::int64_t> map_strides() const
     {
-        return golden_->restart_strides.size() == 4 ? golden_->restart_strides
-                                                    : golden_->restarted.strides().vec();
+        return golden_->restart_strides.size() == 4 ? golden_->restart_strides : golden_->map.strides().vec();
     }
 
     [[nodiscard]] torch::Tensor rows_of(const Batch& pairs) const
@@ -238,7 +232,7 @@ class OverflowPass
     const ChangeGroup& group_;
     const Tile& tile_;
     ChangeFlow flow_;
-    torch::Tensor weight_;  ///< golden, on the CPU
+    const std::vector<float>& weights_;
     const SuffixGolden* golden_;
     SuffixGolden own_;  ///< where none was given
     double macs_ = 0;
@@ -261,12 +255,12 @@ std::vector<NodeId> suffix_starts(const Graph& graph, const ChangeFlow& flow, No
 }
 
 double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                          const Tile& tile, const std::vector<OverflowingPair>& pairs,
-                          const SuffixGolden* golden)
+                          const Tile& tile, const std::vector<float>& weights,
+                          const std::vector<OverflowingPair>& pairs, const SuffixGolden* golden)
 {
     if (pairs.empty()) return 0;
     const torch::NoGradGuard no_gradients;
-    return OverflowPass(executor, layer, group, tile, golden).run(pairs);
+    return OverflowPass(executor, layer, group, tile, weights, golden).run(pairs);
 }
 
 }  // namespace flipstorm

@@ -4,10 +4,6 @@
 
 namespace flipstorm
 {
-namespace
-{
-
-/// Logits of the whole network with one weight changed. [images, classes], on the CPU
 torch::Tensor faulty_logits(const Executor& executor, const InjectableLayer& layer,
                             const WeightChange& change, const torch::Tensor& images)
 {
@@ -18,7 +14,6 @@ torch::Tensor faulty_logits(const Executor& executor, const InjectableLayer& lay
     return faulty.forward(images).to(torch::kCPU).contiguous();
 }
 
-/// Multiply-accumulate operations of the whole network.
 double macs_of_image(const Graph& graph)
 {
     double macs = 0;
@@ -26,6 +21,9 @@ double macs_of_image(const Graph& graph)
         macs += static_cast<double>(graph.macs(NodeId(i)));
     return macs;
 }
+
+namespace
+{
 
 class ReferenceEvaluator : public TileEvaluator
 {

@@ -1,7 +1,6 @@
 #include "engine/evaluate/results_revision.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace flipstorm
 {
@@ -18,10 +17,7 @@ int results_revision(const Graph& graph)
 
 bool may_overflow(float value_before, float value_after)
 {
-    // Comparisons with NaN are false.
-    const bool small =
-        std::fabs(value_after) < kLargeWeight && std::fabs(value_after - value_before) < kLargeWeight;
-    return !small;
+    return is_huge(value_after) || is_huge(value_after - value_before);
 }
 
 }  // namespace flipstorm

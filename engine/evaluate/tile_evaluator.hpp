@@ -116,6 +116,13 @@ inline void tally_change(Tally& tally, const Tally& judged, bool golden_correct)
     tally.nonfinite += judged.nonfinite;
 }
 
+/// Logits of the whole network with one weight changed. [images, classes], on the CPU
+torch::Tensor faulty_logits(const Executor& executor, const InjectableLayer& layer,
+                            const WeightChange& change, const torch::Tensor& images);
+
+/// Multiply-accumulate operations of the whole network.
+double macs_of_image(const Graph& graph);
+
 /// Golden values of a tile from which what lies behind a layer can be computed.
 struct SuffixGolden
 {
@@ -123,9 +130,10 @@ struct SuffixGolden
         values;           ///< by node: suffix_starts() of the layer, laid out as a golden pass does
     torch::Tensor input;  ///< of the layer, contiguous, [tile, C, H, W] or [tile, features]
 
-    NodeId restart;           ///< a node behind the layer that its whole change passes, or the layer
-    torch::Tensor restarted;  ///< its value, contiguous; undefined for the layer
-    std::vector<std::int64_t> restart_strides;  ///< of that value in a golden pass
+    NodeId restart;     ///< a node behind the layer that its whole change passes, or the layer
+    NodeId held;        ///< the restart, or the input that it is computed from
+    torch::Tensor map;  ///< value of `held`, contiguous, [tile, C, H, W]; undefined for the layer
+    std::vector<std::int64_t> restart_strides;  ///< of the restart's value in a golden pass
 };
 
 /// A layer, and the unchanged values that what lies behind it reads.
@@ -144,11 +152,12 @@ struct OverflowingPair
  * Tally the pairs of a group in which a sum may overflow, as mode `reference` computes them: dense, with
  * LibTorch's operations from where the first sum is. They have been tallied as unchanged.
  *
+ * \param weights  of the layer, golden
  * \param golden  null: computed where it is needed
  * \returns multiply-accumulate operations done
  */
 double tally_as_reference(const Executor& executor, const InjectableLayer& layer, const ChangeGroup& group,
-                          const Tile& tile, const std::vector<OverflowingPair>& pairs,
-                          const SuffixGolden* golden = nullptr);
+                          const Tile& tile, const std::vector<float>& weights,
+                          const std::vector<OverflowingPair>& pairs, const SuffixGolden* golden = nullptr);
 
 }  // namespace flipstorm
