@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/forest.hpp"
+#include "engine/memory/shared_values.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
 
@@ -18,8 +19,8 @@ namespace flipstorm
 /// Golden values of the weight tensor of an injectable layer.
 struct LayerWeights
 {
-    std::string name;           ///< as in the campaign's layer table
-    std::vector<float> values;  ///< decoded, row-major [out, in, kernel…]
+    std::string name;     ///< as in the campaign's layer table
+    SharedValues values;  ///< decoded, row-major [out, in, kernel…]
 };
 
 /**

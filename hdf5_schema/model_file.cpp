@@ -25,7 +25,7 @@ void write_model(const std::filesystem::path& file, const ModelRecord& model)
     out.text("/graph", model.graph);
     for (const ParameterRecord& parameter : model.parameters)
     {
-        out.dataset("/parameters/" + parameter.name, parameter.values,
+        out.dataset("/parameters/" + parameter.name, parameter.values.get(),
                     std::vector<hsize_t>(parameter.shape.begin(), parameter.shape.end()));
     }
     out.dataset("/training/epoch", model.training.epoch);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/memory/shared_values.hpp"
 #include "hdf5_schema/provenance.hpp"
 
 namespace flipstorm
@@ -16,7 +17,7 @@ struct ParameterRecord
 {
     std::string name;                 ///< PyTorch state-dict name, e.g. "conv1.weight"
     std::vector<std::int64_t> shape;  ///< as in PyTorch, row-major
-    std::vector<float> values;        ///< decoded values, row-major
+    SharedValues values;              ///< decoded values, row-major
 };
 
 /// Learning curve: one row per epoch.

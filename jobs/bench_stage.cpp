@@ -207,7 +207,7 @@ std::uint64_t near_ties_of(const Context& context, const Campaign& campaign, con
         const FaultIndex fault = bench_faults(*campaign.plan, layer.id, k + 1, context.job.job.seed).back();
         const WeightChange change = change_of(campaign, fault);
         Network faulty = campaign.network;
-        faulty.parameters[layer.weight].values[change.parameter] = change.value;
+        faulty.parameters[layer.weight].values.edit()[change.parameter] = change.value;
         const std::uint64_t ties = count_near_ties(logits_of(faulty, campaign.images, context.device),
                                                    static_cast<std::size_t>(campaign.network.num_classes));
         const Tally& a = mode.layers[l].outcomes[k].tally;

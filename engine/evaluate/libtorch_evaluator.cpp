@@ -216,7 +216,7 @@ class LibtorchEvaluator : public TileEvaluator
     std::uint64_t seed_;
     std::int64_t work_floats_;                 ///< for a batch
     std::vector<LibtorchProgram> programs_;    ///< by layer id
-    std::vector<std::vector<float>> weights_;  ///< golden, by layer id
+    std::vector<SharedValues> weights_;  ///< golden, by layer id
     std::vector<torch::Tensor> gains_;         ///< by layer id
 };
 

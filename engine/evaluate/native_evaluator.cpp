@@ -176,7 +176,7 @@ class NativeEvaluator : public TileEvaluator
     std::vector<std::vector<float>> spread_;
     std::uint64_t seed_;
     std::vector<NativeProgram> programs_;      ///< by layer id
-    std::vector<std::vector<float>> weights_;  ///< golden, by layer id
+    std::vector<SharedValues> weights_;  ///< golden, by layer id
     std::vector<std::vector<double>> gains_;   ///< by layer id; empty where there is a screen
 };
 

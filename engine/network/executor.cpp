@@ -89,9 +89,11 @@ Executor::Executor(const Network& network, torch::Device device) : graph_(networ
 {
     for (const Parameter& parameter : network.parameters)
     {
-        const torch::Tensor view =
-            torch::from_blob(const_cast<float*>(parameter.values.data()), parameter.shape, torch::kFloat32);
-        parameters_.push_back(view.to(device, torch::kFloat32, false, true));
+        // The tensor is one more owner of the network's values.
+        const torch::Tensor shared = torch::from_blob(
+            const_cast<float*>(parameter.values.data()), parameter.shape,
+            [owner = parameter.values](void*) { static_cast<void>(owner); }, torch::kFloat32);
+        parameters_.push_back(shared.to(device));
     }
     std::size_t first = 0;
     for (const Node& node : graph_.nodes())
@@ -184,8 +186,16 @@ torch::Tensor Executor::forward(const torch::Tensor& images) const
 
 torch::Tensor Executor::forward_training(const torch::Tensor& images, const TrainingHooks& hooks)
 {
+    FS_REQUIRE(owns_parameters_, "training would change parameters that others share");
     return compute({images}, nodes_from(graph_, NodeId(1)), {graph_.output()},
                    &hooks)[index(graph_.output())];
+}
+
+void Executor::own_parameters()
+{
+    for (torch::Tensor& parameter : parameters_)
+        parameter = parameter.clone();
+    owns_parameters_ = true;
 }
 
 void Executor::store(Network& network) const
@@ -193,7 +203,7 @@ void Executor::store(Network& network) const
     for (std::size_t i = 0; i < parameters_.size(); ++i)
     {
         const torch::Tensor value = parameters_[i].detach().to(torch::kCPU).contiguous();
-        std::copy_n(value.data_ptr<float>(), value.numel(), network.parameters.at(i).values.begin());
+        std::copy_n(value.data_ptr<float>(), value.numel(), network.parameters.at(i).values.edit().begin());
     }
 }
 

@@ -35,6 +35,7 @@ struct TrainingHooks
 class Executor
 {
   public:
+    /// On a CPU, the tensors share the network's values: see `own_parameters`.
     Executor(const Network& network, torch::Device device);
 
     /// Logits [N, classes] of normalised images [N, C, H, W].
@@ -43,7 +44,8 @@ class Executor
     /**
      * Logits while training: batch norms use mean and variance of the batch and move their running statistics
      * towards them (momentum 0.1, the unbiased variance), as PyTorch's do. Not to be called from several
-     * threads.
+     * threads, and only with
+     * parameters of its own.
      *
      * \throws DataError if a batch norm gets only one value per channel: it has no variance.
      */
@@ -81,6 +83,9 @@ class Executor
     /// Parameter tensors in the order of Network::parameters.
     [[nodiscard]] const std::vector<torch::Tensor>& parameters() const { return parameters_; }
     void set_parameter(std::size_t index, torch::Tensor value) { parameters_.at(index) = std::move(value); }
+
+    /// Give the executor parameters of its own, which a training may change in place.
+    void own_parameters();
     [[nodiscard]] torch::Device device() const { return device_; }
     [[nodiscard]] const Graph& graph() const { return graph_; }
 
@@ -95,6 +100,7 @@ class Executor
     Graph graph_;
     torch::Device device_;
     std::vector<torch::Tensor> parameters_;
+    bool owns_parameters_ = false;
     std::vector<std::size_t> first_parameter_;  ///< by node id: index of its first parameter
 };
 

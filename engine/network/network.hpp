@@ -7,6 +7,7 @@
 
 #include "engine/base/ids.hpp"
 #include "engine/data/dataset.hpp"
+#include "engine/memory/shared_values.hpp"
 #include "engine/network/graph.hpp"
 #include "engine/network/number_format.hpp"
 
@@ -18,7 +19,7 @@ struct Parameter
 {
     std::string name;  ///< PyTorch state-dict name
     Shape shape;
-    std::vector<float> values;
+    SharedValues values;
 };
 
 /// A network ready to be trained, injected or stored.

@@ -140,11 +140,11 @@ ImportedNetwork LayerBuilder::finish(NodeId output) const
             const at::Tensor tensor = part->value.value.toTensor().contiguous();
             parameter.shape = tensor.sizes().vec();
             const float* values = tensor.data_ptr<float>();
-            parameter.values.assign(values, values + tensor.numel());
+            parameter.values = std::vector<float>(values, values + tensor.numel());
         }
         else
         {
-            parameter.values.assign(static_cast<std::size_t>(elements(spec.shape)), part->fill);
+            parameter.values = std::vector<float>(static_cast<std::size_t>(elements(spec.shape)), part->fill);
         }
         if (part->value.name != spec.name) result.renamed.emplace_back(part->value.name, spec.name);
         network.parameters.push_back(std::move(parameter));

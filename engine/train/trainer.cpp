@@ -70,6 +70,7 @@ class Trainer::Implementation
           executor_(network, torch_device(options.device)),
           specs_(network.graph.parameters())
     {
+        executor_.own_parameters();
         for (std::size_t i = 0; i < specs_.size(); ++i)
         {
             const torch::Tensor& parameter = executor_.parameters()[i];

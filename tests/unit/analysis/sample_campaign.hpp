@@ -28,7 +28,7 @@ inline std::vector<LayerWeights> sample_weights(const LayerTable& layers)
     {
         LayerWeights layer{layers.name[l], {}};
         for (std::uint64_t w = 0; w < layers.weights[l]; ++w)
-            layer.values.push_back(static_cast<float>(random.normal()));
+            layer.values.edit().push_back(static_cast<float>(random.normal()));
         weights.push_back(layer);
     }
     return weights;

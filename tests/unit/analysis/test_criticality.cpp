@@ -110,7 +110,7 @@ TEST(PredictLayer, RefusesAnotherNetwork)
     const LayerTable layers = testing::sample_layers();
     auto weights = testing::sample_weights(layers);
     const Forest forest = noisy_forest(layers, 200, Bag::bootstrap);
-    weights[0].values.pop_back();
+    weights[0].values.edit().pop_back();
     EXPECT_THROW(predict_layer(forest, layers, 0, weights[0], 1), DataError);
     weights[1].name = "fc2";
     EXPECT_THROW(predict_layer(forest, layers, 1, weights[1], 1), DataError);

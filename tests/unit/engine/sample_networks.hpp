@@ -42,7 +42,7 @@ inline Network with_parameters(Graph graph, std::int32_t classes, std::uint64_t 
                             std::vector<float>(static_cast<std::size_t>(elements(spec.shape)))};
         const double scale =
             std::sqrt(2.0 * static_cast<double>(spec.shape[0]) / static_cast<double>(elements(spec.shape)));
-        for (float& value : parameter.values)
+        for (float& value : parameter.values.edit())
         {
             value = ends_with(spec.name, ".running_var") ? static_cast<float>(0.5 + random.uniform())
                                                          : static_cast<float>(scale * random.normal());

@@ -166,9 +166,9 @@ TEST_F(TinyNetwork, RefusesWhatDoesNotFit)
     EvaluationOptions small = evaluation_options(EvaluationMode::exact);
     small.memory_budget = 100;
     EXPECT_THROW(Evaluator(network_, images_, small), JobError);
-    network_.parameters[1].values[0] = std::numeric_limits<float>::infinity();
+    network_.parameters[1].values.edit()[0] = std::numeric_limits<float>::infinity();
     EXPECT_THROW(Evaluator(network_, images_, evaluation_options(EvaluationMode::exact)), DataError);
-    network_.parameters[1].values[0] = 0;
+    network_.parameters[1].values.edit()[0] = 0;
     Evaluator evaluator(network_, images_, evaluation_options(EvaluationMode::exact));
     EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(1), {})), Error);
     EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(0), {{4, 0.0F}})), Error);

@@ -136,6 +136,20 @@ TEST(Executor, ComputesTheShortcutWithoutParameters)
     EXPECT_TRUE(padded.equal(expected));
 }
 
+TEST(Executor, SharesTheParametersUntilSomeoneEditsThem)
+{
+    Network network = build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {}, 1);
+    const Executor executor(network, torch::kCPU);
+    const Network copy = network;
+    const float before = network.parameters[0].values[0];
+    EXPECT_EQ(executor.parameters()[0].data_ptr<float>(), network.parameters[0].values.data());
+    EXPECT_EQ(copy.parameters[0].values.data(), network.parameters[0].values.data());
+    network.parameters[0].values.edit()[0] = before + 1;
+    EXPECT_EQ(network.parameters[0].values[0], before + 1);
+    EXPECT_EQ(copy.parameters[0].values[0], before);
+    EXPECT_EQ(executor.parameters()[0].view(-1)[0].item<float>(), before);
+}
+
 // Two values per channel, 1 and 3: mean 2, variance 1, unbiased 2. With momentum 0.1 the running mean goes
 // from 0 to 0.2 and the running variance from 1 to 0.9 + 0.2.
 TEST(ExecutorTraining, GathersTheStatisticsOfTheBatch)
@@ -153,9 +167,12 @@ TEST(ExecutorTraining, GathersTheStatisticsOfTheBatch)
                            {"bn.running_var", {1}, {1}}}};
     Executor executor(network, torch::kCPU);
     const torch::Tensor images = torch::tensor({1.F, 3.F}).view({2, 1, 1, 1});
+    EXPECT_THROW(executor.forward_training(images), Error) << "it would change the network's own values";
+    executor.own_parameters();
     EXPECT_TRUE(executor.forward_training(images).view(-1).allclose(torch::tensor({2.F, 8.F})));
     Network learned = network;
     executor.store(learned);
+    EXPECT_EQ(network.parameters[2].values[0], 0);
     EXPECT_FLOAT_EQ(learned.parameters[2].values[0], 0.2F);
     EXPECT_FLOAT_EQ(learned.parameters[3].values[0], 1.1F);
     // Fault-free inference uses what was gathered: (1 − 0.2) / √1.1 · 3 + 5.
@@ -230,7 +247,7 @@ TEST(ExecutorTraining, LearnsAsPyTorchsModulesDo)
         const torch::Tensor value = tensor_of(spec.name).detach().contiguous();
         ASSERT_EQ(value.sizes().vec(), spec.shape) << spec.name;
         const float* data = value.data_ptr<float>();
-        network.parameters.push_back({spec.name, spec.shape, {data, data + value.numel()}});
+        network.parameters.push_back({spec.name, spec.shape, std::vector<float>(data, data + value.numel())});
     }
     // All images in one batch: their order does not matter.
     ImageSet images{2, 6, 6, {}, {}};

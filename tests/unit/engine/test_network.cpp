@@ -491,7 +491,7 @@ TEST(CheckNetwork, NamesTheBadParameter)
 {
     Network network = lenet();
     EXPECT_NO_THROW(check_network(network, "model"));
-    network.parameters[2].values[7] = std::numeric_limits<float>::quiet_NaN();
+    network.parameters[2].values.edit()[7] = std::numeric_limits<float>::quiet_NaN();
     try
     {
         check_network(network, "model");
@@ -519,7 +519,7 @@ TEST(CheckNetwork, RefusesVariancesThatAreNone)
     for (const float variance : {-1e-6F, std::numeric_limits<float>::infinity()})
     {
         network = every_operation();
-        network.parameters[4].values[2] = variance;
+        network.parameters[4].values.edit()[2] = variance;
         try
         {
             check_network(network, "model");
@@ -532,7 +532,7 @@ TEST(CheckNetwork, RefusesVariancesThatAreNone)
         }
     }
     network = every_operation();
-    network.parameters[4].values[2] = 0;  // epsilon keeps the quotient finite
+    network.parameters[4].values.edit()[2] = 0;  // epsilon keeps the quotient finite
     EXPECT_NO_THROW(check_network(network, "model"));
 }
 
@@ -540,7 +540,7 @@ TEST(Digest, ChangesWithEveryPartThatMatters)
 {
     const std::string original = digest(lenet());
     Network network = lenet();
-    network.parameters[5].values[0] += 1;
+    network.parameters[5].values.edit()[0] += 1;
     EXPECT_NE(digest(network), original);
     network = lenet();
     network.normalisation.mean[0] = 0.25F;

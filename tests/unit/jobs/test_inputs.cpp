@@ -29,7 +29,7 @@ TEST(ModelRecord, CarriesAResidualNetworkWhole)
                                           {Activation::relu6, LayerOrder::conv_act_norm, Shortcut::option_a});
     EXPECT_EQ(digest(from_record(to_record(network), "model.h5")), digest(network));
     ModelRecord record = to_record(network);
-    record.parameters[4].values[3] = -0.5F;
+    record.parameters[4].values.edit()[3] = -0.5F;
     ASSERT_EQ(record.parameters[4].name, "bn1.running_var");
     EXPECT_THROW(from_record(record, "model.h5"), DataError);
 }
