@@ -36,7 +36,7 @@ struct Round
 constexpr Round kRounds[] = {{25, 4},    {50, 8},    {100, 16},  {200, 24},   {400, 32},
                              {1000, 48}, {2000, 64}, {5000, 64}, {10000, 64}, {50000, 64}};
 
-/// How fast a mode is where it was measured (README), as a share of the processor's peak.
+/// How fast a mode is where it was measured (tests/RESULTS.md), as a share of the processor's peak.
 double usual_share(EvaluationMode mode)
 {
     switch (mode)

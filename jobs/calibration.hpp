@@ -32,7 +32,8 @@ struct Calibration
  *
  * Rounds of growing numbers of images and faults, as long as about `seconds` allow; a layer for which there
  * is no time is filled in (fill_gaps). With `seconds` = 0 nothing is measured but the processor's peak, and
- * costs are multiply-accumulates at the share of it that the evaluation mode reached elsewhere (README).
+ * costs are multiply-accumulates at the share of it that the evaluation mode reached elsewhere
+ * (tests/RESULTS.md).
  *
  * \throws JobError if the memory budget does not hold a layer, DataError for images that do not fit.
  */

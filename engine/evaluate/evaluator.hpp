@@ -18,7 +18,7 @@
 namespace flipstorm
 {
 
-/// How much work an evaluation does; see the README.
+/// How much work an evaluation does; see engine/METHODS.md.
 enum class EvaluationMode
 {
     reference,  ///< a full forward pass over all images per fault: the oracle

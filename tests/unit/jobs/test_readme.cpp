@@ -8,7 +8,7 @@ namespace flipstorm
 namespace
 {
 
-// README.md documents the keys of a job file with the table that the code has. After a change of
+// jobs/README.md documents the keys of a job file with the table that the code has. After a change of
 // job_keys.cpp, put what this test prints between the markers.
 TEST(Readme, DocumentsTheKeysOfAJobFile)
 {
