@@ -14,6 +14,7 @@
 #include "engine/data/idx.hpp"
 #include "engine/data/synthetic.hpp"
 #include "engine/network/builders.hpp"
+#include "engine/network/graph_json.hpp"
 
 namespace flipstorm
 {

@@ -10,11 +10,6 @@ namespace flipstorm
 namespace
 {
 
-std::int64_t overlap(std::int64_t kernel, std::int64_t stride)
-{
-    return (kernel + stride - 1) / stride;
-}
-
 /// The largest distance of two rows.
 double largest_difference(const std::vector<float>& values, std::int64_t rows, std::int64_t columns)
 {
@@ -34,31 +29,6 @@ double largest_difference(const std::vector<float>& values, std::int64_t rows, s
         }
     }
     return largest;
-}
-
-/// Columns first … first + count − 1 of a matrix.
-std::vector<float> columns_of(const std::vector<float>& values, std::int64_t row_first, std::int64_t rows,
-                              std::int64_t columns, std::int64_t first, std::int64_t count)
-{
-    std::vector<float> part;
-    part.reserve(static_cast<std::size_t>(rows * count));
-    for (std::int64_t r = row_first; r < row_first + rows; ++r)
-    {
-        const auto* row = values.data() + r * columns + first;
-        part.insert(part.end(), row, row + count);
-    }
-    return part;
-}
-
-/// Lipschitz constant of an operation on a change of any kind, products and batch norms aside.
-double plain_gain(const Operation& operation, std::int64_t pixels)
-{
-    if (const auto* pool = std::get_if<MaxPool2dOp>(&operation))
-        return static_cast<double>(overlap(pool->kernel, pool->stride));
-    if (const auto* mean = std::get_if<AvgPool2dOp>(&operation))
-        return static_cast<double>(overlap(mean->kernel, mean->stride)) / static_cast<double>(mean->kernel);
-    if (std::holds_alternative<GlobalAvgPoolOp>(operation)) return 1 / std::sqrt(static_cast<double>(pixels));
-    return 1;
 }
 
 }  // namespace
@@ -89,18 +59,14 @@ double spectral_norm_bound(const std::vector<float>& values, std::int64_t rows, 
 }
 
 LogitGains::LogitGains(const Network& network)
-    : network_(network),
-      consumers_(consumers_of(network.graph)),
-      forms_(value_forms(network.graph)),
-      norm_factors_(network.graph.nodes().size())
+    : network_(network), consumers_(consumers_of(network.graph)), forms_(value_forms(network.graph))
+{}
+
+WeightedNode LogitGains::weighted(const Node& node) const
 {
-    for (std::size_t i = 0; i < norm_factors_.size(); ++i)
-    {
-        const Node& node = network_.graph.nodes()[i];
-        if (!std::holds_alternative<BatchNormOp>(node.operation)) continue;
-        for (const double scale : batch_norm_scale(network_, node))
-            norm_factors_[i].push_back(std::fabs(scale));
-    }
+    WeightedNode weighted = weighted_node(network_, node, forms_[index(node.inputs[0])].pixels());
+    weighted.norm = spectral_norm_bound;
+    return weighted;
 }
 
 double LogitGains::of_whole(NodeId id)
@@ -117,34 +83,19 @@ void LogitGains::reckon_whole()
     for (std::size_t i = graph.nodes().size() - 1; i > 0; --i)
     {
         const Node& node = graph.nodes()[i];
-        double gain = plain_gain(node.operation, forms_[index(node.inputs[0])].pixels()) * whole_[i];
-        if (std::holds_alternative<Conv2dOp>(node.operation) ||
-            std::holds_alternative<LinearOp>(node.operation))
+        const auto* linear = std::get_if<LinearOp>(&node.operation);
+        double gain = 0;
+        if (linear != nullptr && i == index(graph.output()))
         {
-            const Parameter& weight = network_.parameter(node.name + ".weight");
-            const std::int64_t rows = weight.shape[0];
-            const std::int64_t columns = elements(weight.shape) / rows;
-            const auto* conv = std::get_if<Conv2dOp>(&node.operation);
-            if (conv == nullptr && i == index(graph.output()))
-                gain = largest_difference(weight.values, rows, columns);
-            else
-            {
-                // The groups of a convolution act on different channels: the norm is the largest one's.
-                const std::int64_t groups = conv != nullptr ? conv->groups : 1;
-                double norm = 0;
-                for (std::int64_t g = 0; g < groups; ++g)
-                {
-                    norm = std::max(norm, spectral_norm_bound(columns_of(weight.values, g * (rows / groups),
-                                                                         rows / groups, columns, 0, columns),
-                                                              rows / groups, columns));
-                }
-                gain = norm * whole_[i] *
-                       static_cast<double>(conv != nullptr ? overlap(conv->kernel, conv->stride) : 1);
-            }
+            // Sharper than its norm: the logits are not there but to be compared.
+            gain = largest_difference(network_.parameter(node.name + ".weight").values, linear->out_features,
+                                      linear->in_features);
         }
-        else if (std::holds_alternative<BatchNormOp>(node.operation))
+        else
         {
-            gain = *std::max_element(norm_factors_[i].begin(), norm_factors_[i].end()) * whole_[i];
+            const WeightedNode node_and_weights = weighted(node);
+            gain = std::visit([&](const auto& op) { return op.gain(node_and_weights); }, node.operation) *
+                   whole_[i];
         }
         for (const NodeId input : node.inputs)
             whole_[index(input)] += gain;
@@ -156,38 +107,21 @@ double LogitGains::of_channel(NodeId consumer, const ChangeFlow& flow, NodeId ch
                               const std::vector<std::vector<double>>& known)
 {
     const Node& node = network_.graph.node(consumer);
-    if (const auto* conv = std::get_if<Conv2dOp>(&node.operation))
+    const auto* linear = std::get_if<LinearOp>(&node.operation);
+    if (linear != nullptr && consumer == network_.graph.output() && forms_[index(changed)].pixels() == 1)
     {
-        const Parameter& weight = network_.parameter(node.name + ".weight");
-        const std::int64_t rows = conv->out_channels / conv->groups;
-        const std::int64_t inputs = conv->in_channels / conv->groups;
-        const std::int64_t window = conv->kernel * conv->kernel;
-        return spectral_norm_bound(columns_of(weight.values, channel / inputs * rows, rows, inputs * window,
-                                              channel % inputs * window, window),
-                                   rows, window) *
-               static_cast<double>(overlap(conv->kernel, conv->stride)) * of_whole(consumer);
-    }
-    if (std::holds_alternative<LinearOp>(node.operation))
-    {
-        const Parameter& weight = network_.parameter(node.name + ".weight");
-        const std::int64_t pixels = forms_[index(changed)].pixels();
-        const std::vector<float> part =
-            columns_of(weight.values, 0, weight.shape[0], weight.shape[1], channel * pixels, pixels);
-        if (consumer == network_.graph.output() && pixels == 1)
-            return largest_difference(part, weight.shape[0], 1);
-        return spectral_norm_bound(part, weight.shape[0], pixels) * of_whole(consumer);
+        return largest_difference(columns_of(network_.parameter(node.name + ".weight").values, 0,
+                                             linear->out_features, linear->in_features, channel, 1),
+                                  linear->out_features, 1);
     }
     const bool alone = flow.extent[index(consumer)] == Extent::channel;
     const std::int64_t at = channel + flow.shift[index(consumer)] - flow.shift[index(changed)];
     const double behind = alone ? known[index(consumer)][static_cast<std::size_t>(at)] : of_whole(consumer);
-    if (std::holds_alternative<BatchNormOp>(node.operation))
-    {
-        // Of a flattened map, each pixel has a factor of its own.
-        const std::int64_t factors = node.shape.size() == 1 ? forms_[index(changed)].pixels() : 1;
-        const auto first = norm_factors_[index(consumer)].begin() + channel * factors;
-        return *std::max_element(first, first + factors) * behind;
-    }
-    return plain_gain(node.operation, forms_[index(changed)].pixels()) * behind;
+    WeightedNode node_and_weights = weighted(node);
+    node_and_weights.pixels = forms_[index(changed)].pixels();
+    return std::visit([&](const auto& op) { return op.gain_of_channel(node_and_weights, channel); },
+                      node.operation) *
+           behind;
 }
 
 std::vector<double> LogitGains::of_layer(const ChangeFlow& flow, NodeId layer)

@@ -35,11 +35,11 @@ class LogitGains
                                     std::int64_t channel, const std::vector<std::vector<double>>& known);
     [[nodiscard]] double of_whole(NodeId id);
     void reckon_whole();
+    [[nodiscard]] WeightedNode weighted(const Node& node) const;
 
     Network network_;
     std::vector<std::vector<NodeId>> consumers_;
     std::vector<ValueForm> forms_;
-    std::vector<std::vector<double>> norm_factors_;  ///< by node and channel; empty but for batch norms
     std::vector<double> whole_;  ///< by node: gain of a change of all its channels; empty until needed
 };
 

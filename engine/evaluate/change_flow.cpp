@@ -1,74 +1,11 @@
 #include "engine/evaluate/change_flow.hpp"
 
 #include <algorithm>
-#include <type_traits>
 
 namespace flipstorm
 {
 namespace
 {
-
-/// A change, as a node sees it on its inputs.
-struct Spread
-{
-    Extent extent = Extent::none;
-    std::int64_t shift = 0;
-};
-
-/// What a node makes of the changes of its inputs, at least one of which changes.
-struct SpreadRule
-{
-    const Graph& graph;
-    const Node& node;
-    const std::vector<Spread>& inputs;
-
-    Spread operator()(const Conv2dOp& /*op*/) const { return {Extent::everything, 0}; }
-    Spread operator()(const LinearOp& /*op*/) const { return {Extent::everything, 0}; }
-
-    Spread operator()(const PadOp& op) const
-    {
-        return {inputs[0].extent, inputs[0].shift + op.channels_before};
-    }
-
-    Spread operator()(const SliceOp& op) const
-    {
-        // A slice of channels may drop the channel: not known before the fault is.
-        return op.dimension == 0 ? Spread{Extent::everything, 0} : inputs[0];
-    }
-
-    Spread operator()(const AddOp& /*op*/) const
-    {
-        if (inputs[0].extent == Extent::none) return inputs[1];
-        if (inputs[1].extent == Extent::none) return inputs[0];
-        const bool same = inputs[0].extent == Extent::channel && inputs[1].extent == Extent::channel &&
-                          inputs[0].shift == inputs[1].shift;
-        return same ? inputs[0] : Spread{Extent::everything, 0};
-    }
-
-    Spread operator()(const ConcatOp& /*op*/) const
-    {
-        std::int64_t before = 0;
-        Spread result;
-        for (std::size_t i = 0; i < inputs.size(); ++i)
-        {
-            if (inputs[i].extent != Extent::none)
-            {
-                if (result.extent != Extent::none || inputs[i].extent == Extent::everything)
-                    return {Extent::everything, 0};
-                result = {Extent::channel, inputs[i].shift + before};
-            }
-            before += graph.node(node.inputs[i]).shape[0];
-        }
-        return result;
-    }
-
-    /// Everything else works on each channel alone.
-    template<class Op>
-    Spread operator()(const Op& /*op*/) const
-    {
-        return inputs[0];
-    }
-};
 
 /// Nodes through which everything behind them changes: no edge from an earlier changed node leads past them.
 std::vector<bool> cuts(const Graph& graph, const ChangeFlow& flow)
@@ -102,28 +39,6 @@ bool spreads(const Graph& graph, const std::vector<std::vector<NodeId>>& consume
 
 }  // namespace
 
-bool is_product(const Operation& operation)
-{
-    return std::holds_alternative<Conv2dOp>(operation) || std::holds_alternative<LinearOp>(operation);
-}
-
-bool is_nonlinear(const Operation& operation)
-{
-    return std::holds_alternative<ReluOp>(operation) || std::holds_alternative<Relu6Op>(operation) ||
-           std::holds_alternative<MaxPool2dOp>(operation);
-}
-
-std::vector<std::vector<NodeId>> consumers_of(const Graph& graph)
-{
-    std::vector<std::vector<NodeId>> consumers(graph.nodes().size());
-    for (std::size_t i = 0; i < graph.nodes().size(); ++i)
-    {
-        for (const NodeId input : graph.nodes()[i].inputs)
-            consumers[index(input)].emplace_back(static_cast<std::int32_t>(i));
-    }
-    return consumers;
-}
-
 ChangeFlow change_flow(const Graph& graph, NodeId layer)
 {
     const std::size_t count = graph.nodes().size();
@@ -135,14 +50,17 @@ ChangeFlow change_flow(const Graph& graph, NodeId layer)
     {
         const Node& node = graph.nodes()[i];
         std::vector<Spread> inputs;
+        std::vector<const Shape*> shapes;
         bool changes = false;
         for (const NodeId input : node.inputs)
         {
             inputs.push_back({flow.extent[index(input)], flow.shift[index(input)]});
+            shapes.push_back(&graph.node(input).shape);
             changes = changes || inputs.back().extent != Extent::none;
         }
         if (!changes) continue;
-        const Spread spread = std::visit(SpreadRule{graph, node, inputs}, node.operation);
+        const ChangedInputs changed{inputs, shapes};
+        const Spread spread = std::visit([&](const auto& op) { return op.spread(changed); }, node.operation);
         flow.extent[i] = spread.extent;
         flow.shift[i] = spread.extent == Extent::channel ? spread.shift : 0;
         flow.nodes.emplace_back(static_cast<std::int32_t>(i));

@@ -10,14 +10,6 @@
 namespace flipstorm
 {
 
-/// How much of a node's value changes.
-enum class Extent
-{
-    none,
-    channel,     ///< one channel (of a linear layer: one neuron)
-    everything,  ///< any channel
-};
-
 /// The way of a change from a layer to the logits.
 struct ChangeFlow
 {
@@ -31,16 +23,7 @@ struct ChangeFlow
     std::vector<NodeId> checkpoints;
 };
 
-/// Whether it is a matrix product with weights, which mixes channels: a convolution or linear layer.
-bool is_product(const Operation& operation);
-
-/// Whether a first-order estimate in front of it may be far off behind it: ReLU, ReLU6, max-pool.
-bool is_nonlinear(const Operation& operation);
-
 /// Flow of a change of one output channel of a convolution or linear layer.
 ChangeFlow change_flow(const Graph& graph, NodeId layer);
-
-/// Nodes that read each node's value. [nodes]
-std::vector<std::vector<NodeId>> consumers_of(const Graph& graph);
 
 }  // namespace flipstorm

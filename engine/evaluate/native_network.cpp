@@ -91,13 +91,9 @@ std::vector<ValueForm> value_forms(const Graph& graph)
     std::vector<ValueForm> forms;
     for (const Node& node : graph.nodes())
     {
-        if (!node.inputs.empty() && node.shape.size() == 1 &&
-            !std::holds_alternative<LinearOp>(node.operation) &&
-            !std::holds_alternative<ConcatOp>(node.operation))
-        {
-            forms.push_back(
-                forms[index(node.inputs[0])]);  // flattened, and what works on it element by element
-        }
+        const bool keeps = std::visit([](const auto& op) { return op.kKeepsForm; }, node.operation);
+        if (keeps && node.shape.size() == 1)
+            forms.push_back(forms[index(node.inputs[0])]);
         else if (node.shape.size() == 3)
             forms.push_back({node.shape[0], node.shape[1], node.shape[2]});
         else

@@ -31,13 +31,13 @@ class OverflowBound
     explicit OverflowBound(const Network& network);
 
     /// If any input element changes.
-    [[nodiscard]] double of_whole(NodeId node) const { return whole_[index(node)]; }
+    [[nodiscard]] double of_whole(NodeId node) const { return bounds_[index(node)].sums; }
 
     /// If one input channel changes; of a linear layer behind a flattened map, all pixels of the channel.
     [[nodiscard]] double of_channel(NodeId node, std::int64_t channel) const
     {
-        const std::vector<double>& by_channel = channel_[index(node)];
-        return by_channel.empty() ? whole_[index(node)] : by_channel[static_cast<std::size_t>(channel)];
+        const SumBound& bound = bounds_[index(node)];
+        return bound.by_channel.empty() ? bound.sums : bound.by_channel[static_cast<std::size_t>(channel)];
     }
 
     /// The farthest that a sum in the listed nodes goes, per unit of the largest change of the start's value.
@@ -46,9 +46,7 @@ class OverflowBound
 
   private:
     Graph graph_;
-    std::vector<double> whole_;  ///< by node
-    std::vector<double> gain_;   ///< by node: of the value; less where a sum is divided at its end
-    std::vector<std::vector<double>> channel_;  ///< by node, by input channel; empty: as whole_
+    std::vector<SumBound> bounds_;  ///< by node
 };
 
 }  // namespace flipstorm

@@ -18,7 +18,7 @@ std::int64_t floor_div(std::int64_t a, std::int64_t b)
 std::pair<std::int64_t, std::int64_t> touched(const Windows& windows, std::int64_t first, std::int64_t end,
                                               std::int64_t count)
 {
-    const std::int64_t before = floor_div(first + windows.padding - windows.kernel, windows.stride);
+    const std::int64_t before = floor_div(first + windows.padding - windows.extent(), windows.stride);
     const std::int64_t last = floor_div(end - 1 + windows.padding, windows.stride);
     return {std::max<std::int64_t>(before + 1, 0), std::min(last + 1, count)};
 }
@@ -28,7 +28,7 @@ std::pair<std::int64_t, std::int64_t> read(const Windows& windows, std::int64_t 
                                            std::int64_t count)
 {
     return {std::max<std::int64_t>(first * windows.stride - windows.padding, 0),
-            std::min((end - 1) * windows.stride - windows.padding + windows.kernel, count)};
+            std::min((end - 1) * windows.stride - windows.padding + windows.extent(), count)};
 }
 
 }  // namespace
@@ -54,22 +54,7 @@ bool is_within(const Box& inner, const Box& outer)
 
 WindowGrid windows_of(const Node& node, const ValueForm& in)
 {
-    const auto square = [](std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
-        return WindowGrid{{kernel, stride, padding}, {kernel, stride, padding}};
-    };
-    const Operation& operation = node.operation;
-    if (const auto* conv = std::get_if<Conv2dOp>(&operation))
-        return square(conv->kernel, conv->stride, conv->padding);
-    if (const auto* pool = std::get_if<MaxPool2dOp>(&operation))
-        return square(pool->kernel, pool->stride, pool->padding);
-    if (const auto* pool = std::get_if<AvgPool2dOp>(&operation)) return square(pool->kernel, pool->stride, 0);
-    if (std::holds_alternative<LinearOp>(operation) || std::holds_alternative<GlobalAvgPoolOp>(operation))
-        return {{in.height, 1, 0}, {in.width, 1, 0}};
-    if (const auto* pad = std::get_if<PadOp>(&operation)) return {{1, 1, pad->top}, {1, 1, pad->left}};
-    WindowGrid grid;
-    if (const auto* slice = std::get_if<SliceOp>(&operation); slice != nullptr && slice->dimension > 0)
-        (slice->dimension == 1 ? grid.rows : grid.columns) = {1, slice->step, -slice->start};
-    return grid;
+    return std::visit([&](const auto& op) { return op.windows(in.height, in.width); }, node.operation);
 }
 
 Box reached(const WindowGrid& windows, const Box& in, const ValueForm& out)

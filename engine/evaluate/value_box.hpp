@@ -34,21 +34,6 @@ struct Box
 
 [[nodiscard]] bool is_within(const Box& inner, const Box& outer);
 
-/// Windows in one direction: output i reads the inputs from i · stride − padding on, `kernel` of them.
-struct Windows
-{
-    std::int64_t kernel = 1;
-    std::int64_t stride = 1;
-    std::int64_t padding = 0;
-};
-
-/// An operation's windows.
-struct WindowGrid
-{
-    Windows rows;
-    Windows columns;
-};
-
 /// \param in  an input of the node
 [[nodiscard]] WindowGrid windows_of(const Node& node, const ValueForm& in);
 

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/base/error.hpp"
 
@@ -11,9 +10,6 @@ namespace flipstorm
 {
 namespace
 {
-
-/// Of a padding, on each side: sums of sizes stay far from overflow.
-constexpr std::int64_t kLargestSize = std::int64_t{1} << 20;
 
 /// Values of a node's output for one image, and parameters of a tensor: far beyond what any network has, and
 /// far from what 64 bits and a machine's memory cannot hold.
@@ -32,173 +28,7 @@ bool is_bounded(const Shape& shape, std::int64_t most)
     return true;
 }
 
-/// Checks one node against its inputs and infers its shape.
-struct ShapeRule
-{
-    const std::string& name;
-    const std::vector<const Shape*>& inputs;
-
-    void expect(bool holds, const std::string& what) const
-    {
-        FS_CHECK(DataError, holds, "node '{}': {}", name, what);
-    }
-
-    void expect_inputs(std::size_t count) const
-    {
-        expect(inputs.size() == count, fmt::format("has {} inputs, needs {}", inputs.size(), count));
-    }
-
-    /// The only input, which must be an image of [C, H, W].
-    [[nodiscard]] const Shape& image() const
-    {
-        expect_inputs(1);
-        expect(inputs[0]->size() == 3, fmt::format("its input has shape {}, it needs [C, H, W]", *inputs[0]));
-        return *inputs[0];
-    }
-
-    [[nodiscard]] std::int64_t window(std::int64_t size, std::int64_t kernel, std::int64_t stride,
-                                      std::int64_t padding) const
-    {
-        expect(kernel > 0 && stride > 0 && padding >= 0 && padding <= kLargestSize,
-               fmt::format("kernel {}, stride {}, padding {}", kernel, stride, padding));
-        expect(size + 2 * padding >= kernel,
-               fmt::format("a window of {} does not fit {} elements padded by {}", kernel, size, padding));
-        return (size + 2 * padding - kernel) / stride + 1;
-    }
-
-    Shape operator()(const InputOp& /*op*/) const
-    {
-        throw DataError("node '{}': a graph has one input", name);
-    }
-
-    Shape operator()(const Conv2dOp& op) const
-    {
-        const Shape& in = image();
-        expect(op.groups > 0 && op.out_channels > 0 && op.in_channels % op.groups == 0 &&
-                   op.out_channels % op.groups == 0,
-               fmt::format("{} → {} channels in {} groups", op.in_channels, op.out_channels, op.groups));
-        expect(in[0] == op.in_channels,
-               fmt::format("its input has {} channels, it takes {}", in[0], op.in_channels));
-        return {op.out_channels, window(in[1], op.kernel, op.stride, op.padding),
-                window(in[2], op.kernel, op.stride, op.padding)};
-    }
-
-    Shape operator()(const LinearOp& op) const
-    {
-        expect_inputs(1);
-        expect(op.out_features > 0 && *inputs[0] == Shape{op.in_features},
-               fmt::format("its input has shape {}, it takes [{}]", *inputs[0], op.in_features));
-        return {op.out_features};
-    }
-
-    Shape operator()(const ReluOp& /*op*/) const
-    {
-        expect_inputs(1);
-        return *inputs[0];
-    }
-
-    Shape operator()(const BatchNormOp& op) const
-    {
-        expect_inputs(1);
-        const Shape& in = *inputs[0];
-        expect(
-            (in.size() == 1 || in.size() == 3) && in[0] == op.channels,
-            fmt::format("its input has shape {}, it takes [{}, H, W] or [{}]", in, op.channels, op.channels));
-        expect(std::isfinite(op.epsilon) && op.epsilon >= 0,
-               fmt::format("epsilon is {}, it must be finite and not negative", op.epsilon));
-        return in;
-    }
-
-    Shape operator()(const Relu6Op& /*op*/) const
-    {
-        expect_inputs(1);
-        return *inputs[0];
-    }
-
-    Shape operator()(const MaxPool2dOp& op) const
-    {
-        const Shape& in = image();
-        const Shape out{in[0], window(in[1], op.kernel, op.stride, op.padding),
-                        window(in[2], op.kernel, op.stride, op.padding)};
-        // Any more, and a window could lie in the padding alone.
-        expect(op.padding <= op.kernel / 2,
-               fmt::format("padding {} is more than half of its kernel, {}", op.padding, op.kernel));
-        return out;
-    }
-
-    Shape operator()(const AvgPool2dOp& op) const
-    {
-        const Shape& in = image();
-        return {in[0], window(in[1], op.kernel, op.stride, 0), window(in[2], op.kernel, op.stride, 0)};
-    }
-
-    Shape operator()(const GlobalAvgPoolOp& /*op*/) const { return {image()[0], 1, 1}; }
-
-    Shape operator()(const AddOp& /*op*/) const
-    {
-        expect_inputs(2);
-        expect(*inputs[0] == *inputs[1], fmt::format("adds shapes {} and {}", *inputs[0], *inputs[1]));
-        return *inputs[0];
-    }
-
-    Shape operator()(const PadOp& op) const
-    {
-        const Shape& in = image();
-        for (const std::int64_t zeros :
-             {op.channels_before, op.channels_behind, op.top, op.bottom, op.left, op.right})
-        {
-            expect(zeros >= 0 && zeros <= kLargestSize,
-                   fmt::format("adds {} zeros on a side, it can add 0 … {}", zeros, kLargestSize));
-        }
-        return {in[0] + op.channels_before + op.channels_behind, in[1] + op.top + op.bottom,
-                in[2] + op.left + op.right};
-    }
-
-    Shape operator()(const SliceOp& op) const
-    {
-        Shape shape = image();
-        expect(op.dimension >= 0 && op.dimension <= 2,
-               fmt::format("slices dimension {} of [C, H, W], it must be 0, 1 or 2", op.dimension));
-        std::int64_t& size = shape[static_cast<std::size_t>(op.dimension)];
-        expect(
-            op.start >= 0 && op.start < op.end && op.end <= size && op.step > 0,
-            fmt::format("takes {}:{}:{} (start:end:step) of {} elements", op.start, op.end, op.step, size));
-        size = (op.end - op.start - 1) / op.step + 1;
-        return shape;
-    }
-
-    Shape operator()(const ConcatOp& /*op*/) const
-    {
-        expect(inputs.size() >= 2, fmt::format("has {} inputs, needs two or more", inputs.size()));
-        Shape shape = *inputs[0];
-        expect(shape.size() == 3, fmt::format("its input has shape {}, it needs [C, H, W]", shape));
-        for (std::size_t i = 1; i < inputs.size(); ++i)
-        {
-            const Shape& next = *inputs[i];
-            expect(next.size() == 3 && next[1] == shape[1] && next[2] == shape[2],
-                   fmt::format("joins shapes {} and {}, which must agree in all but the channels", *inputs[0],
-                               next));
-            shape[0] += next[0];
-        }
-        return shape;
-    }
-
-    Shape operator()(const FlattenOp& /*op*/) const
-    {
-        expect_inputs(1);
-        return {elements(*inputs[0])};
-    }
-};
-
 }  // namespace
-
-std::int64_t elements(const Shape& shape)
-{
-    std::int64_t count = 1;
-    for (const std::int64_t size : shape)
-        count *= size;
-    return count;
-}
 
 std::int64_t all_elements(const Graph& graph)
 {
@@ -275,7 +105,8 @@ NodeId Graph::add(std::string name, Operation operation, std::vector<NodeId> inp
         shapes.push_back(&node(input).shape);
     }
     Node added{std::move(name), operation, std::move(inputs), {}};
-    added.shape = std::visit(ShapeRule{added.name, shapes}, operation);
+    const NodeCheck check{added.name, shapes};
+    added.shape = std::visit([&](const auto& op) { return op.shape(check); }, operation);
     FS_CHECK(DataError, is_bounded(added.shape, kLargestValue),
              "node '{}': its output has shape {} for one image; at most {} values are possible", added.name,
              added.shape, kLargestValue);
@@ -292,26 +123,8 @@ NodeId Graph::add(std::string name, Operation operation, std::vector<NodeId> inp
 std::vector<ParameterSpec> parameters_of(const Node& node)
 {
     std::vector<ParameterSpec> specs;
-    const auto add = [&](const char* name, Shape shape, bool trainable = true) {
-        specs.push_back({node.name + name, std::move(shape), trainable});
-    };
-    if (const auto* conv = std::get_if<Conv2dOp>(&node.operation))
-    {
-        add(".weight", {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel});
-        if (conv->bias) add(".bias", {conv->out_channels});
-    }
-    else if (const auto* linear = std::get_if<LinearOp>(&node.operation))
-    {
-        add(".weight", {linear->out_features, linear->in_features});
-        if (linear->bias) add(".bias", {linear->out_features});
-    }
-    else if (const auto* norm = std::get_if<BatchNormOp>(&node.operation))
-    {
-        add(".weight", {norm->channels});
-        add(".bias", {norm->channels});
-        add(".running_mean", {norm->channels}, false);
-        add(".running_var", {norm->channels}, false);
-    }
+    for (ParameterPart& part : std::visit([](const auto& op) { return op.parameters(); }, node.operation))
+        specs.push_back({node.name + part.suffix, std::move(part.shape), part.trainable});
     return specs;
 }
 
@@ -343,15 +156,18 @@ std::vector<bool> Graph::reachable_from(NodeId source) const
 std::int64_t Graph::macs(NodeId id) const
 {
     const Node& entry = node(id);
-    if (const auto* conv = std::get_if<Conv2dOp>(&entry.operation))
+    return std::visit([&](const auto& op) { return op.macs(entry.shape); }, entry.operation);
+}
+
+std::vector<std::vector<NodeId>> consumers_of(const Graph& graph)
+{
+    std::vector<std::vector<NodeId>> consumers(graph.nodes().size());
+    for (std::size_t i = 0; i < graph.nodes().size(); ++i)
     {
-        return elements(entry.shape) * (conv->in_channels / conv->groups) * conv->kernel * conv->kernel;
+        for (const NodeId input : graph.nodes()[i].inputs)
+            consumers[index(input)].emplace_back(static_cast<std::int32_t>(i));
     }
-    if (const auto* linear = std::get_if<LinearOp>(&entry.operation))
-    {
-        return linear->in_features * linear->out_features;
-    }
-    return 0;
+    return consumers;
 }
 
 }  // namespace flipstorm

@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "engine/base/ids.hpp"
+#include "engine/network/operation.hpp"
 
 namespace flipstorm
 {
@@ -21,105 +21,6 @@ constexpr std::size_t index(NodeId id)
 {
     return static_cast<std::size_t>(id.value());
 }
-
-/// Shape of a value for one image: [C, H, W] or [features].
-using Shape = std::vector<std::int64_t>;
-
-/// The image batch.
-struct InputOp
-{};
-
-/// 2-D convolution, square geometry, zero padding; parameters NAME.weight [out, in / groups, k, k], NAME.bias
-/// [out].
-struct Conv2dOp
-{
-    std::int64_t in_channels = 0;
-    std::int64_t out_channels = 0;
-    std::int64_t kernel = 1;
-    std::int64_t stride = 1;
-    std::int64_t padding = 0;
-    std::int64_t groups = 1;
-    bool bias = true;
-};
-
-/// Fully connected layer; parameters NAME.weight [out, in], NAME.bias [out].
-struct LinearOp
-{
-    std::int64_t in_features = 0;
-    std::int64_t out_features = 0;
-    bool bias = true;
-};
-
-/// Batch normalisation with its running statistics; parameters NAME.weight, NAME.bias, NAME.running_mean,
-/// NAME.running_var [channels], the last two not trainable. Input [C, H, W] or [features].
-struct BatchNormOp
-{
-    std::int64_t channels = 0;
-    double epsilon = 1e-5;
-};
-
-/// max(x, 0)
-struct ReluOp
-{};
-
-/// min(max(x, 0), 6)
-struct Relu6Op
-{};
-
-/// Maximum over square windows; padding counts as minus infinity.
-struct MaxPool2dOp
-{
-    std::int64_t kernel = 2;
-    std::int64_t stride = 2;
-    std::int64_t padding = 0;
-};
-
-/// Mean over square windows, no padding.
-struct AvgPool2dOp
-{
-    std::int64_t kernel = 2;
-    std::int64_t stride = 2;
-};
-
-/// Mean over all positions: [C, H, W] → [C, 1, 1].
-struct GlobalAvgPoolOp
-{};
-
-/// Sum of two values of one shape.
-struct AddOp
-{};
-
-/// Zeros added around: channels before and behind, rows above and below, columns left and right.
-struct PadOp
-{
-    std::int64_t channels_before = 0;
-    std::int64_t channels_behind = 0;
-    std::int64_t top = 0;
-    std::int64_t bottom = 0;
-    std::int64_t left = 0;
-    std::int64_t right = 0;
-};
-
-/// Every step-th element from start up to, not including, end, of one dimension (0: channels, 1: rows,
-/// 2: columns).
-struct SliceOp
-{
-    std::int64_t dimension = 0;
-    std::int64_t start = 0;
-    std::int64_t end = 0;
-    std::int64_t step = 1;
-};
-
-/// Values of equal height and width, one after another along the channels; two or more inputs.
-struct ConcatOp
-{};
-
-/// [C, H, W] → [C·H·W]
-struct FlattenOp
-{};
-
-using Operation = std::variant<InputOp, Conv2dOp, LinearOp, BatchNormOp, ReluOp, Relu6Op, MaxPool2dOp,
-                               AvgPool2dOp, GlobalAvgPoolOp, AddOp, PadOp, SliceOp, ConcatOp, FlattenOp>;
 
 /// One layer of the graph.
 struct Node
@@ -185,16 +86,10 @@ class Graph
 /// Elements, for one image, of the values of all nodes.
 [[nodiscard]] std::int64_t all_elements(const Graph& graph);
 
-/// Elements of a shape.
-[[nodiscard]] std::int64_t elements(const Shape& shape);
-
 /// A node and all that come after it, in order; none behind the output.
 [[nodiscard]] std::vector<NodeId> nodes_from(const Graph& graph, NodeId first);
 
-/// The graph as JSON, an array of nodes; see hdf5_schema/SCHEMA.md.
-[[nodiscard]] std::string to_json(const Graph& graph);
-
-/// Graph from its JSON, whoever wrote it. \throws DataError naming the node and what is wrong with it.
-[[nodiscard]] Graph graph_from_json(const std::string& json);
+/// Nodes that read each node's value. [nodes]
+[[nodiscard]] std::vector<std::vector<NodeId>> consumers_of(const Graph& graph);
 
 }  // namespace flipstorm

@@ -1,17 +1,42 @@
-#define BOOST_BIND_GLOBAL_PLACEHOLDERS  // what Boost 1.74 itself still uses in property_tree
-#include <boost/property_tree/json_parser.hpp>
-#include <boost/property_tree/ptree.hpp>
-#include <sstream>
+#include "engine/network/graph_json.hpp"
+
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+#include <utility>
 
 #include "engine/base/error.hpp"
-#include "engine/network/graph.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-using boost::property_tree::ptree;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+/// Calls `write(name, value)` for the fields of an operation that are written.
+template<class Write>
+struct WrittenFields
+{
+    const Write& write;
+
+    template<class T>
+    void operator()(const char* name, const T& value) const
+    {
+        write(name, value);
+    }
+    template<class T, class Fallback>
+    void operator()(const char* name, const T& value, Fallback fallback) const
+    {
+        if (value != static_cast<T>(fallback)) write(name, value);
+    }
+};
+
+template<class Write>
+void for_each_written(const Operation& operation, const Write& write)
+{
+    std::visit([&](const auto& op) { op.fields(op, WrittenFields<Write>{write}); }, operation);
+}
 
 std::string quoted(const std::string& text)
 {
@@ -35,118 +60,97 @@ std::string quoted(const std::string& text)
     return out + '"';
 }
 
-/// The operation's name and attributes as JSON members. Digests of models hash this text: an attribute that
-/// is added later is written only where it is not its default, so that older models keep theirs.
-struct WriteOperation
+/// A value of a JSON object. \throws DataError naming the node
+const json& value_at(const json& entry, const std::string& node, const char* key)
 {
-    std::string operator()(const InputOp& /*op*/) const { return R"("op": "input")"; }
-    std::string operator()(const Conv2dOp& op) const
+    const bool there = entry.is_object() && entry.contains(key);
+    FS_CHECK(DataError, there, "graph: node '{}' has no valid '{}'", node, key);
+    return entry.at(key);
+}
+
+std::string text_at(const json& entry, const std::string& node, const char* key)
+{
+    const json& value = value_at(entry, node, key);
+    FS_CHECK(DataError, value.is_string(), "graph: node '{}' has no valid '{}'", node, key);
+    return value.get<std::string>();
+}
+
+/// Whether it is an integer that fits 64 bits with a sign.
+bool is_integer(const json& value)
+{
+    return value.is_number_integer() &&
+           !(value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{INT64_MAX});
+}
+
+/// Fills in an operation's fields from a JSON object.
+struct ReadFields
+{
+    const json& entry;
+    const std::string& node;
+
+    void operator()(const char* name, std::int64_t& field) const { field = read<std::int64_t>(name); }
+    void operator()(const char* name, bool& field) const { field = read<bool>(name); }
+    void operator()(const char* name, double& field) const { field = read<double>(name); }
+    template<class T, class Fallback>
+    void operator()(const char* name, T& field, Fallback fallback) const
     {
-        return fmt::format(
-            R"("op": "conv2d", "in_channels": {}, "out_channels": {}, "kernel": {}, "stride": {}, )"
-            R"("padding": {}, "groups": {}, "bias": {})",
-            op.in_channels, op.out_channels, op.kernel, op.stride, op.padding, op.groups, op.bias);
+        field = static_cast<T>(fallback);
+        if (entry.contains(name)) (*this)(name, field);
     }
-    std::string operator()(const LinearOp& op) const
+
+  private:
+    static bool holds(const json& value, std::int64_t /*type*/) { return is_integer(value); }
+    static bool holds(const json& value, bool /*type*/) { return value.is_boolean(); }
+    static bool holds(const json& value, double /*type*/) { return value.is_number(); }
+
+    template<class T>
+    [[nodiscard]] T read(const char* name) const
     {
-        return fmt::format(R"("op": "linear", "in_features": {}, "out_features": {}, "bias": {})",
-                           op.in_features, op.out_features, op.bias);
+        const json& value = value_at(entry, node, name);
+        FS_CHECK(DataError, holds(value, T{}), "graph: node '{}' has no valid '{}'", node, name);
+        return value.get<T>();
     }
-    std::string operator()(const BatchNormOp& op) const
-    {
-        return fmt::format(R"("op": "batch_norm", "channels": {}, "epsilon": {})", op.channels, op.epsilon);
-    }
-    std::string operator()(const ReluOp& /*op*/) const { return R"("op": "relu")"; }
-    std::string operator()(const Relu6Op& /*op*/) const { return R"("op": "relu6")"; }
-    std::string operator()(const MaxPool2dOp& op) const
-    {
-        return fmt::format(R"("op": "max_pool2d", "kernel": {}, "stride": {}{})", op.kernel, op.stride,
-                           op.padding == 0 ? "" : fmt::format(R"(, "padding": {})", op.padding));
-    }
-    std::string operator()(const AvgPool2dOp& op) const
-    {
-        return fmt::format(R"("op": "avg_pool2d", "kernel": {}, "stride": {})", op.kernel, op.stride);
-    }
-    std::string operator()(const GlobalAvgPoolOp& /*op*/) const { return R"("op": "global_avg_pool")"; }
-    std::string operator()(const AddOp& /*op*/) const { return R"("op": "add")"; }
-    std::string operator()(const PadOp& op) const
-    {
-        return fmt::format(
-            R"("op": "pad", "channels_before": {}, "channels_behind": {}, "top": {}, "bottom": {}, )"
-            R"("left": {}, "right": {})",
-            op.channels_before, op.channels_behind, op.top, op.bottom, op.left, op.right);
-    }
-    std::string operator()(const SliceOp& op) const
-    {
-        return fmt::format(R"("op": "slice", "dimension": {}, "start": {}, "end": {}, "step": {})",
-                           op.dimension, op.start, op.end, op.step);
-    }
-    std::string operator()(const ConcatOp& /*op*/) const { return R"("op": "concat")"; }
-    std::string operator()(const FlattenOp& /*op*/) const { return R"("op": "flatten")"; }
 };
 
-template<class T>
-T member(const ptree& tree, const std::string& node, const char* key)
+/// The alternative of that name, from alternative I on.
+template<std::size_t I = 0>
+Operation read_operation(const json& entry, const std::string& node, const std::string& kind)
 {
-    const auto value = tree.get_optional<T>(key);
-    FS_CHECK(DataError, value, "graph: node '{}' has no valid '{}'", node, key);
-    return *value;
+    if constexpr (I == std::variant_size_v<Operation>)
+        throw DataError("graph: node '{}' has the unknown operation '{}'", node, kind);
+    else
+    {
+        using Op = std::variant_alternative_t<I, Operation>;
+        if (kind != Op::kName) return read_operation<I + 1>(entry, node, kind);
+        Op op;
+        Op::fields(op, ReadFields{entry, node});
+        return op;
+    }
 }
 
-Operation read_operation(const ptree& tree, const std::string& node)
+Shape read_shape(const json& entry, const std::string& name)
 {
-    const auto integer = [&](const char* key) { return member<std::int64_t>(tree, node, key); };
-    const auto kind = member<std::string>(tree, node, "op");
-    if (kind == "conv2d")
+    FS_CHECK(DataError, entry.is_object() && entry.contains("shape"), "graph: node '{}' has no 'shape'",
+             name);
+    Shape shape;
+    for (const json& size : entry.at("shape"))
     {
-        return Conv2dOp{integer("in_channels"),
-                        integer("out_channels"),
-                        integer("kernel"),
-                        integer("stride"),
-                        integer("padding"),
-                        integer("groups"),
-                        member<bool>(tree, node, "bias")};
+        FS_CHECK(DataError, is_integer(size) && size.get<std::int64_t>() > 0,
+                 "graph: node '{}' has a bad 'shape'", name);
+        shape.push_back(size.get<std::int64_t>());
     }
-    if (kind == "linear")
-    {
-        return LinearOp{integer("in_features"), integer("out_features"), member<bool>(tree, node, "bias")};
-    }
-    if (kind == "batch_norm") return BatchNormOp{integer("channels"), member<double>(tree, node, "epsilon")};
-    if (kind == "relu") return ReluOp{};
-    if (kind == "relu6") return Relu6Op{};
-    if (kind == "max_pool2d")
-    {
-        const bool padded = tree.find("padding") != tree.not_found();
-        return MaxPool2dOp{integer("kernel"), integer("stride"), padded ? integer("padding") : 0};
-    }
-    if (kind == "avg_pool2d") return AvgPool2dOp{integer("kernel"), integer("stride")};
-    if (kind == "global_avg_pool") return GlobalAvgPoolOp{};
-    if (kind == "add") return AddOp{};
-    if (kind == "pad")
-    {
-        return PadOp{integer("channels_before"),
-                     integer("channels_behind"),
-                     integer("top"),
-                     integer("bottom"),
-                     integer("left"),
-                     integer("right")};
-    }
-    if (kind == "slice")
-        return SliceOp{integer("dimension"), integer("start"), integer("end"), integer("step")};
-    if (kind == "concat") return ConcatOp{};
-    if (kind == "flatten") return FlattenOp{};
-    throw DataError("graph: node '{}' has the unknown operation '{}'", node, kind);
+    return shape;
 }
 
-/// The parser calls itself for each bracket within another: a million of them would end the process.
-void check_nesting(const std::string& json)
+/// Deep nesting is no graph, and costs memory.
+void check_nesting(const std::string& text)
 {
     constexpr int kDeepest = 16;  // a graph is an array of objects of arrays
     int depth = 0;
     bool in_text = false;
-    for (std::size_t i = 0; i < json.size(); ++i)
+    for (std::size_t i = 0; i < text.size(); ++i)
     {
-        const char c = json[i];
+        const char c = text[i];
         if (in_text && c == '\\')
             ++i;
         else if (c == '"')
@@ -160,6 +164,18 @@ void check_nesting(const std::string& json)
     }
 }
 
+json parse(const std::string& text)
+{
+    try
+    {
+        return json::parse(text);
+    }
+    catch (const json::parse_error& error)
+    {
+        throw DataError("graph: no valid JSON: {}", error.what());
+    }
+}
+
 }  // namespace
 
 std::string to_json(const Graph& graph)
@@ -168,74 +184,72 @@ std::string to_json(const Graph& graph)
     for (std::size_t i = 0; i < graph.nodes().size(); ++i)
     {
         const Node& node = graph.nodes()[i];
+        ordered_json entry{{"name", node.name}, {"op", name_of(node.operation)}};
+        for_each_written(node.operation, [&](const char* name, const auto& value) { entry[name] = value; });
+        entry["inputs"] = ordered_json::array();
+        for (const NodeId input : node.inputs)
+            entry["inputs"].push_back(graph.node(input).name);
+        entry["shape"] = node.shape;
+        const bool last = i + 1 == graph.nodes().size();
+        text += "  " + entry.dump(-1, ' ', false, json::error_handler_t::replace) + (last ? "\n" : ",\n");
+    }
+    return text + "]\n";
+}
+
+std::string canonical_text(const Graph& graph)
+{
+    std::string text = "[\n";
+    for (std::size_t i = 0; i < graph.nodes().size(); ++i)
+    {
+        const Node& node = graph.nodes()[i];
+        std::string fields;
+        for_each_written(node.operation, [&](const char* name, const auto& value) {
+            fields += fmt::format(R"(, "{}": {})", name, value);
+        });
         std::string inputs;
         for (const NodeId input : node.inputs)
-        {
             inputs += (inputs.empty() ? "" : ", ") + quoted(graph.node(input).name);
-        }
         std::string shape;
         for (const std::int64_t size : node.shape)
             shape += fmt::format("{}{}", shape.empty() ? "" : ", ", size);
-        text += fmt::format("  {{\"name\": {}, {}, \"inputs\": [{}], \"shape\": [{}]}}{}\n",
-                            quoted(node.name), std::visit(WriteOperation{}, node.operation), inputs, shape,
+        text += fmt::format("  {{\"name\": {}, \"op\": \"{}\"{}, \"inputs\": [{}], \"shape\": [{}]}}{}\n",
+                            quoted(node.name), name_of(node.operation), fields, inputs, shape,
                             i + 1 < graph.nodes().size() ? "," : "");
     }
     return text + "]\n";
 }
 
-Graph graph_from_json(const std::string& json)
+Graph graph_from_json(const std::string& text)
 {
     constexpr std::size_t kMostNodes = 16384;
-    check_nesting(json);
-    ptree tree;
-    try
-    {
-        std::istringstream stream(json);
-        boost::property_tree::read_json(stream, tree);
-    }
-    catch (const boost::property_tree::json_parser_error& error)
-    {
-        throw DataError("graph: no valid JSON, line {}: {}", error.line(), error.message());
-    }
-    FS_CHECK(DataError, !tree.empty(), "graph: no nodes");
-    FS_CHECK(DataError, tree.size() <= kMostNodes, "graph: {} nodes; at most {} are possible", tree.size(),
-             kMostNodes);
-    const auto read_shape = [](const ptree& entry, const std::string& name) {
-        Shape shape;
-        const auto list = entry.get_child_optional("shape");
-        FS_CHECK(DataError, list, "graph: node '{}' has no 'shape'", name);
-        for (const auto& [unused, size] : *list)
-        {
-            const auto value = size.get_value_optional<std::int64_t>();
-            FS_CHECK(DataError, value && *value > 0, "graph: node '{}' has a bad 'shape'", name);
-            shape.push_back(*value);
-        }
-        return shape;
-    };
-    const ptree& first = tree.front().second;
-    FS_CHECK(DataError, member<std::string>(first, "0", "op") == "input",
+    check_nesting(text);
+    const json entries = parse(text);
+    FS_CHECK(DataError, entries.is_array() && !entries.empty(), "graph: no nodes");
+    FS_CHECK(DataError, entries.size() <= kMostNodes, "graph: {} nodes; at most {} are possible",
+             entries.size(), kMostNodes);
+    FS_CHECK(DataError, text_at(entries.front(), "0", "op") == InputOp::kName,
              "graph: the first node is not the input");
-    Graph graph(read_shape(first, "input"));
-    for (auto entry = std::next(tree.begin()); entry != tree.end(); ++entry)
+    Graph graph(read_shape(entries.front(), "input"));
+    std::unordered_map<std::string, NodeId> known{{graph.nodes().front().name, NodeId(0)}};
+    for (std::size_t i = 1; i < entries.size(); ++i)
     {
-        const auto name = member<std::string>(entry->second, std::to_string(graph.nodes().size()), "name");
+        const json& entry = entries[i];
+        const std::string name = text_at(entry, std::to_string(i), "name");
+        FS_CHECK(DataError, entry.contains("inputs"), "graph: node '{}' has no 'inputs'", name);
         std::vector<NodeId> inputs;
-        const auto list = entry->second.get_child_optional("inputs");
-        FS_CHECK(DataError, list, "graph: node '{}' has no 'inputs'", name);
-        for (const auto& [unused, input] : *list)
+        for (const json& input : entry.at("inputs"))
         {
-            const auto wanted = input.get_value<std::string>();
-            NodeId found(-1);
-            for (std::size_t i = 0; i < graph.nodes().size(); ++i)
-            {
-                if (graph.nodes()[i].name == wanted) found = NodeId(static_cast<std::int32_t>(i));
-            }
-            FS_CHECK(DataError, found.value() >= 0,
-                     "graph: node '{}' reads '{}', which does not come before it", name, wanted);
-            inputs.push_back(found);
+            FS_CHECK(DataError, input.is_string(), "graph: node '{}' has bad 'inputs'", name);
+            const auto found = known.find(input.get<std::string>());
+            FS_CHECK(DataError, found != known.end(),
+                     "graph: node '{}' reads '{}', which does not come before it", name,
+                     input.get<std::string>());
+            inputs.push_back(found->second);
         }
-        const NodeId added = graph.add(name, read_operation(entry->second, name), std::move(inputs));
-        FS_CHECK(DataError, graph.node(added).shape == read_shape(entry->second, name),
+        const Operation operation = read_operation(entry, name, text_at(entry, name, "op"));
+        const NodeId added = graph.add(name, operation, std::move(inputs));
+        known.emplace(name, added);
+        FS_CHECK(DataError, graph.node(added).shape == read_shape(entry, name),
                  "graph: the 'shape' of node '{}' is not what its operation gives", name);
     }
     return graph;

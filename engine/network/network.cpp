@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "engine/base/error.hpp"
 #include "engine/base/sha256.hpp"
+#include "engine/network/graph_json.hpp"
 
 namespace flipstorm
 {
@@ -22,43 +22,6 @@ std::size_t parameter_index(const Network& network, const std::string& name)
     }
     throw Error("network '{}' has no parameter '{}'", network.arch, name);
 }
-
-/**
- * Channels (or features) of a node's value that can change when `changed` ones of each input do: an upper
- * bound that does not ask which ones.
- */
-struct ChangedChannels
-{
-    const Shape& shape;  ///< of the node's value
-    const std::vector<std::int64_t>& changed;
-    const Shape& input_shape;  ///< of the first input
-
-    std::int64_t operator()(const InputOp& /*op*/) const { return 0; }
-    std::int64_t operator()(const Conv2dOp& op) const
-    {
-        return std::min(shape[0], changed[0] * (op.out_channels / op.groups));
-    }
-    std::int64_t operator()(const LinearOp& /*op*/) const { return shape[0]; }
-    std::int64_t operator()(const BatchNormOp& /*op*/) const { return changed[0]; }
-    std::int64_t operator()(const ReluOp& /*op*/) const { return changed[0]; }
-    std::int64_t operator()(const Relu6Op& /*op*/) const { return changed[0]; }
-    std::int64_t operator()(const MaxPool2dOp& /*op*/) const { return changed[0]; }
-    std::int64_t operator()(const AvgPool2dOp& /*op*/) const { return changed[0]; }
-    std::int64_t operator()(const GlobalAvgPoolOp& /*op*/) const { return changed[0]; }
-    std::int64_t operator()(const PadOp& /*op*/) const { return changed[0]; }
-    std::int64_t operator()(const SliceOp& /*op*/) const { return std::min(shape[0], changed[0]); }
-    std::int64_t operator()(const AddOp& /*op*/) const { return std::min(shape[0], sum()); }
-    std::int64_t operator()(const ConcatOp& /*op*/) const { return sum(); }
-    std::int64_t operator()(const FlattenOp& /*op*/) const
-    {
-        return changed[0] * (elements(input_shape) / input_shape[0]);
-    }
-
-    [[nodiscard]] std::int64_t sum() const
-    {
-        return std::accumulate(changed.begin(), changed.end(), std::int64_t{0});
-    }
-};
 
 /// InjectableLayer::suffix_macs of a layer.
 std::int64_t change_macs(const Graph& graph, NodeId layer)
@@ -75,7 +38,8 @@ std::int64_t change_macs(const Graph& graph, NodeId layer)
             inputs.push_back(changed[static_cast<std::size_t>(input.value())]);
         if (std::all_of(inputs.begin(), inputs.end(), [](std::int64_t c) { return c == 0; })) continue;
         const Shape& input_shape = graph.node(node.inputs[0]).shape;
-        changed[i] = std::visit(ChangedChannels{node.shape, inputs, input_shape}, node.operation);
+        const ChangedCounts counts{inputs, input_shape, node.shape};
+        changed[i] = std::visit([&](const auto& op) { return op.changed_channels(counts); }, node.operation);
         // Of a convolution or linear layer, the part that reads what changed; all else has no MACs.
         macs += graph.macs(NodeId(static_cast<std::int32_t>(i))) * inputs[0] / input_shape[0];
     }
@@ -95,11 +59,7 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
     for (std::size_t i = 0; i < network.graph.nodes().size(); ++i)
     {
         const Node& node = network.graph.nodes()[i];
-        if (!std::holds_alternative<Conv2dOp>(node.operation) &&
-            !std::holds_alternative<LinearOp>(node.operation))
-        {
-            continue;
-        }
+        if (!is_product(node.operation)) continue;
         InjectableLayer layer;
         layer.id = LayerId(static_cast<std::int32_t>(layers.size()));
         layer.node = NodeId(static_cast<std::int32_t>(i));
@@ -119,23 +79,27 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
 
 std::vector<double> batch_norm_scale(const Network& network, const Node& node)
 {
-    const std::vector<float>& weight = network.parameter(node.name + ".weight").values;
-    const std::vector<float>& variance = network.parameter(node.name + ".running_var").values;
-    const double epsilon = std::get<BatchNormOp>(node.operation).epsilon;
-    std::vector<double> scale;
-    for (std::size_t c = 0; c < weight.size(); ++c)
-    {
-        scale.push_back(static_cast<double>(weight[c]) /
-                        std::sqrt(static_cast<double>(variance[c]) + epsilon));
-    }
-    return scale;
+    return std::get<BatchNormOp>(node.operation)
+        .scale(network.parameter(node.name + ".weight").values,
+               network.parameter(node.name + ".running_var").values);
+}
+
+WeightedNode weighted_node(const Network& network, const Node& node, std::int64_t pixels)
+{
+    WeightedNode weighted;
+    weighted.parameter = [&network, &node](const char* suffix) -> const std::vector<float>& {
+        return network.parameter(node.name + suffix).values;
+    };
+    weighted.pixels = pixels;
+    weighted.flat = node.shape.size() == 1;
+    return weighted;
 }
 
 std::string digest(const Network& network)
 {
     Sha256 hash;
     hash.update(network.arch).update("\n").update(to_string(network.format)).update("\n");
-    hash.update(to_json(network.graph))
+    hash.update(canonical_text(network.graph))
         .update(fmt::format("{} {} {}", network.num_classes, network.normalisation.mean,
                             network.normalisation.std_dev));
     for (const Parameter& parameter : network.parameters)

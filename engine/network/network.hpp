@@ -62,6 +62,9 @@ struct InjectableLayer
 /// epsilon). [channels]
 [[nodiscard]] std::vector<double> batch_norm_scale(const Network& network, const Node& node);
 
+/// A node with its parameters, which the network keeps. \param pixels  see WeightedNode
+[[nodiscard]] WeightedNode weighted_node(const Network& network, const Node& node, std::int64_t pixels);
+
 /// SHA-256 of arch, format, graph, classes, normalisation and all parameter values.
 [[nodiscard]] std::string digest(const Network& network);
 

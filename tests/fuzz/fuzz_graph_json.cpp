@@ -1,7 +1,7 @@
 // The JSON of a network's graph, as model.h5 holds it; what is accepted is the same when it is written and
 // read again.
 
-#include "engine/network/graph.hpp"
+#include "engine/network/graph_json.hpp"
 #include "engine/network/network.hpp"
 #include "harness.hpp"
 

@@ -1,6 +1,6 @@
 // model.h5 with edits, see hdf5_edits.hpp, and its graph.
 
-#include "engine/network/graph.hpp"
+#include "engine/network/graph_json.hpp"
 #include "hdf5_edits.hpp"
 #include "sample_records.hpp"
 

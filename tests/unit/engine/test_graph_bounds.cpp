@@ -8,6 +8,7 @@
 #include "engine/base/error.hpp"
 #include "engine/network/builders.hpp"
 #include "engine/network/graph.hpp"
+#include "engine/network/graph_json.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm

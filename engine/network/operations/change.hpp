@@ -1,0 +1,87 @@
+#pragma once
+// How far a change of an operation's inputs can be seen in its output.
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/network/shape.hpp"
+
+namespace flipstorm
+{
+
+/// What an operation does to the sum of two values.
+enum class Linearity
+{
+    product,    ///< a matrix product with weights, which mixes channels
+    linear,     ///< the change of its value is its value of the change, constants aside
+    nonlinear,  ///< a first-order estimate in front of it may be far off behind it
+};
+
+/// How much of a value changes.
+enum class Extent
+{
+    none,
+    channel,     ///< one channel (of a linear layer: one neuron)
+    everything,  ///< any channel
+};
+
+/// A change: how far it extends and, if that is a channel, its number minus the faulty one.
+struct Spread
+{
+    Extent extent = Extent::none;
+    std::int64_t shift = 0;
+};
+
+/// What changes in front of an operation; at least one input does. [inputs]
+struct ChangedInputs
+{
+    const std::vector<Spread>& spread;
+    const std::vector<const Shape*>& shape;
+};
+
+/// How many channels (or features) can change in front of an operation; at least one. [inputs]
+struct ChangedCounts
+{
+    const std::vector<std::int64_t>& count;
+    const Shape& input_shape;  ///< of the first
+    const Shape& shape;        ///< of the output
+};
+
+/// Windows in one direction: output i reads the inputs i · stride − padding + k · dilation, k < kernel.
+struct Windows
+{
+    std::int64_t kernel = 1;
+    std::int64_t stride = 1;
+    std::int64_t padding = 0;
+    std::int64_t dilation = 1;
+
+    /// Elements from the first to the last that a window reads.
+    [[nodiscard]] std::int64_t extent() const { return (kernel - 1) * dilation + 1; }
+};
+
+/// An operation's windows over rows and columns.
+struct WindowGrid
+{
+    Windows rows;
+    Windows columns;
+};
+
+/// The change of an operation that works on each channel of its only input alone.
+[[nodiscard]] inline Spread keeps_channels(const ChangedInputs& inputs)
+{
+    return inputs.spread[0];
+}
+
+/// Windows of one element.
+[[nodiscard]] inline WindowGrid pixel_windows()
+{
+    return {};
+}
+
+/// The same windows over rows and columns.
+[[nodiscard]] inline WindowGrid square_windows(const Windows& windows)
+{
+    return {windows, windows};
+}
+
+}  // namespace flipstorm
