@@ -10,7 +10,7 @@
 #include "engine/base/standard_output.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/evaluate/evaluator.hpp"
-#include "engine/network/inference.hpp"
+#include "engine/compute/torch/inference.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/bench.hpp"
 #include "jobs/bench_print.hpp"

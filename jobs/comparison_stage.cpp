@@ -10,7 +10,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/standard_output.hpp"
-#include "engine/network/inference_time.hpp"
+#include "engine/compute/torch/inference_time.hpp"
 #include "hdf5_schema/file_summary.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/job_print.hpp"

@@ -13,7 +13,7 @@
 #include "engine/base/standard_output.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/version.hpp"
-#include "engine/network/libtorch_log.hpp"
+#include "engine/compute/torch/libtorch_log.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/command_line.hpp"
 #include "jobs/context.hpp"

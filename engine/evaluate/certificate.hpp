@@ -5,9 +5,9 @@
 
 #include <vector>
 
-#include "engine/evaluate/change_flow.hpp"
-#include "engine/evaluate/native_network.hpp"
+#include "engine/network/change_flow.hpp"
 #include "engine/network/network.hpp"
+#include "engine/network/value_form.hpp"
 
 namespace flipstorm
 {

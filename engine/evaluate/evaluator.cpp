@@ -13,12 +13,12 @@
 #include "engine/base/parallel.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/tolerance.hpp"
-#include "engine/evaluate/change_flow.hpp"
+#include "engine/compute/cpu/native_network.hpp"
 #include "engine/evaluate/golden_logits.hpp"
 #include "engine/evaluate/golden_pass.hpp"
 #include "engine/evaluate/image_batches.hpp"
-#include "engine/evaluate/native_network.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
+#include "engine/network/change_flow.hpp"
 
 namespace flipstorm
 {

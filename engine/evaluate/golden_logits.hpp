@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
+#include "engine/compute/torch/executor.hpp"
 #include "engine/evaluate/outcome.hpp"
-#include "engine/network/executor.hpp"
 
 namespace flipstorm
 {

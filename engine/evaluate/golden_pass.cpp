@@ -8,7 +8,7 @@
 
 #include "engine/evaluate/certificate.hpp"
 #include "engine/evaluate/image_batches.hpp"
-#include "engine/evaluate/native_network.hpp"
+#include "engine/network/value_form.hpp"
 
 namespace flipstorm
 {

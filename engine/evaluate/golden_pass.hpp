@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/network/executor.hpp"
+#include "engine/compute/torch/executor.hpp"
 
 namespace flipstorm
 {

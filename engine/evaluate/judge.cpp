@@ -22,4 +22,13 @@ Tally judge(const float* logits, std::int64_t classes, std::int32_t label, std::
     return tally;
 }
 
+Tally golden_tally(const Tile& tile)
+{
+    Tally golden;
+    golden.evaluated = static_cast<std::uint32_t>(tile.size());
+    for (std::size_t i = 0; i < tile.label.size(); ++i)
+        golden.correct += tile.top1[i] == tile.label[i] ? 1U : 0U;
+    return golden;
+}
+
 }  // namespace flipstorm

@@ -6,9 +6,9 @@
 #include <map>
 #include <utility>
 
-#include "engine/evaluate/change_flow.hpp"
-#include "engine/evaluate/libtorch_program.hpp"
+#include "engine/compute/torch/libtorch_program.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
+#include "engine/network/change_flow.hpp"
 
 namespace flipstorm
 {

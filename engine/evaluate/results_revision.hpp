@@ -3,8 +3,7 @@
 // What is not named here is as it always was, and taken up again from journals and files. Pure functions,
 // thread-safe.
 
-#include <cmath>
-
+#include "engine/compute/overflow_bound.hpp"
 #include "engine/network/graph.hpp"
 
 namespace flipstorm
@@ -18,16 +17,6 @@ namespace flipstorm
  * native kernels of earlier versions did not follow a change rightly through such a node.
  */
 [[nodiscard]] int results_revision(const Graph& graph);
-
-/// From this value or change of a weight on, sums may overflow behind it.
-constexpr float kLargeWeight = 1e18F;
-
-/// Whether a value is as large as none of an intact network is, kLargeWeight or more, or not finite: a cheap
-/// question that spares all other faults the look at their sums.
-[[nodiscard]] inline bool is_huge(float value)
-{
-    return !(std::fabs(value) < kLargeWeight);
-}
 
 /**
  * Whether values computed from a faulty weight may overflow: the weight, or its change, is kLargeWeight or

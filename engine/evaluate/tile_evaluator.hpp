@@ -8,10 +8,10 @@
 #include <memory>
 #include <vector>
 
-#include "engine/evaluate/change_flow.hpp"
+#include "engine/compute/torch/executor.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/evaluate/image_batches.hpp"
-#include "engine/network/executor.hpp"
+#include "engine/network/change_flow.hpp"
 
 namespace flipstorm
 {
@@ -106,6 +106,9 @@ std::unique_ptr<TileEvaluator> make_libtorch_evaluator(const Network& network, c
  * \param logits  [classes]; of equal largest logits the first wins
  */
 Tally judge(const float* logits, std::int64_t classes, std::int32_t label, std::int32_t golden_top1);
+
+/// A tile's tally while nothing changes.
+Tally golden_tally(const Tile& tile);
 
 /// Put what an image was judged to be in the place of what was tallied of it as unchanged.
 inline void tally_change(Tally& tally, const Tally& judged, bool golden_correct)

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "engine/evaluate/evaluator.hpp"
-#include "engine/evaluate/layer_suffix.hpp"
 #include "engine/faults/transient_plan.hpp"
+#include "engine/network/layer_suffix.hpp"
 
 namespace flipstorm
 {

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "engine/base/parallel.hpp"
-#include "engine/evaluate/native_replay.hpp"
+#include "engine/compute/cpu/native_replay.hpp"
 #include "engine/evaluate/tile_evaluator.hpp"
 #include "engine/evaluate/transient_follower.hpp"
 

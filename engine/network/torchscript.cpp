@@ -14,7 +14,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/sha256.hpp"
-#include "engine/network/executor.hpp"
+#include "engine/compute/torch/executor.hpp"
 #include "engine/network/pickle_check.hpp"
 #include "engine/network/script_text.hpp"
 #include "engine/network/torchscript_interpreter.hpp"

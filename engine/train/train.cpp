@@ -5,7 +5,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/timing.hpp"
-#include "engine/network/executor.hpp"
+#include "engine/compute/torch/executor.hpp"
 #include "engine/train/loss.hpp"
 #include "engine/train/trainer.hpp"
 

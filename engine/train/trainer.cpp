@@ -7,7 +7,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
-#include "engine/network/executor.hpp"
+#include "engine/compute/torch/executor.hpp"
 #include "engine/train/fault_layer.hpp"
 #include "engine/train/gradient_buckets.hpp"
 #include "engine/train/loss.hpp"

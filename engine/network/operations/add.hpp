@@ -11,6 +11,7 @@ struct AddOp
     static constexpr const char* kName = "add";
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = true;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& /*op*/, Field&& /*field*/)

@@ -14,6 +14,7 @@ struct AvgPool2dOp
     static constexpr const char* kName = "avg_pool2d";
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = false;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

@@ -15,6 +15,7 @@ struct BatchNormOp
     static constexpr const char* kName = "batch_norm";
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = true;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

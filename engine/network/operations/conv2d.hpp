@@ -20,6 +20,7 @@ struct Conv2dOp
     static constexpr const char* kName = "conv2d";
     static constexpr Linearity kLinearity = Linearity::product;
     static constexpr bool kKeepsForm = false;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

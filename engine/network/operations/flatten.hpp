@@ -11,6 +11,7 @@ struct FlattenOp
     static constexpr const char* kName = "flatten";
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = true;
+    static constexpr bool kReadsFlat = true;
 
     template<class Op, class Field>
     static void fields(Op& /*op*/, Field&& /*field*/)

@@ -13,6 +13,7 @@ struct GlobalAvgPoolOp
     static constexpr const char* kName = "global_avg_pool";
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = false;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& /*op*/, Field&& /*field*/)

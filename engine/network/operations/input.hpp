@@ -11,6 +11,7 @@ struct InputOp
     static constexpr const char* kName = "input";
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = false;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& /*op*/, Field&& /*field*/)

@@ -15,6 +15,7 @@ struct LinearOp
     static constexpr const char* kName = "linear";
     static constexpr Linearity kLinearity = Linearity::product;
     static constexpr bool kKeepsForm = false;
+    static constexpr bool kReadsFlat = true;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

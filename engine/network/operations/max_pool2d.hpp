@@ -15,6 +15,7 @@ struct MaxPool2dOp
     static constexpr const char* kName = "max_pool2d";
     static constexpr Linearity kLinearity = Linearity::nonlinear;
     static constexpr bool kKeepsForm = false;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

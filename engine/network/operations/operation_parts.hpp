@@ -5,8 +5,9 @@
 //     static constexpr const char* kName                     its name in graphs' JSON
 //     static constexpr Linearity kLinearity
 //     static constexpr bool kKeepsForm                       of a flattened map: the value still is one
-//     fields(op, field)                                      calls field(name, member[, default]) for each
-//     field, in
+//     static constexpr bool kReadsFlat                       a flattened map can change in one channel in
+//     front of it fields(op, field)                                      calls field(name, member[, default])
+//     for each field, in
 //                                                            the order of JSON and digests; one with a
 //                                                            default is written only where it differs (it was
 //                                                            added later)

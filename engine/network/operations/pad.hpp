@@ -18,6 +18,7 @@ struct PadOp
     static constexpr const char* kName = "pad";
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = false;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

@@ -11,6 +11,7 @@ struct Relu6Op
     static constexpr const char* kName = "relu6";
     static constexpr Linearity kLinearity = Linearity::nonlinear;
     static constexpr bool kKeepsForm = true;
+    static constexpr bool kReadsFlat = true;
 
     template<class Op, class Field>
     static void fields(Op& /*op*/, Field&& /*field*/)

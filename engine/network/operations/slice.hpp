@@ -17,6 +17,7 @@ struct SliceOp
     static constexpr const char* kName = "slice";
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = false;
+    static constexpr bool kReadsFlat = false;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

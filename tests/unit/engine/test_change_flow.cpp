@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/evaluate/change_flow.hpp"
+#include "engine/network/change_flow.hpp"
 
 namespace flipstorm
 {

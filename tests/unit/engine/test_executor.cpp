@@ -10,7 +10,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
 #include "engine/network/builders.hpp"
-#include "engine/network/executor.hpp"
+#include "engine/compute/torch/executor.hpp"
 #include "engine/train/train.hpp"
 
 namespace flipstorm

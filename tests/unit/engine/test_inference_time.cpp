@@ -1,4 +1,4 @@
-#include "engine/network/inference_time.hpp"
+#include "engine/compute/torch/inference_time.hpp"
 
 #include <gtest/gtest.h>
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/base/philox.hpp"
-#include "engine/evaluate/kernels.hpp"
+#include "engine/compute/cpu/kernels.hpp"
 
 namespace flipstorm
 {

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <limits>
 
-#include "engine/evaluate/native_replay.hpp"
+#include "engine/compute/cpu/native_replay.hpp"
 #include "engine/network/builders.hpp"
-#include "engine/network/inference.hpp"
+#include "engine/compute/torch/inference.hpp"
 #include "sample_networks.hpp"
 
 namespace flipstorm

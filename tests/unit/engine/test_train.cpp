@@ -5,7 +5,7 @@
 #include "engine/base/error.hpp"
 #include "engine/data/synthetic.hpp"
 #include "engine/network/builders.hpp"
-#include "engine/network/inference.hpp"
+#include "engine/compute/torch/inference.hpp"
 #include "engine/train/train.hpp"
 
 namespace flipstorm

@@ -9,10 +9,10 @@
 #include <cstring>
 
 #include "engine/base/error.hpp"
-#include "engine/evaluate/layer_suffix.hpp"
+#include "engine/network/layer_suffix.hpp"
 #include "engine/evaluate/transient_evaluator.hpp"
 #include "engine/network/builders.hpp"
-#include "engine/network/executor.hpp"
+#include "engine/compute/torch/executor.hpp"
 #include "sample_networks.hpp"
 
 namespace flipstorm

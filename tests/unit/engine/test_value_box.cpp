@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "engine/evaluate/value_box.hpp"
+#include "engine/compute/cpu/value_box.hpp"
 
 namespace flipstorm
 {
