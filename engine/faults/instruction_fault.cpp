@@ -55,9 +55,10 @@ std::vector<float> operands(const DotProducts& layer, std::int64_t group, std::i
     const std::int64_t left = position % layer.width * layer.stride - layer.padding;
     for (std::int64_t c = group * channels; c < (group + 1) * channels; ++c)
     {
-        for (std::int64_t row = top; row < top + layer.kernel; ++row)
+        for (std::int64_t row = top; row < top + layer.kernel * layer.dilation; row += layer.dilation)
         {
-            for (std::int64_t column = left; column < left + layer.kernel; ++column)
+            for (std::int64_t column = left; column < left + layer.kernel * layer.dilation;
+                 column += layer.dilation)
             {
                 const bool inside = row >= 0 && row < height && column >= 0 && column < width;
                 x.push_back(inside ? input[(c * height + row) * width + column] : 0.0F);
@@ -92,6 +93,7 @@ DotProducts dot_products(const Graph& graph, NodeId id)
         layer.kernel = conv->kernel;
         layer.stride = conv->stride;
         layer.padding = conv->padding;
+        layer.dilation = conv->dilation;
         return layer;
     }
     const auto* linear = std::get_if<LinearOp>(&node.operation);

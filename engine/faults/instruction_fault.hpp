@@ -49,6 +49,7 @@ struct DotProducts
     std::int64_t kernel = 1;
     std::int64_t stride = 1;
     std::int64_t padding = 0;
+    std::int64_t dilation = 1;
 };
 
 /// Dot products of a convolution or linear node. \throws Error for any other.

@@ -14,16 +14,20 @@
 #include "engine/network/operations/input.hpp"
 #include "engine/network/operations/linear.hpp"
 #include "engine/network/operations/max_pool2d.hpp"
+#include "engine/network/operations/multiply.hpp"
 #include "engine/network/operations/pad.hpp"
 #include "engine/network/operations/relu.hpp"
 #include "engine/network/operations/relu6.hpp"
+#include "engine/network/operations/sigmoid.hpp"
+#include "engine/network/operations/silu.hpp"
 #include "engine/network/operations/slice.hpp"
 
 namespace flipstorm
 {
 
-using Operation = std::variant<InputOp, Conv2dOp, LinearOp, BatchNormOp, ReluOp, Relu6Op, MaxPool2dOp,
-                               AvgPool2dOp, GlobalAvgPoolOp, AddOp, PadOp, SliceOp, ConcatOp, FlattenOp>;
+using Operation =
+    std::variant<InputOp, Conv2dOp, LinearOp, BatchNormOp, ReluOp, Relu6Op, MaxPool2dOp, AvgPool2dOp,
+                 GlobalAvgPoolOp, AddOp, PadOp, SliceOp, ConcatOp, FlattenOp, SigmoidOp, SiluOp, MulOp>;
 
 [[nodiscard]] inline const char* name_of(const Operation& operation)
 {

@@ -48,6 +48,9 @@ class LayerBuilder
     Abstract batch_norm(const Call& call);
     Abstract relu(const Call& call);
     Abstract relu6(const Call& call);
+    Abstract sigmoid(const Call& call);
+    Abstract silu(const Call& call);
+    Abstract multiply(const Call& call);
     Abstract clamp(const Call& call);
     Abstract hardtanh(const Call& call);
     Abstract max_pool(const Call& call);

@@ -30,8 +30,8 @@ Abstract LayerBuilder::convolution(const Call& call)
         call.refuse(
             fmt::format("kernel_size = [{}, {}], height and width must have the same", shape[2], shape[3]));
     }
-    call.expect(call.square("dilation") == 1, "dilation", "it must be 1");
     Conv2dOp op;
+    op.dilation = call.square("dilation");
     op.groups = call.integer("groups");
     op.in_channels = shape[1] * op.groups;
     op.out_channels = shape[0];
@@ -44,7 +44,7 @@ Abstract LayerBuilder::convolution(const Call& call)
         const std::string text = call.text("padding");
         call.expect(text == "valid" || (text == "same" && op.kernel % 2 == 1), "padding",
                     "it must be numbers, 'valid', or 'same' with an odd kernel");
-        op.padding = text == "same" ? op.kernel / 2 : 0;
+        op.padding = text == "same" ? op.kernel / 2 * op.dilation : 0;
     }
     else
     {
@@ -139,6 +139,23 @@ Abstract LayerBuilder::relu(const Call& call)
 Abstract LayerBuilder::relu6(const Call& call)
 {
     return add_node(call, "relu6", Relu6Op{}, {node_of(call, call.tensor("self"))});
+}
+
+Abstract LayerBuilder::sigmoid(const Call& call)
+{
+    return add_node(call, "sigmoid", SigmoidOp{}, {node_of(call, call.tensor("self"))});
+}
+
+Abstract LayerBuilder::silu(const Call& call)
+{
+    return add_node(call, "silu", SiluOp{}, {node_of(call, call.tensor("self"))});
+}
+
+Abstract LayerBuilder::multiply(const Call& call)
+{
+    const NodeId a = node_of(call, call.tensor("self"));
+    const NodeId b = node_of(call, call.tensor("other"));
+    return add_node(call, "multiply", MulOp{}, {a, b});
 }
 
 Abstract LayerBuilder::clamp(const Call& call)

@@ -89,7 +89,8 @@ def corrupt_dot_products(fault, module, given, output, instruction):
     rows, columns = channels // groups, height * width
     if isinstance(module, torch.nn.Conv2d):
         unfolded = torch.nn.functional.unfold(torch.from_numpy(given)[None], module.kernel_size,
-                                              padding=module.padding, stride=module.stride)[0].numpy()
+                                              padding=module.padding, stride=module.stride,
+                                              dilation=module.dilation)[0].numpy()
     else:
         unfolded = given.reshape(-1, 1)
     depth = weight.shape[1]

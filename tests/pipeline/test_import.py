@@ -23,6 +23,7 @@ if importlib.util.find_spec("torch") is None:
     print("skipped: needs PyTorch; Debian: apt install python3-torch")
     sys.exit(77)
 
+import check_transient_with_pytorch as check_transient
 import check_with_pytorch as check
 import torch
 import torch.nn.functional as F
@@ -177,7 +178,30 @@ class HandWritten(nn.Module):
         return torch.addmm(self.third.bias, x, self.third.weight.t())
 
 
-NETWORKS = {"vgg": Vgg, "resnet": ResNet, "mobile": Mobile, "hand_written": HandWritten}
+class Excite(nn.Module):
+    """Squeeze and excite, with swish as a layer and as a product; dilated convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.dilated = nn.Conv2d(8, 12, 3, padding="same", dilation=2, bias=False)
+        self.bn = nn.BatchNorm2d(12)
+        self.squeeze = nn.Conv2d(12, 4, 1)
+        self.excite = nn.Conv2d(4, 12, 1)
+        self.wide = nn.Conv2d(12, 12, 3, stride=2, padding=2, dilation=3, groups=3)
+        self.head = nn.Linear(12, 10)
+
+    def forward(self, x):
+        x = F.silu(self.stem(x))
+        x = self.bn(self.dilated(x))
+        x = x * torch.sigmoid(x)
+        gate = torch.sigmoid(self.excite(F.silu(self.squeeze(F.adaptive_avg_pool2d(x, 1)))))
+        x = gate * x
+        x = F.relu(self.wide(x))
+        return self.head(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+
+
+NETWORKS = {"vgg": Vgg, "resnet": ResNet, "mobile": Mobile, "hand_written": HandWritten, "excite": Excite}
 # What the graph adds to the state dict: batch norms without parameters.
 ADDED = {"vgg": {"features.12.weight": 1, "features.12.bias": 0}}
 
@@ -208,7 +232,8 @@ def rebuild(model, images):
         if op == "input":
             y = images
         elif op == "conv2d":
-            y = F.conv2d(a[0], p["weight"], p.get("bias"), node["stride"], node["padding"], 1, node["groups"])
+            y = F.conv2d(a[0], p["weight"], p.get("bias"), node["stride"], node["padding"],
+                         node.get("dilation", 1), node["groups"])
         elif op == "linear":
             y = F.linear(a[0], p["weight"], p.get("bias"))
         elif op == "batch_norm":
@@ -217,6 +242,12 @@ def rebuild(model, images):
             y = F.relu(a[0])
         elif op == "relu6":
             y = F.relu6(a[0])
+        elif op == "sigmoid":
+            y = torch.sigmoid(a[0])
+        elif op == "silu":
+            y = F.silu(a[0])
+        elif op == "multiply":
+            y = a[0] * a[1]
         elif op == "max_pool2d":
             y = F.max_pool2d(a[0], node["kernel"], node["stride"], node.get("padding", 0))
         elif op == "avg_pool2d":
@@ -290,7 +321,8 @@ class Import(PipelineTest):
             self.assertEqual(len(graphs), 2)
             self.assertEqual(graphs[0], graphs[1], f"{name}: the scripted and the traced network differ")
         self.assertEqual(kinds, {"input", "conv2d", "linear", "batch_norm", "relu", "relu6", "max_pool2d", "avg_pool2d",
-                                 "global_avg_pool", "add", "pad", "slice", "concat", "flatten"})
+                                 "global_avg_pool", "add", "pad", "slice", "concat", "flatten", "sigmoid", "silu",
+                                 "multiply"})
 
     def check_model(self, model, network, added):
         """Parameters are the state dict, bit for bit, and the graph computes what the network does."""
@@ -332,6 +364,25 @@ class Import(PipelineTest):
             rows = check.choose_faults(campaign, 60, 1, True)
             seen = [check.check_fault(row, campaign, network, images, golden, order) for row in rows]
         self.assertGreater(seen.count("changed") + seen.count("stopped"), 10, "hardly a fault has an effect")
+
+    def test_transient(self):
+        """Faults in the feature maps and instructions of an imported network, against the module itself."""
+        torch.manual_seed(3)
+        network = train(Excite(), self.train_images, self.train_labels)
+        out, _ = self.import_model(torch.jit.script(network), "transient")
+        for target in ("feature_maps", "instructions"):
+            for backend in ("native", "libtorch"):
+                with self.subTest(target=target, backend=backend):
+                    self.complete("inject", self.job, "--out", out / f"{target}-{backend}", "--set",
+                                  f"model.file={out / 'model.h5'}", "--set", f"campaign.target={target}", "--set",
+                                  f"campaign.backend={backend}", "--set", "campaign.scheme=layer_wise", "--set",
+                                  "campaign.limit=120")
+                    with h5py.File(out / f"{target}-{backend}" / "campaign.h5") as campaign:
+                        golden = {name: column[:] for name, column in campaign["golden"].items()}
+                        changed = int(campaign["outcomes/mismatches"][:].sum())
+                        for row in range(len(campaign["outcomes/drop"])):
+                            check_transient.check_fault(row, campaign, network, self.images, golden)
+                    self.assertGreater(changed, 5, "hardly a fault has an effect")
 
     def test_frozen(self):
         """A module frozen without folding: the values are there, the names are not."""
@@ -548,9 +599,9 @@ REFUSED = [
     ("double", lambda: Net().double(), (SCRIPT,), ["weight = 'conv.weight' has type Double", ".float()"]),
     ("softmax", Softmax, (SCRIPT, TRACE), ["aten::softmax", f"test_import.py:{line_of('# refused here')}"]),
     ("log-softmax", lambda: nn.Sequential(Net(), nn.LogSoftmax(1)), (SCRIPT,), ["aten::log_softmax in module '1'", "logits"]),
-    ("SiLU", lambda: Spoilt(nn.SiLU()), (SCRIPT, TRACE), ["aten::silu in module 'layer'", "an operation that"]),
+    ("GELU", lambda: Spoilt(nn.GELU()), (SCRIPT, TRACE), ["aten::gelu in module 'layer'", "an operation that"]),
     ("LeakyReLU", lambda: Spoilt(nn.LeakyReLU()), (SCRIPT,), ["aten::leaky_relu in module 'layer'"]),
-    ("dilation", lambda: Spoilt(nn.Conv2d(3, 3, 3, dilation=2)), (SCRIPT, TRACE), ["convolution|conv2d", "'layer'", "dilation = [2, 2]", "conv.py"]),
+    ("dilation", lambda: Spoilt(nn.Conv2d(3, 3, 3, dilation=(1, 2))), (SCRIPT, TRACE), ["convolution|conv2d", "'layer'", "dilation = [1, 2]", "conv.py"]),
     ("non-square kernel", lambda: Spoilt(nn.Conv2d(3, 3, (3, 1))), (SCRIPT, TRACE), ["kernel_size = [3, 1]"]),
     ("non-square stride", lambda: Spoilt(nn.Conv2d(3, 3, 3, stride=(1, 2))), (SCRIPT,), ["stride = [1, 2]"]),
     ("non-square pool", lambda: Spoilt(nn.MaxPool2d((2, 1))), (SCRIPT,), ["aten::max_pool2d", "kernel_size = [2, 1]"]),

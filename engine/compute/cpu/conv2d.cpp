@@ -19,8 +19,9 @@ ConvGeometry conv_geometry(const Conv2dOp& op, const PaddedForm& in, const Padde
     {
         for (std::int64_t x = 0; x < op.kernel; ++x)
         {
-            geometry.taps_map.push_back(y * geometry.framed_width + x);
-            geometry.taps_slot.push_back((y * geometry.framed_width + x) * channels);
+            const std::int64_t tap = (y * geometry.framed_width + x) * op.dilation;
+            geometry.taps_map.push_back(tap);
+            geometry.taps_slot.push_back(tap * channels);
         }
     }
     const bool whole = out.width % 4 == 0;

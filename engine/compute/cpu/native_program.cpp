@@ -159,6 +159,9 @@ class ProgramBuilder
             const CpuTraits traits = traits_of(graph_.node(step.node));
             if (traits.reads_golden_input) need(step.inputs[0].node, step.inputs[0].extent);
             if (traits.reads_golden_output) need(step.node, step.extent);
+            if (!traits.reads_all_golden) continue;
+            for (const NodeId input : graph_.node(step.node).inputs)
+                need(input, step.extent);
         }
     }
 
@@ -169,7 +172,10 @@ class ProgramBuilder
         {
             const Operation& operation = graph_.node(step.node).operation;
             if (step.extent != Extent::channel || is_product(operation)) return;
-            if (is_nonlinear(operation) && program_.flow.cut[index(step.node)]) program_.restart = step.node;
+            // It is started from what one other value holds.
+            const bool one_input = graph_.node(step.node).inputs.size() == 1;
+            if (one_input && is_nonlinear(operation) && program_.flow.cut[index(step.node)])
+                program_.restart = step.node;
         }
     }
 

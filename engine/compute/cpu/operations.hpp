@@ -21,6 +21,7 @@ struct CpuTraits
     bool any_order = false;            ///< of its inputs: those that change in all channels are taken first
     bool reads_golden_input = false;   ///< the golden value of its first input
     bool reads_golden_output = false;  ///< its own golden value
+    bool reads_all_golden = false;     ///< the golden values of all inputs, held as its own change is
 };
 
 /// A node that is to be prepared.
@@ -64,6 +65,9 @@ FLIPSTORM_ON_CPU(PadOp)
 FLIPSTORM_ON_CPU(SliceOp)
 FLIPSTORM_ON_CPU(ConcatOp)
 FLIPSTORM_ON_CPU(FlattenOp)
+FLIPSTORM_ON_CPU(SigmoidOp)
+FLIPSTORM_ON_CPU(SiluOp)
+FLIPSTORM_ON_CPU(MulOp)
 
 #undef FLIPSTORM_ON_CPU
 

@@ -18,6 +18,7 @@ std::int64_t floor_div(std::int64_t a, std::int64_t b)
 std::pair<std::int64_t, std::int64_t> touched(const Windows& windows, std::int64_t first, std::int64_t end,
                                               std::int64_t count)
 {
+    if (windows.stride == 0) return {0, count};
     const std::int64_t before = floor_div(first + windows.padding - windows.extent(), windows.stride);
     const std::int64_t last = floor_div(end - 1 + windows.padding, windows.stride);
     return {std::max<std::int64_t>(before + 1, 0), std::min(last + 1, count)};

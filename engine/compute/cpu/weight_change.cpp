@@ -11,8 +11,8 @@ void shifted_input(const Conv2dOp& op, const PaddedForm& in_form, const PaddedFo
 {
     const std::int64_t channel = output / op.group_outputs() * op.group_inputs() + element / op.taps();
     const float* from = in + channel * in_form.pixels();
-    const std::int64_t dy = element / op.kernel % op.kernel - op.padding;
-    const std::int64_t dx = element % op.kernel - op.padding;
+    const std::int64_t dy = element / op.kernel % op.kernel * op.dilation - op.padding;
+    const std::int64_t dx = element % op.kernel * op.dilation - op.padding;
     map.resize(static_cast<std::size_t>(out_form.map() + kLanes));
     // Columns whose input lies within the map: 0 ≤ x·stride + dx < width.
     const std::int64_t x0 = dx >= 0 ? 0 : (-dx + op.stride - 1) / op.stride;

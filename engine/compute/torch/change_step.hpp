@@ -62,6 +62,14 @@ class ChangeStep
             .index_select(0, pairs_.image * f.channels + channel_of(id));
     }
     [[nodiscard]] torch::Tensor golden() const { return golden_of(id_); }
+    /// The pairs' golden values of an input, as this node's change is held; a copy.
+    [[nodiscard]] torch::Tensor golden_as_this(NodeId input) const
+    {
+        const torch::Tensor& golden = golden_[index(input)];
+        if (!alone()) return golden.index_select(0, pairs_.image);
+        const ValueForm& f = form(input);
+        return golden.view({-1, 1, f.height, f.width}).index_select(0, pairs_.image * f.channels + channel());
+    }
 
     /// The operation's value of something.
     [[nodiscard]] torch::Tensor apply(const torch::Tensor& value) const

@@ -6,7 +6,7 @@ namespace flipstorm
 torch::Tensor value_on_torch(const Conv2dOp& op, const ValueStep& step)
 {
     return torch::conv2d(step.inputs[0], step.parameters[0], op.bias ? step.parameters[1] : torch::Tensor(),
-                         op.stride, op.padding, 1, op.groups);
+                         op.stride, op.padding, op.dilation, op.groups);
 }
 
 void prepare_on_torch(const Conv2dOp& op, const TorchPrepare& from, TorchNode& node)
@@ -21,8 +21,8 @@ torch::Tensor change_on_torch(const Conv2dOp& op, const ChangeStep& step)
     const torch::Tensor& change = step.change(step.input());
     if (!step.alone(step.input()))
     {
-        return torch::conv2d(change, step.prepared().weight, torch::Tensor(), op.stride, op.padding, 1,
-                             op.groups);
+        return torch::conv2d(change, step.prepared().weight, torch::Tensor(), op.stride, op.padding,
+                             op.dilation, op.groups);
     }
     const std::int64_t pairs = change.size(0);
     const torch::Tensor columns = windows(padded_by(change, op), op).reshape({pairs, op.taps(), -1});

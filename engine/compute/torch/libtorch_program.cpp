@@ -21,11 +21,12 @@ torch::Tensor padded_by(const torch::Tensor& value, const Conv2dOp& op)
 
 torch::Tensor windows(const torch::Tensor& padded, const Conv2dOp& op)
 {
-    const std::int64_t height = padded.size(2);
     const std::int64_t width = padded.size(3);
-    return padded.as_strided({padded.size(0), padded.size(1), op.kernel, op.kernel,
-                              (height - op.kernel) / op.stride + 1, (width - op.kernel) / op.stride + 1},
-                             {padded.stride(0), padded.stride(1), width, 1, op.stride * width, op.stride});
+    const Windows window = op.windows(0, 0).rows;
+    const auto count = [&](std::int64_t size) { return (size - window.extent()) / op.stride + 1; };
+    return padded.as_strided(
+        {padded.size(0), padded.size(1), op.kernel, op.kernel, count(padded.size(2)), count(width)},
+        {padded.stride(0), padded.stride(1), op.dilation * width, op.dilation, op.stride * width, op.stride});
 }
 
 ChangeOperations::ChangeOperations(const Network& network, const Executor& executor)
@@ -109,6 +110,10 @@ LibtorchProgram ChangeOperations::program(NodeId layer) const
             std::visit([](const auto& op) { return torch_traits(op); }, node.operation);
         if (traits.golden_input) read(node.inputs[0]);
         if (traits.golden_output) read(id);
+        for (const NodeId input : node.inputs)
+        {
+            if (traits.golden_inputs) read(input);
+        }
         program.segments.back().nodes.push_back(id);
         if (std::count(checkpoints.begin(), checkpoints.end(), id) > 0)
             program.segments.push_back({id, {}, 0, 0});

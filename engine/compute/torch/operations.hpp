@@ -38,6 +38,7 @@ struct TorchTraits
 {
     bool golden_input = false;   ///< of the first input
     bool golden_output = false;  ///< of the node itself
+    bool golden_inputs = false;  ///< of all inputs
 };
 
 /// Floats of a pair, as a node's change is held.
@@ -73,6 +74,9 @@ FLIPSTORM_ON_TORCH(PadOp)
 FLIPSTORM_ON_TORCH(SliceOp)
 FLIPSTORM_ON_TORCH(ConcatOp)
 FLIPSTORM_ON_TORCH(FlattenOp)
+FLIPSTORM_ON_TORCH(SigmoidOp)
+FLIPSTORM_ON_TORCH(SiluOp)
+FLIPSTORM_ON_TORCH(MulOp)
 
 #undef FLIPSTORM_ON_TORCH
 

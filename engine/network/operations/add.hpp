@@ -20,7 +20,7 @@ struct AddOp
     [[nodiscard]] Shape shape(const NodeCheck& node) const;
     [[nodiscard]] ParameterParts parameters() const { return {}; }
     [[nodiscard]] std::int64_t macs(const Shape& /*output*/) const { return 0; }
-    [[nodiscard]] Spread spread(const ChangedInputs& inputs) const;
+    [[nodiscard]] Spread spread(const ChangedInputs& inputs) const { return merged(inputs); }
     [[nodiscard]] std::int64_t changed_channels(const ChangedCounts& inputs) const;
     [[nodiscard]] WindowGrid windows(std::int64_t /*height*/, std::int64_t /*width*/) const
     {

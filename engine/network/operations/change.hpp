@@ -47,7 +47,8 @@ struct ChangedCounts
     const Shape& shape;        ///< of the output
 };
 
-/// Windows in one direction: output i reads the inputs i · stride − padding + k · dilation, k < kernel.
+/// Windows in one direction: output i reads the inputs i · stride − padding + k · dilation, k < kernel; with
+/// stride 0 all outputs read the same.
 struct Windows
 {
     std::int64_t kernel = 1;
@@ -70,6 +71,18 @@ struct WindowGrid
 [[nodiscard]] inline Spread keeps_channels(const ChangedInputs& inputs)
 {
     return inputs.spread[0];
+}
+
+/// The change of an operation that joins the same channels of two inputs.
+[[nodiscard]] inline Spread merged(const ChangedInputs& inputs)
+{
+    const Spread& first = inputs.spread[0];
+    const Spread& second = inputs.spread[1];
+    if (first.extent == Extent::none) return second;
+    if (second.extent == Extent::none) return first;
+    const bool same =
+        first.extent == Extent::channel && second.extent == Extent::channel && first.shift == second.shift;
+    return same ? first : Spread{Extent::everything, 0};
 }
 
 /// Windows of one element.

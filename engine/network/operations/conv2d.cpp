@@ -14,8 +14,8 @@ Shape Conv2dOp::shape(const NodeCheck& node) const
                 fmt::format("{} → {} channels in {} groups", in_channels, out_channels, groups));
     node.expect(in[0] == in_channels,
                 fmt::format("its input has {} channels, it takes {}", in[0], in_channels));
-    return {out_channels, node.windows(in[1], kernel, stride, padding),
-            node.windows(in[2], kernel, stride, padding)};
+    return {out_channels, node.windows(in[1], kernel, stride, padding, dilation),
+            node.windows(in[2], kernel, stride, padding, dilation)};
 }
 
 ParameterParts Conv2dOp::parameters() const
@@ -42,7 +42,7 @@ std::int64_t Conv2dOp::changed_channels(const ChangedCounts& inputs) const
 
 WindowGrid Conv2dOp::windows(std::int64_t /*height*/, std::int64_t /*width*/) const
 {
-    return square_windows({kernel, stride, padding});
+    return square_windows({kernel, stride, padding, dilation});
 }
 
 /// The groups act on different channels: the norm is the largest one's.
@@ -57,7 +57,7 @@ Gain Conv2dOp::gain(const WeightedNode& node) const
         norm =
             std::max(norm, node.norm(columns_of(weight, g * rows, rows, columns, 0, columns), rows, columns));
     }
-    return norm * static_cast<double>(overlap(kernel, stride));
+    return norm * static_cast<double>(window_overlap());
 }
 
 Gain Conv2dOp::gain_of_channel(const WeightedNode& node, std::int64_t channel) const
@@ -66,7 +66,7 @@ Gain Conv2dOp::gain_of_channel(const WeightedNode& node, std::int64_t channel) c
     const std::vector<float> part =
         columns_of(node.parameter(".weight"), channel / group_inputs() * rows, rows, group_inputs() * taps(),
                    channel % group_inputs() * taps(), taps());
-    return node.norm(part, rows, taps()) * static_cast<double>(overlap(kernel, stride));
+    return node.norm(part, rows, taps()) * static_cast<double>(window_overlap());
 }
 
 SumBound Conv2dOp::sum_bound(const WeightedNode& node) const

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <numeric>
+
 #include "engine/network/operations/operation_parts.hpp"
 
 namespace flipstorm
@@ -16,6 +18,7 @@ struct Conv2dOp
     std::int64_t padding = 0;
     std::int64_t groups = 1;
     bool bias = true;
+    std::int64_t dilation = 1;  ///< distance of neighbouring elements of a window
 
     static constexpr const char* kName = "conv2d";
     static constexpr Linearity kLinearity = Linearity::product;
@@ -32,6 +35,7 @@ struct Conv2dOp
         field("padding", op.padding);
         field("groups", op.groups);
         field("bias", op.bias);
+        field("dilation", op.dilation, 1);
     }
 
     [[nodiscard]] Shape shape(const NodeCheck& node) const;
@@ -47,6 +51,11 @@ struct Conv2dOp
     [[nodiscard]] std::int64_t group_inputs() const { return in_channels / groups; }
     [[nodiscard]] std::int64_t group_outputs() const { return out_channels / groups; }
     [[nodiscard]] std::int64_t taps() const { return kernel * kernel; }
+    /// Windows that an input element is in, at most, in one direction.
+    [[nodiscard]] std::int64_t window_overlap() const
+    {
+        return overlap(kernel, stride / std::gcd(stride, dilation));
+    }
 };
 
 }  // namespace flipstorm

@@ -70,6 +70,12 @@ inline Network network_of_everything()
     at = graph.add("joined", ConcatOp{}, {left, pooled});
     at = graph.add("mean", AvgPool2dOp{2, 1}, {at});
     at = graph.add("conv", Conv2dOp{20, 9, 2, 1, 0, 1, true}, {at});
+    at = graph.add("swish", SiluOp{}, {at});
+    NodeId gate = graph.add("squeeze", GlobalAvgPoolOp{}, {at});
+    gate = graph.add("excite", Conv2dOp{9, 9, 1, 1, 0, 1, true}, {gate});
+    gate = graph.add("gate", SigmoidOp{}, {gate});
+    at = graph.add("gated", MulOp{}, {at, gate});
+    at = graph.add("dilated", Conv2dOp{9, 9, 2, 1, 0, 1, true, 2}, {at});
     at = graph.add("global", GlobalAvgPoolOp{}, {at});
     at = graph.add("flatten", FlattenOp{}, {at});
     at = graph.add("relu", ReluOp{}, {at});

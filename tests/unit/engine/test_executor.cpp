@@ -9,8 +9,8 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
-#include "engine/network/builders.hpp"
 #include "engine/compute/torch/executor.hpp"
+#include "engine/network/builders.hpp"
 #include "engine/train/train.hpp"
 
 namespace flipstorm
@@ -65,6 +65,45 @@ TEST(Executor, ClipsAtSix)
     EXPECT_EQ(value_of(Relu6Op{}, {6}, {-kInfinity, -1, 0, 5.5F, 6, kInfinity}),
               (Values{0, 0, 0, 5.5F, 6, 6}));
     EXPECT_TRUE(std::isnan(value_of(Relu6Op{}, {1}, {std::nanf("")})[0]));
+}
+
+TEST(Executor, ComputesSmoothActivations)
+{
+    const std::vector<float> gate = value_of(SigmoidOp{}, {4}, {0, std::log(3.0F), -kInfinity, kInfinity});
+    EXPECT_EQ(gate[0], 0.5F);
+    EXPECT_FLOAT_EQ(gate[1], 0.75F);
+    EXPECT_EQ(gate[2], 0);
+    EXPECT_EQ(gate[3], 1);
+    const std::vector<float> swish = value_of(SiluOp{}, {3}, {0, std::log(3.0F), -std::log(3.0F)});
+    EXPECT_EQ(swish[0], 0);
+    EXPECT_FLOAT_EQ(swish[1], 0.75F * std::log(3.0F));
+    EXPECT_FLOAT_EQ(swish[2], -0.25F * std::log(3.0F));
+}
+
+TEST(Executor, MultipliesPixelByPixelAndChannelByChannel)
+{
+    Graph graph({2, 1, 2});
+    const NodeId pooled = graph.add("mean", GlobalAvgPoolOp{}, {NodeId(0)});
+    const NodeId square = graph.add("square", MulOp{}, {NodeId(0), NodeId(0)});
+    const NodeId scaled = graph.add("scaled", MulOp{}, {pooled, square});
+    EXPECT_EQ(graph.node(scaled).shape, (Shape{2, 1, 2}));
+    const Executor executor({"multiply", NumberFormat::fp32, graph, 0, {}, {}}, torch::kCPU);
+    const c10::InferenceMode no_gradients;
+    const torch::Tensor image = torch::tensor({1.F, 3.F, -2.F, 0.F}).view({1, 2, 1, 2});
+    // Means 2 and -1.
+    EXPECT_TRUE(executor.forward(image).view(-1).equal(torch::tensor({2.F, 18.F, -4.F, 0.F})));
+    const NodeId channel = graph.add("channel", SliceOp{0, 0, 1, 1}, {NodeId(0)});
+    EXPECT_THROW(graph.add("x", MulOp{}, {NodeId(0), channel}), DataError) << "one channel for all";
+}
+
+TEST(Executor, DilatesConvolutions)
+{
+    // Elements 0, 2 and 4 of 5×5, in each direction; then the same with padding.
+    const Values weight{1, 0, 0, 0, 10, 0, 0, 0, 100};
+    EXPECT_EQ(value_of(Conv2dOp{1, 1, 3, 1, 0, 1, false, 2}, {1, 5, 5}, counting(25), {weight}),
+              (Values{0 + 10 * 12 + 100 * 24}));
+    EXPECT_EQ(value_of(Conv2dOp{1, 1, 3, 1, 2, 1, false, 2}, {1, 3, 3}, counting(9), {weight}),
+              (Values{800, 10, 20, 30, 40, 50, 60, 70, 80}));
 }
 
 TEST(Executor, PoolsWindows)

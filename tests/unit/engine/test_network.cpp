@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
+#include <utility>
 
 #include "engine/base/error.hpp"
 #include "engine/network/builders.hpp"
 #include "engine/network/graph_json.hpp"
+#include "sample_networks.hpp"
 
 namespace flipstorm
 {
@@ -390,6 +393,27 @@ TEST(Graph, BatchNormHasParametersInStateDictOrder)
                                                "bn1d.bias", "bn1d.running_mean", "bn1d.running_var"}));
     EXPECT_EQ(fixed, (std::vector<std::string>{"bn.running_mean", "bn.running_var", "bn1d.running_mean",
                                                "bn1d.running_var"}));
+}
+
+template<std::size_t... I>
+std::vector<Operation> one_of_each(std::index_sequence<I...> /*all*/)
+{
+    return {Operation(std::variant_alternative_t<I, Operation>{})...};
+}
+
+// A newcomer has a name of its own, and its fields are written and read.
+TEST(Graph, KnowsEveryOperationByItsName)
+{
+    std::set<std::string> names;
+    for (const Operation& operation : one_of_each(std::make_index_sequence<std::variant_size_v<Operation>>{}))
+        EXPECT_TRUE(names.insert(name_of(operation)).second) << name_of(operation);
+    const Network network = network_of_everything();
+    std::set<std::string> used;
+    for (const Node& node : network.graph.nodes())
+        used.insert(name_of(node.operation));
+    EXPECT_EQ(used, names) << "an operation that tests of the backends leave out";
+    const Graph again = graph_from_json(to_json(network.graph));
+    EXPECT_EQ(canonical_text(again), canonical_text(network.graph));
 }
 
 // Models from before max_pool2d had a padding keep their digest, and are read.

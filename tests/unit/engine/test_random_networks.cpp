@@ -94,16 +94,33 @@ class RandomGraph
         const std::int64_t kernel = std::min<std::int64_t>({1 + below(3), shape[1], shape[2]});
         const std::int64_t groups = shape[0] % 2 == 0 && below(3) == 0 ? 2 : 1;
         const std::int64_t stride = shape[1] > 4 && shape[2] > 4 ? 1 + below(4) / 3 : 1;
-        return add(
-            Conv2dOp{shape[0], groups * (1 + below(6)), kernel, stride, below(kernel), groups, below(2) == 0},
-            {from});
+        const bool room = 2 * kernel - 1 <= std::min(shape[1], shape[2]);
+        const std::int64_t dilation = room && below(3) == 0 ? 2 : 1;
+        return add(Conv2dOp{shape[0], groups * (1 + below(6)), kernel, stride, below(kernel), groups,
+                            below(2) == 0, dilation},
+                   {from});
+    }
+
+    /// Squeeze and excite: every channel times a number between 0 and 1, which depends on all.
+    void excite(NodeId from)
+    {
+        const std::int64_t channels = graph_.node(from).shape[0];
+        NodeId at = add(GlobalAvgPoolOp{}, {from});
+        at = add(Conv2dOp{channels, 3, 1, 1, 0, 1, true}, {at});
+        at = add(SiluOp{}, {at});
+        at = add(Conv2dOp{3, channels, 1, 1, 0, 1, true}, {at});
+        at = add(SigmoidOp{}, {at});
+        if (below(2) == 0)
+            add(MulOp{}, {at, from});
+        else
+            add(MulOp{}, {from, at});
     }
 
     void grow()
     {
         const NodeId from = any();
         const Shape shape = graph_.node(from).shape;
-        switch (below(11))
+        switch (below(15))
         {
             case 0:
                 add(BatchNormOp{shape[0]}, {from});
@@ -133,7 +150,19 @@ class RandomGraph
                 add(SliceOp{0, below(shape[0]), shape[0], 1 + below(2)}, {from});
                 break;
             case 9:
-                add(MaxPool2dOp{2, 1, below(2)}, {from});
+                if (shape[1] > 1 && shape[2] > 1) add(MaxPool2dOp{2, 1, below(2)}, {from});
+                break;
+            case 10:
+                add(SiluOp{}, {from});
+                break;
+            case 11:
+                add(SigmoidOp{}, {from});
+                break;
+            case 12:
+                add(MulOp{}, {from, like(shape, shape[0])});
+                break;
+            case 13:
+                excite(from);
                 break;
             default:
                 add(ReluOp{}, {layer(from)});
