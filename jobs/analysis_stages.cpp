@@ -12,7 +12,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
-#include "engine/base/word_fault.hpp"
+#include "engine/memory/word_fault.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/forest_journal.hpp"
 #include "jobs/inputs.hpp"

@@ -1,9 +1,9 @@
 #include "jobs/plan_of_job.hpp"
 
 #include "engine/evaluate/evaluator.hpp"
-#include "engine/faults/bit_class.hpp"
 #include "engine/faults/data_aware.hpp"
 #include "engine/faults/fault_model.hpp"
+#include "engine/memory/bit_class.hpp"
 #include "jobs/transient_campaign.hpp"
 
 namespace flipstorm

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "engine/network/number_format.hpp"
+#include "engine/memory/number_format.hpp"
 
 namespace flipstorm
 {

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "engine/base/word_fault.hpp"
-#include "engine/network/number_format.hpp"
+#include "engine/memory/number_format.hpp"
+#include "engine/memory/word_fault.hpp"
 
 namespace flipstorm
 {

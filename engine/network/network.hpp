@@ -7,9 +7,9 @@
 
 #include "engine/base/ids.hpp"
 #include "engine/data/dataset.hpp"
+#include "engine/memory/number_format.hpp"
 #include "engine/memory/shared_values.hpp"
 #include "engine/network/graph.hpp"
-#include "engine/network/number_format.hpp"
 
 namespace flipstorm
 {

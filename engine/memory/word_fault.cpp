@@ -1,4 +1,4 @@
-#include "engine/base/word_fault.hpp"
+#include "engine/memory/word_fault.hpp"
 
 #include <array>
 #include <bitset>

@@ -1,4 +1,4 @@
-#include "engine/faults/bit_class.hpp"
+#include "engine/memory/bit_class.hpp"
 
 #include <algorithm>
 

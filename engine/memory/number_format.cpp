@@ -1,4 +1,4 @@
-#include "engine/network/number_format.hpp"
+#include "engine/memory/number_format.hpp"
 
 #include <cstring>
 

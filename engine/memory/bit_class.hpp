@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/network/number_format.hpp"
+#include "engine/memory/number_format.hpp"
 
 namespace flipstorm
 {
