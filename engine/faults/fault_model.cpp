@@ -9,7 +9,7 @@ float faulty_value(NumberFormat format, float value, WordFault fault)
 {
     const int bit = highest_bit(fault.mask);
     FS_REQUIRE(bit < word_bits(format), "bit {} of a word of {}", bit, word_bits(format));
-    return decode(format, apply(fault, encode(format, value)));
+    return decode(format, static_cast<std::uint32_t>(apply(fault, encode(format, value))));
 }
 
 float flip_bit(NumberFormat format, float value, std::int32_t bit)
