@@ -76,7 +76,7 @@ StageEnd forest_on_root(const Context& context, const StopRequest& stop)
     std::vector<LayerWeights> weights;
     for (const InjectableLayer& layer : injectable_layers(network))
     {
-        weights.push_back({layer.name, network.parameters[layer.weight].values});
+        weights.push_back({layer.name, network.parameters[layer.weight].values()});
     }
     const ForestOptions options = forest_options(context, stop);
     if (context.fresh) remove_forest_journal(journal_folder);

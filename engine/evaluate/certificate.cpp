@@ -122,11 +122,11 @@ void LogitGains::reckon_whole()
             std::holds_alternative<LinearOp>(node.operation))
         {
             const Parameter& weight = network_.parameter(node.name + ".weight");
-            const std::int64_t rows = weight.shape[0];
-            const std::int64_t columns = elements(weight.shape) / rows;
+            const std::int64_t rows = weight.shape()[0];
+            const std::int64_t columns = elements(weight.shape()) / rows;
             const auto* conv = std::get_if<Conv2dOp>(&node.operation);
             if (conv == nullptr && i == index(graph.output()))
-                gain = largest_difference(weight.values, rows, columns);
+                gain = largest_difference(weight.values(), rows, columns);
             else
             {
                 // The groups of a convolution act on different channels: the norm is the largest one's.
@@ -134,7 +134,7 @@ void LogitGains::reckon_whole()
                 double norm = 0;
                 for (std::int64_t g = 0; g < groups; ++g)
                 {
-                    norm = std::max(norm, spectral_norm_bound(columns_of(weight.values, g * (rows / groups),
+                    norm = std::max(norm, spectral_norm_bound(columns_of(weight.values(), g * (rows / groups),
                                                                          rows / groups, columns, 0, columns),
                                                               rows / groups, columns));
                 }
@@ -162,7 +162,7 @@ double LogitGains::of_channel(NodeId consumer, const ChangeFlow& flow, NodeId ch
         const std::int64_t rows = conv->out_channels / conv->groups;
         const std::int64_t inputs = conv->in_channels / conv->groups;
         const std::int64_t window = conv->kernel * conv->kernel;
-        return spectral_norm_bound(columns_of(weight.values, channel / inputs * rows, rows, inputs * window,
+        return spectral_norm_bound(columns_of(weight.values(), channel / inputs * rows, rows, inputs * window,
                                               channel % inputs * window, window),
                                    rows, window) *
                static_cast<double>(overlap(conv->kernel, conv->stride)) * of_whole(consumer);
@@ -172,10 +172,10 @@ double LogitGains::of_channel(NodeId consumer, const ChangeFlow& flow, NodeId ch
         const Parameter& weight = network_.parameter(node.name + ".weight");
         const std::int64_t pixels = forms_[index(changed)].pixels();
         const std::vector<float> part =
-            columns_of(weight.values, 0, weight.shape[0], weight.shape[1], channel * pixels, pixels);
+            columns_of(weight.values(), 0, weight.shape()[0], weight.shape()[1], channel * pixels, pixels);
         if (consumer == network_.graph.output() && pixels == 1)
-            return largest_difference(part, weight.shape[0], 1);
-        return spectral_norm_bound(part, weight.shape[0], pixels) * of_whole(consumer);
+            return largest_difference(part, weight.shape()[0], 1);
+        return spectral_norm_bound(part, weight.shape()[0], pixels) * of_whole(consumer);
     }
     const bool alone = flow.extent[index(consumer)] == Extent::channel;
     const std::int64_t at = channel + flow.shift[index(consumer)] - flow.shift[index(changed)];

@@ -121,7 +121,7 @@ class LibtorchEvaluator : public TileEvaluator
         for (const InjectableLayer& layer : injectable_layers(network))
         {
             programs_.push_back(operations_.program(layer.node));
-            weights_.push_back(network.parameters[layer.weight].values);
+            weights_.push_back(network.parameters[layer.weight].values());
             gains_.emplace_back();
             // The last layer is never screened.
             if (!spread_.empty() && layer.node != graph_.output()) continue;
@@ -214,10 +214,10 @@ class LibtorchEvaluator : public TileEvaluator
     OverflowBound overflow_;
     std::vector<torch::Tensor> spread_;  ///< by node
     std::uint64_t seed_;
-    std::int64_t work_floats_;                 ///< for a batch
-    std::vector<LibtorchProgram> programs_;    ///< by layer id
-    std::vector<SharedValues> weights_;  ///< golden, by layer id
-    std::vector<torch::Tensor> gains_;         ///< by layer id
+    std::int64_t work_floats_;               ///< for a batch
+    std::vector<LibtorchProgram> programs_;  ///< by layer id
+    std::vector<SharedValues> weights_;      ///< golden, by layer id
+    std::vector<torch::Tensor> gains_;       ///< by layer id
 };
 
 /// What the first step of a fault needs: its inputs, and how far a weight may move.

@@ -93,7 +93,7 @@ class NativeEvaluator : public TileEvaluator
         for (const InjectableLayer& layer : injectable_layers(network))
         {
             programs_.push_back(native_program(network_, layer.node));
-            weights_.push_back(network.parameters[layer.weight].values);
+            weights_.push_back(network.parameters[layer.weight].values());
             gains_.push_back(spread_.empty() || layer.node == network.graph.output()
                                  ? gains.of_layer(programs_.back().flow, layer.node)
                                  : std::vector<double>{});
@@ -175,9 +175,9 @@ class NativeEvaluator : public TileEvaluator
     OverflowBound overflow_;
     std::vector<std::vector<float>> spread_;
     std::uint64_t seed_;
-    std::vector<NativeProgram> programs_;      ///< by layer id
-    std::vector<SharedValues> weights_;  ///< golden, by layer id
-    std::vector<std::vector<double>> gains_;   ///< by layer id; empty where there is a screen
+    std::vector<NativeProgram> programs_;     ///< by layer id
+    std::vector<SharedValues> weights_;       ///< golden, by layer id
+    std::vector<std::vector<double>> gains_;  ///< by layer id; empty where there is a screen
 };
 
 std::unique_ptr<PreparedTile> NativeEvaluator::prepare(const InjectableLayer& layer, const Tile& tile,

@@ -147,7 +147,7 @@ NativeNetwork native_network(const Network& network, const Kernels& kernels)
             const std::int64_t inputs = conv->in_channels / conv->groups;
             const std::int64_t taps = conv->kernel * conv->kernel;
             native.packed[i] = pack(
-                network.parameter(node.name + ".weight").values, conv->out_channels, conv->groups, inputs,
+                network.parameter(node.name + ".weight").values(), conv->out_channels, conv->groups, inputs,
                 taps, kernels.most_vectors,
                 [&](std::int64_t o, std::int64_t c, std::int64_t t) { return (o * inputs + c) * taps + t; });
             native.geometry[i] = conv_geometry(*conv, native.form[index(node.inputs[0])], native.form[i]);
@@ -156,7 +156,7 @@ NativeNetwork native_network(const Network& network, const Kernels& kernels)
         {
             const ValueForm& in = native.form[index(node.inputs[0])];
             native.packed[i] =
-                pack(network.parameter(node.name + ".weight").values, linear->out_features, 1, in.channels,
+                pack(network.parameter(node.name + ".weight").values(), linear->out_features, 1, in.channels,
                      in.pixels(), kernels.most_vectors, [&](std::int64_t o, std::int64_t c, std::int64_t t) {
                          return (o * in.channels + c) * in.pixels() + t;
                      });

@@ -57,15 +57,15 @@ ReplayNetwork::ReplayNetwork(const Network& network)
             shift.assign(static_cast<std::size_t>(padded(native_.form[i].channels)), 0.0F);
             if (parameters.size() > 1)
             {
-                const std::vector<float>& bias = network.parameter(node.name + ".bias").values;
+                const std::vector<float>& bias = network.parameter(node.name + ".bias").values();
                 std::copy(bias.begin(), bias.end(), shift.begin());
             }
         }
         else if (std::holds_alternative<BatchNormOp>(node.operation))
         {
             const std::vector<double> scale = batch_norm_scale(network, node);
-            const std::vector<float>& bias = network.parameter(node.name + ".bias").values;
-            const std::vector<float>& mean = network.parameter(node.name + ".running_mean").values;
+            const std::vector<float>& bias = network.parameter(node.name + ".bias").values();
+            const std::vector<float>& mean = network.parameter(node.name + ".running_mean").values();
             shift.assign(static_cast<std::size_t>(padded(native_.form[i].channels)), 0.0F);
             for (std::size_t c = 0; c < scale.size(); ++c)
                 shift[c] = static_cast<float>(static_cast<double>(bias[c]) -

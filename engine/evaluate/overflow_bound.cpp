@@ -49,7 +49,7 @@ OverflowBound::OverflowBound(const Network& network)
         const Node& node = graph_.nodes()[i];
         if (const auto* conv = std::get_if<Conv2dOp>(&node.operation))
         {
-            const float* const weight = network.parameter(node.name + ".weight").values.data();
+            const float* const weight = network.parameter(node.name + ".weight").values().data();
             const std::int64_t rows = conv->out_channels / conv->groups;
             const std::int64_t taps = conv->kernel * conv->kernel;
             const std::int64_t columns = conv->in_channels / conv->groups * taps;
@@ -64,7 +64,7 @@ OverflowBound::OverflowBound(const Network& network)
         }
         else if (const auto* linear = std::get_if<LinearOp>(&node.operation))
         {
-            const RowSums sums(network.parameter(node.name + ".weight").values.data(), linear->out_features,
+            const RowSums sums(network.parameter(node.name + ".weight").values().data(), linear->out_features,
                                linear->in_features, forms[index(node.inputs[0])].pixels());
             whole_[i] = gain_[i] = sums.whole;
             channel_[i] = sums.by_block;
@@ -74,7 +74,7 @@ OverflowBound::OverflowBound(const Network& network)
             gain_[i] = 0;
             double division = 0;  // by the standard deviation, which some programs do first
             const std::vector<double> scale = batch_norm_scale(network, node);
-            const std::vector<float>& variance = network.parameter(node.name + ".running_var").values;
+            const std::vector<float>& variance = network.parameter(node.name + ".running_var").values();
             for (std::size_t c = 0; c < scale.size(); ++c)
             {
                 gain_[i] = std::max(gain_[i], std::fabs(scale[c]));

@@ -1,64 +1,102 @@
 #include "engine/memory/number_format.hpp"
 
-#include <cstring>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/memory/formats/fp32.hpp"
 
 namespace flipstorm
 {
+namespace
+{
 
-static_assert(sizeof(float) == sizeof(std::uint32_t));
+/// The table: a row of each format. A format without one does not compile. Null: no format has that number.
+const FormatTraits* row_of(NumberFormat format)
+{
+    switch (format)
+    {
+        case NumberFormat::fp32:
+            return &fp32_format();
+    }
+    return nullptr;
+}
+
+std::vector<NumberFormat> all_formats()
+{
+    std::vector<NumberFormat> all;
+    for (auto format = NumberFormat{}; row_of(format) != nullptr;
+         format = static_cast<NumberFormat>(all.size()))
+        all.push_back(format);
+    return all;
+}
+
+}  // namespace
+
+std::string to_string(BitMeaning meaning)
+{
+    switch (meaning)
+    {
+        case BitMeaning::sign:
+            return "sign";
+        case BitMeaning::exponent:
+            return "exponent";
+        case BitMeaning::mantissa:
+            return "mantissa";
+        case BitMeaning::integer:
+            return "integer";
+        case BitMeaning::fraction:
+            return "fraction";
+    }
+    throw Error("bits of meaning {} have no name", static_cast<int>(meaning));
+}
+
+bool FormatTraits::floating() const
+{
+    return std::any_of(fields.begin(), fields.end(),
+                       [](const BitField& field) { return field.meaning == BitMeaning::exponent; });
+}
+
+const FormatTraits& format_traits(NumberFormat format)
+{
+    const FormatTraits* const row = row_of(format);
+    FS_REQUIRE(row != nullptr, "no number format is number {}", static_cast<int>(format));
+    return *row;
+}
+
+const std::vector<NumberFormat>& number_formats()
+{
+    static const std::vector<NumberFormat> all = all_formats();
+    return all;
+}
+
+std::vector<std::string> number_format_names()
+{
+    std::vector<std::string> names;
+    for (const NumberFormat format : number_formats())
+        names.push_back(to_string(format));
+    return names;
+}
 
 NumberFormat number_format(std::string_view name)
 {
-    if (name == "fp32") return NumberFormat::fp32;
-    throw JobError("number format '{}' is not known; this build has: fp32", name);
+    for (const NumberFormat format : number_formats())
+    {
+        if (format_traits(format).name == name) return format;
+    }
+    throw JobError("number format '{}' is not known; this build has: {}", name,
+                   fmt::join(number_format_names(), ", "));
 }
 
 std::string to_string(NumberFormat format)
 {
-    switch (format)
-    {
-        case NumberFormat::fp32:
-            return "fp32";
-    }
-    throw Error("number format {} has no name", static_cast<int>(format));
+    return format_traits(format).name;
 }
 
 int word_bits(NumberFormat format)
 {
-    switch (format)
-    {
-        case NumberFormat::fp32:
-            return 32;
-    }
-    throw Error("number format {} has no word size", static_cast<int>(format));
-}
-
-std::uint32_t encode(NumberFormat format, float value)
-{
-    switch (format)
-    {
-        case NumberFormat::fp32: {
-            std::uint32_t word = 0;
-            std::memcpy(&word, &value, sizeof word);
-            return word;
-        }
-    }
-    throw Error("number format {} cannot be encoded", static_cast<int>(format));
-}
-
-float decode(NumberFormat format, std::uint32_t word)
-{
-    switch (format)
-    {
-        case NumberFormat::fp32: {
-            float value = 0;
-            std::memcpy(&value, &word, sizeof value);
-            return value;
-        }
-    }
-    throw Error("number format {} cannot be decoded", static_cast<int>(format));
+    return format_traits(format).bits;
 }
 
 }  // namespace flipstorm

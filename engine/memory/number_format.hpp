@@ -1,32 +1,31 @@
 #pragma once
-// Number formats: how a parameter lies in memory, and what its word reads as after a bit flipped.
+// Number formats: how a parameter lies in memory, and what its word reads as. The table of them.
 
-#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "engine/memory/formats/format_traits.hpp"
 
 namespace flipstorm
 {
 
-/// Formats of stored parameters. Others are added here and in number_format.cpp.
-enum class NumberFormat
-{
-    fp32,  ///< IEEE 754 binary32
-};
+/// Row of a format. \throws Error for a number that is no format's. Thread-safe.
+[[nodiscard]] const FormatTraits& format_traits(NumberFormat format);
+
+/// All formats, in the order of the enumeration. Thread-safe.
+[[nodiscard]] const std::vector<NumberFormat>& number_formats();
+
+/// Their names, in the same order: what `model.format` of a job may say. Thread-safe.
+[[nodiscard]] std::vector<std::string> number_format_names();
 
 /// Format of that name ("fp32"). \throws JobError naming the known ones.
-NumberFormat number_format(std::string_view name);
+[[nodiscard]] NumberFormat number_format(std::string_view name);
 
 /// Name of a format, as in job files and model.h5.
-std::string to_string(NumberFormat format);
+[[nodiscard]] std::string to_string(NumberFormat format);
 
 /// Bits of a stored word.
-int word_bits(NumberFormat format);
-
-/// Stored word of a value, in the low `word_bits` bits.
-std::uint32_t encode(NumberFormat format, float value);
-
-/// Value of a stored word. Never clamped: NaN and infinities come through.
-float decode(NumberFormat format, std::uint32_t word);
+[[nodiscard]] int word_bits(NumberFormat format);
 
 }  // namespace flipstorm
