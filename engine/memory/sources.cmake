@@ -4,6 +4,7 @@ set(flipstorm_memory_sources
   codes/code.cpp
   codes/hamming.cpp
   codes/protection_scheme.cpp
+  faulty_value.cpp
   formats/fp32.cpp
   number_format.cpp
   stored_tensor.cpp

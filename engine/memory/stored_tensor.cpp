@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/base/error.hpp"
+#include "engine/memory/faulty_value.hpp"
 
 namespace flipstorm
 {
@@ -85,9 +86,7 @@ float StoredTensor::decoded(std::size_t i, std::uint32_t word) const
 
 float StoredTensor::faulty_value(std::size_t i, WordFault fault) const
 {
-    const int bit = highest_bit(fault.mask);
-    FS_REQUIRE(bit < traits_->bits, "bit {} of a word of {}", bit, traits_->bits);
-    return decoded(i, static_cast<std::uint32_t>(apply(fault, word(i))));
+    return faulty_word(*traits_, word(i), fault, scale(i));
 }
 
 void StoredTensor::set_word(std::size_t i, std::uint32_t word)

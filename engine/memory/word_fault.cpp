@@ -154,8 +154,19 @@ std::uint64_t faults_of_word(UpsetModel model, int word_bits)
 std::uint64_t faults_of_bit(UpsetModel model, int bit)
 {
     if (bit < model.bits - 1) return 0;
-    if (model.model == FaultModel::stuck_at) return 2;
-    return model.model == FaultModel::random_bits ? choose(bit, model.bits - 1) : 1;
+    switch (model.model)
+    {
+        case FaultModel::stuck_at:
+            return 2;
+        case FaultModel::random_bits:
+            return choose(bit, model.bits - 1);
+        case FaultModel::bit_flip:
+        case FaultModel::stuck_at_0:
+        case FaultModel::stuck_at_1:
+        case FaultModel::adjacent_bits:
+            return 1;
+    }
+    throw Error("no fault model is number {}", static_cast<int>(model.model));
 }
 
 WordFault word_fault(UpsetModel model, int word_bits, std::uint64_t index)
@@ -163,7 +174,7 @@ WordFault word_fault(UpsetModel model, int word_bits, std::uint64_t index)
     FS_REQUIRE(word_bits <= kLongestWord && index < faults_of_word(model, word_bits),
                "fault {} of a word of {} bits", index, word_bits);
     if (model.model == FaultModel::random_bits) return {unrank(model.bits, index), BitEffect::flipped};
-    const std::uint64_t of_bit = model.model == FaultModel::stuck_at ? 2 : 1;
+    const std::uint64_t of_bit = faults_of_bit(model, word_bits - 1);  // as of every bit of these models
     return word_fault_of_bit(model, static_cast<int>(index / of_bit) + model.bits - 1, index % of_bit);
 }
 
