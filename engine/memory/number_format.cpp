@@ -94,6 +94,14 @@ std::string to_string(NumberFormat format)
     return format_traits(format).name;
 }
 
+std::string fields_text(NumberFormat format)
+{
+    std::string text;
+    for (const BitField& field : format_traits(format).fields)
+        text += fmt::format("{}{}:{}", text.empty() ? "" : ",", to_string(field.meaning), field.bits);
+    return to_string(format) + "=" + text;
+}
+
 int word_bits(NumberFormat format)
 {
     return format_traits(format).bits;

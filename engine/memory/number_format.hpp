@@ -25,6 +25,9 @@ namespace flipstorm
 /// Name of a format, as in job files and model.h5.
 [[nodiscard]] std::string to_string(NumberFormat format);
 
+/// Name and fields of a format, from the top of its word: "fp32=sign:1,exponent:8,mantissa:23". Thread-safe.
+[[nodiscard]] std::string fields_text(NumberFormat format);
+
 /// Bits of a stored word.
 [[nodiscard]] int word_bits(NumberFormat format);
 

@@ -188,6 +188,7 @@ TEST(Fp32, WordsOfTheStandard)
     EXPECT_EQ(fp32.decode(0xFF800000U, 1), -std::numeric_limits<float>::infinity());
     EXPECT_EQ(fp32.decode(1, 1), std::numeric_limits<float>::denorm_min());
     EXPECT_TRUE(fp32.floating());
+    EXPECT_EQ(fields_text(NumberFormat::fp32), "fp32=sign:1,exponent:8,mantissa:23");
     // The payload of a NaN comes through both ways.
     const float nan = fp32.decode(0x7FC01234U, 1);
     EXPECT_TRUE(std::isnan(nan));
