@@ -141,6 +141,31 @@ TEST_P(EveryFormat, EncodesToTheNearest)
     }
 }
 
+// Half way between two neighbours, where a float lies there (of fp32 none does).
+TEST_P(EveryFormat, TiesGoToTheEvenWord)
+{
+    const float scale = traits_.scaling == Scaling::none ? 1.0F : 0.25F;  // ties are exact
+    std::size_t ties = 0;
+    for (const std::uint32_t word : words_of(traits_))
+    {
+        const auto next = static_cast<std::uint32_t>(
+            (word + std::uint64_t{1}) & ((std::uint64_t{1} << static_cast<unsigned>(traits_.bits)) - 1));
+        const double low = traits_.decode(word, scale);
+        const double high = traits_.decode(next, scale);
+        const double middle = (low + high) / 2;
+        if (!std::isfinite(middle) || traits_.encode(static_cast<float>(high), scale) != next) continue;
+        if (std::signbit(low) != std::signbit(high) ||
+            static_cast<double>(static_cast<float>(middle)) != middle || middle - low != high - middle)
+        {
+            continue;
+        }
+        ++ties;
+        EXPECT_EQ(traits_.encode(static_cast<float>(middle), scale), (word & 1U) == 0 ? word : next)
+            << traits_.name << " " << middle;
+    }
+    EXPECT_EQ(ties > 0, !traits_.words_are_values);
+}
+
 TEST_P(EveryFormat, SaturatesAndIsOdd)
 {
     for (const float value : {0.25F, 0.7F, 1.0F, 1e6F, std::numeric_limits<float>::max()})
