@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/base/word_fault.hpp"
+#include "engine/memory/word_fault.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 
 namespace flipstorm

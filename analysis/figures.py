@@ -30,15 +30,6 @@ except ImportError as missing:
     print(f"figures.py: needs h5py, numpy and matplotlib: {missing}", file=sys.stderr)
     sys.exit(UNAVAILABLE)
 
-# Bits of sign, exponent and mantissa (or of sign and fraction) of each stored word.
-FIELDS = {
-    "fp32": (("sign", 1), ("exponent", 8), ("mantissa", 23)),
-    "fp16": (("sign", 1), ("exponent", 5), ("mantissa", 10)),
-    "bf16": (("sign", 1), ("exponent", 8), ("mantissa", 7)),
-    "fxp32": (("sign", 1), ("fraction", 31)),
-    "fxp16": (("sign", 1), ("fraction", 15)),
-    "fxp8": (("sign", 1), ("fraction", 7)),
-}
 BLUE, ORANGE, GREY = "#0b5fa5", "#d97a00", "#6b7785"
 STYLE = {
     "font.size": 10,
@@ -104,10 +95,16 @@ def attribute(item, name):
     return item.attrs[name]
 
 
-def number_format(campaign):
-    """The number format in the resolved job file, or None."""
+def fields_of(argument):
+    """("fp32", [("sign", 1), ("exponent", 8), ("mantissa", 23)]) of "fp32=sign:1,exponent:8,mantissa:23"."""
+    name, fields = argument.split("=")
+    return name, [(field, int(width)) for field, width in (each.split(":") for each in fields.split(","))]
+
+
+def word_fields(campaign, fields):
+    """The fields of the stored words, by the number format in the resolved job file; None if they are not known."""
     found = re.search(r"^\s*format\s*=\s*[\"'](\w+)[\"']", text(campaign.attrs.get("job", "")), re.MULTILINE)
-    return found.group(1) if found and found.group(1) in FIELDS else None
+    return fields.get(found.group(1)) if found else None
 
 
 def predicted_shares(forest, names, bits):
@@ -136,10 +133,10 @@ def measured_shares(campaign, layers, bits, tolerance):
     return np.divide(100 * hits, faults, out=np.full((layers, bits), np.nan), where=faults > 0)
 
 
-def mark_fields(axes, word, bits):
+def mark_fields(axes, fields, bits):
     """Name the fields of the stored word above the bits, most significant left."""
     start = bits - 1
-    for field, width in FIELDS[word]:
+    for field, width in fields:
         left, right = start + 0.5, start - width + 0.5
         if right >= 0:
             axes.axvline(right, color="white", linewidth=1.6)
@@ -152,7 +149,7 @@ def mark_fields(axes, word, bits):
         start -= width
 
 
-def draw_criticality(campaign, forest, target):
+def draw_criticality(campaign, forest, fields, target):
     names = [text(name) for name in column(campaign, "/layers/name")]
     bits = int(column(campaign, "/layers/word_bits").max())
     tolerance = float(attribute(forest, "tolerance"))
@@ -160,8 +157,8 @@ def draw_criticality(campaign, forest, target):
         ("Predicted, all weights", predicted_shares(forest, names, bits)),
         ("Measured, injected faults", measured_shares(campaign, len(names), bits, tolerance)),
     )
-    word = number_format(campaign)
-    if word and sum(width for _, width in FIELDS[word]) != bits:
+    word = word_fields(campaign, fields)
+    if word and sum(width for _, width in word) != bits:
         word = None
     side_by_side = bits <= 16
     height = max(1.6, (0.3 if len(names) <= 24 else 0.2) * len(names))
@@ -405,6 +402,8 @@ def main(arguments):
     parser.add_argument("--campaign", type=pathlib.Path, metavar="FILE", help="instead of OUT_FOLDER/campaign.h5")
     parser.add_argument("--forest", type=pathlib.Path, metavar="FILE", help="instead of OUT_FOLDER/forest.h5")
     parser.add_argument("--comparison", action="store_true", help="draw OUT_FOLDER/comparison.h5 (variants of a job)")
+    parser.add_argument("--fields", action="append", default=[], type=fields_of, metavar="FORMAT=NAME:BITS,...",
+                        help="fields of the words of a number format, from the top, to be marked (flipstorm names those of its own)")
     parser.add_argument("--check", action="store_true", help="open and check the files, draw nothing")
     try:
         options = parser.parse_args(arguments)
@@ -422,7 +421,7 @@ def main(arguments):
                 return 0
             figures = options.folder / "figures"
             figures.mkdir(exist_ok=True)
-            draw_criticality(campaign, forest, figures / "criticality.png")
+            draw_criticality(campaign, forest, dict(options.fields), figures / "criticality.png")
             draw_roc(forest, figures / "roc.png")
             draw_overhead(protection, figures / "overhead.png")
     except Failure as failure:

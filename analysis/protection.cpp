@@ -4,23 +4,31 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <tuple>
 
 #include "analysis/campaign_check.hpp"
-#include "analysis/codes.hpp"
 #include "analysis/estimates.hpp"
 #include "analysis/fault_population.hpp"
 #include "analysis/residual.hpp"
 #include "engine/base/error.hpp"
+#include "engine/memory/codes/protection_scheme.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
+constexpr CodeKind kPaperCode = CodeKind::hamming_sec;
 constexpr double kPaperThreshold = 0.5;
 constexpr std::size_t kLevels = 256;  ///< a map's probabilities are whole multiples of 1/255
+
+/// What DATE 2023 proposes.
+const ProtectionScheme& paper_scheme()
+{
+    return protection_scheme(kPaperCode, Coverage::critical);
+}
 
 /// Least level that reaches the threshold: a parameter is flagged if its worst bit has it.
 std::size_t level_of(double threshold)
@@ -32,7 +40,8 @@ std::size_t level_of(double threshold)
 struct Levels
 {
     std::array<std::uint64_t, kLevels> parameters{};
-    std::array<std::uint64_t, kLevels> parity_bits{};
+    std::map<std::int32_t, std::array<std::uint64_t, kLevels>>
+        of_word_bits;                           ///< the same by length of a word
     std::array<double, kLevels> probability{};  ///< Σ over all bits of predicted probability
     std::array<double, kLevels> held_out{};     ///< Σ of the weights of the held-out critical faults
     double held_out_size = 0;                   ///< effective number of these, (Σ w)² / Σ w² (Kish)
@@ -95,7 +104,7 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
     {
         const LayerCriticality& map = *maps[l];
         const auto bits = static_cast<std::uint64_t>(map.bits);
-        const auto parity = static_cast<std::uint64_t>(hamming_sec_parity(map.bits));
+        std::array<std::uint64_t, kLevels>& same_words = levels.of_word_bits[map.bits];
         levels.weights += map.weights;
         levels.bits += map.weights * bits;
         for (std::size_t w = 0; w < worst[l].size(); ++w)
@@ -103,7 +112,7 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
             const std::size_t level = worst[l][w];
             const auto first = map.probability.begin() + static_cast<std::ptrdiff_t>(w * bits);
             ++levels.parameters[level];
-            levels.parity_bits[level] += parity;
+            ++same_words[level];
             levels.probability[level] = std::accumulate(
                 first, first + static_cast<std::ptrdiff_t>(bits), levels.probability[level],
                 [&probability](double sum, std::uint8_t of_bit) { return sum + probability[of_bit]; });
@@ -150,20 +159,45 @@ ShareInterval missed_share(const Levels& levels, std::size_t level)
     return wilson_interval(missed + caught > 0 ? missed / (missed + caught) : 1, levels.held_out_size);
 }
 
+/// Check bits of the parameters from `level` upwards under a code.
+std::uint64_t check_bits(const Levels& levels, CodeKind code, std::size_t level)
+{
+    std::uint64_t bits = 0;
+    for (const auto& [word_bits, parameters] : levels.of_word_bits)
+        bits += protected_size(code, sum_from(parameters, level), word_bits).check;
+    return bits;
+}
+
+/// Flags that a scheme keeps, one of each parameter.
+std::uint64_t signature_bits(const Levels& levels, Coverage coverage)
+{
+    switch (coverage)
+    {
+        case Coverage::all:
+            return 0;
+        case Coverage::critical:
+            return levels.weights;
+    }
+    throw Error("no coverage is number {}", static_cast<int>(coverage));
+}
+
 /// The option that flags parameters from `level` upwards: 0 all of them, kLevels none.
-ProtectionOption make_option(const Levels& levels, const std::string& scheme, std::size_t level,
+ProtectionOption make_option(const Levels& levels, const ProtectionScheme& scheme, std::size_t level,
                              double threshold)
 {
     const auto percent = [&levels](std::uint64_t extra) {
         return 100.0 * static_cast<double>(extra) / static_cast<double>(levels.bits);
     };
     ProtectionOption option;
-    option.scheme = scheme;
+    option.scheme = scheme.name;
     option.threshold = threshold;
     option.flagged_share =
         static_cast<double>(sum_from(levels.parameters, level)) / static_cast<double>(levels.weights);
-    option.parity_bits = sum_from(levels.parity_bits, level);
-    option.signature_bits = scheme == "sec_critical" ? levels.weights : 0;
+    if (scheme.code)
+    {
+        option.parity_bits = check_bits(levels, *scheme.code, level);
+        option.signature_bits = signature_bits(levels, scheme.coverage);
+    }
     option.parity_overhead = percent(option.parity_bits);
     option.signature_overhead = percent(option.signature_bits);
     option.total_overhead = percent(option.parity_bits + option.signature_bits);
@@ -193,7 +227,7 @@ void mark_pareto(std::vector<ProtectionOption>& options)
 std::size_t choose(const std::vector<ProtectionOption>& options)
 {
     const auto paper = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o) {
-        return o.scheme == "sec_critical" && o.threshold == kPaperThreshold;
+        return o.scheme == paper_scheme().name && o.threshold == kPaperThreshold;
     });
     const double budget =
         paper != options.end() ? paper->total_overhead : std::numeric_limits<double>::infinity();
@@ -220,6 +254,12 @@ std::vector<double> sorted_thresholds(const HardenOptions& options)
     return thresholds;
 }
 
+/// Gain of Table III of DATE 2023 in percent.
+double gain_percent(double all_parameters, double critical_parameters, double signature)
+{
+    return 100.0 * (1.0 - (critical_parameters + signature) / all_parameters);
+}
+
 }  // namespace
 
 ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestRecord& forest,
@@ -240,30 +280,31 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     constexpr double kUnused = std::numeric_limits<double>::quiet_NaN();
     ProtectionRecord record;
     std::vector<std::size_t> level;  // of each option
-    const auto add = [&](const std::string& scheme, std::size_t first_flagged, double threshold) {
+    const auto add = [&](const ProtectionScheme& scheme, std::size_t first_flagged, double threshold) {
         record.options.push_back(make_option(levels, scheme, first_flagged, threshold));
         level.push_back(first_flagged);
     };
-    for (const std::string& scheme : options.options)
+    for (const std::string& name : options.options)
     {
-        if (scheme == "none")
+        const ProtectionScheme* const scheme = find_protection_scheme(name);
+        FS_CHECK(JobError, scheme != nullptr, "harden.options: \"{}\" is unknown; {} would be right", name,
+                 protection_scheme_choices('"'));
+        if (!scheme->code)
         {
-            add(scheme, kLevels, kUnused);
+            add(*scheme, kLevels, kUnused);
+            continue;
         }
-        else if (scheme == "sec_all")
+        // Both residuals count a single upset in a parameter under the code as none.
+        FS_REQUIRE(code_traits(*scheme->code).corrects >= 1, "{} corrects no upset", name);
+        switch (scheme->coverage)
         {
-            add(scheme, 0, kUnused);
-        }
-        else if (scheme == "sec_critical")
-        {
-            for (const double threshold : thresholds)
-                add(scheme, level_of(threshold), threshold);
-        }
-        else
-        {
-            throw JobError(
-                "harden.options: \"{}\" is unknown; \"none\", \"sec_all\" or \"sec_critical\" would be right",
-                scheme);
+            case Coverage::all:
+                add(*scheme, 0, kUnused);
+                break;
+            case Coverage::critical:
+                for (const double threshold : thresholds)
+                    add(*scheme, level_of(threshold), threshold);
+                break;
         }
     }
     mark_pareto(record.options);
@@ -273,9 +314,10 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     record.ber = options.ber;
     for (const LayerCriticality* map : maps)
         record.word_bits = std::max(record.word_bits, map->bits);
-    const ProtectionOption all = make_option(levels, "sec_all", 0, kUnused);
+    const ProtectionOption all =
+        make_option(levels, protection_scheme(kPaperCode, Coverage::all), 0, kUnused);
     const ProtectionOption paper =
-        make_option(levels, "sec_critical", level_of(kPaperThreshold), kPaperThreshold);
+        make_option(levels, paper_scheme(), level_of(kPaperThreshold), kPaperThreshold);
     record.overhead = {all.total_overhead, paper.parity_overhead, paper.signature_overhead,
                        gain_percent(all.total_overhead, paper.parity_overhead, paper.signature_overhead)};
 

@@ -10,7 +10,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
-#include "engine/base/word_fault.hpp"
+#include "engine/memory/word_fault.hpp"
 #include "hdf5_schema/campaign_header.hpp"
 
 namespace flipstorm

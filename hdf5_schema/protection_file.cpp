@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/base/error.hpp"
+#include "engine/memory/codes/protection_scheme.hpp"
 #include "hdf5_schema/h5_reader.hpp"
 #include "hdf5_schema/h5_writer.hpp"
 
@@ -55,12 +56,9 @@ void check_option(const H5Reader& in, const ProtectionOption& option, std::size_
     constexpr double kRounding = 1e-9;
     const auto is_size = [](double value) { return std::isfinite(value) && value >= 0; };
     const auto is_share = [](double value) { return value >= 0 && value <= 1 + kRounding; };
-    const bool known =
-        option.scheme == "none" || option.scheme == "sec_all" || option.scheme == "sec_critical";
-    FS_CHECK(
-        FileError, known,
-        "'{}': row {} of '/options' has the scheme '{}'; 'none', 'sec_all' or 'sec_critical' would be right",
-        in.file_name(), row, option.scheme);
+    FS_CHECK(FileError, find_protection_scheme(option.scheme) != nullptr,
+             "'{}': row {} of '/options' has the scheme '{}'; {} would be right", in.file_name(), row,
+             option.scheme, protection_scheme_choices('\''));
     FS_CHECK(
         FileError,
         (std::isnan(option.threshold) || is_share(option.threshold)) && is_share(option.flagged_share) &&

@@ -14,7 +14,7 @@ namespace flipstorm
 /// One way to protect the whole network. Overheads are percent of the unprotected weight memory.
 struct ProtectionOption
 {
-    std::string scheme;        ///< "none", "sec_all", "sec_critical"
+    std::string scheme;        ///< a ProtectionScheme, e.g. "sec_all"
     double threshold = 0;      ///< a bit is critical if its predicted probability reaches this; NaN: not used
     double flagged_share = 0;  ///< share of the parameters under the code, 0 … 1
     std::uint64_t parity_bits = 0;

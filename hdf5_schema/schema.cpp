@@ -1,6 +1,10 @@
 #include "hdf5_schema/schema.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "engine/memory/codes/protection_scheme.hpp"
+#include "engine/memory/number_format.hpp"
 
 namespace flipstorm
 {
@@ -94,7 +98,9 @@ const FileSpec& model_spec()
         2,
         {
             {"/", "arch", T::text, "", "architecture, e.g. `lenet5`; `torchscript` for an imported network"},
-            {"/", "format", T::text, "", "number format of the stored parameters, e.g. `fp32`"},
+            {"/", "format", T::text, "",
+             fmt::format("number format of the stored parameters, e.g. `{}`",
+                         fmt::join(number_format_names(), "`, `"))},
             {"/", "input_shape", T::int32, "[3]", "channels, height, width of an image"},
             {"/", "num_classes", T::int32, "", "number of classes"},
             {"/", "mean", T::float32, "[channels]",
@@ -611,12 +617,7 @@ const FileSpec& protection_spec()
              "parameters of the layer: valid bits in the signature"},
         },
         {
-            {"/options/scheme",
-             T::text,
-             {"option"},
-             "1",
-             "`none`, `sec_all` (Hamming SEC on every parameter), `sec_critical` (on the flagged ones, with "
-             "a signature)"},
+            {"/options/scheme", T::text, {"option"}, "1", protection_schemes_text()},
             {"/options/threshold",
              T::float64,
              {"option"},

@@ -12,7 +12,7 @@
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
-#include "engine/base/word_fault.hpp"
+#include "engine/memory/word_fault.hpp"
 #include "jobs/agreed_error.hpp"
 #include "jobs/forest_journal.hpp"
 #include "jobs/inputs.hpp"
@@ -76,7 +76,7 @@ StageEnd forest_on_root(const Context& context, const StopRequest& stop)
     std::vector<LayerWeights> weights;
     for (const InjectableLayer& layer : injectable_layers(network))
     {
-        weights.push_back({layer.name, network.parameters[layer.weight].values});
+        weights.push_back({layer.name, network.parameters[layer.weight].values()});
     }
     const ForestOptions options = forest_options(context, stop);
     if (context.fresh) remove_forest_journal(journal_folder);

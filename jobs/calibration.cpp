@@ -264,7 +264,7 @@ class Measurement
         if (options_.mode == EvaluationMode::reference) return 0;
         const InjectableLayer& layer = campaign_.layers[l];
         // A change to the value that is there changes nothing: what takes time is what all share.
-        const float value = campaign_.network.parameters[layer.weight].values.front();
+        const float value = campaign_.network.parameters[layer.weight].values().front();
         const WorkWatch watch = work_watch();
         const bool done = evaluate(evaluator, l, {{0, value, campaign_.plan->size()}}).has_value();
         return done ? watch.seconds() : kUnknown;
@@ -378,7 +378,7 @@ RankMemory memory_of_rank(const Context& context, const Campaign& campaign,
 #endif
     memory.standing = resident_bytes();
     for (const Parameter& parameter : campaign.network.parameters)
-        memory.parameters += parameter.values.size() * sizeof(float);
+        memory.parameters += parameter.values().size() * sizeof(float);
     memory.start = start_bytes(campaign.network.graph, options.mode,
                                static_cast<std::uint64_t>(campaign.images.size()), options.threads);
     memory.layer = layers.at(largest_layer(layers));

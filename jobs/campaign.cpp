@@ -59,7 +59,7 @@ std::optional<std::vector<Outcome>> evaluate_changes(const Campaign& campaign, E
                                                      const std::function<bool()>& should_stop)
 {
     const std::size_t weight = campaign.layers.at(static_cast<std::size_t>(layer.value())).weight;
-    const std::vector<float>& golden = campaign.network.parameters[weight].values;
+    const std::vector<float>& golden = campaign.network.parameters[weight].values();
     std::vector<WeightChange> real;
     std::vector<std::size_t> place;
     for (std::size_t i = 0; i < changes.size(); ++i)

@@ -68,7 +68,7 @@ std::vector<float> weights_of(const Network& network)
     std::vector<float> weights;
     for (const InjectableLayer& layer : injectable_layers(network))
     {
-        const std::vector<float>& values = network.parameters[layer.weight].values;
+        const std::vector<float>& values = network.parameters[layer.weight].values();
         weights.insert(weights.end(), values.begin(), values.end());
     }
     return weights;

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "engine/evaluate/evaluator.hpp"
-#include "engine/faults/bit_class.hpp"
 #include "engine/faults/plan.hpp"
+#include "engine/memory/bit_class.hpp"
 #include "jobs/queue_simulation.hpp"
 
 namespace flipstorm

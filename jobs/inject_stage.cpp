@@ -263,7 +263,7 @@ FaultTable fault_rows(const Campaign& campaign, const CampaignRows& rows, std::u
         table.out_channel[i] = static_cast<std::int32_t>(channel / layer.in_channels);
         table.in_channel[i] = static_cast<std::int32_t>(channel % layer.in_channels);
         table.bit[i] = static_cast<std::uint8_t>(fault.bit);
-        table.mask[i] = fault.word.mask;
+        table.mask[i] = stored_mask(fault.word);
         table.effect[i] = static_cast<std::uint8_t>(fault.word.effect);
         table.sign[i] = std::signbit(weight.before) ? 1 : 0;
         table.value_before[i] = weight.before;

@@ -174,7 +174,7 @@ ModelRecord to_record(const Network& network)
     record.graph = to_json(network.graph);
     for (const Parameter& parameter : network.parameters)
     {
-        record.parameters.push_back({parameter.name, parameter.shape, parameter.values});
+        record.parameters.push_back({parameter.name, parameter.shape(), parameter.values()});
     }
     return record;
 }
@@ -193,7 +193,8 @@ Network from_record(ModelRecord record, const std::filesystem::path& file)
                                         [&](const ParameterRecord& p) { return p.name == spec.name; });
         FS_CHECK(DataError, found != record.parameters.end(), "'{}' lacks the parameter '{}'", file.string(),
                  spec.name);
-        network.parameters.push_back({found->name, found->shape, std::move(found->values)});
+        network.parameters.emplace_back(found->name, found->shape, std::move(found->values),
+                                        format_traits(network.format));
     }
     check_network(network, file.string());
     return network;

@@ -6,6 +6,9 @@
 #include <array>
 #include <cmath>
 
+#include "engine/memory/codes/protection_scheme.hpp"
+#include "engine/memory/number_format.hpp"
+#include "engine/memory/word_fault.hpp"
 #include "jobs/job_print.hpp"
 
 namespace flipstorm
@@ -31,10 +34,15 @@ class Key
     Key above(double low, double high) && { return std::move(*this).limits({low, high, true, false}); }
     /// low ≤ value < high
     Key below(double low, double high) && { return std::move(*this).limits({low, high, false, true}); }
-    Key one_of(std::vector<std::string> built, std::vector<std::string> planned = {}) &&
+    /// What is built; of what is planned, names that are built by now count as such.
+    Key one_of(std::vector<std::string> built, const std::vector<std::string>& planned = {}) &&
     {
         spec_.choices = std::move(built);
-        spec_.planned = std::move(planned);
+        for (const std::string& name : planned)
+        {
+            if (std::find(spec_.choices.begin(), spec_.choices.end(), name) == spec_.choices.end())
+                spec_.planned.push_back(name);
+        }
         return std::move(*this);
     }
     Key unit(std::string unit) &&
@@ -150,7 +158,7 @@ std::vector<KeySpec> make_keys()
         key<&Job::model, &ModelTable::arch>("model", "arch", "architecture of the network")
             .one_of({"lenet5", "resnet8", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}),
         key<&Job::model, &ModelTable::format>("model", "format", "number format of the stored parameters")
-            .one_of({"fp32"}, {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}),
+            .one_of(number_format_names(), {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}),
         key<&Job::model, &ModelTable::file>("model", "file",
                                             "a model.h5 to use as it is instead of training one")
             .by_default("none")
@@ -231,7 +239,7 @@ std::vector<KeySpec> make_keys()
                                                          "what a fault does to a stored word: one bit flips "
                                                          "or is stuck (stuck_at: at 0 and at 1, two faults), "
                                                          "or upset_bits bits flip, side by side or anywhere")
-            .one_of({"bit_flip", "stuck_at", "stuck_at_0", "stuck_at_1", "adjacent_bits", "random_bits"}),
+            .one_of(fault_model_names()),
         key<&Job::campaign, &CampaignTable::upset_bits>(
             "campaign", "upset_bits", "bits of a word that adjacent_bits and random_bits flip")
             .between(2, 32),
@@ -398,7 +406,7 @@ std::vector<KeySpec> make_keys()
             .by_default("smallest of forest.tolerances"),
         key<&Job::harden, &HardenTable::ber>("harden", "ber", "upset probability per bit").inside(0, 1),
         key<&Job::harden, &HardenTable::options>("harden", "options", "ways of protection to choose from")
-            .one_of({"none", "sec_all", "sec_critical"}),
+            .one_of(protection_scheme_names()),
         key<&Job::harden, &HardenTable::forest>("harden", "forest", "a forest.h5 to use as it is")
             .by_default("none")
             .not_identity(),

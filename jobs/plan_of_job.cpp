@@ -1,9 +1,8 @@
 #include "jobs/plan_of_job.hpp"
 
 #include "engine/evaluate/evaluator.hpp"
-#include "engine/faults/bit_class.hpp"
 #include "engine/faults/data_aware.hpp"
-#include "engine/faults/fault_model.hpp"
+#include "engine/memory/bit_class.hpp"
 #include "jobs/transient_campaign.hpp"
 
 namespace flipstorm
@@ -30,8 +29,8 @@ FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableL
 {
     const WeightFault fault = plan.fault(index);
     const InjectableLayer& layer = layers[static_cast<std::size_t>(fault.layer.value())];
-    const float before = network.parameters[layer.weight].values[fault.parameter];
-    return {fault, before, faulty_value(network.format, before, fault.word)};
+    const StoredTensor& weight = network.parameters[layer.weight];
+    return {fault, weight.values()[fault.parameter], weight.faulty_value(fault.parameter, fault.word)};
 }
 
 PlanOptions plan_options(const Job& job, NumberFormat format, std::uint64_t images)
@@ -71,8 +70,7 @@ std::vector<std::vector<double>> layer_priors(const Network& network,
     std::vector<std::vector<double>> priors;
     for (const InjectableLayer& layer : layers)
     {
-        priors.push_back(
-            critical_priors(bit_statistics(network.format, network.parameters[layer.weight].values)));
+        priors.push_back(critical_priors(bit_statistics(network.parameters[layer.weight])));
     }
     return priors;
 }

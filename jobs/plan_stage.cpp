@@ -6,7 +6,7 @@
 
 #include "analysis/tables.hpp"
 #include "engine/evaluate/evaluator.hpp"
-#include "engine/faults/bit_class.hpp"
+#include "engine/memory/bit_class.hpp"
 #include "jobs/calibration.hpp"
 #include "jobs/campaign.hpp"
 #include "jobs/cost_print.hpp"

@@ -13,6 +13,7 @@
 #include "engine/base/printable_text.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/standard_output.hpp"
+#include "engine/memory/number_format.hpp"
 #include "jobs/campaign_output.hpp"
 #include "jobs/inputs.hpp"
 #include "jobs/outdated_outcomes.hpp"
@@ -116,11 +117,12 @@ StageEnd report_on_root(const Context& context, const StopRequest& stop)
                          read_file(file).find(stamp) != std::string::npos;
     if (!current)
     {
-        const std::vector<std::string> figures =
-            draw_figures(context.out(), kFigures,
-                         {"--campaign", std::filesystem::absolute(context.campaign_file()).string(),
-                          "--forest", std::filesystem::absolute(context.forest_file()).string()},
-                         stop);
+        std::vector<std::string> options = {
+            "--campaign", std::filesystem::absolute(context.campaign_file()).string(), "--forest",
+            std::filesystem::absolute(context.forest_file()).string()};
+        for (const NumberFormat format : number_formats())
+            options.insert(options.end(), {"--fields", fields_text(format)});
+        const std::vector<std::string> figures = draw_figures(context.out(), kFigures, options, stop);
         stop_if_asked(stop);
         const std::string page = render_report(campaign, forest, protection, {context.job.job.name, figures});
         // A report without its figures is not final: the next run tries again.

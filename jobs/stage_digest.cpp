@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "engine/base/sha256.hpp"
-#include "engine/base/word_fault.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/evaluate/results_revision.hpp"
+#include "engine/memory/word_fault.hpp"
 #include "jobs/job_print.hpp"
 #include "jobs/transient_campaign.hpp"
 #include "jobs/transient_rules.hpp"

@@ -88,7 +88,7 @@ std::string misfit(const TrainingState& state, const Network& network, std::int6
     const std::vector<ParameterSpec> specs = network.graph.parameters();
     for (std::size_t i = 0; i < specs.size(); ++i)
     {
-        all.push_back(network.parameters[i].values.size());
+        all.push_back(network.parameters[i].values().size());
         if (specs[i].trainable) trained.push_back(all.back());
     }
     const auto sizes = [](const std::vector<std::vector<float>>& values) {

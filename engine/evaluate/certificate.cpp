@@ -88,8 +88,8 @@ void LogitGains::reckon_whole()
         if (linear != nullptr && i == index(graph.output()))
         {
             // Sharper than its norm: the logits are not there but to be compared.
-            gain = largest_difference(network_.parameter(node.name + ".weight").values, linear->out_features,
-                                      linear->in_features);
+            gain = largest_difference(network_.parameter(node.name + ".weight").values(),
+                                      linear->out_features, linear->in_features);
         }
         else
         {
@@ -110,7 +110,7 @@ double LogitGains::of_channel(NodeId consumer, const ChangeFlow& flow, NodeId ch
     const auto* linear = std::get_if<LinearOp>(&node.operation);
     if (linear != nullptr && consumer == network_.graph.output() && forms_[index(changed)].pixels() == 1)
     {
-        return largest_difference(columns_of(network_.parameter(node.name + ".weight").values, 0,
+        return largest_difference(columns_of(network_.parameter(node.name + ".weight").values(), 0,
                                              linear->out_features, linear->in_features, channel, 1),
                                   linear->out_features, 1);
     }

@@ -23,7 +23,7 @@ LibtorchEvaluator::LibtorchEvaluator(const Network& network, const Executor& exe
     for (const InjectableLayer& layer : injectable_layers(network))
     {
         programs_.push_back(operations_.program(layer.node));
-        weights_.push_back(network.parameters[layer.weight].values);
+        weights_.push_back(network.parameters[layer.weight].values());
         gains_.emplace_back();
         // The last layer is never screened.
         if (!spread_.empty() && layer.node != graph_.output()) continue;

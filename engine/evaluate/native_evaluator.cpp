@@ -21,7 +21,7 @@ NativeEvaluator::NativeEvaluator(const Network& network, const Executor& executo
     for (const InjectableLayer& layer : injectable_layers(network))
     {
         programs_.push_back(native_program(network_, layer.node));
-        weights_.push_back(network.parameters[layer.weight].values);
+        weights_.push_back(network.parameters[layer.weight].values());
         gains_.push_back(spread_.empty() || layer.node == network.graph.output()
                              ? gains.of_layer(programs_.back().flow, layer.node)
                              : std::vector<double>{});

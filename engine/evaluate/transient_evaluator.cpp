@@ -30,8 +30,9 @@ std::vector<StruckLayer> struck_layers(const Network& network)
         struck.input = node.inputs[0];
         struck.shape = node.shape;
         struck.products = dot_products(network.graph, layer.node);
-        struck.weight = network.parameters[layer.weight].values.data();
-        if (parameters_of(node).size() > 1) struck.bias = network.parameters[layer.weight + 1].values.data();
+        struck.weight = network.parameters[layer.weight].values().data();
+        if (parameters_of(node).size() > 1)
+            struck.bias = network.parameters[layer.weight + 1].values().data();
         layers.push_back(std::move(struck));
     }
     return layers;

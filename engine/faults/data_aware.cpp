@@ -4,8 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/faults/fault_model.hpp"
-
 namespace flipstorm
 {
 namespace
@@ -21,19 +19,20 @@ double BitStatistics::distance() const
     return zeros + ones > 0 ? (zeros * distance_01 + ones * distance_10) / (zeros + ones) : 0;
 }
 
-std::vector<BitStatistics> bit_statistics(NumberFormat format, const std::vector<float>& weights)
+std::vector<BitStatistics> bit_statistics(const StoredTensor& weights)
 {
     std::vector<BitStatistics> statistics;
-    for (int bit = 0; bit < word_bits(format); ++bit)
+    for (int bit = 0; bit < weights.traits().bits; ++bit)
     {
         BitStatistics& s = statistics.emplace_back();
-        for (const float weight : weights)
+        const WordFault flip = bit_flip(bit);
+        for (std::size_t i = 0; i < weights.size(); ++i)
         {
-            const auto faulty = static_cast<double>(flip_bit(format, weight, bit));
+            const auto faulty = static_cast<double>(weights.faulty_value(i, flip));
             const double distance = std::isfinite(faulty)
-                                        ? std::abs(faulty - static_cast<double>(weight))
+                                        ? std::abs(faulty - static_cast<double>(weights.values()[i]))
                                         : static_cast<double>(std::numeric_limits<float>::max());
-            const bool one = (encode(format, weight) >> static_cast<unsigned>(bit) & 1U) != 0;
+            const bool one = (weights.word(i) & flip.mask) != 0;
             (one ? s.ones : s.zeros) += 1;
             (one ? s.distance_10 : s.distance_01) += distance;
         }

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "engine/network/number_format.hpp"
+#include "engine/memory/stored_tensor.hpp"
 
 namespace flipstorm
 {
@@ -26,7 +26,7 @@ struct BitStatistics
  *
  * A faulty value that is not finite counts as far away as the largest float is from 0. Thread-safe.
  */
-std::vector<BitStatistics> bit_statistics(NumberFormat format, const std::vector<float>& weights);
+std::vector<BitStatistics> bit_statistics(const StoredTensor& weights);
 
 /**
  * Prior probability p(i) that a fault in bit i is critical, after Ruospo et al., DATE 2023: the mean distance

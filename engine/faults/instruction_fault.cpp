@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "engine/base/error.hpp"
+#include "engine/memory/faulty_value.hpp"
 
 namespace flipstorm
 {
@@ -26,20 +26,19 @@ std::int64_t start(std::int64_t number, std::int64_t tile)
     return number / kFragment * tile + number % kFragment;
 }
 
-float flipped(float value, std::int32_t bit)
-{
-    std::uint32_t word = 0;
-    std::memcpy(&word, &value, sizeof word);
-    word ^= std::uint32_t{1} << static_cast<std::uint32_t>(bit);
-    std::memcpy(&value, &word, sizeof word);
-    return value;
-}
+constexpr NumberFormat kRegister = NumberFormat::fp32;  ///< what the results of the instructions are
 
 /// The result of the struck instruction.
 float struck(const InstructionFault& fault, float sum)
 {
-    if (fault.model == InstructionModel::bit_flip) return flipped(sum, fault.bit);
-    return static_cast<float>(static_cast<double>(sum) * (1.0 + static_cast<double>(fault.value)));
+    switch (fault.model)
+    {
+        case InstructionModel::bit_flip:
+            return faulty_value(format_traits(kRegister), sum, bit_flip(fault.bit));
+        case InstructionModel::warp_random_value:
+            return static_cast<float>(static_cast<double>(sum) * (1.0 + static_cast<double>(fault.value)));
+    }
+    throw Error("no model of instruction faults is number {}", static_cast<int>(fault.model));
 }
 
 /// The x of an output's dot product, in the order in which they are added.
@@ -126,7 +125,7 @@ InstructionFault draw_instruction_fault(const InstructionRules& rules, const Dot
     if (rules.model == InstructionModel::bit_flip)
     {
         fault.element = static_cast<std::uint64_t>(place);
-        fault.bit = static_cast<std::int32_t>(random.below(32));
+        fault.bit = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(word_bits(kRegister))));
         return fault;
     }
     const std::int64_t across = starts(layer.columns, kWarpColumns);

@@ -9,8 +9,8 @@
 
 #include "engine/base/ids.hpp"
 #include "engine/base/permutation.hpp"
-#include "engine/base/word_fault.hpp"
 #include "engine/faults/sample_size.hpp"
+#include "engine/memory/word_fault.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm

@@ -11,43 +11,47 @@ namespace flipstorm
 {
 
 /**
- * An array of floats. Copies share it, so that they cost nothing; `edit` makes one's own copy first, where
+ * An array of numbers. Copies share it, so that they cost nothing; `edit` makes one's own copy first, where
  * others share it. Any number of threads may read; one that edits must be alone with its copy.
  */
-class SharedValues
+template<class T>
+class SharedArray
 {
   public:
-    SharedValues() = default;
-    SharedValues(std::vector<float> values)  // NOLINT(google-explicit-constructor): an array is one
-        : values_(std::make_shared<std::vector<float>>(std::move(values)))
+    SharedArray() = default;
+    SharedArray(std::vector<T> values)  // NOLINT(google-explicit-constructor): an array is one
+        : values_(std::make_shared<std::vector<T>>(std::move(values)))
     {}
-    SharedValues(std::initializer_list<float> values) : SharedValues(std::vector<float>(values)) {}
+    SharedArray(std::initializer_list<T> values) : SharedArray(std::vector<T>(values)) {}
 
-    [[nodiscard]] const std::vector<float>& get() const { return *values_; }
-    operator const std::vector<float>&() const { return get(); }  // NOLINT(google-explicit-constructor)
+    [[nodiscard]] const std::vector<T>& get() const { return *values_; }
+    operator const std::vector<T>&() const { return get(); }  // NOLINT(google-explicit-constructor)
 
-    [[nodiscard]] std::vector<float>& edit()
+    [[nodiscard]] std::vector<T>& edit()
     {
-        if (values_.use_count() != 1) values_ = std::make_shared<std::vector<float>>(*values_);
+        if (values_.use_count() != 1) values_ = std::make_shared<std::vector<T>>(*values_);
         return *values_;
     }
 
     [[nodiscard]] std::size_t size() const { return get().size(); }
     [[nodiscard]] bool empty() const { return get().empty(); }
-    [[nodiscard]] const float* data() const { return get().data(); }
-    [[nodiscard]] float front() const { return get().front(); }
-    [[nodiscard]] const float& operator[](std::size_t i) const { return get()[i]; }
+    [[nodiscard]] const T* data() const { return get().data(); }
+    [[nodiscard]] T front() const { return get().front(); }
+    [[nodiscard]] const T& operator[](std::size_t i) const { return get()[i]; }
     [[nodiscard]] auto begin() const { return get().begin(); }
     [[nodiscard]] auto end() const { return get().end(); }
 
-    friend bool operator==(const SharedValues& a, const SharedValues& b)
+    friend bool operator==(const SharedArray& a, const SharedArray& b)
     {
         return a.values_ == b.values_ || a.get() == b.get();
     }
-    friend bool operator==(const SharedValues& a, const std::vector<float>& b) { return a.get() == b; }
+    friend bool operator==(const SharedArray& a, const std::vector<T>& b) { return a.get() == b; }
 
   private:
-    std::shared_ptr<std::vector<float>> values_ = std::make_shared<std::vector<float>>();
+    std::shared_ptr<std::vector<T>> values_ = std::make_shared<std::vector<T>>();
 };
+
+/// The values of a tensor.
+using SharedValues = SharedArray<float>;
 
 }  // namespace flipstorm

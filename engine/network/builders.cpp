@@ -143,7 +143,7 @@ std::vector<float> initial_values(const Node& node, const ParameterSpec& spec, R
     return values;
 }
 
-std::vector<Parameter> initial_parameters(const Graph& graph, std::uint64_t seed,
+std::vector<Parameter> initial_parameters(const Graph& graph, NumberFormat format, std::uint64_t seed,
                                           Initialisation initialisation)
 {
     std::vector<Parameter> parameters;
@@ -152,7 +152,8 @@ std::vector<Parameter> initial_parameters(const Graph& graph, std::uint64_t seed
         for (const ParameterSpec& spec : parameters_of(node))
         {
             const RandomStream random(seed, RandomPurpose::initialise, parameters.size());
-            parameters.push_back({spec.name, spec.shape, initial_values(node, spec, random, initialisation)});
+            parameters.emplace_back(spec.name, spec.shape, initial_values(node, spec, random, initialisation),
+                                    format_traits(format));
         }
     }
     return parameters;
@@ -227,7 +228,7 @@ Network build_network(const std::string& arch, NumberFormat format, const Shape&
 {
     FS_CHECK(DataError, input_shape.size() == 3, "'{}' takes images of [C, H, W]", arch);
     Graph graph = build_graph(arch, input_shape, num_classes, options);
-    std::vector<Parameter> parameters = initial_parameters(graph, seed, options.initialisation);
+    std::vector<Parameter> parameters = initial_parameters(graph, format, seed, options.initialisation);
     return {arch, format, std::move(graph), num_classes, normalisation, std::move(parameters)};
 }
 

@@ -65,12 +65,12 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
         layer.node = NodeId(static_cast<std::int32_t>(i));
         layer.name = node.name;
         layer.weight = parameter_index(network, node.name + ".weight");
-        const Shape& shape = network.parameters[layer.weight].shape;
+        const Shape& shape = network.parameters[layer.weight].shape();
         layer.weights = static_cast<std::uint64_t>(elements(shape));
         layer.out_channels = static_cast<std::int32_t>(shape[0]);
         layer.in_channels = static_cast<std::int32_t>(shape[1]);
         layer.kernel_elements = static_cast<std::int32_t>(elements(shape) / (shape[0] * shape[1]));
-        layer.word_bits = word_bits(network.format);
+        layer.word_bits = network.parameters[layer.weight].traits().bits;
         layer.suffix_macs = change_macs(network.graph, layer.node);
         layers.push_back(std::move(layer));
     }
@@ -80,15 +80,15 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
 std::vector<double> batch_norm_scale(const Network& network, const Node& node)
 {
     return std::get<BatchNormOp>(node.operation)
-        .scale(network.parameter(node.name + ".weight").values,
-               network.parameter(node.name + ".running_var").values);
+        .scale(network.parameter(node.name + ".weight").values(),
+               network.parameter(node.name + ".running_var").values());
 }
 
 WeightedNode weighted_node(const Network& network, const Node& node, std::int64_t pixels)
 {
     WeightedNode weighted;
     weighted.parameter = [&network, &node](const char* suffix) -> const std::vector<float>& {
-        return network.parameter(node.name + suffix).values;
+        return network.parameter(node.name + suffix).values();
     };
     weighted.pixels = pixels;
     weighted.flat = node.shape.size() == 1;
@@ -105,7 +105,7 @@ std::string digest(const Network& network)
     for (const Parameter& parameter : network.parameters)
     {
         hash.update(parameter.name).update("\n");
-        hash.update(parameter.values.data(), parameter.values.size() * sizeof(float));
+        hash.update(parameter.values().data(), parameter.values().size() * sizeof(float));
     }
     return hash.hex();
 }
@@ -121,15 +121,15 @@ void check_network(const Network& network, const std::string& where)
         FS_CHECK(DataError, parameter.name == wanted[i].name,
                  "{}: parameter {} is '{}', its graph wants '{}'", where, i, parameter.name, wanted[i].name);
         FS_CHECK(DataError,
-                 parameter.shape == wanted[i].shape &&
-                     parameter.values.size() == static_cast<std::size_t>(elements(wanted[i].shape)),
+                 parameter.shape() == wanted[i].shape &&
+                     parameter.values().size() == static_cast<std::size_t>(elements(wanted[i].shape)),
                  "{}: parameter '{}' has shape {}, its graph wants {}", where, parameter.name,
-                 parameter.shape, wanted[i].shape);
-        for (std::size_t k = 0; k < parameter.values.size(); ++k)
+                 parameter.shape(), wanted[i].shape);
+        for (std::size_t k = 0; k < parameter.values().size(); ++k)
         {
-            FS_CHECK(DataError, std::isfinite(parameter.values[k]),
+            FS_CHECK(DataError, std::isfinite(parameter.values()[k]),
                      "{}: parameter '{}', element {} is {}; a fault-free network has finite values", where,
-                     parameter.name, k, parameter.values[k]);
+                     parameter.name, k, parameter.values()[k]);
         }
     }
     for (const Node& node : network.graph.nodes())
@@ -137,9 +137,9 @@ void check_network(const Network& network, const std::string& where)
         const auto* norm = std::get_if<BatchNormOp>(&node.operation);
         if (norm == nullptr) continue;
         const Parameter& variance = network.parameter(node.name + ".running_var");
-        for (std::size_t c = 0; c < variance.values.size(); ++c)
+        for (std::size_t c = 0; c < variance.values().size(); ++c)
         {
-            const float value = variance.values[c];
+            const float value = variance.values()[c];
             FS_CHECK(
                 DataError, value >= 0 && static_cast<double>(value) + norm->epsilon > 0,
                 "{}: parameter '{}', element {} is {} (epsilon {}); a variance is not negative and, with "

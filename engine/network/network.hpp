@@ -3,30 +3,35 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/ids.hpp"
 #include "engine/data/dataset.hpp"
-#include "engine/memory/shared_values.hpp"
+#include "engine/memory/stored_tensor.hpp"
 #include "engine/network/graph.hpp"
-#include "engine/network/number_format.hpp"
 
 namespace flipstorm
 {
 
 /// One parameter tensor, row-major.
-struct Parameter
+struct Parameter : StoredTensor
 {
+    Parameter() = default;
+    /// Values, each stored in the format. \throws Error if there are more or fewer than the shape has
+    Parameter(std::string of, Shape shape, SharedValues values,
+              const FormatTraits& traits = format_traits(NumberFormat::fp32), SharedValues scales = {})
+        : StoredTensor(std::move(shape), std::move(values), traits, std::move(scales)), name(std::move(of))
+    {}
+
     std::string name;  ///< PyTorch state-dict name
-    Shape shape;
-    SharedValues values;
 };
 
 /// A network ready to be trained, injected or stored.
 struct Network
 {
     std::string arch;
-    NumberFormat format = NumberFormat::fp32;
+    NumberFormat format = NumberFormat::fp32;  ///< that was asked for; each tensor says its own
     Graph graph;
     std::int32_t num_classes = 0;
     Normalisation normalisation;        ///< of the images it was trained on

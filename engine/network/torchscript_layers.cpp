@@ -137,20 +137,20 @@ ImportedNetwork LayerBuilder::finish(NodeId output) const
             return spec.name.compare(dot, std::string::npos, each.suffix) == 0;
         });
         FS_REQUIRE(part != parts.end(), "import: no value for '{}'", spec.name);
-        Parameter parameter{spec.name, spec.shape, {}};
+        Shape shape = spec.shape;
+        std::vector<float> values;
         if (part->value.value.isTensor())
         {
             const at::Tensor tensor = part->value.value.toTensor().contiguous();
-            parameter.shape = tensor.sizes().vec();
-            const float* values = tensor.data_ptr<float>();
-            parameter.values = std::vector<float>(values, values + tensor.numel());
+            shape = tensor.sizes().vec();
+            values.assign(tensor.data_ptr<float>(), tensor.data_ptr<float>() + tensor.numel());
         }
         else
         {
-            parameter.values = std::vector<float>(static_cast<std::size_t>(elements(spec.shape)), part->fill);
+            values.assign(static_cast<std::size_t>(elements(shape)), part->fill);
         }
         if (part->value.name != spec.name) result.renamed.emplace_back(part->value.name, spec.name);
-        network.parameters.push_back(std::move(parameter));
+        network.parameters.emplace_back(spec.name, std::move(shape), std::move(values));
     }
     return result;
 }

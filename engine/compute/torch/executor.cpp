@@ -15,8 +15,8 @@ Executor::Executor(const Network& network, torch::Device device) : graph_(networ
     {
         // The tensor is one more owner of the network's values.
         const torch::Tensor shared = torch::from_blob(
-            const_cast<float*>(parameter.values.data()), parameter.shape,
-            [owner = parameter.values](void*) { static_cast<void>(owner); }, torch::kFloat32);
+            const_cast<float*>(parameter.values().data()), parameter.shape(),
+            [owner = parameter.values()](void*) { static_cast<void>(owner); }, torch::kFloat32);
         parameters_.push_back(shared.to(device));
     }
     std::size_t first = 0;
@@ -126,7 +126,8 @@ void Executor::store(Network& network) const
     for (std::size_t i = 0; i < parameters_.size(); ++i)
     {
         const torch::Tensor value = parameters_[i].detach().to(torch::kCPU).contiguous();
-        std::copy_n(value.data_ptr<float>(), value.numel(), network.parameters.at(i).values.edit().begin());
+        const float* const values = value.data_ptr<float>();
+        network.parameters.at(i).set_values(std::vector<float>(values, values + value.numel()));
     }
 }
 

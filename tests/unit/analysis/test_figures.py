@@ -100,6 +100,9 @@ def check_comparison(program):
         expect(result.returncode == 65 and "/fault_models do not fit" in result.stderr, "wrong row", result)
 
 
+FIELDS = ("--fields", "fp32=sign:1,exponent:8,mantissa:23", "--fields", "fxp8=sign:1,fraction:7")
+
+
 def run(program, folder, *options):
     return subprocess.run([sys.executable, "-B", program, str(folder), *options], capture_output=True, text=True)
 
@@ -111,14 +114,19 @@ def expect(condition, what, result):
 
 def main(program):
     check_comparison(program)
-    for case in ({}, {"bits": 32, "word": "fp32"}, {"trained": False}, {"layers": tuple(f"l{i}" for i in range(30))}):
+    for case in ({}, {"bits": 32, "word": "fp32"}, {"trained": False}, {"word": "unknown"}, {"layers": tuple(f"l{i}" for i in range(30))}):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             write_job(folder, **case)
             result = run(program, folder, "--check")
             expect(result.returncode == 0 and not (folder / "figures").exists(), f"check of {case}", result)
-            result = run(program, folder)
+            plain = run(program, folder)
+            expect(plain.returncode == 0 and not plain.stderr, f"figures of {case} without fields", plain)
+            unmarked = (folder / "figures" / "criticality.png").read_bytes()
+            result = run(program, folder, *FIELDS)
             expect(result.returncode == 0 and not result.stderr, f"figures of {case}", result)
+            marked = (folder / "figures" / "criticality.png").read_bytes()
+            expect((marked == unmarked) == (case.get("word") == "unknown"), f"marks of {case}", result)
             for figure in ("criticality", "roc", "overhead"):
                 image = matplotlib.image.imread(folder / "figures" / f"{figure}.png")
                 expect(image.shape[0] > 300 and image[..., :3].std() > 0.05, f"{figure}.png of {case}", result)
@@ -126,6 +134,9 @@ def main(program):
         folder = pathlib.Path(name)
         result = run(program, folder)
         expect(result.returncode == 74 and "no such file" in result.stderr, "missing file", result)
+        for wrong in ("fp32", "fp32=sign", "fp32=sign:one"):
+            result = run(program, folder, "--fields", wrong)
+            expect(result.returncode == 64 and "--fields" in result.stderr, f"fields {wrong}", result)
         write_job(folder)
         (folder / "forest.h5").write_bytes(b"no HDF5")
         result = run(program, folder)

@@ -9,7 +9,6 @@
 #include <limits>
 #include <utility>
 
-#include "analysis/codes.hpp"
 #include "analysis/estimates.hpp"
 #include "engine/base/error.hpp"
 #include "sample_campaign.hpp"
@@ -18,20 +17,6 @@ namespace flipstorm
 {
 namespace
 {
-
-TEST(Codes, HammingSizes)
-{
-    EXPECT_EQ(hamming_sec_parity(8), 4);
-    EXPECT_EQ(hamming_sec_parity(16), 5);
-    EXPECT_EQ(hamming_sec_parity(32), 6);
-    EXPECT_EQ(hamming_sec_parity(64), 7);
-    EXPECT_EQ(hamming_sec_parity(128), 8);
-    EXPECT_EQ(hamming_sec_parity(1), 2);
-    EXPECT_EQ(hamming_sec_parity(4), 3);   // Hamming (7, 4)
-    EXPECT_EQ(hamming_sec_parity(11), 4);  // (15, 11)
-    EXPECT_EQ(hamming_sec_parity(12), 5);
-    EXPECT_THROW(hamming_sec_parity(0), Error);
-}
 
 TEST(ChooseProtection, TableThreeOfThePaper)
 {

@@ -10,7 +10,6 @@
 #include "engine/base/philox.hpp"
 #include "engine/data/synthetic.hpp"
 #include "engine/evaluate/evaluator.hpp"
-#include "engine/faults/fault_model.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm
@@ -38,16 +37,15 @@ inline Network with_parameters(Graph graph, std::int32_t classes, std::uint64_t 
     for (const ParameterSpec& spec : network.graph.parameters())
     {
         RandomStream random(seed, RandomPurpose::test, network.parameters.size());
-        Parameter parameter{spec.name, spec.shape,
-                            std::vector<float>(static_cast<std::size_t>(elements(spec.shape)))};
+        std::vector<float> values(static_cast<std::size_t>(elements(spec.shape)));
         const double scale =
             std::sqrt(2.0 * static_cast<double>(spec.shape[0]) / static_cast<double>(elements(spec.shape)));
-        for (float& value : parameter.values.edit())
+        for (float& value : values)
         {
             value = ends_with(spec.name, ".running_var") ? static_cast<float>(0.5 + random.uniform())
                                                          : static_cast<float>(scale * random.normal());
         }
-        network.parameters.push_back(std::move(parameter));
+        network.parameters.emplace_back(spec.name, spec.shape, std::move(values));
     }
     return network;
 }
@@ -109,8 +107,7 @@ inline std::vector<WeightChange> random_flips(const Network& network, const Inje
     {
         const std::uint64_t parameter = random.below(layer.weights);
         const auto bit = static_cast<std::int32_t>(random.below(32));
-        changes.push_back({parameter,
-                           flip_bit(network.format, network.parameters[layer.weight].values[parameter], bit),
+        changes.push_back({parameter, network.parameters[layer.weight].faulty_value(parameter, bit_flip(bit)),
                            static_cast<std::uint64_t>(i)});
     }
     return changes;

@@ -37,7 +37,7 @@ std::vector<WeightChange> hard_changes(const Network& network, const InjectableL
         parameter = (parameter + 7) % layer.weights;
         changes.push_back({parameter, value, changes.size()});
     }
-    changes.push_back({0, network.parameters[layer.weight].values[0], changes.size()});
+    changes.push_back({0, network.parameters[layer.weight].values()[0], changes.size()});
     return changes;
 }
 

@@ -73,7 +73,7 @@ TEST(LogitGains, OfALinearNetwork)
     const auto set = [&](const std::string& name, std::vector<float> values) {
         for (Parameter& parameter : network.parameters)
         {
-            if (parameter.name == name) parameter.values = std::move(values);
+            if (parameter.name == name) parameter.set_values(std::move(values));
         }
     };
     set("bn.weight", {-3, 1});

@@ -62,10 +62,10 @@ class DataParallel : public ::testing::Test
         {
             const Parameter& parameter = a.parameters[i];
             if ((parameter.name.find(".running_") != std::string::npos) != statistics) continue;
-            for (std::size_t k = 0; k < parameter.values.size(); ++k)
+            for (std::size_t k = 0; k < parameter.values().size(); ++k)
             {
-                const double x = parameter.values[k];
-                difference = std::max(difference, std::abs(x - b.parameters[i].values[k]));
+                const double x = parameter.values()[k];
+                difference = std::max(difference, std::abs(x - b.parameters[i].values()[k]));
                 largest = std::max(largest, std::abs(x));
             }
         }

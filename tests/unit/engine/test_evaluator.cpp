@@ -8,7 +8,6 @@
 #include "engine/base/philox.hpp"
 #include "engine/data/synthetic.hpp"
 #include "engine/evaluate/evaluator.hpp"
-#include "engine/faults/fault_model.hpp"
 #include "engine/network/builders.hpp"
 #include "engine/train/train.hpp"
 #include "sample_networks.hpp"
@@ -152,7 +151,7 @@ TEST_F(TinyNetwork, OutcomesAreWhatTheHandReckons)
 
 TEST_F(TinyNetwork, TiesGoToTheFirstClass)
 {
-    network_.parameters[0].values = {1, 0, 1, 0};  // z0 = z1 = x0
+    network_.parameters[0].set_values({1, 0, 1, 0});  // z0 = z1 = x0
     const Evaluator evaluator(network_, images_, evaluation_options(EvaluationMode::exact));
     EXPECT_EQ(evaluator.golden().top1, (std::vector<std::int32_t>{0, 0, 0, 0}));
 }
@@ -166,9 +165,9 @@ TEST_F(TinyNetwork, RefusesWhatDoesNotFit)
     EvaluationOptions small = evaluation_options(EvaluationMode::exact);
     small.memory_budget = 100;
     EXPECT_THROW(Evaluator(network_, images_, small), JobError);
-    network_.parameters[1].values.edit()[0] = std::numeric_limits<float>::infinity();
+    network_.parameters[1].set_value(0, std::numeric_limits<float>::infinity());
     EXPECT_THROW(Evaluator(network_, images_, evaluation_options(EvaluationMode::exact)), DataError);
-    network_.parameters[1].values.edit()[0] = 0;
+    network_.parameters[1].set_value(0, 0);
     Evaluator evaluator(network_, images_, evaluation_options(EvaluationMode::exact));
     EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(1), {})), Error);
     EXPECT_THROW(static_cast<void>(evaluator.evaluate(LayerId(0), {{4, 0.0F}})), Error);

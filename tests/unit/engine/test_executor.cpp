@@ -180,12 +180,12 @@ TEST(Executor, SharesTheParametersUntilSomeoneEditsThem)
     Network network = build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {}, 1);
     const Executor executor(network, torch::kCPU);
     const Network copy = network;
-    const float before = network.parameters[0].values[0];
-    EXPECT_EQ(executor.parameters()[0].data_ptr<float>(), network.parameters[0].values.data());
-    EXPECT_EQ(copy.parameters[0].values.data(), network.parameters[0].values.data());
-    network.parameters[0].values.edit()[0] = before + 1;
-    EXPECT_EQ(network.parameters[0].values[0], before + 1);
-    EXPECT_EQ(copy.parameters[0].values[0], before);
+    const float before = network.parameters[0].values()[0];
+    EXPECT_EQ(executor.parameters()[0].data_ptr<float>(), network.parameters[0].values().data());
+    EXPECT_EQ(copy.parameters[0].values().data(), network.parameters[0].values().data());
+    network.parameters[0].set_value(0, before + 1);
+    EXPECT_EQ(network.parameters[0].values()[0], before + 1);
+    EXPECT_EQ(copy.parameters[0].values()[0], before);
     EXPECT_EQ(executor.parameters()[0].view(-1)[0].item<float>(), before);
 }
 
@@ -211,9 +211,9 @@ TEST(ExecutorTraining, GathersTheStatisticsOfTheBatch)
     EXPECT_TRUE(executor.forward_training(images).view(-1).allclose(torch::tensor({2.F, 8.F})));
     Network learned = network;
     executor.store(learned);
-    EXPECT_EQ(network.parameters[2].values[0], 0);
-    EXPECT_FLOAT_EQ(learned.parameters[2].values[0], 0.2F);
-    EXPECT_FLOAT_EQ(learned.parameters[3].values[0], 1.1F);
+    EXPECT_EQ(network.parameters[2].values()[0], 0);
+    EXPECT_FLOAT_EQ(learned.parameters[2].values()[0], 0.2F);
+    EXPECT_FLOAT_EQ(learned.parameters[3].values()[0], 1.1F);
     // Fault-free inference uses what was gathered: (1 − 0.2) / √1.1 · 3 + 5.
     EXPECT_NEAR(executor.forward(images).view(-1)[0].item<double>(), 0.8 / std::sqrt(1.1) * 3 + 5, 1e-6);
     EXPECT_THROW(executor.forward_training(images.narrow(0, 0, 1)), DataError);
@@ -328,11 +328,11 @@ TEST(ExecutorTraining, LearnsAsPyTorchsModulesDo)
         const Parameter& parameter = network.parameters[i];
         const torch::Tensor expected = tensor_of(parameter.name).detach().contiguous();
         double moved = 0;
-        for (std::size_t k = 0; k < parameter.values.size(); ++k)
+        for (std::size_t k = 0; k < parameter.values().size(); ++k)
         {
-            EXPECT_NEAR(parameter.values[k], expected.data_ptr<float>()[k], 1e-5)
+            EXPECT_NEAR(parameter.values()[k], expected.data_ptr<float>()[k], 1e-5)
                 << parameter.name << " " << k;
-            moved += std::abs(parameter.values[k] - before.parameters[i].values[k]);
+            moved += std::abs(parameter.values()[k] - before.parameters[i].values()[k]);
         }
         EXPECT_GT(moved, 1e-4) << parameter.name;
     }

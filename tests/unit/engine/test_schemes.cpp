@@ -13,7 +13,6 @@
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
 #include "engine/faults/data_aware.hpp"
-#include "engine/faults/fault_model.hpp"
 #include "engine/faults/iterative.hpp"
 #include "engine/faults/plan.hpp"
 #include "engine/network/builders.hpp"
@@ -225,7 +224,7 @@ TEST(ChosenLayers, AreNamedInTheErrorIfUnknown)
 // and −2 → −3. Bit 23: 1 in 1 (→ 0.5), 0 in −2 (→ −4). Bit 30: 0 in 1 (→ infinity), 1 in −2 (→ −0, 2 away).
 TEST(BitStatistics, ByHand)
 {
-    const std::vector<BitStatistics> s = bit_statistics(NumberFormat::fp32, {1.0F, -2.0F});
+    const std::vector<BitStatistics> s = bit_statistics(StoredTensor({2}, {1.0F, -2.0F}));
     ASSERT_EQ(s.size(), 32U);
     EXPECT_EQ(s[22].zeros, 2);
     EXPECT_EQ(s[22].ones, 0);

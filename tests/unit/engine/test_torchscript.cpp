@@ -53,10 +53,10 @@ TEST_F(TorchScriptFile, BecomesAGraphWithItsParameters)
     ASSERT_EQ(nodes.size(), 3U);
     EXPECT_TRUE(std::holds_alternative<FlattenOp>(nodes[1].operation));
     EXPECT_EQ(nodes[2].name, "linear");
-    EXPECT_EQ(result.network.parameter("linear.weight").shape, (Shape{2, 4}));
-    EXPECT_EQ(result.network.parameter("linear.weight").values,
+    EXPECT_EQ(result.network.parameter("linear.weight").shape(), (Shape{2, 4}));
+    EXPECT_EQ(result.network.parameter("linear.weight").values(),
               (std::vector<float>{1, 2, 3, 4, 0.5F, 0, -1, 0.25F}));
-    EXPECT_EQ(result.network.parameter("linear.bias").values, (std::vector<float>{0.125F, -8}));
+    EXPECT_EQ(result.network.parameter("linear.bias").values(), (std::vector<float>{0.125F, -8}));
     const std::vector<std::pair<std::string, std::string>> renamed = {{"weight", "linear.weight"},
                                                                       {"bias", "linear.bias"}};
     EXPECT_EQ(result.renamed, renamed);
@@ -81,16 +81,16 @@ TEST_F(TorchScriptFile, DisagreesWithAnotherGraph)
     const TorchScript script(file_);
     const ImageSet images{1, 2, 2, std::vector<std::uint8_t>(8, 51), {0, 0}};
     Network other = imported().network;
-    other.parameters[1].values = {0.125F + 0.0075F, -8};
+    other.parameters[1].set_values({0.125F + 0.0075F, -8});
     EXPECT_NEAR(script.compare(other, images).max_difference, 0.0075, 1e-5);
     EXPECT_TRUE(script.compare(other, images).holds());  // 0.0075 ≤ 1e-3 · 8.05
-    other.parameters[1].values = {0.125F + 0.0085F, -8};
+    other.parameters[1].set_values({0.125F + 0.0085F, -8});
     EXPECT_FALSE(script.compare(other, images).holds());
     EXPECT_EQ(script.compare(other, images).top1_changed, 0);
-    other.parameters[1].values = {0.125F, 8};
+    other.parameters[1].set_values({0.125F, 8});
     EXPECT_FALSE(script.compare_on_noise(other, 32, 1).holds());
     EXPECT_EQ(script.compare(other, images).top1_changed, 2);
-    other.parameters[1].values = {std::numeric_limits<float>::quiet_NaN(), -8};
+    other.parameters[1].set_values({std::numeric_limits<float>::quiet_NaN(), -8});
     EXPECT_TRUE(std::isnan(script.compare(other, images).max_difference));
     EXPECT_FALSE(script.compare(other, images).holds());
 }

@@ -59,8 +59,8 @@ PlainOutcome plain_outcome(const Network& network, const ImageSet& images, const
             const bool has_bias = parameters_of(node).size() > 1;
             const torch::Tensor input = values[static_cast<std::size_t>(node.inputs[0].value())].contiguous();
             corrupt(std::get<InstructionFault>(strike.fault), dot_products(network.graph, layer.node),
-                    network.parameters[layer.weight].values.data(),
-                    has_bias ? network.parameters[layer.weight + 1].values.data() : nullptr,
+                    network.parameters[layer.weight].values().data(),
+                    has_bias ? network.parameters[layer.weight + 1].values().data() : nullptr,
                     input.data_ptr<float>(), output.data_ptr<float>());
             // Behind the first layer, the emulation's own input may have been rounded otherwise.
             touched = node.inputs[0] != NodeId(0) || !same_bits(before, output);

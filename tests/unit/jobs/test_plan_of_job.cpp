@@ -180,7 +180,7 @@ TEST(PlanOfJob, FaultyWeightsAreThoseOfThePlan)
         const WeightFault fault = plan.plan->fault(FaultIndex(i));
         const InjectableLayer& layer = plan.layers[static_cast<std::size_t>(fault.layer.value())];
         EXPECT_EQ(weight.fault.parameter, fault.parameter);
-        EXPECT_EQ(weight.before, lenet5().parameters[layer.weight].values[fault.parameter]);
+        EXPECT_EQ(weight.before, lenet5().parameters[layer.weight].values()[fault.parameter]);
         huge += fault.bit == 30 && weight.after > 1e18F ? 1 : 0;
         EXPECT_EQ(weight.after == -weight.before, fault.bit == 31);
     }

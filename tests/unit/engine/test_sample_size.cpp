@@ -1,40 +1,15 @@
+#include "engine/faults/sample_size.hpp"
+
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstring>
-#include <limits>
+#include <tuple>
 
 #include "engine/base/error.hpp"
-#include "engine/faults/fault_model.hpp"
-#include "engine/faults/sample_size.hpp"
 
 namespace flipstorm
 {
 namespace
 {
-
-TEST(FlipBit, ChangesTheBitsOfBinary32)
-{
-    EXPECT_EQ(flip_bit(NumberFormat::fp32, 1.0F, 31), -1.0F);
-    EXPECT_EQ(flip_bit(NumberFormat::fp32, 1.0F, 23), 0.5F);
-    EXPECT_EQ(flip_bit(NumberFormat::fp32, 1.0F, 22), 1.5F);
-    EXPECT_EQ(flip_bit(NumberFormat::fp32, 1.0F, 0), 1.0F + std::numeric_limits<float>::epsilon());
-    EXPECT_EQ(flip_bit(NumberFormat::fp32, 0.5F, 30), std::ldexp(1.0F, 127));
-    EXPECT_TRUE(std::isinf(flip_bit(NumberFormat::fp32, 1.0F, 30)));
-    EXPECT_TRUE(std::isnan(flip_bit(NumberFormat::fp32, 1.5F, 30)));
-    EXPECT_TRUE(std::signbit(flip_bit(NumberFormat::fp32, 0.0F, 31)));
-    EXPECT_THROW(flip_bit(NumberFormat::fp32, 1.0F, 32), Error);
-}
-
-TEST(FlipBit, IsItsOwnInverse)
-{
-    for (int bit = 0; bit < 32; ++bit)
-    {
-        const float value = -0.0371F;
-        const float back = flip_bit(NumberFormat::fp32, flip_bit(NumberFormat::fp32, value, bit), bit);
-        EXPECT_EQ(std::memcmp(&back, &value, sizeof value), 0) << bit;
-    }
-}
 
 TEST(SampleSize, ReproducesPublishedTotals)
 {

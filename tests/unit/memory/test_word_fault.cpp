@@ -1,4 +1,4 @@
-#include "engine/base/word_fault.hpp"
+#include "engine/memory/word_fault.hpp"
 
 #include <gtest/gtest.h>
 
@@ -43,9 +43,9 @@ TEST(WordFault, PopulationsOfAWord)
 }
 
 /// All faults of a model, found by trying every mask of a short word.
-std::set<std::pair<std::uint32_t, BitEffect>> all_faults(UpsetModel upset, int word_bits)
+std::set<std::pair<std::uint64_t, BitEffect>> all_faults(UpsetModel upset, int word_bits)
 {
-    std::set<std::pair<std::uint32_t, BitEffect>> all;
+    std::set<std::pair<std::uint64_t, BitEffect>> all;
     for (std::uint32_t mask = 1; mask < (1U << static_cast<unsigned>(word_bits)); ++mask)
     {
         const auto hit = static_cast<int>(std::bitset<32>(mask).count());
@@ -68,7 +68,7 @@ TEST(WordFault, NumbersEveryFaultOnceByRisingHighestBit)
     {
         for (const int word_bits : {8, 10})
         {
-            std::set<std::pair<std::uint32_t, BitEffect>> seen;
+            std::set<std::pair<std::uint64_t, BitEffect>> seen;
             std::uint64_t of_bits = 0;
             int last = -1;
             for (std::uint64_t i = 0; i < faults_of_word(upset, word_bits); ++i)
@@ -100,6 +100,28 @@ TEST(WordFault, RandomBitsByHand)
     EXPECT_EQ(word_fault_of_bit(random_bits(2), 31, 30).mask, 0xC0000000U);
 }
 
+// A stored word with its check bits: up to 64 bits, and C(64, 32) of the masks with half of them.
+TEST(WordFault, LongWords)
+{
+    EXPECT_EQ(faults_of_word(random_bits(32), 64), 1'832'624'140'942'590'534U);
+    EXPECT_EQ(faults_of_bit(random_bits(32), 63), 916'312'070'471'295'267U);
+    EXPECT_EQ(word_fault(random_bits(32), 64, 0).mask, 0xFFFFFFFFU);
+    EXPECT_EQ(word_fault(random_bits(32), 64, 1'832'624'140'942'590'533U).mask, 0xFFFFFFFF00000000U);
+    EXPECT_EQ(word_fault(kFlip, 39, 38).mask, std::uint64_t{1} << 38U);
+    EXPECT_EQ(word_fault(adjacent(2), 64, 62).mask, std::uint64_t{3} << 62U);
+    EXPECT_EQ(apply(bit_flip(63), 1), (std::uint64_t{1} << 63U) + 1);
+    EXPECT_TRUE(belongs_to(kFlip, 64, bit_flip(63)));
+    for (int bit = 0; bit < kLongestWord; ++bit)
+    {
+        EXPECT_EQ(highest_bit(bit_flip(bit).mask), bit);
+        EXPECT_EQ(highest_bit(bit_flip(bit).mask | 1U), bit);
+    }
+    std::uint64_t sum = 0;
+    for (int bit = 0; bit < 64; ++bit)
+        sum += faults_of_bit(random_bits(32), bit);
+    EXPECT_EQ(sum, faults_of_word(random_bits(32), 64));
+}
+
 TEST(WordFault, AppliesToAWord)
 {
     EXPECT_EQ(apply({0b0110, BitEffect::flipped}, 0b0101), 0b0011U);
@@ -124,14 +146,22 @@ TEST(WordFault, KnowsWhatIsNotOfAModel)
 TEST(WordFault, RefusesWhatIsNotThere)
 {
     EXPECT_THROW(static_cast<void>(word_fault(kFlip, 32, 32)), Error);
+    EXPECT_THROW(static_cast<void>(word_fault(kFlip, 65, 0)), Error);
+    EXPECT_THROW(static_cast<void>(bit_flip(64)), Error);
+    EXPECT_THROW(static_cast<void>(bit_flip(-1)), Error);
+    EXPECT_EQ(stored_mask(bit_flip(31)), 1U << 31U);
+    EXPECT_THROW(static_cast<void>(stored_mask(bit_flip(32))), Error);
+    EXPECT_THROW(static_cast<void>(upset_model("random_bits", 33)), JobError);
+    EXPECT_THROW(static_cast<void>(to_string(static_cast<FaultModel>(200))), Error);
     EXPECT_THROW(static_cast<void>(word_fault_of_bit(random_bits(3), 1, 0)), Error);
     EXPECT_THROW(static_cast<void>(highest_bit(0)), Error);
     EXPECT_THROW(static_cast<void>(upset_model("bitflip", 1)), JobError);
     EXPECT_THROW(static_cast<void>(upset_model("adjacent_bits", 1)), JobError);
     EXPECT_EQ(upset_model("stuck_at", 7).bits, 1);
     EXPECT_EQ(upset_model("random_bits", 7).bits, 7);
-    for (const char* name :
-         {"bit_flip", "stuck_at", "stuck_at_0", "stuck_at_1", "adjacent_bits", "random_bits"})
+    EXPECT_EQ(fault_model_names(), (std::vector<std::string>{"bit_flip", "stuck_at", "stuck_at_0",
+                                                             "stuck_at_1", "adjacent_bits", "random_bits"}));
+    for (const std::string& name : fault_model_names())
         EXPECT_EQ(to_string(fault_model_from(name)), name);
 }
 

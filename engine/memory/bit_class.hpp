@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/network/number_format.hpp"
+#include "engine/memory/number_format.hpp"
 
 namespace flipstorm
 {
@@ -23,13 +23,7 @@ struct BitClasses
     [[nodiscard]] std::size_t size() const { return names.size(); }
 };
 
-/**
- * Classes of a format.
- *
- * Floating point: the top bit of the exponent (of a weight below 2 it is 0, and the flip makes it huge), sign
- * and upper exponent (the weight is negated, or all but vanishes), lower exponent, and the mantissa in three
- * parts. Fixed point: the sign, and the others in three parts.
- */
+/// Classes of a format: those of its row, by bit position. Thread-safe.
 [[nodiscard]] BitClasses bit_classes(NumberFormat format);
 
 }  // namespace flipstorm

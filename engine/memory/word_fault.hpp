@@ -5,12 +5,19 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace flipstorm
 {
 
-/// What can happen to a stored word.
-enum class FaultModel
+/// Bits of the longest word that can be hit: a stored one with the check bits of its code.
+constexpr int kLongestWord = 64;
+
+/// Most bits that one upset hits: those of the column `/faults/mask` of campaign.h5.
+constexpr int kMostUpsetBits = 32;
+
+/// What can happen to a stored word; numbered from 0 without a gap.
+enum class FaultModel : std::uint8_t
 {
     bit_flip,       ///< one bit flips: a single event upset
     stuck_at,       ///< one bit reads as 0, or as 1: both are faults of the population
@@ -23,8 +30,11 @@ enum class FaultModel
 /// Model of that name ("bit_flip"). \throws JobError naming the known ones.
 FaultModel fault_model_from(std::string_view name);
 
-/// Name of a model, as in job files and campaign.h5.
+/// Name of a model, as in job files and campaign.h5. \throws Error for a number that is no model's.
 std::string to_string(FaultModel model);
+
+/// Names of all models, in the order of the enumeration: what `campaign.fault_model` may say. Thread-safe.
+[[nodiscard]] std::vector<std::string> fault_model_names();
 
 /// What happens to the bits that are hit.
 enum class BitEffect : std::uint8_t
@@ -37,11 +47,14 @@ enum class BitEffect : std::uint8_t
 /// A fault of a word: the bits that are hit, bit 0 the least significant, and what becomes of them.
 struct WordFault
 {
-    std::uint32_t mask = 0;
+    std::uint64_t mask = 0;
     BitEffect effect = BitEffect::flipped;
 
     friend bool operator==(WordFault a, WordFault b) { return a.mask == b.mask && a.effect == b.effect; }
 };
+
+/// The flip of one bit. \throws Error unless 0 ≤ bit < kLongestWord. Thread-safe.
+[[nodiscard]] WordFault bit_flip(int bit);
 
 /// A fault model and how many bits it hits.
 struct UpsetModel
@@ -63,7 +76,7 @@ UpsetModel upset_model(std::string_view name, std::int64_t upset_bits);
  * Faults there are of a word of b bits: b for a model of one bit and one effect, 2 b for stuck_at, b − k + 1
  * adjacent and C(b, k) random ones; 0 where k exceeds b.
  *
- * \throws Error unless 1 ≤ b ≤ 64. Thread-safe.
+ * \throws Error unless 1 ≤ b ≤ kLongestWord. Thread-safe.
  */
 std::uint64_t faults_of_word(UpsetModel model, int word_bits);
 
@@ -80,7 +93,7 @@ std::uint64_t faults_of_bit(UpsetModel model, int bit);
  * - random_bits: in colexicographic order of the bits, the combinatorial number system (Knuth, TAOCP 4A,
  *   7.2.1.3): index = Σ C(c_i, i) for the bits c_k > … > c_1.
  *
- * \throws Error if there is no such fault, or the word has more than 32 bits. Thread-safe.
+ * \throws Error if there is no such fault, or the word has more than kLongestWord bits. Thread-safe.
  */
 WordFault word_fault(UpsetModel model, int word_bits, std::uint64_t index);
 
@@ -88,10 +101,14 @@ WordFault word_fault(UpsetModel model, int word_bits, std::uint64_t index);
 WordFault word_fault_of_bit(UpsetModel model, int bit, std::uint64_t index);
 
 /// Highest bit of a mask: the bit that stands for a fault of several bits. \throws Error if it is 0.
-int highest_bit(std::uint32_t mask);
+int highest_bit(std::uint64_t mask);
 
 /// The word under the fault. A stuck-at fault that equals the stored bit changes nothing. Thread-safe.
-std::uint32_t apply(WordFault fault, std::uint32_t word);
+std::uint64_t apply(WordFault fault, std::uint64_t word);
+
+/// The mask of a fault of a stored word, which has at most 32 bits, as campaign.h5 keeps it. \throws Error if
+/// it hits a bit beyond. Thread-safe.
+[[nodiscard]] std::uint32_t stored_mask(WordFault fault);
 
 /// Whether a model has this fault in a word of that many bits. Thread-safe.
 bool belongs_to(UpsetModel model, int word_bits, WordFault fault);

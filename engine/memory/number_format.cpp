@@ -1,0 +1,110 @@
+#include "engine/memory/number_format.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "engine/base/error.hpp"
+#include "engine/memory/formats/fp32.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// The table: a row of each format. A format without one does not compile. Null: no format has that number.
+const FormatTraits* row_of(NumberFormat format)
+{
+    switch (format)
+    {
+        case NumberFormat::fp32:
+            return &fp32_format();
+    }
+    return nullptr;
+}
+
+std::vector<NumberFormat> all_formats()
+{
+    std::vector<NumberFormat> all;
+    for (auto format = NumberFormat{}; row_of(format) != nullptr;
+         format = static_cast<NumberFormat>(all.size()))
+        all.push_back(format);
+    return all;
+}
+
+}  // namespace
+
+std::string to_string(BitMeaning meaning)
+{
+    switch (meaning)
+    {
+        case BitMeaning::sign:
+            return "sign";
+        case BitMeaning::exponent:
+            return "exponent";
+        case BitMeaning::mantissa:
+            return "mantissa";
+        case BitMeaning::integer:
+            return "integer";
+        case BitMeaning::fraction:
+            return "fraction";
+    }
+    throw Error("bits of meaning {} have no name", static_cast<int>(meaning));
+}
+
+bool FormatTraits::floating() const
+{
+    return std::any_of(fields.begin(), fields.end(),
+                       [](const BitField& field) { return field.meaning == BitMeaning::exponent; });
+}
+
+const FormatTraits& format_traits(NumberFormat format)
+{
+    const FormatTraits* const row = row_of(format);
+    FS_REQUIRE(row != nullptr, "no number format is number {}", static_cast<int>(format));
+    return *row;
+}
+
+const std::vector<NumberFormat>& number_formats()
+{
+    static const std::vector<NumberFormat> all = all_formats();
+    return all;
+}
+
+std::vector<std::string> number_format_names()
+{
+    std::vector<std::string> names;
+    for (const NumberFormat format : number_formats())
+        names.push_back(to_string(format));
+    return names;
+}
+
+NumberFormat number_format(std::string_view name)
+{
+    for (const NumberFormat format : number_formats())
+    {
+        if (format_traits(format).name == name) return format;
+    }
+    throw JobError("number format '{}' is not known; this build has: {}", name,
+                   fmt::join(number_format_names(), ", "));
+}
+
+std::string to_string(NumberFormat format)
+{
+    return format_traits(format).name;
+}
+
+std::string fields_text(NumberFormat format)
+{
+    std::string text;
+    for (const BitField& field : format_traits(format).fields)
+        text += fmt::format("{}{}:{}", text.empty() ? "" : ",", to_string(field.meaning), field.bits);
+    return to_string(format) + "=" + text;
+}
+
+int word_bits(NumberFormat format)
+{
+    return format_traits(format).bits;
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,11 @@
+# Sources of this room, for its target and for the programs of tests/fuzz, which build them with other flags.
+set(flipstorm_memory_sources
+  bit_class.cpp
+  codes/code.cpp
+  codes/hamming.cpp
+  codes/protection_scheme.cpp
+  faulty_value.cpp
+  formats/fp32.cpp
+  number_format.cpp
+  stored_tensor.cpp
+  word_fault.cpp)

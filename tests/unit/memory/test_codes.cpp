@@ -1,0 +1,206 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <vector>
+
+#include "engine/base/error.hpp"
+#include "engine/base/philox.hpp"
+#include "engine/memory/codes/code.hpp"
+#include "engine/memory/codes/hamming.hpp"
+#include "engine/memory/codes/protection_scheme.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+std::uint64_t bit(int at)
+{
+    return std::uint64_t{1} << static_cast<unsigned>(at);
+}
+
+std::uint64_t ones(int bits)
+{
+    return bits == 64 ? ~std::uint64_t{0} : bit(bits) - 1;
+}
+
+/// All data of up to 8 bits; of more, none, all, each bit alone, and random ones.
+std::vector<std::uint64_t> data_of(int bits)
+{
+    std::vector<std::uint64_t> all;
+    if (bits <= 8)
+    {
+        for (std::uint64_t data = 0; data < bit(bits); ++data)
+            all.push_back(data);
+        return all;
+    }
+    all = {0, ones(bits)};
+    for (int b = 0; b < bits; ++b)
+        all.push_back(bit(b));
+    RandomStream random(3, RandomPurpose::test, static_cast<std::uint64_t>(bits));
+    for (int i = 0; i < 64; ++i)
+        all.push_back((random.below(std::uint64_t{1} << 32U) << 32U | random.below(std::uint64_t{1} << 32U)) &
+                      ones(bits));
+    return all;
+}
+
+/// A word under a code in memory; places are the data bits, then the check bits.
+struct CodedWord
+{
+    std::uint64_t data = 0;
+    std::uint64_t check = 0;
+
+    void flip(int place, int data_bits)
+    {
+        if (place < data_bits)
+            data ^= bit(place);
+        else
+            check ^= bit(place - data_bits);
+    }
+};
+
+class EveryCode : public ::testing::TestWithParam<CodeKind>
+{
+  protected:
+    const CodeTraits& code_ = code_traits(GetParam());
+};
+
+TEST_P(EveryCode, HasAWholeRow)
+{
+    EXPECT_EQ(code_.kind, GetParam());
+    EXPECT_FALSE(code_.name.empty());
+    EXPECT_FALSE(code_.title.empty());
+    ASSERT_NE(code_.check_bits, nullptr);
+    ASSERT_NE(code_.encode, nullptr);
+    ASSERT_NE(code_.decode, nullptr);
+    for (const Coverage coverage : {Coverage::all, Coverage::critical})
+    {
+        const ProtectionScheme& scheme = protection_scheme(GetParam(), coverage);
+        EXPECT_EQ(find_protection_scheme(scheme.name), &scheme);
+        EXPECT_EQ(scheme.name.rfind(code_.name, 0), 0U) << scheme.name;
+    }
+}
+
+TEST_P(EveryCode, LeavesWordsOfItsOwnAlone)
+{
+    for (int bits = 1; bits <= 64; ++bits)
+    {
+        for (const std::uint64_t data : data_of(bits))
+        {
+            const std::uint64_t check = code_.encode(data, bits);
+            ASSERT_EQ(check & ~ones(code_.check_bits(bits)), 0U) << bits;
+            ASSERT_EQ(code_.decode(data, check, bits), (Decoded{data, Verdict::clean})) << bits;
+        }
+        EXPECT_EQ(protected_size(GetParam(), 10, bits).data, 10U * static_cast<unsigned>(bits));
+        EXPECT_EQ(protected_size(GetParam(), 10, bits).check,
+                  10U * static_cast<unsigned>(code_.check_bits(bits)));
+    }
+}
+
+TEST_P(EveryCode, CorrectsEverySingleUpsetOfEveryWidth)
+{
+    ASSERT_GE(code_.corrects, 0);
+    if (code_.corrects == 0) GTEST_SKIP() << code_.name << " corrects none";
+    for (int bits = 1; bits <= 64; ++bits)
+    {
+        for (const std::uint64_t data : data_of(bits))
+        {
+            for (int place = 0; place < bits + code_.check_bits(bits); ++place)
+            {
+                CodedWord word{data, code_.encode(data, bits)};
+                word.flip(place, bits);
+                ASSERT_EQ(code_.decode(word.data, word.check, bits), (Decoded{data, Verdict::corrected}))
+                    << bits << " bits, place " << place;
+            }
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Codes, EveryCode, ::testing::ValuesIn(codes()),
+                         [](const auto& instance) { return code_traits(instance.param).name; });
+
+TEST(Codes, NamesAreDifferent)
+{
+    const std::vector<std::string> names = protection_scheme_names();
+    EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
+    EXPECT_EQ(names.size(), 1 + 2 * codes().size());
+    EXPECT_EQ(names.front(), "none");
+    EXPECT_FALSE(find_protection_scheme("none")->code);
+    EXPECT_EQ(find_protection_scheme("sec"), nullptr);
+    for (const std::string& name : names)
+        EXPECT_NE(protection_schemes_text().find("`" + name + "`"), std::string::npos) << name;
+    EXPECT_EQ(protection_scheme_choices('\''), "'none', 'sec_all' or 'sec_critical'");
+    EXPECT_THROW(static_cast<void>(code_traits(static_cast<CodeKind>(codes().size()))), Error);
+}
+
+TEST(Hamming, CheckBits)
+{
+    const CodeTraits& sec = hamming_sec_code();
+    EXPECT_EQ(sec.check_bits(8), 4);
+    EXPECT_EQ(sec.check_bits(16), 5);
+    EXPECT_EQ(sec.check_bits(32), 6);
+    EXPECT_EQ(sec.check_bits(64), 7);
+    EXPECT_EQ(sec.check_bits(128), 8);
+    EXPECT_EQ(sec.check_bits(1), 2);
+    EXPECT_EQ(sec.check_bits(4), 3);   // Hamming (7, 4)
+    EXPECT_EQ(sec.check_bits(11), 4);  // (15, 11)
+    EXPECT_EQ(sec.check_bits(12), 5);
+    EXPECT_THROW(sec.check_bits(0), Error);
+}
+
+// (7, 4), by hand: the data bits 0 to 3 are at the positions 3, 5, 6, 7.
+TEST(Hamming, WordsByHand)
+{
+    const CodeTraits& sec = hamming_sec_code();
+    EXPECT_EQ(sec.encode(0b0001, 4), 3U);            // 3
+    EXPECT_EQ(sec.encode(0b1000, 4), 7U);            // 7
+    EXPECT_EQ(sec.encode(0b1011, 4), 3U ^ 5U ^ 7U);  // 3, 5, 7
+    EXPECT_EQ(sec.encode(0b1111, 4), 3U ^ 5U ^ 6U ^ 7U);
+    EXPECT_EQ(sec.decode(0b1010, 3U ^ 5U ^ 7U, 4), (Decoded{0b1011, Verdict::corrected}));
+    EXPECT_EQ(sec.decode(0b1011, 3U ^ 5U ^ 7U ^ 4U, 4), (Decoded{0b1011, Verdict::corrected}));
+}
+
+// The code has distance 3: two upsets never leave a word of the code, and are never put right. Where the code
+// is whole (k + r + 1 = 2^r) each is taken for a single one; a shortened code detects some.
+TEST(Hamming, NeverTakesTwoUpsetsForNone)
+{
+    const CodeTraits& sec = hamming_sec_code();
+    for (const int bits : {4, 8, 11, 16, 26, 32, 57, 64})
+    {
+        const std::uint64_t data = 0x9E3779B97F4A7C15U & ones(bits);
+        const int places = bits + sec.check_bits(bits);
+        int detected = 0;
+        for (int a = 0; a < places; ++a)
+        {
+            for (int b = a + 1; b < places; ++b)
+            {
+                CodedWord word{data, sec.encode(data, bits)};
+                word.flip(a, bits);
+                word.flip(b, bits);
+                const Decoded found = sec.decode(word.data, word.check, bits);
+                ASSERT_NE(found.verdict, Verdict::clean);
+                ASSERT_TRUE(a >= bits || found.data != data) << bits << ": " << a << ", " << b;
+                if (found.verdict == Verdict::detected)
+                {
+                    ++detected;
+                    ASSERT_EQ(found.data, word.data);
+                }
+            }
+        }
+        const bool whole = places + 1 == 1 << sec.check_bits(bits);
+        EXPECT_EQ(detected == 0, whole) << bits;
+    }
+}
+
+TEST(Hamming, RefusesWhatDoesNotFit)
+{
+    const CodeTraits& sec = hamming_sec_code();
+    EXPECT_THROW(static_cast<void>(sec.encode(0, 0)), Error);
+    EXPECT_THROW(static_cast<void>(sec.encode(0, 65)), Error);
+    EXPECT_THROW(static_cast<void>(sec.encode(256, 8)), Error);
+    EXPECT_THROW(static_cast<void>(sec.decode(256, 0, 8)), Error);
+    EXPECT_THROW(static_cast<void>(sec.decode(0, 16, 8)), Error);
+}
+
+}  // namespace
+}  // namespace flipstorm
