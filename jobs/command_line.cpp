@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/base/standard_output.hpp"
-#include "jobs/job_variants.hpp"
+#include "jobs/job_file/job_variants.hpp"
 
 namespace flipstorm
 {

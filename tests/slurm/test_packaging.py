@@ -101,7 +101,7 @@ class SpackPackage(unittest.TestCase):
         package.spec = {"python": python}
         package.setup_run_environment(types.SimpleNamespace(set=environment.__setitem__))
         self.assertEqual(environment, {"FLIPSTORM_PYTHON": "/somewhere/python3"})
-        code = (SOURCE / "jobs/python.cpp").read_text()
+        code = (SOURCE / "analysis/python.cpp").read_text()
         self.assertIn('getenv("FLIPSTORM_PYTHON")', code)
 
 
