@@ -22,46 +22,46 @@ namespace
 
 /// The first `count` faults of the first chunk of a layer: those of neighbouring chunks strike images in the
 /// same way.
-std::vector<TransientStrike> strikes_of(const Campaign& campaign, LayerId layer, std::uint64_t count)
+std::vector<TransientStrike> strikes_of(const TransientPlan& plan, LayerId layer, std::uint64_t count)
 {
-    const std::vector<Chunk>& chunks = campaign.plan->chunks();
+    const std::vector<Chunk>& chunks = plan.plan().chunks();
     const auto chunk = std::find_if(chunks.begin(), chunks.end(),
                                     [&](const Chunk& candidate) { return candidate.layer == layer; });
     std::vector<TransientStrike> strikes;
     if (chunk == chunks.end()) return strikes;
     for (std::uint64_t i = 0; i < std::min(count, chunk->count); ++i)
-        strikes.push_back(campaign.transient->strike(FaultIndex(chunk->first.value() + i)));
+        strikes.push_back(plan.strike(FaultIndex(chunk->first.value() + i)));
     return strikes;
 }
 
-std::uint64_t largest_chunk(const Campaign& campaign)
+std::uint64_t largest_chunk(const TransientPlan& plan)
 {
     std::uint64_t largest = 0;
-    for (const Chunk& chunk : campaign.plan->chunks())
+    for (const Chunk& chunk : plan.plan().chunks())
         largest = std::max(largest, chunk.count);
     return largest;
 }
 
 /// A mode with as many faults per layer as its time allows; nothing if the user stops it.
 std::optional<TransientModeBench> measure(const Context& context, const Campaign& campaign,
-                                          EvaluationMode mode)
+                                          const TransientPlan& plan, EvaluationMode mode)
 {
     TransientModeBench bench;
     bench.mode = mode;
     const Stopwatch setup;
     TransientEvaluator evaluator(campaign.network, campaign.images, evaluation_options(context, mode));
     bench.setup_seconds = setup.seconds();
-    const std::uint64_t most = std::min(context.bench.faults, largest_chunk(campaign));
+    const std::uint64_t most = std::min(context.bench.faults, largest_chunk(plan));
     constexpr std::uint64_t kFirst = 32;
     const auto should_stop = [&] { return context.stop->check().has_value(); };
     for (std::uint64_t count = std::min(kFirst, most);;)
     {
         const WorkCount before = evaluator.work();
-        bench.layers.assign(campaign.layers.size(), {});
-        for (const InjectableLayer& layer : campaign.layers)
+        bench.layers.assign(campaign.layers().size(), {});
+        for (const InjectableLayer& layer : campaign.layers())
         {
             TransientLayerBench& result = bench.layers[static_cast<std::size_t>(layer.id.value())];
-            const std::vector<TransientStrike> strikes = strikes_of(campaign, layer.id, count);
+            const std::vector<TransientStrike> strikes = strikes_of(plan, layer.id, count);
             const Stopwatch watch;
             auto outcomes = evaluator.evaluate(layer.id, strikes, should_stop);
             if (!outcomes) return std::nullopt;
@@ -107,7 +107,7 @@ ImageCount count_images(const TransientModeBench& mode)
     return count;
 }
 
-ResultTable table_of(const Context& context, const Campaign& campaign,
+ResultTable table_of(const Context& context, const Campaign& campaign, std::uint64_t images_per_fault,
                      const std::vector<std::uint64_t>& faults, const std::vector<TransientModeBench>& modes)
 {
     ResultTable table;
@@ -151,7 +151,7 @@ ResultTable table_of(const Context& context, const Campaign& campaign,
         "The first faults of each layer's first chunk. faults/s: of the campaign, {} faults on {} image(s) "
         "each, on "
         "one rank like this one; its time is without the golden pass that comes first.",
-        format_count(all), campaign.transient->images_per_fault());
+        format_count(all), images_per_fault);
     return table;
 }
 
@@ -241,7 +241,7 @@ TransientAgreement compare(const TransientModeBench& a, const TransientModeBench
     return agreement;
 }
 
-StageEnd run_transient_bench(const Context& context, const Campaign& campaign,
+StageEnd run_transient_bench(const Context& context, const Campaign& campaign, const TransientPlan& plan,
                              const std::vector<EvaluationMode>& modes)
 {
     std::vector<std::uint64_t> faults;
@@ -251,13 +251,13 @@ StageEnd run_transient_bench(const Context& context, const Campaign& campaign,
     for (const EvaluationMode mode : modes)
     {
         if (mode == EvaluationMode::screened) continue;
-        std::optional<TransientModeBench> bench = measure(context, campaign, mode);
+        std::optional<TransientModeBench> bench = measure(context, campaign, plan, mode);
         if (!bench) return StageEnd::stopped;
         measured.push_back(std::move(*bench));
     }
     FS_CHECK(JobError, !measured.empty(),
              "--modes screened: transient faults are not screened; reference and exact are their modes");
-    print_result("{}\n", render_text(table_of(context, campaign, faults, measured)));
+    print_result("{}\n", render_text(table_of(context, campaign, plan.images_per_fault(), faults, measured)));
     if (measured.size() == 2)
     {
         const TransientAgreement agreement = compare(measured[1], measured[0]);

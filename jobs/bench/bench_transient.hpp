@@ -48,7 +48,7 @@ struct TransientAgreement
  *
  * \throws JobError if no mode is left
  */
-StageEnd run_transient_bench(const Context& context, const Campaign& campaign,
+StageEnd run_transient_bench(const Context& context, const Campaign& campaign, const TransientPlan& plan,
                              const std::vector<EvaluationMode>& modes);
 
 }  // namespace flipstorm

@@ -2,6 +2,7 @@
 // How the rows of campaign.h5 are shared out between ranks, and what all kinds of campaigns write.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,23 +15,30 @@
 namespace flipstorm
 {
 
-/// First row of a rank's share of the faults.
-[[nodiscard]] std::uint64_t first_row_of(std::uint64_t rows, int rank, int size);
+/// Rows [begin, end) of the faults.
+struct RowShare
+{
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
 
-/// Send each chunk to the ranks whose rows it holds. \collective
-[[nodiscard]] std::vector<JournalEntry> to_row_owners(const Context& context, const Plan& plan,
-                                                      const CampaignRows& rows,
-                                                      const std::vector<JournalEntry>& entries);
+    [[nodiscard]] std::uint64_t size() const { return end - begin; }
+};
 
-/// Everything in campaign.h5 that does not grow with the faults.
+/// This rank's share of the rows; shares differ by one at most.
+[[nodiscard]] RowShare row_share(const Context& context, const CampaignRows& rows);
+
+/// Send each chunk to the ranks whose rows it holds, and give each outcome of this rank's rows, with its row
+/// and its place in the chunk's record, to `take`. Chunks that stay are not encoded. \throws FileError.
+/// \collective
+void for_each_outcome(const Context& context, const Campaign& campaign, const CampaignRows& rows,
+                      std::vector<DoneChunk> chunks,
+                      const std::function<void(std::uint64_t, const ChunkRecord&, std::size_t)>& take);
+
+/// Everything in campaign.h5 that does not grow with the faults, but for the fault model.
 [[nodiscard]] CampaignHeader make_header(const Context& context, const Campaign& campaign,
                                          const Golden& golden, const Harvest& harvest);
 
-/// Print what makes a campaign meaningless (golden_warnings), a line each. \return what was printed
-std::string print_warnings(const CampaignHeader& header);
-
-/// Write campaign.h5 of a campaign of transient faults. \throws FileError. \collective
-void write_transient_outcomes(const Context& context, const Campaign& campaign, const Golden& golden,
-                              const Harvest& harvest);
+/// The screens that were tried on each layer, and the totals of those that were kept.
+[[nodiscard]] ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScreening>& layers);
 
 }  // namespace flipstorm

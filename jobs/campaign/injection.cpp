@@ -9,7 +9,6 @@
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
 #include "jobs/campaign/course.hpp"
-#include "jobs/campaign/outcome_codec.hpp"
 #include "jobs/campaign/progress.hpp"
 #include "mpi/chunk_queue.hpp"
 #include "mpi/rank_mix.hpp"
@@ -28,27 +27,29 @@ std::size_t index_of(LayerId layer)
 class Injection
 {
   public:
-    Injection(const Context& context, const Campaign& campaign, ChunkWork& work, JournalContent journal)
+    Injection(const Context& context, const Campaign& campaign, ChunkWork& work, SavedChunks saved)
         : context_(context),
           campaign_(campaign),
-          plan_(*campaign.plan),
+          plan_(campaign.plan()),
           world_(context.world),
           work_(work),
-          done_{agree_on_done(context.world, journal, campaign.plan->chunks().size(), kScreenLevels), {}, {}},
-          course_(plan_, campaign.layers.size(), work.golden().images(), campaign.policy,
+          done_{agree_on_done(context.world, saved.journal, campaign.plan().chunks().size(), kScreenLevels),
+                {},
+                {}},
+          course_(plan_, campaign.layers().size(), work.golden().images(), campaign.policy,
                   {context.job.campaign.error_margin, context.job.campaign.t, 0.5},
                   context.job.campaign.tolerances.size()),
-          entries_(std::move(journal.entries)),
-          totals_(campaign.layers.size()),
+          chunks_(saved.take()),
+          totals_(campaign.layers().size()),
           hits_(plan_.iterative() ? done_.chunks.size() * context.job.campaign.tolerances.size() : 0, 0),
-          layers_(campaign.layers.size()),
-          computed_(campaign.layers.size()),
+          layers_(campaign.layers().size()),
+          computed_(campaign.layers().size()),
           writer_(context.file("journal"), campaign.stage_sha256, new_start_id(world_), world_.rank(),
                   {context.job.campaign.journal_seconds}, [this] { return watch_.seconds(); }),
           slow_kind_(is_slow_kind(context))
     {
-        for (const JournalEntry& entry : entries_)
-            count(entry, decode(entry));
+        for (const DoneChunk& done : chunks_)
+            count(done);
     }
 
     Harvest run()
@@ -94,7 +95,7 @@ class Injection
         harvest.chunks = course_.wanted();
         harvest.planned = course_.planned();
         harvest.evaluated = course_.evaluated();
-        harvest.entries = std::move(entries_);
+        harvest.done = std::move(chunks_);
         harvest.layers = std::move(layers_);
         return harvest;
     }
@@ -114,21 +115,15 @@ class Injection
         return static_cast<std::size_t>(level) * plan_.chunks().size() + id.value();
     }
 
-    [[nodiscard]] ChunkRecord decode(const JournalEntry& entry) const
+    void count(const DoneChunk& done)
     {
-        return work_.decode(entry.bytes, chunk(entry.chunk).count);
-    }
-
-    void count(const JournalEntry& entry, const ChunkRecord& record)
-    {
-        add_chunk(totals_[index_of(chunk(entry.chunk).layer)].at(entry.level), record);
+        add_chunk(totals_[index_of(chunk(done.chunk).layer)].at(done.level), done.record);
         if (!plan_.iterative()) return;
         const std::vector<double>& tolerances = context_.job.campaign.tolerances;
-        const std::size_t first =
-            place(static_cast<ScreenLevel>(entry.level), entry.chunk) * tolerances.size();
+        const std::size_t first = place(static_cast<ScreenLevel>(done.level), done.chunk) * tolerances.size();
         for (std::size_t t = 0; t < tolerances.size(); ++t)
         {
-            hits_[first + t] = critical_faults(record, tolerances[t]);
+            hits_[first + t] = critical_faults(done.record, tolerances[t]);
         }
     }
 
@@ -211,15 +206,15 @@ class Injection
             for (std::size_t t = known; t < layers_[l].trials.size(); ++t)
                 announce(l, t);
         }
-        const auto outdated = [this](const JournalEntry& entry) {
-            return entry.level < static_cast<std::uint8_t>(level_of(entry.chunk));
+        const auto outdated = [this](const DoneChunk& done) {
+            return done.level < static_cast<std::uint8_t>(level_of(done.chunk));
         };
-        entries_.erase(std::remove_if(entries_.begin(), entries_.end(), outdated), entries_.end());
+        chunks_.erase(std::remove_if(chunks_.begin(), chunks_.end(), outdated), chunks_.end());
         critical_.emplace(plan_, context_.job.campaign.tolerances.front());
-        for (const JournalEntry& entry : entries_)
+        for (const DoneChunk& done : chunks_)
         {
-            if (entry.level == static_cast<std::uint8_t>(level_of(entry.chunk)))
-                critical_->add(chunk(entry.chunk), decode(entry).outcomes);
+            if (done.level == static_cast<std::uint8_t>(level_of(done.chunk)))
+                critical_->add(chunk(done.chunk), done.record.outcomes);
         }
     }
 
@@ -236,7 +231,7 @@ class Injection
             "{} of layer '{}' {}: of {} screened pairs {} were audited and {} disagreed, so up to {:.2g} may "
             "be "
             "wrong (95 %), more than campaign.screen_bound = {:g}; its {} chunks are computed again, {}",
-            next == ScreenLevel::audited_more ? "audit" : "screen", campaign_.layers[layer].name,
+            next == ScreenLevel::audited_more ? "audit" : "screen", campaign_.layers()[layer].name,
             next == ScreenLevel::audited_more ? "too small" : "given up",
             format_count(failed.totals.screened), format_count(failed.totals.audited),
             format_count(failed.totals.disagreements), failed.bound95, campaign_.policy.bound,
@@ -376,19 +371,19 @@ class Injection
         std::vector<Chunk> chunks;
         for (const ChunkId id : batch.chunks)
             chunks.push_back(chunk(id));
-        const auto bytes = work_.compute(chunks, layers_[layer].screen, should_stop);
-        if (!bytes) return 0;
+        auto records = work_.compute(chunks, layers_[layer].screen, should_stop);
+        if (!records) return 0;
         std::uint64_t computed = 0;
         for (std::size_t k = 0; k < chunks.size(); ++k)
         {
             const ChunkId id = batch.chunks[k];
             if (!is_missing(id)) continue;
-            JournalEntry entry{id, (*bytes)[k], static_cast<std::uint8_t>(layers_[layer].level)};
-            writer_.append(entry);
-            const ChunkRecord record = decode(entry);
-            count(entry, record);
-            entries_.push_back(std::move(entry));
-            critical_->add(chunks[k], record.outcomes);
+            const auto level = static_cast<std::uint8_t>(layers_[layer].level);
+            DoneChunk done{id, level, std::move((*records)[k])};
+            writer_.append({id, campaign_.faults->encode(done.record), level});
+            count(done);
+            critical_->add(chunks[k], done.record.outcomes);
+            chunks_.push_back(std::move(done));
             computed_[layer].at(static_cast<std::size_t>(layers_[layer].level)) += chunks[k].count;
             ++computed;
         }
@@ -403,7 +398,7 @@ class Injection
     Stopwatch watch_;
     DoneWork done_;  ///< by all ranks
     Course course_;
-    std::vector<JournalEntry> entries_;
+    std::vector<DoneChunk> chunks_;    ///< this rank's
     std::vector<LevelTotals> totals_;  ///< of this rank's chunks, by layer
     std::vector<std::uint64_t> hits_;  ///< of this rank's chunks, as DoneWork's
     std::vector<LayerScreening> layers_;
@@ -418,10 +413,9 @@ class Injection
 
 }  // namespace
 
-Harvest inject_missing(const Context& context, const Campaign& campaign, ChunkWork& work,
-                       JournalContent journal)
+Harvest inject_missing(const Context& context, const Campaign& campaign, ChunkWork& work, SavedChunks saved)
 {
-    return Injection(context, campaign, work, std::move(journal)).run();
+    return Injection(context, campaign, work, std::move(saved)).run();
 }
 
 }  // namespace flipstorm

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "jobs/campaign/campaign.hpp"
-#include "jobs/campaign/chunk_work.hpp"
+#include "jobs/campaign/faults.hpp"
+#include "jobs/campaign/saved_chunks.hpp"
 #include "jobs/campaign/screening.hpp"
-#include "mpi/journal.hpp"
 
 namespace flipstorm
 {
@@ -27,7 +27,7 @@ struct WaitingTimes
 /// What the injection loop leaves behind.
 struct Harvest
 {
-    std::vector<JournalEntry> entries;   ///< this rank's chunks, of the levels that count
+    std::vector<DoneChunk> done;         ///< this rank's chunks, of the levels that count
     std::vector<LayerScreening> layers;  ///< by layer id; the same on all ranks
     std::vector<ChunkId> chunks;  ///< that the campaign wants, in plan order; all but for an iterative one
     std::vector<std::uint64_t> planned;    ///< by stratum: faults that the precision asks for
@@ -51,6 +51,6 @@ struct Harvest
  * \throws FileError if the journal cannot be written or holds what cannot be. \collective
  */
 [[nodiscard]] Harvest inject_missing(const Context& context, const Campaign& campaign, ChunkWork& work,
-                                     JournalContent journal);
+                                     SavedChunks saved);
 
 }  // namespace flipstorm

@@ -1,13 +1,11 @@
 #include "jobs/campaign/outcome_codec.hpp"
 
-#include <algorithm>
 #include <boost/serialization/split_free.hpp>
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
 #include <cmath>
 
 #include "engine/base/error.hpp"
-#include "engine/base/tolerance.hpp"
 #include "jobs/campaign/archive_bytes.hpp"
 
 BOOST_CLASS_IMPLEMENTATION(flipstorm::Outcome, boost::serialization::object_serializable)
@@ -58,17 +56,14 @@ void serialize(Archive& archive, flipstorm::JournalEntry& entry, unsigned versio
 namespace flipstorm
 {
 
+std::string encode_record(const ChunkRecord& record)
+{
+    return to_bytes(record);
+}
+
 std::string encode_outcomes(const std::vector<Outcome>& outcomes)
 {
-    ChunkRecord record;
-    record.outcomes = outcomes;
-    for (const Outcome& outcome : outcomes)
-    {
-        record.screened += outcome.screen.screened;
-        record.audited += outcome.screen.audited;
-        record.disagreements += outcome.screen.disagreements;
-    }
-    return to_bytes(record);
+    return encode_record(record_of(outcomes));
 }
 
 ChunkRecord decode_outcomes(const std::string& bytes, std::size_t count, std::uint64_t images)
@@ -93,13 +88,6 @@ ChunkRecord decode_outcomes(const std::string& bytes, std::size_t count, std::ui
                  tally.evaluated, images, tally.correct, tally.mismatches, tally.nonfinite, outcome.drop);
     }
     return record;
-}
-
-std::uint64_t critical_faults(const ChunkRecord& chunk, double tolerance)
-{
-    return static_cast<std::uint64_t>(
-        std::count_if(chunk.outcomes.begin(), chunk.outcomes.end(),
-                      [&](const Outcome& outcome) { return exceeds(outcome.drop, tolerance); }));
 }
 
 std::string encode_entries(const std::vector<JournalEntry>& entries)

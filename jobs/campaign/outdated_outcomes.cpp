@@ -6,7 +6,7 @@
 #include "engine/base/log.hpp"
 #include "engine/evaluate/results_revision.hpp"
 #include "hdf5_schema/file_summary.hpp"
-#include "hdf5_schema/transient_campaign_file.hpp"
+#include "jobs/campaign/kinds/kind.hpp"
 
 namespace flipstorm
 {
@@ -18,28 +18,9 @@ constexpr const char* kTwice =
     "change rightly through it";
 constexpr const char* kOverflow = "the kernels of that version were not always right where values overflow";
 
-/// From this bit of a float on, a flip may multiply a value of any size by 2^64 or more.
-constexpr std::int32_t kLargeFlip = 29;
-constexpr std::uint8_t kNoBit = 255;
-
-/// Whether values may overflow behind a transient fault.
-bool may_overflow(const TransientFault& fault)
-{
-    if (const auto* map = std::get_if<FeatureMapFault>(&fault)) return is_huge(map->value);
-    const auto& instruction = std::get<InstructionFault>(fault);
-    return instruction.bit >= kLargeFlip || is_huge(instruction.value);
-}
-
 std::string file_warning(std::uint64_t faults)
 {
     return fmt::format("behind {} of its faults values may overflow, and {}", faults, kOverflow);
-}
-
-/// Faults of a campaign.h5 whose outcomes may be wrong if it is of an early version.
-std::uint64_t overflowing_faults(const std::filesystem::path& file, bool transient)
-{
-    if (!transient) return overflowing_faults(read_campaign(file));
-    return overflowing_faults(read_transient_campaign(file));
 }
 
 }  // namespace
@@ -49,22 +30,11 @@ bool overflow_mattered(const Job& job)
     return job.campaign.evaluation != "reference" && job.campaign.backend != "libtorch";
 }
 
-bool holds_overflow(const Network& network, const std::vector<InjectableLayer>& layers, const Plan& plan,
-                    const Chunk& chunk)
+bool holds_overflow(const CampaignFaults& faults, const Network& network, const Chunk& chunk)
 {
     for (std::uint64_t i = 0; i < chunk.count; ++i)
     {
-        const FaultyWeight weight = faulty_weight(network, layers, plan, FaultIndex(chunk.first.value() + i));
-        if (may_overflow(weight.before, weight.after)) return true;
-    }
-    return false;
-}
-
-bool holds_overflow(const TransientPlan& plan, const Chunk& chunk)
-{
-    for (std::uint64_t i = 0; i < chunk.count; ++i)
-    {
-        if (may_overflow(plan.strike(FaultIndex(chunk.first.value() + i)).fault)) return true;
+        if (faults.may_overflow(network, FaultIndex(chunk.first.value() + i))) return true;
     }
     return false;
 }
@@ -93,13 +63,12 @@ std::uint64_t overflowing_faults(const CampaignRecord& campaign)
 void drop_outdated(const Context& context, const Campaign& campaign, JournalContent& journal)
 {
     if (!overflow_mattered(context.job)) return;
-    const std::vector<Chunk>& chunks = campaign.plan->chunks();
+    const std::vector<Chunk>& chunks = campaign.plan().chunks();
     const auto is_outdated = [&](const JournalEntry& entry) {
         // A chunk that the plan does not have is for agree_on_done() to refuse.
         if (entry.format >= kFirstRightJournal || entry.chunk.value() >= chunks.size()) return false;
         const Chunk& chunk = chunks[entry.chunk.value()];
-        return campaign.transient ? holds_overflow(*campaign.transient, chunk)
-                                  : holds_overflow(campaign.network, campaign.layers, *campaign.plan, chunk);
+        return holds_overflow(*campaign.faults, campaign.network, chunk);
     };
     // By chunk: 1 if only early segments have it, 2 if a later one does, too, on any rank and at any level.
     std::vector<std::uint64_t> found(chunks.size(), 0);
@@ -128,7 +97,7 @@ std::string why_outdated(const std::filesystem::path& file, const Job& job, cons
     if (found != campaign.stage_sha256 || !overflow_mattered(job) ||
         campaign_minor_version(file) >= kFirstRightCampaign)
         return {};
-    const std::uint64_t faults = overflowing_faults(file, campaign.transient != nullptr);
+    const std::uint64_t faults = kind_of(job).overflowing_faults(file);
     return faults == 0 ? std::string() : file_warning(faults);
 }
 

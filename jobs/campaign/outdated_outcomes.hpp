@@ -6,13 +6,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
 #include "jobs/campaign/campaign.hpp"
 #include "jobs/resolve/context.hpp"
-#include "jobs/resolve/plan_of_job.hpp"
 #include "mpi/journal.hpp"
 
 namespace flipstorm
@@ -23,17 +21,17 @@ namespace flipstorm
 inline constexpr std::uint32_t kFirstRightJournal = 3;
 inline constexpr std::int32_t kFirstRightCampaign = 3;
 
+/// From this bit of a float on, a flip may multiply a value of any size by 2^64 or more.
+inline constexpr std::int32_t kLargeFlip = 29;
+/// In /faults/bit of a campaign in instructions: no bit flips.
+inline constexpr std::uint8_t kNoBit = 255;
+
 /// Whether native kernels may have computed a job's faults. Not in mode `reference`, nor with
 /// campaign.backend = "libtorch".
 [[nodiscard]] bool overflow_mattered(const Job& job);
 
-/// Whether a chunk of faults in weights holds one that may_overflow(). Thread-safe.
-[[nodiscard]] bool holds_overflow(const Network& network, const std::vector<InjectableLayer>& layers,
-                                  const Plan& plan, const Chunk& chunk);
-
-/// The same of transient faults: an error value of kLargeWeight or more, or a flip of one of the exponent's
-/// two top bits. Thread-safe.
-[[nodiscard]] bool holds_overflow(const TransientPlan& plan, const Chunk& chunk);
+/// Whether a chunk of faults planned on a network holds one that may_overflow(). Thread-safe.
+[[nodiscard]] bool holds_overflow(const CampaignFaults& faults, const Network& network, const Chunk& chunk);
 
 /// Faults of a campaign behind which values may overflow. Thread-safe.
 [[nodiscard]] std::uint64_t overflowing_faults(const CampaignRecord& campaign);

@@ -52,8 +52,21 @@ ChunkRecord as_record(const std::vector<TransientOutcome>& outcomes)
 {
     ChunkRecord record;
     for (const TransientOutcome& outcome : outcomes)
+    {
         record.outcomes.push_back({outcome.tally, {}, false, outcome.drop});
+        record.masked.push_back(outcome.masked);
+    }
     return record;
+}
+
+std::vector<TransientOutcome> as_outcomes(const ChunkRecord& record)
+{
+    FS_REQUIRE(record.masked.size() == record.outcomes.size(), "{} outcomes, masked images of {}",
+               record.outcomes.size(), record.masked.size());
+    std::vector<TransientOutcome> outcomes;
+    for (std::size_t i = 0; i < record.outcomes.size(); ++i)
+        outcomes.push_back({record.outcomes[i].tally, record.masked[i], record.outcomes[i].drop});
+    return outcomes;
 }
 
 }  // namespace flipstorm

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/evaluate/transient_evaluator.hpp"
-#include "jobs/campaign/outcome_codec.hpp"
+#include "jobs/campaign/chunk_record.hpp"
 
 namespace flipstorm
 {
@@ -18,7 +18,8 @@ namespace flipstorm
 [[nodiscard]] std::vector<TransientOutcome> decode_transient(const std::string& bytes, std::size_t count,
                                                              std::uint64_t images);
 
-/// The same outcomes as faults in weights have them: nothing screened or stopped.
+/// The same outcomes as a chunk's record: nothing screened or stopped, and what was masked; and back.
 [[nodiscard]] ChunkRecord as_record(const std::vector<TransientOutcome>& outcomes);
+[[nodiscard]] std::vector<TransientOutcome> as_outcomes(const ChunkRecord& record);
 
 }  // namespace flipstorm

@@ -16,7 +16,8 @@
 #include "engine/evaluate/image_batches.hpp"
 #include "engine/network/device.hpp"
 #include "jobs/bench/bench.hpp"
-#include "jobs/resolve/plan_of_job.hpp"
+#include "jobs/campaign/kinds/weights.hpp"
+#include "jobs/resolve/plan_options.hpp"
 
 namespace flipstorm
 {
@@ -110,7 +111,7 @@ class Measurement
     {
         options_.tolerances = {1};  // nothing exceeds it: every image counts, and the stop is worked out
         if (!options_.device.cuda) options_.threads = 1;
-        costs_.resize(campaign.layers.size());
+        costs_.resize(campaign.layers().size());
         for (LayerCost& cost : costs_)
             cost = {kUnknown, std::vector<double>(classes.size(), kUnknown)};
         audits_.assign(costs_.size(), {kUnknown, std::vector<double>(classes.size(), 0)});
@@ -160,7 +161,7 @@ class Measurement
         {
             if (std::isnan(audits_[l].pair_seconds)) continue;
             seconds += audits_[l].pair_seconds;
-            macs += static_cast<double>(campaign_.layers[l].suffix_macs);
+            macs += static_cast<double>(campaign_.layers()[l].suffix_macs);
         }
         std::vector<LayerCost> costs = costs_;
         for (std::size_t l = 0; l < costs_.size(); ++l)
@@ -168,7 +169,7 @@ class Measurement
             double pair_seconds = audits_[l].pair_seconds;
             if (std::isnan(pair_seconds))
                 pair_seconds =
-                    seconds / std::max(macs, 1.0) * static_cast<double>(campaign_.layers[l].suffix_macs);
+                    seconds / std::max(macs, 1.0) * static_cast<double>(campaign_.layers()[l].suffix_macs);
             add_audits(costs[l], audits_[l].screened, screen_of(l).audit_share, pair_seconds,
                        static_cast<std::uint64_t>(campaign_.images.size()));
         }
@@ -211,7 +212,7 @@ class Measurement
     [[nodiscard]] std::uint64_t images_in_memory(const Evaluator& small, std::uint64_t all) const
     {
         std::uint64_t images = all;
-        for (const InjectableLayer& layer : campaign_.layers)
+        for (const InjectableLayer& layer : campaign_.layers())
         {
             const LayerMemory memory = small.memory(layer.id, all, options_.threads);
             images = std::min(images, std::max<std::uint64_t>(memory.kept, 1) * memory.tile_images);
@@ -230,7 +231,7 @@ class Measurement
         faults_ = 0;
         const double golden = static_cast<double>(evaluator.golden().correct) /
                               static_cast<double>(evaluator.golden().images());
-        const std::vector<std::size_t> order = spread_order(campaign_.layers.size());
+        const std::vector<std::size_t> order = spread_order(campaign_.layers().size());
         // The first call starts threads and reads code: not to be measured. The last layer is forgotten
         // again.
         if (warm_up) static_cast<void>(shared_seconds(evaluator, order.back()));
@@ -262,11 +263,11 @@ class Measurement
     double shared_seconds(Evaluator& evaluator, std::size_t l) const
     {
         if (options_.mode == EvaluationMode::reference) return 0;
-        const InjectableLayer& layer = campaign_.layers[l];
+        const InjectableLayer& layer = campaign_.layers()[l];
         // A change to the value that is there changes nothing: what takes time is what all share.
         const float value = campaign_.network.parameters[layer.weight].values.front();
         const WorkWatch watch = work_watch();
-        const bool done = evaluate(evaluator, l, {{0, value, campaign_.plan->size()}}).has_value();
+        const bool done = evaluate(evaluator, l, {{0, value, campaign_.plan().size()}}).has_value();
         return done ? watch.seconds() : kUnknown;
     }
 
@@ -277,7 +278,7 @@ class Measurement
     {
         Screen screen = screen_of(l);
         screen.audit_share = 0;
-        auto outcomes = evaluator.evaluate(campaign_.layers[l].id, changes, screen,
+        auto outcomes = evaluator.evaluate(campaign_.layers()[l].id, changes, screen,
                                            [this] { return out_of_time(2) || asked_to_stop(); });
         if (asked_to_stop()) throw Stopped();
         return outcomes;
@@ -288,7 +289,7 @@ class Measurement
         const double shared = shared_seconds(evaluator, l);
         if (std::isnan(shared)) return;
         time_.shared += shared;
-        const LayerMemory memory = evaluator.memory(campaign_.layers[l].id, round.images, options_.threads);
+        const LayerMemory memory = evaluator.memory(campaign_.layers()[l].id, round.images, options_.threads);
         const double again =
             shared * static_cast<double>(memory.tiles - memory.kept) / static_cast<double>(memory.tiles);
         const std::vector<std::vector<WeightChange>> changes = changes_of(l, round.faults);
@@ -331,9 +332,9 @@ class Measurement
         constexpr std::uint64_t kTries = 200;  // a class is 1/32 of the faults, or more
         std::vector<std::vector<WeightChange>> samples(classes_.size());
         for (const FaultIndex fault :
-             bench_faults(*campaign_.plan, campaign_.layers[l].id, kTries * count, seed_))
+             bench_faults(campaign_.plan(), campaign_.layers()[l].id, kTries * count, seed_))
         {
-            const auto bit = static_cast<std::size_t>(campaign_.plan->fault(fault).bit);
+            const auto bit = static_cast<std::size_t>(campaign_.plan().fault(fault).bit);
             std::vector<WeightChange>& sample = samples[classes_.of_bit.at(bit)];
             if (sample.size() < count) sample.push_back(change_of(campaign_, fault));
         }
@@ -389,12 +390,12 @@ RankMemory memory_of_rank(const Context& context, const Campaign& campaign,
 /// Count the cells that the plan has, and those of them that were not measured.
 void count_cells(Calibration& result, const Campaign& campaign, const std::vector<LayerCost>& costs)
 {
-    std::vector<std::vector<char>> planned(campaign.layers.size());
+    std::vector<std::vector<char>> planned(campaign.layers().size());
     for (std::vector<char>& layer : planned)
         layer.assign(result.model.classes.size(), 0);
-    for (const Plan::Draw& draw : campaign.plan->draws())
+    for (const Plan::Draw& draw : campaign.plan().draws())
     {
-        const std::int32_t bit = campaign.plan->strata()[static_cast<std::size_t>(draw.stratum.value())].bit;
+        const std::int32_t bit = campaign.plan().strata()[static_cast<std::size_t>(draw.stratum.value())].bit;
         std::vector<char>& layer = planned[static_cast<std::size_t>(draw.layer.value())];
         if (bit < 0)
             std::fill(layer.begin(), layer.end(), 1);
@@ -431,7 +432,7 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
     }
     {
         const std::unique_ptr<Evaluator> small = measurement.smallest();
-        for (const InjectableLayer& layer : campaign.layers)
+        for (const InjectableLayer& layer : campaign.layers())
             model.memory.push_back(small->memory(layer.id, images, context.threads));
         result.memory = memory_of_rank(context, campaign, model.memory);
     }
@@ -440,7 +441,7 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
         measurement.run(result);
         model.layers = measurement.costs();
         count_cells(result, campaign, model.layers);
-        fill_gaps(model.layers, campaign.layers, model.classes);
+        fill_gaps(model.layers, campaign.layers(), model.classes);
         result.start /= model.threads.of(static_cast<std::uint64_t>(context.threads));
         result.golden /= model.threads.of(static_cast<std::uint64_t>(context.threads));
     }
@@ -449,7 +450,7 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
         const EvaluationMode mode = evaluation_mode(context.job.campaign.evaluation);
         result.share_of_peak = usual_share(mode);
         const double macs = result.share_of_peak * result.peak / 2;
-        model.layers = costs_by_macs(campaign.layers, model.classes,
+        model.layers = costs_by_macs(campaign.layers(), model.classes,
                                      plan_options(context.job, campaign.network.format, images), macs);
         double network_macs = 0;
         for (std::size_t i = 0; i < campaign.network.graph.nodes().size(); ++i)

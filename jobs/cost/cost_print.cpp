@@ -77,7 +77,7 @@ ResultTable layers_table(const CostSetting& setting, const std::vector<LayerSum>
     {
         if (sums[l].faults == 0) continue;
         std::vector<std::string> row{
-            setting.campaign->layers[l].name, format_count(sums[l].faults), format_count(sums[l].chunks),
+            setting.campaign->layers()[l].name, format_count(sums[l].faults), format_count(sums[l].chunks),
             sums[l].fewest == sums[l].most
                 ? format_count(sums[l].most)
                 : fmt::format("{} to {}", format_count(sums[l].fewest), format_count(sums[l].most)),
@@ -193,7 +193,7 @@ std::string describe_memory(const CostSetting& setting)
         mebibytes(memory.peak()), mebibytes(memory.standing), mebibytes(memory.parameters),
         mebibytes(std::max(memory.start, memory.parameters)), mebibytes(setting.memory_budget),
         memory.on_host ? "" : ", on the GPU,",
-        setting.campaign->layers[largest_layer(setting.calibration->model.memory)].name,
+        setting.campaign->layers()[largest_layer(setting.calibration->model.memory)].name,
         mebibytes(layer.total()), mebibytes(layer.prepared), mebibytes(layer.preparing),
         mebibytes(layer.work));
 }
@@ -213,17 +213,17 @@ std::string describe_limits(const ScalingLimits& limits, std::size_t chunks)
 QueueOverheads overheads_of(const CostSetting& setting)
 {
     return {setting.calibration->start, kFetchSeconds, kSaveSeconds,
-            kWriteSecondsPerFault * static_cast<double>(setting.campaign->plan->size()),
+            kWriteSecondsPerFault * static_cast<double>(setting.campaign->plan().size()),
             setting.calibration->golden};
 }
 
 std::string describe_cost(const CostSetting& setting)
 {
     const Campaign& campaign = *setting.campaign;
-    const Plan& plan = *campaign.plan;
+    const Plan& plan = campaign.plan();
     const std::vector<QueuedChunk> queue = queue_of(plan, setting.calibration->model);
     const QueueOverheads overheads = overheads_of(setting);
-    const std::vector<LayerSum> sums = sums_of(plan, queue, campaign.layers.size());
+    const std::vector<LayerSum> sums = sums_of(plan, queue, campaign.layers().size());
     const auto total = [&](double LayerSum::*part) {
         return std::accumulate(sums.begin(), sums.end(), 0.0,
                                [part](double sum, const LayerSum& layer) { return sum + layer.*part; });
@@ -233,7 +233,7 @@ std::string describe_cost(const CostSetting& setting)
         scaling_of(queue, overheads,
                    setting.ranks.empty() ? powers_up_to(2 * limits.useful) : sets_around(setting.ranks));
     const FileSizes sizes =
-        file_sizes(plan, campaign.layers, static_cast<std::uint64_t>(campaign.images.size()));
+        file_sizes(plan, campaign.layers(), static_cast<std::uint64_t>(campaign.images.size()));
 
     std::string text = describe_source(setting);
     text += "\n" + render_text(layers_table(setting, sums));

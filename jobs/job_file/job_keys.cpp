@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "jobs/job_file/job_print.hpp"
+#include "jobs/job_file/target.hpp"
 
 namespace flipstorm
 {
@@ -219,7 +220,7 @@ std::vector<KeySpec> make_keys()
             .above(0, 1e6),
 
         key<&Job::campaign, &CampaignTable::target>("campaign", "target", "what faults strike")
-            .one_of({"weights", "feature_maps", "instructions"}),
+            .one_of(target_names()),
         key<&Job::campaign, &CampaignTable::scheme>("campaign", "scheme",
                                                     "what is sampled together: the network, each layer, or "
                                                     "each bit position of each layer; the latter as if half "

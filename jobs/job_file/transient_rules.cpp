@@ -2,16 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "jobs/job_file/target.hpp"
+
 namespace flipstorm
 {
 
-bool is_transient(const Job& job)
-{
-    return job.campaign.target != "weights";
-}
-
 void resolve_transient(Job& job)
 {
+    // A name that is none is refused with the other values of keys.
+    const TargetTraits* const target = find_target(job.campaign.target);
+    if (target == nullptr) return;
     TransientTable& table = job.transient;
     const bool paper = table.rules == "paper";
     if (table.geometry.empty())
@@ -19,16 +19,16 @@ void resolve_transient(Job& job)
         table.geometry = paper ? std::vector<std::string>{"single", "line", "block"}
                                : std::vector<std::string>{"line", "block", "channel"};
     }
-    if (table.value.empty())
-        table.value = paper && job.campaign.target != "instructions" ? "uniform" : "power_law";
+    if (table.value.empty()) table.value = paper ? target->paper_value : "power_law";
     if (table.combine.empty()) table.combine = paper ? "add" : "multiply";
-    if (is_transient(job) && job.campaign.evaluation == "screened") job.campaign.evaluation = "exact";
+    if (target->transient && job.campaign.evaluation == "screened") job.campaign.evaluation = "exact";
 }
 
 std::vector<RuleProblem> transient_problems(const Job& job)
 {
     std::vector<RuleProblem> problems;
-    if (!is_transient(job)) return problems;
+    const TargetTraits* const target = find_target(job.campaign.target);
+    if (target == nullptr || !target->transient) return problems;
     const TransientTable& table = job.transient;
     if (job.campaign.scheme != "network_wise" && job.campaign.scheme != "layer_wise")
     {

@@ -9,9 +9,6 @@
 namespace flipstorm
 {
 
-/// Whether the faults of a job strike while the network computes.
-[[nodiscard]] bool is_transient(const Job& job);
-
 /// Fill in what the rules of the job stand for; transient faults are evaluated exactly.
 void resolve_transient(Job& job);
 

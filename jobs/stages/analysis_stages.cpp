@@ -13,8 +13,8 @@
 #include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/word_fault.hpp"
+#include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
-#include "jobs/job_file/transient_rules.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/resolve/stage_digest.hpp"
 #include "jobs/stages/forest_journal.hpp"
@@ -152,9 +152,9 @@ bool is_learnable(const Context& context)
 
 }  // namespace
 
-void need_weights(const Context& context, const char* stage)
+void need_memory(const Context& context, const char* stage)
 {
-    FS_CHECK(AgreedError, !is_transient(context.job),
+    FS_CHECK(AgreedError, kind_of(context.job).in_memory(),
              fmt::format("'flipstorm {}' is for faults in weights, but campaign.target is \"{}\"", stage,
                          context.job.campaign.target),
              ExitCode::usage);
@@ -170,7 +170,7 @@ void require_same_campaign(const Context& context, const CampaignRecord& campaig
 
 StageEnd run_forest(const Context& context)
 {
-    need_weights(context, "forest");
+    need_memory(context, "forest");
     StopConsequence consequence;
     consequence.text = fmt::format("finished fits are kept; run the same command{} to go on",
                                    context.fresh ? " without --fresh" : "");
@@ -180,7 +180,7 @@ StageEnd run_forest(const Context& context)
 
 StageEnd run_harden(const Context& context)
 {
-    need_weights(context, "harden");
+    need_memory(context, "harden");
     return on_root_until_stopped(context, {},
                                  [&](const StopRequest& stop) { return harden_on_root(context, stop); });
 }
@@ -207,7 +207,7 @@ StageEnd run_all(const Context& context)
     if (forest_given) log_info("harden.forest names {}: no forest to train", job.harden.forest);
     std::vector<StageEnd (*)(const Context&)> stages;
     if (!campaign_given) stages = {run_train, run_inject};
-    if (is_transient(job))
+    if (!kind_of(job).in_memory())
     {
         log_info("campaign.target is \"{}\": forest and harden are for faults in weights and are passed over",
                  job.campaign.target);

@@ -13,6 +13,8 @@
 #include "engine/base/standard_output.hpp"
 #include "engine/network/inference_time.hpp"
 #include "hdf5_schema/file_summary.hpp"
+#include "hdf5_schema/transient_campaign_file.hpp"
+#include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/job_file/job_print.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/stages/stoppable.hpp"
@@ -74,33 +76,14 @@ std::vector<float> weights_of(const Network& network)
     return weights;
 }
 
-void add_header(VariantResult& result, const CampaignHeader& header, std::uint64_t faults)
-{
-    result.target = header.target;
-    result.faults = faults;
-    result.images = header.images;
-    result.clean_accuracy = static_cast<double>(header.golden_correct) / static_cast<double>(header.images);
-}
-
 /// What the campaign and the protection of a variant say.
 void add_results(ComparisonRecord& comparison, std::size_t row, const Context& context)
 {
-    VariantResult& result = comparison.variants.at(row);
     const std::filesystem::path file = context.campaign_file();
-    if (std::filesystem::exists(file) && campaign_target(file) == "weights")
-    {
-        const CampaignRecord campaign = read_campaign(file);
-        add_header(result, campaign.header, campaign.outcomes.size());
-        add_weight_campaign(result, campaign, context.job.harden.tolerance);
-    }
-    else if (std::filesystem::exists(file))
-    {
-        const TransientCampaignRecord campaign = read_transient_campaign(file);
-        add_header(result, campaign.header.campaign, campaign.outcomes.size());
-        add_transient_campaign(result, campaign, static_cast<std::int32_t>(row), comparison.fault_models);
-    }
+    if (std::filesystem::exists(file))
+        kind_named(campaign_target(file)).compare(comparison, row, file, context.job.harden.tolerance);
     if (std::filesystem::exists(context.file(kProtection)))
-        add_protection(result, read_protection(context.file(kProtection)));
+        add_protection(comparison.variants.at(row), read_protection(context.file(kProtection)));
 }
 
 /// Test images by the [data] table that names them; variants mostly share them.

@@ -8,15 +8,15 @@
 #include "analysis/python.hpp"
 #include "analysis/report.hpp"
 #include "analysis/tables.hpp"
+#include "analysis/transient_report.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/printable_text.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/standard_output.hpp"
-#include "jobs/campaign/campaign_output.hpp"
+#include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
-#include "jobs/job_file/transient_rules.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/stages/stages.hpp"
 #include "jobs/stages/stoppable.hpp"
@@ -48,8 +48,7 @@ void print_size(const CampaignRecord& campaign)
     print_result(".\n");
 }
 
-}  // namespace
-
+/// Print what makes a campaign meaningless (golden_warnings), a line each. \return what was printed
 std::string print_warnings(const CampaignHeader& header)
 {
     std::string text;
@@ -58,9 +57,6 @@ std::string print_warnings(const CampaignHeader& header)
     print_text(text);
     return text;
 }
-
-namespace
-{
 
 /// The report of faults that no forest can speak of.
 StageEnd report_campaign(const Context& context, const CampaignRecord& campaign, const std::string& obstacle)
@@ -87,7 +83,9 @@ StageEnd report_campaign(const Context& context, const CampaignRecord& campaign,
     return StageEnd::complete;
 }
 
-StageEnd report_on_root(const Context& context, const StopRequest& stop)
+}  // namespace
+
+StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
 {
     need_input(context.campaign_file(), "inject");
     const CampaignRecord campaign = read_campaign(context.campaign_file());
@@ -137,13 +135,32 @@ StageEnd report_on_root(const Context& context, const StopRequest& stop)
     return StageEnd::complete;
 }
 
-}  // namespace
+StageEnd report_transient_on_root(const Context& context)
+{
+    const std::filesystem::path campaign_file = context.file("campaign.h5");
+    need_input(campaign_file, "inject");
+    const TransientCampaignRecord campaign = read_transient_campaign(campaign_file);
+    const std::filesystem::path file = context.file("report.html");
+    const std::string warnings = print_warnings(campaign.header.campaign);
+    const std::string stamp = fmt::format("<!-- flipstorm transient report 1 {}{} -->",
+                                          campaign.header.campaign.provenance.stage_sha256,
+                                          warnings.empty() ? "" : " " + sha256_hex(warnings));
+    std::error_code unreadable;
+    const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
+                         read_file(file).find(stamp) != std::string::npos;
+    if (!current)
+        write_file_durably(file, render_transient_report(campaign, context.job.job.name) + stamp + "\n");
+    for (const ResultTable& table : transient_tables(campaign))
+        print_result("{}\n", render_text(table));
+    print_result("Report: {}\n", printable(file.string()));
+    flush_output();
+    return StageEnd::complete;
+}
 
 StageEnd run_report(const Context& context)
 {
-    return on_root_until_stopped(context, {}, [&](const StopRequest& stop) {
-        return is_transient(context.job) ? report_transient_on_root(context) : report_on_root(context, stop);
-    });
+    return on_root_until_stopped(
+        context, {}, [&](const StopRequest& stop) { return kind_of(context.job).report(context, stop); });
 }
 
 }  // namespace flipstorm

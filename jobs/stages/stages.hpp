@@ -37,7 +37,9 @@ StageEnd run_harden(const Context& context);
 /// Print Tables I to III, draw the figures and write report.html, on rank 0.
 StageEnd run_report(const Context& context);
 
-/// The report of a campaign of transient faults, called on rank 0: tables on standard output, report.html.
+/// The report of a campaign in weights and of one of transient faults, called on rank 0: tables on standard
+/// output, report.html.
+StageEnd report_weights_on_root(const Context& context, const StopRequest& stop);
 StageEnd report_transient_on_root(const Context& context);
 
 /// Train, inject, forest, harden, report; ends at the first that is stopped. Of transient faults there is no
@@ -58,7 +60,7 @@ std::string describe_plan(const Context& context, const StopRequest& stop = {});
 void require_same_campaign(const Context& context, const CampaignRecord& campaign,
                            const ForestRecord& forest);
 
-/// \throws AgreedError, naming the stage, if the job's faults are transient.
-void need_weights(const Context& context, const char* stage);
+/// \throws AgreedError, naming the stage, if the job's faults do not lie in memory.
+void need_memory(const Context& context, const char* stage);
 
 }  // namespace flipstorm

@@ -5,37 +5,19 @@
 #include <numeric>
 
 #include "analysis/tables.hpp"
-#include "jobs/campaign/transient_campaign.hpp"
-#include "jobs/job_file/job_print.hpp"
+#include "jobs/campaign/campaign.hpp"
+#include "jobs/campaign/kinds/transient.hpp"
 
 namespace flipstorm
 {
-namespace
-{
 
-/// What the faults look like, as a sentence.
-std::string describe_rules(const Job& job)
+std::string describe_transient_plan(const Job& job, const Campaign& campaign, const TransientPlan& transient,
+                                    const std::string& rules)
 {
-    const TransientTable& table = job.transient;
-    std::string value = table.value == "uniform" ? fmt::format("uniform on [0, {})", table.magnitude)
-                        : table.value == "table" ? fmt::format("from '{}'", table.table)
-                                                 : fmt::format("of the power law {}", table.power_law);
-    if (job.campaign.target == "feature_maps")
-    {
-        return fmt::format("Geometries {}; error value {}, combined by \"{}\".", list_text(table.geometry),
-                           value, table.combine);
-    }
-    if (table.instruction == "bit_flip") return "One bit of an instruction's result flips.";
-    return fmt::format("The results of a warp instruction get the same relative error {}.", value);
-}
-
-}  // namespace
-
-std::string describe_transient_plan(const Job& job, const Network& network, std::uint64_t images)
-{
-    const TransientPlan transient = transient_plan(job, network, images);
     const Plan& plan = transient.plan();
-    const std::vector<InjectableLayer> layers = injectable_layers(network);
+    const std::vector<InjectableLayer>& layers = campaign.layers();
+    const Network& network = campaign.network;
+    const auto images = static_cast<std::uint64_t>(campaign.images.size());
     ResultTable table;
     table.title =
         fmt::format("Plan of '{}': {}, {}, {} of {} test images per fault", job.job.name, job.campaign.scheme,
@@ -68,8 +50,7 @@ std::string describe_transient_plan(const Job& job, const Network& network, std:
                                     "\n{} {} chunks, {} inferences under a fault ({:.1f} per image). At most "
                                     "{:.3g} MAC: each is run "
                                     "with and without the fault.\n",
-                                    describe_rules(job), format_count(plan.chunks().size()),
-                                    format_count(inferences),
+                                    rules, format_count(plan.chunks().size()), format_count(inferences),
                                     static_cast<double>(inferences) / static_cast<double>(images),
                                     2 * static_cast<double>(macs) * static_cast<double>(inferences));
 }

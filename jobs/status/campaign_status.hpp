@@ -88,13 +88,6 @@ struct StratumName
     std::int32_t bit = -1;
 };
 
-/// What is known of the transient faults that struck a layer, or the network.
-struct Struck
-{
-    double probability = 0;  ///< that a fault of the network strikes it
-    Vulnerability seen;      ///< so far
-};
-
 /// All there is to say.
 struct CampaignStatus
 {

@@ -3,23 +3,19 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <numeric>
 #include <set>
 #include <utility>
 
-#include "analysis/fault_population.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
-#include "hdf5_schema/campaign_file.hpp"
+#include "engine/evaluate/transient_evaluator.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
+#include "jobs/campaign/campaign_digest.hpp"
 #include "jobs/campaign/course.hpp"
-#include "jobs/campaign/outcome_codec.hpp"
+#include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
 #include "jobs/campaign/screening.hpp"
-#include "jobs/campaign/transient_codec.hpp"
-#include "jobs/job_file/transient_rules.hpp"
 #include "jobs/resolve/inputs.hpp"
-#include "jobs/resolve/stage_digest.hpp"
 
 namespace flipstorm
 {
@@ -74,42 +70,24 @@ void begin_counting(CampaignStatus& status, const std::string& target, const std
     status.faults_planned = status.faults_done = 0;
 }
 
-void add_part(CampaignStatus& status, std::size_t stratum, std::size_t layer, std::uint64_t population,
-              std::uint64_t planned)
+void add_part(CampaignStatus& status, const TargetKind& kind, std::size_t stratum, std::size_t layer,
+              std::uint64_t population, std::uint64_t planned)
 {
-    const std::size_t tolerances = status.target == "weights" ? status.tolerances.size() : 0;
+    const std::size_t tolerances = kind.judged_by_tolerance() ? status.tolerances.size() : 0;
     status.parts.push_back(
         {stratum, layer, population, planned, 0, std::vector<std::uint64_t>(tolerances, 0)});
     status.faults_planned += planned;
 }
 
-/// Populations of a stratum's parts in proportion to their faults; they sum to the stratum's.
-std::vector<std::uint64_t> in_proportion(std::uint64_t population, const std::vector<std::uint64_t>& faults)
+/// What a transient fault of a chunk did to the images that it struck.
+StruckImages struck_images(const ChunkRecord& record, std::size_t fault)
 {
-    const double all = static_cast<double>(std::accumulate(faults.begin(), faults.end(), std::uint64_t{0}));
-    std::vector<std::uint64_t> parts(faults.size(), 0);
-    std::uint64_t left = population;
-    std::size_t last = 0;
-    for (std::size_t i = 0; i < faults.size(); ++i)
-    {
-        if (faults[i] == 0) continue;
-        last = i;
-        parts[i] = std::min(left, static_cast<std::uint64_t>(static_cast<double>(population) *
-                                                             (static_cast<double>(faults[i]) / all)));
-        left -= parts[i];
-    }
-    if (!parts.empty()) parts[last] += left;
-    return parts;
+    const Outcome& outcome = record.outcomes[fault];
+    const TransientOutcome seen{outcome.tally, record.masked[fault], outcome.drop};
+    return {static_cast<double>(seen.tally.evaluated), static_cast<double>(seen.masked),
+            static_cast<double>(seen.tolerable()),     static_cast<double>(seen.tally.mismatches),
+            static_cast<double>(seen.tally.nonfinite), seen.drop};
 }
-
-/// A chunk that some run has saved.
-struct SavedChunk
-{
-    std::size_t chunk = 0;
-    std::uint8_t level = 0;
-    ChunkRecord record;
-    std::vector<TransientOutcome> transient;  ///< the same, of transient faults
-};
 
 /// Reads a journal and counts what it holds.
 class JournalCount
@@ -118,11 +96,11 @@ class JournalCount
     JournalCount(CampaignStatus& status, const Blueprint& blueprint)
         : status_(status),
           blueprint_(blueprint),
-          plan_(*blueprint.plan.plan),
+          plan_(blueprint.faults->plan()),
           early_counts_(!overflow_mattered(blueprint.job))
     {
         done_.chunks.resize(kScreenLevels * plan_.chunks().size());
-        done_.screens.resize(blueprint.plan.layers.size());
+        done_.screens.resize(blueprint.faults->layers().size());
         if (plan_.iterative()) done_.hits.resize(done_.chunks.size() * tolerances().size());
     }
 
@@ -150,7 +128,7 @@ class JournalCount
     void finish()
     {
         const CampaignTable& table = blueprint_.job.campaign;
-        Course course(plan_, blueprint_.plan.layers.size(), status_.description->images,
+        Course course(plan_, blueprint_.faults->layers().size(), status_.description->images,
                       screen_policy(blueprint_.job), {table.error_margin, table.t, 0.5}, tolerances().size());
         course.advance(done_);
         list_parts(status_, blueprint_);
@@ -176,25 +154,13 @@ class JournalCount
         now.faults += chunk(id).count;
         now.macs += chunk(id).macs;
         if (!early_counts_ && entry.format < kFirstRightJournal &&
-            (blueprint_.plan.transient
-                 ? holds_overflow(*blueprint_.plan.transient, chunk(id))
-                 : holds_overflow(blueprint_.network, blueprint_.plan.layers, plan_, chunk(id))))
+            holds_overflow(*blueprint_.faults, blueprint_.network, chunk(id)))
         {
             outdated_.emplace(id, entry.level);
             return;
         }
         if (seen_.count({id, entry.level}) > 0) return;
-        SavedChunk saved{id, entry.level, {}, {}};
-        if (blueprint_.plan.transient)
-        {
-            saved.transient =
-                decode_transient(entry.bytes, chunk(id).count, blueprint_.plan.images_per_fault);
-            saved.record = as_record(saved.transient);
-        }
-        else
-        {
-            saved.record = decode_outcomes(entry.bytes, chunk(id).count, status_.description->images);
-        }
+        DoneChunk saved{entry.chunk, entry.level, blueprint_.faults->decode(entry.bytes, chunk(id).count)};
         seen_.emplace(id, entry.level);
         const std::size_t place = entry.level * plan_.chunks().size() + id;
         done_.chunks[place] = 1;
@@ -225,35 +191,32 @@ class JournalCount
     {
         // In plan order, as the rows of campaign.h5 are, so that sums come out the same to the last bit.
         std::sort(saved_.begin(), saved_.end(),
-                  [](const SavedChunk& a, const SavedChunk& b) { return a.chunk < b.chunk; });
+                  [](const DoneChunk& a, const DoneChunk& b) { return a.chunk < b.chunk; });
         Parts parts(status_);
         std::vector<VulnerabilityCount> layers;
         std::vector<std::uint64_t> populations;
         for (const StratumPart& part : status_.parts)
             populations.push_back(part.population);
-        if (blueprint_.plan.transient)
-            layers.assign(blueprint_.plan.layers.size() + 1, VulnerabilityCount(populations));
-        for (const SavedChunk& each : saved_)
+        if (!kind_of(blueprint_.job).judged_by_tolerance())
+            layers.assign(blueprint_.faults->layers().size() + 1, VulnerabilityCount(populations));
+        for (const DoneChunk& each : saved_)
         {
-            if (!is_at_level(course, each.chunk, each.level))
+            if (!is_at_level(course, each.chunk.value(), each.level))
             {
                 ++status_.chunks_again;
                 continue;
             }
             ++status_.chunks_done;
-            macs_left_ -= chunk(each.chunk).macs;
+            macs_left_ -= chunk(each.chunk.value()).macs;
             for (std::size_t i = 0; i < each.record.outcomes.size(); ++i)
             {
-                const WeightFault fault = plan_.fault(FaultIndex(chunk(each.chunk).first.value() + i));
+                const WeightFault fault =
+                    plan_.fault(FaultIndex(chunk(each.chunk.value()).first.value() + i));
                 const std::size_t layer = as_index(fault.layer.value());
                 const std::size_t place =
                     parts.add(as_index(fault.stratum.value()), layer, each.record.outcomes[i].drop);
                 if (layers.empty()) continue;
-                const TransientOutcome& seen = each.transient[i];
-                const StruckImages images{
-                    static_cast<double>(seen.tally.evaluated), static_cast<double>(seen.masked),
-                    static_cast<double>(seen.tolerable()),     static_cast<double>(seen.tally.mismatches),
-                    static_cast<double>(seen.tally.nonfinite), seen.drop};
+                const StruckImages images = struck_images(each.record, i);
                 layers[layer].add(place, images);
                 layers.back().add(place, images);
             }
@@ -264,7 +227,7 @@ class JournalCount
     void describe_struck(const std::vector<VulnerabilityCount>& layers)
     {
         double all = 0;
-        std::vector<double> weights(blueprint_.plan.layers.size(), 0);
+        std::vector<double> weights(blueprint_.faults->layers().size(), 0);
         for (const StratumPart& part : status_.parts)
         {
             weights[part.layer] += static_cast<double>(part.population);
@@ -300,7 +263,7 @@ class JournalCount
     const Plan& plan_;
     bool early_counts_;  ///< nothing of early segments was wrong
     DoneWork done_;
-    std::vector<SavedChunk> saved_;
+    std::vector<DoneChunk> saved_;
     std::set<std::pair<std::size_t, std::uint8_t>> seen_;
     std::set<std::pair<std::size_t, std::uint8_t>> outdated_;  ///< that hold outcomes which may be wrong
     std::vector<SavedWork> work_;
@@ -308,24 +271,13 @@ class JournalCount
 };
 
 /// Rows by stratum and layer.
-template<class Faults>
-std::vector<std::vector<std::uint64_t>> count_rows(const CampaignHeader& header, const Faults& faults)
+std::vector<std::vector<std::uint64_t>> count_rows(const FinishedFaults& faults)
 {
-    std::vector<std::vector<std::uint64_t>> rows(header.strata.size(),
-                                                 std::vector<std::uint64_t>(header.layers.size(), 0));
-    for (std::size_t row = 0; row < faults.size(); ++row)
+    std::vector<std::vector<std::uint64_t>> rows(faults.header.strata.size(),
+                                                 std::vector<std::uint64_t>(faults.header.layers.size(), 0));
+    for (std::size_t row = 0; row < faults.stratum.size(); ++row)
         ++rows[as_index(faults.stratum[row])][as_index(faults.layer[row])];
     return rows;
-}
-
-template<class Campaign>
-void count_rows_of(CampaignStatus& status, const CampaignHeader& header, const Campaign& campaign)
-{
-    list_parts(status, header, count_rows(header, campaign.faults));
-    Parts parts(status);
-    for (std::size_t row = 0; row < campaign.faults.size(); ++row)
-        parts.add(as_index(campaign.faults.stratum[row]), as_index(campaign.faults.layer[row]),
-                  campaign.outcomes.drop[row]);
 }
 
 }  // namespace
@@ -335,9 +287,9 @@ Blueprint rebuild_campaign(const CampaignDescription& description, const Job& jo
     Network network = load_network(description.model_file);
     FS_CHECK(FileError, digest(network) == description.model_sha256,
              "'{}' is not the model of this campaign any more", description.model_file);
-    JobPlan plan = plan_of_job(job, network, description.images);
+    std::unique_ptr<CampaignFaults> faults = kind_of(job).plan(job, network, description.images);
     const auto digest_at = [&](int revision) {
-        return campaign_digest(job, *plan.plan, revision, description.model_sha256,
+        return campaign_digest(job, faults->plan(), revision, description.model_sha256,
                                description.dataset_sha256);
     };
     const int revision = revision_of_results(job, network.graph);
@@ -348,18 +300,19 @@ Blueprint rebuild_campaign(const CampaignDescription& description, const Job& jo
     FS_CHECK(
         FileError, digest_at(revision) == description.stage_sha256,
         "the plan cannot be rebuilt: this flipstorm plans otherwise than the one that runs the campaign");
-    return {job, std::move(network), std::move(plan)};
+    return {job, std::move(network), std::move(faults)};
 }
 
 void list_parts(CampaignStatus& status, const Blueprint& blueprint)
 {
     begin_counting(status, blueprint.job.campaign.target, blueprint.job.campaign.tolerances);
-    for (const InjectableLayer& layer : blueprint.plan.layers)
+    for (const InjectableLayer& layer : blueprint.faults->layers())
         status.layers.push_back(layer.name);
-    for (const Stratum& stratum : blueprint.plan.plan->strata())
+    const TargetKind& kind = kind_of(blueprint.job);
+    for (const Stratum& stratum : blueprint.faults->plan().strata())
         status.strata.push_back({stratum.layer, stratum.bit});
-    for (const Plan::Draw& draw : blueprint.plan.plan->draws())
-        add_part(status, as_index(draw.stratum.value()), as_index(draw.layer.value()),
+    for (const Plan::Draw& draw : blueprint.faults->plan().draws())
+        add_part(status, kind, as_index(draw.stratum.value()), as_index(draw.layer.value()),
                  draw.permutation.size(), draw.count);
 }
 
@@ -368,18 +321,14 @@ void list_parts(CampaignStatus& status, const CampaignHeader& header,
 {
     begin_counting(status, header.target, header.tolerances);
     status.layers = header.layers.name;
-    const bool weights = header.target == "weights";
-    const UpsetModel upset = weights ? upset_of(header) : UpsetModel{};
+    const TargetKind& kind = kind_named(header.target);
     for (std::size_t s = 0; s < header.strata.size(); ++s)
     {
         status.strata.push_back({header.strata.layer[s], header.strata.bit[s]});
-        std::vector<std::uint64_t> populations;
-        if (!weights) populations = in_proportion(header.strata.population[s], faults[s]);
+        const std::vector<std::uint64_t> populations = kind.populations(header, s, faults[s]);
         for (std::size_t l = 0; l < header.layers.size(); ++l)
         {
-            const std::uint64_t population =
-                weights ? part_population(header, upset, s, l, -1) : populations[l];
-            if (population > 0) add_part(status, s, l, population, faults[s][l]);
+            if (populations[l] > 0) add_part(status, kind, s, l, populations[l], faults[s][l]);
         }
     }
 }
@@ -394,19 +343,12 @@ void count_journal(CampaignStatus& status, const JournalSurvey& survey, const Bl
 
 void count_finished(CampaignStatus& status, const fs::path& file)
 {
-    if (campaign_target(file) == "weights")
-    {
-        const CampaignRecord campaign = read_campaign(file);
-        count_rows_of(status, campaign.header, campaign);
-        return;
-    }
-    const TransientCampaignRecord campaign = read_transient_campaign(file);
-    count_rows_of(status, campaign.header.campaign, campaign);
-    const std::vector<double> probability = layer_probability(campaign);
-    const std::vector<Vulnerability> layers = layer_vulnerability(campaign);
-    for (std::size_t l = 0; l < layers.size(); ++l)
-        status.struck.push_back({probability[l], layers[l]});
-    status.struck.push_back({1, network_vulnerability(campaign)});
+    FinishedFaults faults = kind_named(campaign_target(file)).read_finished(file);
+    list_parts(status, faults.header, count_rows(faults));
+    Parts parts(status);
+    for (std::size_t row = 0; row < faults.stratum.size(); ++row)
+        parts.add(as_index(faults.stratum[row]), as_index(faults.layer[row]), faults.drop[row]);
+    status.struck = std::move(faults.struck);
 }
 
 std::optional<double> written_at(const fs::path& file)

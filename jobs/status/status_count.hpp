@@ -3,10 +3,11 @@
 // layer, and to what they show. Nothing is written.
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 
+#include "jobs/campaign/faults.hpp"
 #include "jobs/job_file/job.hpp"
-#include "jobs/resolve/plan_of_job.hpp"
 #include "jobs/status/campaign_status.hpp"
 #include "mpi/journal.hpp"
 
@@ -18,7 +19,7 @@ struct Blueprint
 {
     Job job;
     Network network;
-    JobPlan plan;
+    std::unique_ptr<CampaignFaults> faults;
 };
 
 /// \throws Error if the model is not there any more, or the plan is not the one the journal was written for

@@ -99,8 +99,7 @@ ResultTable network_table(const CampaignStatus& status)
 ResultTable struck_table(const CampaignStatus& status)
 {
     ResultTable table;
-    table.title = fmt::format("Inferences under faults in {}{}",
-                              status.target == "instructions" ? "instructions" : "feature maps",
+    table.title = fmt::format("Inferences under faults in {}{}", in_words(status.target),
                               status.state == CampaignState::complete ? "" : ", so far");
     table.columns = {"layer", "probability %", "planned", "done"};
     for (const char* name : {"masked %", "tolerable SDC %", "critical SDC %", "non-finite %"})

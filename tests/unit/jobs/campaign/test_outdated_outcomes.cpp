@@ -7,6 +7,7 @@
 
 #include "engine/evaluate/results_revision.hpp"
 #include "engine/network/builders.hpp"
+#include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/job_file/job_file.hpp"
 
 namespace flipstorm
@@ -28,15 +29,11 @@ Campaign campaign_of(const Job& job)
                       {},
                       {},
                       "new",
-                      {},
                       nullptr,
                       screen_policy(job),
                       EvaluationMode::exact,
                       {}};
-    JobPlan plan = plan_of_job(job, campaign.network, 100);
-    campaign.layers = std::move(plan.layers);
-    campaign.plan = std::move(plan.plan);
-    campaign.transient = std::move(plan.transient);
+    campaign.faults = kind_of(job).plan(job, campaign.network, 100);
     return campaign;
 }
 
@@ -52,7 +49,7 @@ TEST(OutdatedOutcomes, OnlyNativeKernelsMattered)
 JournalContent journal_of(const Campaign& campaign, std::uint32_t format)
 {
     JournalContent journal;
-    for (std::size_t c = 0; c < campaign.plan->chunks().size(); ++c)
+    for (std::size_t c = 0; c < campaign.plan().chunks().size(); ++c)
         journal.entries.push_back({ChunkId(c), "", 0, format});
     return journal;
 }
@@ -62,14 +59,14 @@ TEST(OutdatedOutcomes, EarlySegmentsLoseTheChunksWithHugeWeights)
     Context context;
     context.job = job_of("");
     const Campaign campaign = campaign_of(context.job);
-    const std::vector<Chunk>& chunks = campaign.plan->chunks();
+    const std::vector<Chunk>& chunks = campaign.plan().chunks();
     std::vector<std::uint64_t> want;
     for (std::size_t c = 0; c < chunks.size(); ++c)
     {
         bool holds = false;
         for (std::uint64_t i = 0; i < chunks[c].count; ++i)
         {
-            const WeightFault fault = campaign.plan->fault(FaultIndex(chunks[c].first.value() + i));
+            const WeightFault fault = campaign.plan().fault(FaultIndex(chunks[c].first.value() + i));
             holds = holds || fault.bit == 30;  // of weights below 2 the flip of any other bit stays small
         }
         if (!holds) want.push_back(c);
@@ -123,13 +120,13 @@ TEST(OutdatedOutcomes, ChunksOfTransientFaultsGoByTheirErrors)
     job.campaign.scheme = "layer_wise";
     job.campaign.target = "instructions";
     const Campaign flips = campaign_of(job);
-    ASSERT_NE(flips.transient, nullptr);
-    EXPECT_TRUE(std::any_of(flips.plan->chunks().begin(), flips.plan->chunks().end(),
-                            [&](const Chunk& chunk) { return holds_overflow(*flips.transient, chunk); }));
+    EXPECT_TRUE(
+        std::any_of(flips.plan().chunks().begin(), flips.plan().chunks().end(),
+                    [&](const Chunk& chunk) { return holds_overflow(*flips.faults, flips.network, chunk); }));
     job.campaign.target = "feature_maps";
     const Campaign maps = campaign_of(job);
-    for (const Chunk& chunk : maps.plan->chunks())
-        EXPECT_FALSE(holds_overflow(*maps.transient, chunk));
+    for (const Chunk& chunk : maps.plan().chunks())
+        EXPECT_FALSE(holds_overflow(*maps.faults, maps.network, chunk));
 }
 
 }  // namespace

@@ -24,10 +24,12 @@ TEST(TransientCodec, GivesBackWhatItTook)
         EXPECT_EQ(got[i].masked, want[i].masked);
         EXPECT_EQ(got[i].drop, want[i].drop);
         EXPECT_EQ(record.outcomes[i].drop, want[i].drop);
+        EXPECT_EQ(record.masked[i], want[i].masked);
         EXPECT_FALSE(record.outcomes[i].stopped);
     }
     EXPECT_EQ(got[0].tolerable(), 1U);
     EXPECT_EQ(record.screened, 0U);
+    EXPECT_EQ(encode_transient(as_outcomes(record)), bytes);
 }
 
 TEST(TransientCodec, RefusesTornAndImpossibleRecords)

@@ -1,4 +1,4 @@
-#include "jobs/resolve/stage_digest.hpp"
+#include "jobs/campaign/campaign_digest.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,10 +6,11 @@
 
 #include "engine/base/sha256.hpp"
 #include "engine/network/builders.hpp"
+#include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/job_file/job_file.hpp"
 #include "jobs/job_file/job_print.hpp"
 #include "jobs/job_file/job_rules.hpp"
-#include "jobs/resolve/plan_of_job.hpp"
+#include "jobs/resolve/stage_digest.hpp"
 
 namespace flipstorm
 {
@@ -26,8 +27,8 @@ const Network& lenet5()
 std::string digest_of(const Job& job, std::uint64_t images = 100, const char* model = "model",
                       const char* data = "data")
 {
-    const JobPlan plan = plan_of_job(job, lenet5(), images);
-    return campaign_digest(job, *plan.plan, revision_of_results(job, lenet5().graph), model, data);
+    const std::unique_ptr<CampaignFaults> faults = kind_of(job).plan(job, lenet5(), images);
+    return campaign_digest(job, faults->plan(), revision_of_results(job, lenet5().graph), model, data);
 }
 
 Job job_of(const std::string& text)
@@ -250,9 +251,9 @@ TEST(StageDigest, HoldsTheRevisionOnlyWhereThereIsOne)
     Job job = sound_job();
     EXPECT_EQ(revision_of_results(job, graph), 1);
     EXPECT_EQ(revision_of_results(job, lenet5().graph), 0);
-    const JobPlan plan = plan_of_job(job, lenet5(), 100);
+    const std::unique_ptr<CampaignFaults> faults = kind_of(job).plan(job, lenet5(), 100);
     const auto digest_at = [&](int revision) {
-        return campaign_digest(job, *plan.plan, revision, "model", "data");
+        return campaign_digest(job, faults->plan(), revision, "model", "data");
     };
     EXPECT_EQ(digest_at(0), digest_of(job));
     EXPECT_NE(digest_at(1), digest_at(0));

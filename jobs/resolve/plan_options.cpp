@@ -1,38 +1,11 @@
-#include "jobs/resolve/plan_of_job.hpp"
+#include "jobs/resolve/plan_options.hpp"
 
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/faults/bit_class.hpp"
 #include "engine/faults/data_aware.hpp"
-#include "engine/faults/fault_model.hpp"
-#include "jobs/campaign/transient_campaign.hpp"
 
 namespace flipstorm
 {
-
-JobPlan plan_of_job(const Job& job, const Network& network, std::uint64_t images)
-{
-    JobPlan found{injectable_layers(network), nullptr, nullptr, images};
-    if (is_transient(job))
-    {
-        found.transient = std::make_unique<TransientPlan>(transient_plan(job, network, images));
-        found.plan = std::make_unique<Plan>(found.transient->plan());
-        found.images_per_fault = found.transient->images_per_fault();
-        return found;
-    }
-    PlanOptions options = plan_options(job, network.format, images);
-    if (options.scheme == Scheme::data_aware) options.priors = layer_priors(network, found.layers);
-    found.plan = std::make_unique<Plan>(found.layers, options);
-    return found;
-}
-
-FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableLayer>& layers,
-                           const Plan& plan, FaultIndex index)
-{
-    const WeightFault fault = plan.fault(index);
-    const InjectableLayer& layer = layers[static_cast<std::size_t>(fault.layer.value())];
-    const float before = network.parameters[layer.weight].values[fault.parameter];
-    return {fault, before, faulty_value(network.format, before, fault.word)};
-}
 
 PlanOptions plan_options(const Job& job, NumberFormat format, std::uint64_t images)
 {
