@@ -5,7 +5,7 @@
 packages_build=(
   g++ cmake ninja-build git ca-certificates
   libtorch-dev libgloo-dev libopenblas0-openmp libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libboost-serialization-dev
-  libcli11-dev libtoml11-dev libspdlog-dev libfmt-dev libssl-dev zlib1g-dev
+  libcli11-dev libtoml11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev zlib1g-dev
 )
 packages_run=(dataset-fashion-mnist python3 python3-h5py python3-matplotlib)
 packages_test=(libgtest-dev hdf5-tools python3-torch python3-sklearn python3-imblearn slurm-wlm munge iproute2 shellcheck

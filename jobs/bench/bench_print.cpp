@@ -1,7 +1,9 @@
 #include "jobs/bench/bench_print.hpp"
 
 #include <fmt/format.h>
+
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -9,9 +11,9 @@
 #include <numeric>
 #include <utility>
 
+#include "analysis/json_text.hpp"
 #include "engine/base/units_text.hpp"
 #include "engine/base/version.hpp"
-#include "jobs/status/json_text.hpp"
 
 namespace flipstorm
 {
@@ -205,65 +207,64 @@ ResultTable agreement_table(const std::vector<Agreement>& agreements)
     return table;
 }
 
-using Fields = JsonFields;
-
-Fields work_fields(const WorkCount& work)
+Json work_json(const WorkCount& work)
 {
-    return {{"pairs", json(work.pairs)},        {"stopped", json(work.stopped)},
-            {"masked", json(work.masked)},      {"proven", json(work.proven)},
-            {"screened", json(work.screened)},  {"rescreened", json(work.rescreened)},
-            {"finished", json(work.finished)},  {"macs", json(work.macs)},
-            {"pass_macs", json(work.pass_macs)}};
+    return {{"pairs", work.pairs},       {"stopped", work.stopped},   {"masked", work.masked},
+            {"proven", work.proven},     {"screened", work.screened}, {"rescreened", work.rescreened},
+            {"finished", work.finished}, {"macs", work.macs},         {"pass_macs", work.pass_macs}};
 }
 
-std::string mode_json(const BenchSetting& setting, const ModeBench& mode, const std::vector<ModeBench>& modes)
+Json mode_json(const BenchSetting& setting, const ModeBench& mode, const std::vector<ModeBench>& modes)
 {
-    std::vector<std::string> layers;
+    Json layers = Json::array();
     for (std::size_t l = 0; l < mode.layers.size(); ++l)
     {
         const LayerBench& layer = mode.layers[l];
         const ScreenTotals screen = layer.screen();
-        Fields fields{{"layer", json(setting.layers[l])},
-                      {"faults", json(layer.faults())},
-                      {"seconds", json(layer.seconds)},
-                      {"shared_seconds", json(layer.shared_seconds)},
-                      {"repeated_seconds", json(layer.repeated_seconds)},
-                      {"chunk", json(layer.chunk)},
-                      {"audited", json(screen.audited)},
-                      {"disagreements", json(screen.disagreements)}};
-        const Fields work = work_fields(layer.work);
-        fields.insert(fields.end(), work.begin(), work.end());
-        layers.push_back(json_object(fields));
+        Json fields{{"layer", setting.layers[l]},
+                    {"faults", layer.faults()},
+                    {"seconds", layer.seconds},
+                    {"shared_seconds", layer.shared_seconds},
+                    {"repeated_seconds", layer.repeated_seconds},
+                    {"chunk", layer.chunk},
+                    {"audited", screen.audited},
+                    {"disagreements", screen.disagreements}};
+        fields.update(work_json(layer.work));
+        layers.push_back(std::move(fields));
     }
-    Fields fields{{"mode", json(std::string(to_string(mode.mode)))},
-                  {"faults", json(mode.faults())},
-                  {"setup_seconds", json(mode.setup_seconds)},
-                  {"seconds", json(mode.seconds())},
-                  {"shared_seconds", json(mode.shared_seconds())},
-                  {"faults_per_second", json(faults_per_second(mode, setting.plan_faults))},
-                  {"ratio_to_reference", json(ratio(setting, mode, modes))},
-                  {"campaign_seconds", json(seconds_for(mode, setting.plan_faults))},
-                  {"flops", json(flops_of(mode))},
-                  {"audited", json(mode.screen().audited)},
-                  {"disagreements", json(mode.screen().disagreements)},
-                  {"share_of_peak", json(flops_of(mode) / setting.peak.flops)},
-                  {"peak_bytes", json(mode.peak_bytes)},
-                  {"resident_bytes", json(mode.resident_bytes)}};
-    const Fields work = work_fields(mode.work());
-    fields.insert(fields.end(), work.begin(), work.end());
-    fields.emplace_back("layers", json_array(layers));
-    return json_object(fields);
+    Json fields{{"mode", to_string(mode.mode)},
+                {"faults", mode.faults()},
+                {"setup_seconds", mode.setup_seconds},
+                {"seconds", mode.seconds()},
+                {"shared_seconds", mode.shared_seconds()},
+                {"faults_per_second", faults_per_second(mode, setting.plan_faults)},
+                {"ratio_to_reference", ratio(setting, mode, modes)},
+                {"campaign_seconds", seconds_for(mode, setting.plan_faults)},
+                {"flops", flops_of(mode)},
+                {"audited", mode.screen().audited},
+                {"disagreements", mode.screen().disagreements},
+                {"share_of_peak", flops_of(mode) / setting.peak.flops},
+                {"peak_bytes", mode.peak_bytes},
+                {"resident_bytes", mode.resident_bytes}};
+    fields.update(work_json(mode.work()));
+    fields["layers"] = std::move(layers);
+    return fields;
 }
 
-std::string journal_json(const std::optional<JournalCost>& cost)
+Json journal_json(const std::optional<JournalCost>& cost)
 {
-    if (!cost) return "null";
-    return json_object({{"mode", json(std::string(to_string(cost->mode)))},
-                        {"faults", json(cost->faults)},
-                        {"bytes", json(cost->bytes)},
-                        {"work_seconds", json(cost->work_seconds)},
-                        {"seconds", json(cost->seconds)},
-                        {"share", json(cost->share())}});
+    if (!cost) return nullptr;
+    return {{"mode", to_string(cost->mode)},      {"faults", cost->faults},   {"bytes", cost->bytes},
+            {"work_seconds", cost->work_seconds}, {"seconds", cost->seconds}, {"share", cost->share()}};
+}
+
+Json agreement_json(const Agreement& agreement)
+{
+    return {{"mode", to_string(agreement.mode)}, {"against", to_string(agreement.against)},
+            {"faults", agreement.faults},        {"equal", agreement.equal},
+            {"within_bound", agreement.bounded}, {"differ", agreement.differing.size()},
+            {"near_ties", agreement.near_ties},  {"moved_images", agreement.moved_images},
+            {"labels", agreement.labels},        {"labels_differ", agreement.labels_differ}};
 }
 
 }  // namespace
@@ -280,42 +281,30 @@ std::vector<ResultTable> bench_tables(const BenchSetting& setting, const std::ve
 std::string bench_json(const BenchSetting& setting, const std::vector<ModeBench>& modes,
                        const std::vector<Agreement>& agreements)
 {
-    std::vector<std::string> mode_objects;
+    Json mode_objects = Json::array();
     for (const ModeBench& mode : modes)
         mode_objects.push_back(mode_json(setting, mode, modes));
-    std::vector<std::string> agreement_objects;
-    for (const Agreement& a : agreements)
-    {
-        agreement_objects.push_back(json_object({{"mode", json(std::string(to_string(a.mode)))},
-                                                 {"against", json(std::string(to_string(a.against)))},
-                                                 {"faults", json(a.faults)},
-                                                 {"equal", json(a.equal)},
-                                                 {"within_bound", json(a.bounded)},
-                                                 {"differ", json(std::uint64_t{a.differing.size()})},
-                                                 {"near_ties", json(a.near_ties)},
-                                                 {"moved_images", json(a.moved_images)},
-                                                 {"labels", json(a.labels)},
-                                                 {"labels_differ", json(a.labels_differ)}}));
-    }
-    return json_object({{"software_version", json(std::string(software_version()))},
-                        {"git_sha1", json(std::string(git_sha1()))},
-                        {"job", json(setting.job)},
-                        {"model", json(setting.model)},
-                        {"device", json(setting.device)},
-                        {"backend", json(setting.backend)},
-                        {"threads", json(static_cast<std::uint64_t>(setting.threads))},
-                        {"images", json(setting.images)},
-                        {"memory_budget", json(setting.memory_budget)},
-                        {"peak_flops", json(setting.peak.flops)},
-                        {"peak_instruction", json(setting.peak.instruction)},
-                        {"layers", json_list(setting.layers)},
-                        {"plan_faults", json_list(setting.plan_faults)},
-                        {"chunk_faults", json_list(setting.chunk_faults)},
-                        {"too_small", json_list(setting.too_small)},
-                        {"modes", json_array(mode_objects)},
-                        {"journal", journal_json(setting.journal)},
-                        {"agreement", json_array(agreement_objects)}}) +
-           "\n";
+    Json agreement_objects = Json::array();
+    for (const Agreement& agreement : agreements)
+        agreement_objects.push_back(agreement_json(agreement));
+    return json_text({{"software_version", software_version()},
+                      {"git_sha1", git_sha1()},
+                      {"job", setting.job},
+                      {"model", setting.model},
+                      {"device", setting.device},
+                      {"backend", setting.backend},
+                      {"threads", setting.threads},
+                      {"images", setting.images},
+                      {"memory_budget", setting.memory_budget},
+                      {"peak_flops", setting.peak.flops},
+                      {"peak_instruction", setting.peak.instruction},
+                      {"layers", setting.layers},
+                      {"plan_faults", setting.plan_faults},
+                      {"chunk_faults", setting.chunk_faults},
+                      {"too_small", setting.too_small},
+                      {"modes", mode_objects},
+                      {"journal", journal_json(setting.journal)},
+                      {"agreement", agreement_objects}});
 }
 
 }  // namespace flipstorm

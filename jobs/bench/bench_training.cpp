@@ -5,6 +5,9 @@
 #include <cmath>
 #include <cstdio>
 
+#include <nlohmann/json.hpp>
+
+#include "analysis/json_text.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
@@ -25,14 +28,6 @@ double time_step(Trainer& trainer, std::int64_t number, bool with_fault)
     const Stopwatch watch;
     trainer.step(number % trainer.steps(), false);
     return watch.seconds();
-}
-
-std::string json_list(const std::vector<double>& values)
-{
-    std::string text;
-    for (const double value : values)
-        text += fmt::format("{}{:.6f}", text.empty() ? "" : ", ", value);
-    return "[" + text + "]";
 }
 
 }  // namespace
@@ -109,8 +104,7 @@ StageEnd run_training_bench(const Context& context)
     if (!context.bench.json.empty())
     {
         write_file_durably(context.bench.json,
-                           fmt::format("{{\"plain_seconds\": {}, \"faulty_seconds\": {}}}\n",
-                                       json_list(bench.plain), json_list(bench.faulty)));
+                           json_text({{"plain_seconds", bench.plain}, {"faulty_seconds", bench.faulty}}));
     }
     return StageEnd::complete;
 }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "analysis/json_text.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
@@ -13,7 +15,6 @@
 #include "engine/base/timing.hpp"
 #include "engine/base/units_text.hpp"
 #include "jobs/bench/bench.hpp"
-#include "jobs/status/json_text.hpp"
 
 namespace flipstorm
 {
@@ -155,49 +156,49 @@ ResultTable table_of(const Context& context, const Campaign& campaign, std::uint
     return table;
 }
 
+Json mode_json(const TransientModeBench& mode, const std::vector<std::uint64_t>& faults)
+{
+    const ImageCount count = count_images(mode);
+    std::vector<double> seconds;
+    std::vector<std::uint64_t> measured;
+    for (const TransientLayerBench& layer : mode.layers)
+    {
+        seconds.push_back(layer.seconds);
+        measured.push_back(layer.outcomes.size());
+    }
+    return {{"mode", to_string(mode.mode)},
+            {"setup_seconds", mode.setup_seconds},
+            {"faults", measured},
+            {"seconds", seconds},
+            {"campaign_seconds", mode.seconds_for(faults)},
+            {"images", count.images},
+            {"masked", count.masked},
+            {"tolerable", count.tolerable},
+            {"critical", count.critical},
+            {"nonfinite", count.nonfinite},
+            {"finished", mode.work.finished}};
+}
+
 std::string json_of(const std::vector<std::uint64_t>& faults, const std::vector<TransientModeBench>& modes)
 {
-    std::vector<std::string> objects;
+    Json objects = Json::array();
     for (const TransientModeBench& mode : modes)
-    {
-        const ImageCount count = count_images(mode);
-        std::vector<double> seconds;
-        std::vector<std::uint64_t> measured;
-        for (const TransientLayerBench& layer : mode.layers)
-        {
-            seconds.push_back(layer.seconds);
-            measured.push_back(layer.outcomes.size());
-        }
-        objects.push_back(json_object({{"mode", json(std::string(to_string(mode.mode)))},
-                                       {"setup_seconds", json(mode.setup_seconds)},
-                                       {"faults", json_list(measured)},
-                                       {"seconds", json_list(seconds)},
-                                       {"campaign_seconds", json(mode.seconds_for(faults))},
-                                       {"images", json(count.images)},
-                                       {"masked", json(count.masked)},
-                                       {"tolerable", json(count.tolerable)},
-                                       {"critical", json(count.critical)},
-                                       {"nonfinite", json(count.nonfinite)},
-                                       {"finished", json(mode.work.finished)}}));
-    }
-    std::vector<std::string> agreements;
+        objects.push_back(mode_json(mode, faults));
+    Json agreements = Json::array();
     for (std::size_t a = 0; a < modes.size(); ++a)
     {
         for (std::size_t b = 0; b < a; ++b)
         {
             const TransientAgreement agreement = compare(modes[a], modes[b]);
-            agreements.push_back(json_object({{"mode", json(std::string(to_string(modes[a].mode)))},
-                                              {"against", json(std::string(to_string(modes[b].mode)))},
-                                              {"faults", json(agreement.faults)},
-                                              {"images", json(agreement.images)},
-                                              {"equal", json(agreement.equal)},
-                                              {"masked_apart", json(agreement.masked_apart)}}));
+            agreements.push_back({{"mode", to_string(modes[a].mode)},
+                                  {"against", to_string(modes[b].mode)},
+                                  {"faults", agreement.faults},
+                                  {"images", agreement.images},
+                                  {"equal", agreement.equal},
+                                  {"masked_apart", agreement.masked_apart}});
         }
     }
-    return json_object({{"plan_faults", json_list(faults)},
-                        {"modes", json_array(objects)},
-                        {"agreement", json_array(agreements)}}) +
-           "\n";
+    return json_text({{"plan_faults", faults}, {"modes", objects}, {"agreement", agreements}});
 }
 
 }  // namespace

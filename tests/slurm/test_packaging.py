@@ -25,6 +25,7 @@ SPACK_PACKAGES = {
     "spdlog": {"spdlog"},
     "CLI11": {"cli11"},
     "toml11": {"toml11"},
+    "nlohmann_json": {"nlohmann-json"},
     "Torch": {"py-torch"},
     "GTest": {"googletest"},
 }

@@ -3,11 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/property_tree/json_parser.hpp>
+#include <nlohmann/json.hpp>
+
 #include <cmath>
 #include <limits>
 #include <set>
-#include <sstream>
 
 #include "engine/network/builders.hpp"
 #include "jobs/bench/bench_print.hpp"
@@ -216,17 +216,15 @@ TEST(BenchPrint, TablesAndJsonHoldTheNumbers)
                                                            "10 s", "0.5", "0.2", "3", "-"}));
     EXPECT_NE(render_text(tables[1]).find("evaluates fc1 exactly"), std::string::npos);
 
-    std::istringstream text(bench_json(setting, modes, agreements));
-    boost::property_tree::ptree json;
-    boost::property_tree::read_json(text, json);
-    EXPECT_EQ(json.get<std::string>("job"), setting.job);
-    const boost::property_tree::ptree& mode = json.get_child("modes").back().second;
-    EXPECT_EQ(mode.get<std::string>("mode"), "screened");
-    EXPECT_EQ(mode.get<double>("ratio_to_reference"), 800);
-    EXPECT_EQ(mode.get<double>("share_of_peak"), 0.0025);
-    EXPECT_EQ(mode.get<std::uint64_t>("disagreements"), 2U);
-    EXPECT_EQ(mode.get_child("layers").front().second.get<std::uint64_t>("screened"), 90'000U);
-    EXPECT_EQ(json.get_child("agreement").front().second.get<std::uint64_t>("faults"), 20U);
+    const Json json = Json::parse(bench_json(setting, modes, agreements));
+    EXPECT_EQ(json["job"], setting.job);
+    const Json& mode = json["modes"].back();
+    EXPECT_EQ(mode["mode"], "screened");
+    EXPECT_EQ(mode["ratio_to_reference"], 800);
+    EXPECT_EQ(mode["share_of_peak"], 0.0025);
+    EXPECT_EQ(mode["disagreements"], 2);
+    EXPECT_EQ(mode["layers"][0]["screened"], 90'000);
+    EXPECT_EQ(json["agreement"][0]["faults"], 20);
 
     // Without reference there is nothing to relate to.
     EXPECT_EQ(bench_tables(setting, {screened}, {})[0].rows[0][5], "-");
