@@ -1,7 +1,6 @@
 #include "jobs/bench/bench_print.hpp"
 
 #include <fmt/format.h>
-
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-
 #include <nlohmann/json.hpp>
 
 #include "analysis/json_text.hpp"

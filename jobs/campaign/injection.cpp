@@ -1,14 +1,12 @@
 #include "jobs/campaign/injection.hpp"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <optional>
 
-#include "analysis/tables.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/timing.hpp"
-#include "jobs/campaign/course.hpp"
+#include "jobs/campaign/ledger.hpp"
 #include "jobs/campaign/progress.hpp"
 #include "mpi/chunk_queue.hpp"
 #include "mpi/rank_mix.hpp"
@@ -18,11 +16,6 @@ namespace flipstorm
 namespace
 {
 
-std::size_t index_of(LayerId layer)
-{
-    return static_cast<std::size_t>(layer.value());
-}
-
 /// The loop of one rank.
 class Injection
 {
@@ -30,56 +23,38 @@ class Injection
     Injection(const Context& context, const Campaign& campaign, ChunkWork& work, SavedChunks saved)
         : context_(context),
           campaign_(campaign),
-          plan_(campaign.plan()),
           world_(context.world),
           work_(work),
-          done_{agree_on_done(context.world, saved.journal, campaign.plan().chunks().size(), kScreenLevels),
-                {},
-                {}},
-          course_(plan_, campaign.layers().size(), work.golden().images(), campaign.policy,
-                  {context.job.campaign.error_margin, context.job.campaign.t, 0.5},
-                  context.job.campaign.tolerances.size()),
-          chunks_(saved.take()),
-          totals_(campaign.layers().size()),
-          hits_(plan_.iterative() ? done_.chunks.size() * context.job.campaign.tolerances.size() : 0, 0),
-          layers_(campaign.layers().size()),
-          computed_(campaign.layers().size()),
+          ledger_(context, campaign, work.golden().images(), std::move(saved)),
           writer_(context.file("journal"), campaign.stage_sha256, new_start_id(world_), world_.rank(),
                   {context.job.campaign.journal_seconds}, [this] { return watch_.seconds(); }),
           slow_kind_(is_slow_kind(context))
-    {
-        for (const DoneChunk& done : chunks_)
-            count(done);
-    }
+    {}
 
     Harvest run()
     {
         Harvest harvest;
-        follow_course();
-        std::vector<Batch> batches = course_.missing(done_);
-        const std::size_t chunks = course_.wanted().size();
-        const auto found = static_cast<std::size_t>(std::count(done_.chunks.begin(), done_.chunks.end(), 1));
+        ledger_.follow_course();
+        std::vector<Batch> batches = ledger_.missing();
+        const std::size_t chunks = ledger_.wanted_chunks();
+        const std::size_t found = ledger_.found_chunks();
         if (found > 0)
         {
-            const std::size_t here = chunks - missing_chunks(batches);
+            const std::size_t here = chunks - ledger_.missing_chunks(batches);
             const std::size_t earlier = found - std::min(found, here);
             log_info("journal: {} of {} chunks are done already{}", here, chunks,
                      earlier > 0 ? fmt::format(", beside {} with other screens", earlier) : "");
         }
         for (int round = 1; !batches.empty(); ++round)
         {
-            if (plan_.iterative())
-                log_info("round {}: {} of at most {} faults are asked for", round, wanted_faults(),
-                         plan_.size());
-            harvest.missing = missing_chunks(batches) - run_round(batches, harvest.stop_reason);
+            if (campaign_.plan().iterative())
+                log_info("round {}: {} of at most {} faults are asked for", round, ledger_.wanted_faults(),
+                         campaign_.plan().size());
+            harvest.missing = ledger_.missing_chunks(batches) - run_round(batches, harvest.stop_reason);
             if (harvest.missing > 0) break;
-            for (const Batch& batch : batches)
-            {
-                for (const ChunkId id : batch.chunks)
-                    done_.chunks[place(level_of(id), id)] = 1;
-            }
-            follow_course();
-            batches = course_.missing(done_);
+            ledger_.mark_done(batches);
+            ledger_.follow_course();
+            batches = ledger_.missing();
         }
         // Only the rank that stopped the queue knows why.
         for (const std::string& reason : world_.all_gather(harvest.stop_reason))
@@ -88,15 +63,7 @@ class Injection
         }
         harvest.seconds = watch_.seconds();
         harvest.waiting = waiting_of_all(harvest.seconds);
-        std::uint64_t faults = 0;
-        for (std::size_t l = 0; l < layers_.size(); ++l)
-            faults += computed_[l][static_cast<std::size_t>(layers_[l].level)];
-        harvest.faults = world_.all_reduce(faults, Reduce::sum);
-        harvest.chunks = course_.wanted();
-        harvest.planned = course_.planned();
-        harvest.evaluated = course_.evaluated();
-        harvest.done = std::move(chunks_);
-        harvest.layers = std::move(layers_);
+        ledger_.hand_over(harvest);
         return harvest;
     }
 
@@ -108,48 +75,6 @@ class Injection
         return context.world.all_reduce(std::uint64_t{gpu}, Reduce::max) != 0 && !gpu;
     }
 
-    [[nodiscard]] const Chunk& chunk(ChunkId id) const { return plan_.chunks()[id.value()]; }
-    [[nodiscard]] ScreenLevel level_of(ChunkId id) const { return layers_[index_of(chunk(id).layer)].level; }
-    [[nodiscard]] std::size_t place(ScreenLevel level, ChunkId id) const
-    {
-        return static_cast<std::size_t>(level) * plan_.chunks().size() + id.value();
-    }
-
-    void count(const DoneChunk& done)
-    {
-        add_chunk(totals_[index_of(chunk(done.chunk).layer)].at(done.level), done.record);
-        if (!plan_.iterative()) return;
-        const std::vector<double>& tolerances = context_.job.campaign.tolerances;
-        const std::size_t first = place(static_cast<ScreenLevel>(done.level), done.chunk) * tolerances.size();
-        for (std::size_t t = 0; t < tolerances.size(); ++t)
-        {
-            hits_[first + t] = critical_faults(done.record, tolerances[t]);
-        }
-    }
-
-    /// What all ranks have done, by layer. \collective
-    [[nodiscard]] std::vector<LevelTotals> totals_of_all() const
-    {
-        std::vector<std::uint64_t> sums;
-        for (const LevelTotals& layer : totals_)
-        {
-            for (const ScreenTotals& t : layer)
-                sums.insert(sums.end(), {t.chunks, t.screened, t.audited, t.disagreements});
-        }
-        world_.all_reduce(sums, Reduce::sum);
-        std::vector<LevelTotals> all(totals_.size());
-        auto sum = sums.begin();
-        for (LevelTotals& layer : all)
-        {
-            for (ScreenTotals& t : layer)
-            {
-                t = {sum[0], sum[1], sum[2], sum[3]};
-                sum += 4;
-            }
-        }
-        return all;
-    }
-
     /// Shares of so many seconds that the ranks did not compute. \collective
     [[nodiscard]] WaitingTimes waiting_of_all(double seconds) const
     {
@@ -158,88 +83,6 @@ class Injection
         return {world_.all_reduce(waited_, Reduce::sum) / each,
                 world_.all_reduce(waited_, Reduce::max) / whole, world_.all_reduce(idle_, Reduce::sum) / each,
                 world_.all_reduce(idle_, Reduce::max) / whole, one_sided_};
-    }
-
-    [[nodiscard]] std::uint64_t wanted_faults() const
-    {
-        std::uint64_t faults = 0;
-        for (std::size_t l = 0; l < layers_.size(); ++l)
-            faults += course_.work(l).faults;
-        return faults;
-    }
-
-    [[nodiscard]] bool is_missing(ChunkId id) const { return done_.chunks[place(level_of(id), id)] == 0; }
-
-    [[nodiscard]] std::uint64_t missing_faults(const Batch& batch) const
-    {
-        std::uint64_t faults = 0;
-        for (const ChunkId id : batch.chunks)
-            faults += is_missing(id) ? chunk(id).count : 0;
-        return faults;
-    }
-
-    [[nodiscard]] std::size_t missing_chunks(const std::vector<Batch>& batches) const
-    {
-        std::size_t missing = 0;
-        for (const Batch& batch : batches)
-        {
-            missing += static_cast<std::size_t>(std::count_if(batch.chunks.begin(), batch.chunks.end(),
-                                                              [this](ChunkId id) { return is_missing(id); }));
-        }
-        return missing;
-    }
-
-    /// See what is wanted next and at which level, and let go of what lower levels found. \collective
-    void follow_course()
-    {
-        done_.screens = totals_of_all();
-        if (plan_.iterative())
-        {
-            done_.hits = hits_;
-            world_.all_reduce(done_.hits, Reduce::sum);
-        }
-        course_.advance(done_);
-        for (std::size_t l = 0; l < layers_.size(); ++l)
-        {
-            const std::size_t known = layers_[l].trials.size();
-            layers_[l] = course_.screens()[l];
-            for (std::size_t t = known; t < layers_[l].trials.size(); ++t)
-                announce(l, t);
-        }
-        const auto outdated = [this](const DoneChunk& done) {
-            return done.level < static_cast<std::uint8_t>(level_of(done.chunk));
-        };
-        chunks_.erase(std::remove_if(chunks_.begin(), chunks_.end(), outdated), chunks_.end());
-        critical_.emplace(plan_, context_.job.campaign.tolerances.front());
-        for (const DoneChunk& done : chunks_)
-        {
-            if (done.level == static_cast<std::uint8_t>(level_of(done.chunk)))
-                critical_->add(chunk(done.chunk), done.record.outcomes);
-        }
-    }
-
-    /// Say on rank 0 that a screen did not pass, and what follows.
-    void announce(std::size_t layer, std::size_t trial) const
-    {
-        const LayerScreening& now = layers_[layer];
-        const ScreenTrial& failed = now.trials[trial];
-        if (failed.kept || !world_.is_root()) return;
-        const bool last = trial + 1 == now.trials.size();
-        const ScreenLevel next = last ? now.level : now.trials[trial + 1].level;
-        const Screen& screen = last ? now.screen : now.trials[trial + 1].screen;
-        log_warning(
-            "{} of layer '{}' {}: of {} screened pairs {} were audited and {} disagreed, so up to {:.2g} may "
-            "be "
-            "wrong (95 %), more than campaign.screen_bound = {:g}; its {} chunks are computed again, {}",
-            next == ScreenLevel::audited_more ? "audit" : "screen", campaign_.layers()[layer].name,
-            next == ScreenLevel::audited_more ? "too small" : "given up",
-            format_count(failed.totals.screened), format_count(failed.totals.audited),
-            format_count(failed.totals.disagreements), failed.bound95, campaign_.policy.bound,
-            failed.totals.chunks,
-            next == ScreenLevel::exact
-                ? std::string("exactly")
-                : fmt::format("with kappa = {:g}, tau = {:g} and {} % audited", screen.kappa, screen.tau,
-                              format_percent(screen.audit_share)));
     }
 
     /// Take batches from the queue until there are none, or until it is time to stop.
@@ -268,7 +111,7 @@ class Injection
                 const auto of_all =
                     static_cast<std::uint64_t>(finished * static_cast<double>(all.faults_taken(taken)));
                 ProgressState now;
-                now.faults_total = wanted_faults();
+                now.faults_total = ledger_.wanted_faults();
                 now.faults_this_run = std::max(faults_here, of_all);
                 now.faults_done = now.faults_total - all.faults + now.faults_this_run;
                 now.macs_done = std::max(macs_here, finished * taken.cost(queue.lanes()));
@@ -276,7 +119,7 @@ class Injection
                 now.seconds = round.seconds();
                 now.segment_age = writer_.seconds_since_segment();
                 now.seconds_to_deadline = context_.stop->seconds_left();
-                now.critical = critical_->estimate();
+                now.critical = ledger_.critical();
                 now.ranks = world_.size();
                 return now;
             };
@@ -293,7 +136,7 @@ class Injection
                 if (!next) break;
                 if (!slow_kind_) queue.take_ahead();
                 const Batch& batch = batches[*next];
-                const std::uint64_t faults = missing_faults(batch);
+                const std::uint64_t faults = ledger_.missing_faults(batch);
                 const std::uint64_t done = compute(batch, at_tile);
                 if (done == 0) break;
                 computed += done;
@@ -339,7 +182,7 @@ class Injection
         {
             std::vector<std::uint64_t> before{0};
             for (const std::size_t item : lane.items)
-                before.push_back(before.back() + missing_faults(batches[item]));
+                before.push_back(before.back() + ledger_.missing_faults(batches[item]));
             work.faults += before.back();
             work.macs += lane.cost_before.back();
             work.faults_before.push_back(std::move(before));
@@ -367,24 +210,21 @@ class Injection
     /// \return their number; 0 if it was stopped.
     std::uint64_t compute(const Batch& batch, const std::function<bool()>& should_stop)
     {
-        const std::size_t layer = index_of(batch.layer);
+        const LayerScreening& screening = ledger_.screening(batch.layer);
         std::vector<Chunk> chunks;
         for (const ChunkId id : batch.chunks)
-            chunks.push_back(chunk(id));
-        auto records = work_.compute(chunks, layers_[layer].screen, should_stop);
+            chunks.push_back(ledger_.chunk(id));
+        auto records = work_.compute(chunks, screening.screen, should_stop);
         if (!records) return 0;
         std::uint64_t computed = 0;
         for (std::size_t k = 0; k < chunks.size(); ++k)
         {
             const ChunkId id = batch.chunks[k];
-            if (!is_missing(id)) continue;
-            const auto level = static_cast<std::uint8_t>(layers_[layer].level);
-            DoneChunk done{id, level, std::move((*records)[k])};
-            writer_.append({id, campaign_.faults->encode(done.record), level});
-            count(done);
-            critical_->add(chunks[k], done.record.outcomes);
-            chunks_.push_back(std::move(done));
-            computed_[layer].at(static_cast<std::size_t>(layers_[layer].level)) += chunks[k].count;
+            if (!ledger_.is_missing(id)) continue;
+            ChunkRecord& record = (*records)[k];
+            writer_.append(
+                {id, campaign_.faults->encode(record), static_cast<std::uint8_t>(screening.level)});
+            ledger_.add(id, std::move(record));
             ++computed;
         }
         return computed;
@@ -392,18 +232,10 @@ class Injection
 
     const Context& context_;
     const Campaign& campaign_;
-    const Plan& plan_;
     const Communicator& world_;
     ChunkWork& work_;
     Stopwatch watch_;
-    DoneWork done_;  ///< by all ranks
-    Course course_;
-    std::vector<DoneChunk> chunks_;    ///< this rank's
-    std::vector<LevelTotals> totals_;  ///< of this rank's chunks, by layer
-    std::vector<std::uint64_t> hits_;  ///< of this rank's chunks, as DoneWork's
-    std::vector<LayerScreening> layers_;
-    std::vector<std::array<std::uint64_t, kScreenLevels>> computed_;  ///< faults, by layer and level
-    std::optional<CriticalCount> critical_;                           ///< among the entries that count
+    Ledger ledger_;
     JournalWriter writer_;
     bool slow_kind_;
     bool one_sided_ = true;

@@ -22,7 +22,7 @@ TEST(JsonText, IsUtf8WhateverTheBytes)
     for (const char* const bytes : {"\xed\xa0\x80", "\xf8", "\xe2\x82", "\xc0\xaf"})
     {
         const std::string text = json_text({{bytes, bytes}});
-        EXPECT_NO_THROW((void)Json::parse(text)) << text;
+        EXPECT_TRUE(Json::accept(text)) << text;
         EXPECT_NE(text.find("\xEF\xBF\xBD"), std::string::npos) << text;
     }
 }

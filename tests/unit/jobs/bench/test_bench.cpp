@@ -1,14 +1,13 @@
-#define BOOST_BIND_GLOBAL_PLACEHOLDERS  // what Boost 1.74 itself still uses in property_tree
 #include "jobs/bench/bench.hpp"
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <set>
 
+#include "analysis/json_text.hpp"
 #include "engine/network/builders.hpp"
 #include "jobs/bench/bench_print.hpp"
 

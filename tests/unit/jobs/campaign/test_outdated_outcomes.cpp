@@ -6,9 +6,7 @@
 #include <limits>
 
 #include "engine/evaluate/results_revision.hpp"
-#include "engine/network/builders.hpp"
-#include "jobs/campaign/kinds/kind.hpp"
-#include "jobs/job_file/job_file.hpp"
+#include "tests/unit/jobs/campaign/lenet5_campaign.hpp"
 
 namespace flipstorm
 {
@@ -17,24 +15,12 @@ namespace
 
 Job job_of(const std::string& more)
 {
-    return read_job_text(
-        "[data]\nkind = \"synthetic\"\n[campaign]\nscheme = \"data_unaware\"\nlimit = 3200\n" + more, "test");
+    return test::campaign_job("scheme = \"data_unaware\"\nlimit = 3200\n" + more);
 }
 
-/// A campaign of LeNet-5 without its images.
 Campaign campaign_of(const Job& job)
 {
-    Campaign campaign{build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1),
-                      {},
-                      {},
-                      {},
-                      "new",
-                      nullptr,
-                      screen_policy(job),
-                      EvaluationMode::exact,
-                      {}};
-    campaign.faults = kind_of(job).plan(job, campaign.network, 100);
-    return campaign;
+    return test::lenet5_campaign(job);
 }
 
 TEST(OutdatedOutcomes, OnlyNativeKernelsMattered)
