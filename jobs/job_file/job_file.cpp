@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
-#include <limits>
-#include <map>
 #include <optional>
 #include <string_view>
 
@@ -15,6 +13,7 @@
 #include "engine/base/error.hpp"
 #include "jobs/job_file/job_keys.hpp"
 #include "jobs/job_file/job_print.hpp"
+#include "jobs/job_file/job_problems.hpp"
 #include "jobs/job_file/job_rules.hpp"
 #include "jobs/job_file/job_suggest.hpp"
 #include "jobs/job_file/job_text.hpp"
@@ -26,23 +25,15 @@ namespace flipstorm
 namespace
 {
 
-constexpr std::size_t kMostProblems = 50;   ///< that are listed
 constexpr std::size_t kLongestQuote = 200;  ///< of the file or the command line, in bytes
 /// An argument of the command line is one line.
 constexpr TomlLimits kOverrideLimits{std::size_t{1} << 16U, 32, 256, 10000, 10000};
-
-/// Where a value or a problem comes from.
-struct Origin
-{
-    std::size_t line = 0;  ///< of the job file; 0: not from the file
-    std::string label;     ///< "FILE:LINE", or "--set key=value"
-};
 
 /// Collects the values of a job and everything that is wrong with them.
 class Reader
 {
   public:
-    explicit Reader(std::string file) : file_(std::move(file)) {}
+    explicit Reader(std::string file) : problems_(std::move(file)) {}
 
     void read_text(const std::string& text, const TomlLimits& limits = {})
     {
@@ -50,14 +41,14 @@ class Reader
         {
             const auto line =
                 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*bad), '\n');
-            refuse(at_line(static_cast<std::size_t>(line)),
-                   "not a job file: it holds bytes that are not UTF-8 text");
+            problems_.refuse(problems_.at_line(static_cast<std::size_t>(line)),
+                             "not a job file: it holds bytes that are not UTF-8 text");
             is_readable_ = false;
             return;
         }
         if (const auto excess = toml_excess(text, limits))
         {
-            refuse(at_line(excess->line), excess->reason);
+            problems_.refuse(problems_.at_line(excess->line), excess->reason);
             is_readable_ = false;
             return;
         }
@@ -70,14 +61,14 @@ class Reader
             const SyntaxProblem problem = read_syntax_message(error.what());
             const std::size_t line = problem.line == 0 ? error.location().line() : problem.line;
             const std::size_t column = problem.line == 0 ? error.location().column() : problem.column;
-            refuse({line, fmt::format("{}:{}:{}", file_, line, column)},
-                   fmt::format("syntax error: {}, in: {}", problem.reason,
-                               shortened(line_of(text, line), kLongestQuote)));
+            problems_.refuse({line, fmt::format("{}:{}:{}", problems_.file(), line, column)},
+                             fmt::format("syntax error: {}, in: {}", problem.reason,
+                                         shortened(line_of(text, line), kLongestQuote)));
             is_readable_ = false;
         }
         catch (const std::exception& error)
         {
-            refuse({0, file_}, fmt::format("syntax error: {}", error.what()));
+            problems_.refuse({0, problems_.file()}, fmt::format("syntax error: {}", error.what()));
             is_readable_ = false;
         }
     }
@@ -88,12 +79,12 @@ class Reader
         const auto equals = text.find('=');
         if (equals == std::string::npos || first_bad_byte(text))
         {
-            refuse(origin, "an override is written table.key=value");
+            problems_.refuse(origin, "an override is written table.key=value");
             return;
         }
         if (const auto excess = toml_excess(text, kOverrideLimits))
         {
-            refuse({0, "--set " + shortened(text, kLongestQuote)}, excess->reason);
+            problems_.refuse({0, "--set " + shortened(text, kLongestQuote)}, excess->reason);
             return;
         }
         const std::string name = trimmed(std::string_view(text).substr(0, equals));
@@ -108,8 +99,8 @@ class Reader
         if (value)
             take(*spec, *value, origin);
         else
-            refuse(origin,
-                   fmt::format("{} must be {}, not '{}'", spec->name(), type_name(target), value_text));
+            problems_.refuse(
+                origin, fmt::format("{} must be {}, not '{}'", spec->name(), type_name(target), value_text));
     }
 
     /// Put overrides on top, resolve. \throws JobError listing all problems, if there are any.
@@ -126,89 +117,24 @@ class Reader
             if (!variant_list_)
             {
                 for (const RuleProblem& problem : common)
-                    refuse(problem);
+                    problems_.refuse(problem);
             }
             for (auto& [name, reader] : variants)
             {
                 reader.finish_variant(name, overrides, common);
-                adopt(reader.problems_);
+                problems_.adopt(reader.problems_);
                 result.variants.push_back({name, std::move(reader.job_)});
                 result.variants.back().job.job.name = job_.job.name + "." + name;
             }
         }
-        throw_problems();
+        problems_.throw_if_any();
         result.job = job_;
         result.set_out(job_.job.out);
         return result;
     }
 
   private:
-    struct Problem
-    {
-        Origin origin;
-        std::string text;
-    };
-
     using NamedReader = std::pair<std::string, Reader>;
-
-    void throw_problems()
-    {
-        if (problems_.empty()) return;
-        std::stable_sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
-            const auto rank = [](const Problem& problem) {
-                return problem.origin.line == 0 ? std::numeric_limits<std::size_t>::max()
-                                                : problem.origin.line;
-            };
-            return rank(a) < rank(b);
-        });
-        std::string message;
-        for (std::size_t i = 0; i < std::min(kMostProblems, problems_.size()); ++i)
-        {
-            const Problem& problem = problems_[i];
-            message +=
-                fmt::format("{}{}: {}", message.empty() ? "" : "\n", problem.origin.label, problem.text);
-        }
-        if (problems_.size() > kMostProblems)
-            message += fmt::format("\n… and {} more problems", problems_.size() - kMostProblems);
-        throw JobError("{}", message);
-    }
-
-    [[nodiscard]] Origin at_line(std::size_t line) const { return {line, fmt::format("{}:{}", file_, line)}; }
-
-    void refuse(Origin origin, std::string text)
-    {
-        problems_.push_back({std::move(origin), std::move(text)});
-    }
-
-    /// A broken rule counts where its first key was set, unless one of its keys is wrong already.
-    void refuse(const RuleProblem& problem)
-    {
-        for (const std::string& key : problem.keys)
-        {
-            if (std::find(broken_.begin(), broken_.end(), key) != broken_.end()) return;
-        }
-        for (const std::string& key : problem.keys)
-        {
-            const auto found = origins_.find(key);
-            if (found == origins_.end()) continue;
-            refuse(found->second, problem.text);
-            return;
-        }
-        refuse({0, file_}, problem.text);
-    }
-
-    /// Take over the problems of a variant, each once: those that come from what all have in common repeat.
-    void adopt(const std::vector<Problem>& problems)
-    {
-        for (const Problem& problem : problems)
-        {
-            const bool is_known =
-                std::any_of(problems_.begin(), problems_.end(), [&problem](const Problem& known) {
-                    return known.origin.label == problem.origin.label && known.text == problem.text;
-                });
-            if (!is_known) problems_.push_back(problem);
-        }
-    }
 
     void read_document(const TomlValue& document)
     {
@@ -224,16 +150,17 @@ class Reader
     /// A table of the document, or of a variant.
     void read_entry(const std::string& table, const TomlValue& content)
     {
-        const Origin origin = at_line(content.location().line());
+        const Origin origin = problems_.at_line(content.location().line());
         if (!is_table(table))
         {
             const bool has_tables = content.is_table() || is_list_of_tables(content);
-            refuse(origin, has_tables ? unknown_table_problem(table) : unknown_key_problem("", table));
+            problems_.refuse(origin,
+                             has_tables ? unknown_table_problem(table) : unknown_key_problem("", table));
         }
         else if (!content.is_table())
         {
-            refuse(origin,
-                   fmt::format("'{0}' must be a table, not {1}; write [{0}]", table, describe_type(content)));
+            problems_.refuse(origin, fmt::format("'{0}' must be a table, not {1}; write [{0}]", table,
+                                                 describe_type(content)));
         }
         else
         {
@@ -248,9 +175,9 @@ class Reader
         if (!variant_list_) return variants;
         if (!is_list_of_tables(*variant_list_))
         {
-            refuse(at_line(variant_list_->location().line()),
-                   fmt::format("'variant' must be a list of tables, not {}; write [[variant]]",
-                               describe_whole(*variant_list_)));
+            problems_.refuse(problems_.at_line(variant_list_->location().line()),
+                             fmt::format("'variant' must be a list of tables, not {}; write [[variant]]",
+                                         describe_whole(*variant_list_)));
             return variants;
         }
         Reader common = *this;
@@ -261,8 +188,8 @@ class Reader
             for (const NamedReader& other : variants)
             {
                 if (name.empty() || other.first != name) continue;
-                refuse(at_line(entry.as_table().at("name").location().line()),
-                       fmt::format("two variants have the name {}", list_text({name})));
+                problems_.refuse(problems_.at_line(entry.as_table().at("name").location().line()),
+                                 fmt::format("two variants have the name {}", list_text({name})));
             }
             Reader reader = common;
             reader.problems_.clear();
@@ -283,21 +210,22 @@ class Reader
         const auto found = entry.as_table().find("name");
         if (found == entry.as_table().end())
         {
-            refuse(at_line(entry.location().line()), "a variant needs a name: name = \"…\"");
+            problems_.refuse(problems_.at_line(entry.location().line()),
+                             "a variant needs a name: name = \"…\"");
             return {};
         }
         const TomlValue& value = found->second;
-        const Origin origin = at_line(value.location().line());
+        const Origin origin = problems_.at_line(value.location().line());
         if (!value.is_string())
         {
-            refuse(origin,
-                   fmt::format("the name of a variant must be a string, not {}", describe_type(value)));
+            problems_.refuse(
+                origin, fmt::format("the name of a variant must be a string, not {}", describe_type(value)));
             return {};
         }
         const std::string name = value.as_string().str;
         const std::string problem = variant_name_problem(name);
         if (problem.empty()) return name;
-        refuse(origin, fmt::format("the variant's name {} {}", list_text({name}), problem));
+        problems_.refuse(origin, fmt::format("the variant's name {} {}", list_text({name}), problem));
         return {};
     }
 
@@ -307,8 +235,9 @@ class Reader
         {
             const auto found = job_table.as_table().find(key);
             if (found == job_table.as_table().end()) continue;
-            refuse(at_line(found->second.location().line()),
-                   fmt::format("job.{} of a variant follows from the job's and the variant's name", key));
+            problems_.refuse(
+                problems_.at_line(found->second.location().line()),
+                fmt::format("job.{} of a variant follows from the job's and the variant's name", key));
         }
     }
 
@@ -326,7 +255,7 @@ class Reader
                 std::any_of(common.begin(), common.end(),
                             [&problem](const RuleProblem& other) { return other.text == problem.text; });
             if (!is_common) problem.text = fmt::format("variant {}: {}", list_text({name}), problem.text);
-            refuse(problem);
+            problems_.refuse(problem);
         }
     }
 
@@ -334,7 +263,7 @@ class Reader
     {
         for (const auto& [key, value] : content.as_table())
         {
-            const Origin origin = at_line(value.location().line());
+            const Origin origin = problems_.at_line(value.location().line());
             const std::string inner = fmt::format("{}.{}", table, key);
             if (!is_table(inner))
             {
@@ -342,8 +271,8 @@ class Reader
             }
             else if (!value.is_table())
             {
-                refuse(origin, fmt::format("'{0}' must be a table, not {1}; write [{0}]", inner,
-                                           describe_type(value)));
+                problems_.refuse(origin, fmt::format("'{0}' must be a table, not {1}; write [{0}]", inner,
+                                                     describe_type(value)));
             }
             else
             {
@@ -362,14 +291,14 @@ class Reader
     const KeySpec* check_name(const Origin& origin, const std::string& table, const std::string& key)
     {
         const KeySpec* const spec = find_key(table + "." + key);
-        if (spec == nullptr) refuse(origin, unknown_key_problem(table, key));
+        if (spec == nullptr) problems_.refuse(origin, unknown_key_problem(table, key));
         return spec;
     }
 
     /// Put a value into the job, or note why not; a wrong value leaves the job as it was.
     void take(const KeySpec& spec, const TomlValue& value, const Origin& origin)
     {
-        origins_[spec.name()] = origin;
+        problems_.set(spec.name(), origin);
         Job changed = job_;
         std::vector<std::string> problems;
         if (const auto problem = assign(spec, value, spec.bind(changed)))
@@ -381,16 +310,13 @@ class Reader
             job_ = std::move(changed);
             return;
         }
-        broken_.push_back(spec.name());
+        problems_.set_wrong(spec.name());
         for (std::string& problem : problems)
-            refuse(origin, std::move(problem));
+            problems_.refuse(origin, std::move(problem));
     }
 
-    std::string file_;
     Job job_;
-    std::map<std::string, Origin> origins_;  ///< of the keys that are set
-    std::vector<std::string> broken_;        ///< keys with a problem of their own
-    std::vector<Problem> problems_;
+    JobProblems problems_;
     std::optional<TomlValue> variant_list_;  ///< as it stands in the file
     bool is_readable_ = true;
 };
