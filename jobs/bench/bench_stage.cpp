@@ -1,4 +1,4 @@
-// `bench`: the same faults of a job's campaign in every evaluation mode, timed and held against each other.
+#include "jobs/bench/bench_stage.hpp"
 
 #include <algorithm>
 
@@ -6,8 +6,7 @@
 #include "engine/network/inference.hpp"
 #include "jobs/bench/bench_training.hpp"
 #include "jobs/campaign/campaign.hpp"
-#include "jobs/stages/stages.hpp"
-#include "jobs/stages/stoppable.hpp"
+#include "jobs/resolve/stoppable.hpp"
 #include "mpi/agreed_error.hpp"
 
 namespace flipstorm

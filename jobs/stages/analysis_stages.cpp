@@ -17,9 +17,9 @@
 #include "jobs/campaign/outdated_outcomes.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/resolve/stage_digest.hpp"
+#include "jobs/resolve/stoppable.hpp"
 #include "jobs/stages/forest_journal.hpp"
 #include "jobs/stages/stages.hpp"
-#include "jobs/stages/stoppable.hpp"
 #include "mpi/agreed_error.hpp"
 
 namespace flipstorm

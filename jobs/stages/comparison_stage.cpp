@@ -17,7 +17,7 @@
 #include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/job_file/job_print.hpp"
 #include "jobs/resolve/inputs.hpp"
-#include "jobs/stages/stoppable.hpp"
+#include "jobs/resolve/stoppable.hpp"
 #include "jobs/stages/variants.hpp"
 
 namespace flipstorm

@@ -11,8 +11,8 @@
 #include "engine/train/train.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/resolve/stage_digest.hpp"
+#include "jobs/resolve/stoppable.hpp"
 #include "jobs/stages/stages.hpp"
-#include "jobs/stages/stoppable.hpp"
 
 namespace flipstorm
 {

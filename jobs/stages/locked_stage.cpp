@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "engine/base/timing.hpp"
+#include "jobs/resolve/stoppable.hpp"
 #include "jobs/stages/last_error.hpp"
-#include "jobs/stages/stoppable.hpp"
 #include "mpi/agreed_error.hpp"
 #include "mpi/lock_file.hpp"
 #include "mpi/out_lock.hpp"

@@ -11,7 +11,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/failure_text.hpp"
 #include "engine/base/standard_output.hpp"
-#include "jobs/stages/stoppable.hpp"
+#include "jobs/resolve/stoppable.hpp"
 
 namespace flipstorm
 {

@@ -18,8 +18,8 @@
 #include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
 #include "jobs/resolve/inputs.hpp"
+#include "jobs/resolve/stoppable.hpp"
 #include "jobs/stages/stages.hpp"
-#include "jobs/stages/stoppable.hpp"
 
 namespace flipstorm
 {

@@ -49,9 +49,6 @@ StageEnd run_all(const Context& context);
 /// Whether any rank has a reason to stop; rank 0 says which.
 bool stop_was_asked_for(const Context& context);
 
-/// Time the evaluation modes on the same faults of the job's campaign and compare their outcomes. One rank.
-StageEnd run_bench(const Context& context);
-
 /// Strata, sample sizes and cost of the job's campaign, as text. Reads the data set and, if there, the model.
 /// \throws Stopped
 std::string describe_plan(const Context& context, const StopRequest& stop = {});

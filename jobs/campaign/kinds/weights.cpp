@@ -9,9 +9,9 @@
 #include "jobs/campaign/kinds/weight_work.hpp"
 #include "jobs/campaign/outcome_codec.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
+#include "jobs/cost/weight_plan_text.hpp"
 #include "jobs/resolve/plan_options.hpp"
 #include "jobs/stages/stages.hpp"
-#include "jobs/stages/weight_plan_text.hpp"
 
 namespace flipstorm
 {

@@ -11,7 +11,7 @@
 #include "engine/faults/iterative.hpp"
 #include "engine/network/builders.hpp"
 #include "jobs/campaign/campaign_rows.hpp"
-#include "jobs/stages/plan_tables.hpp"
+#include "jobs/cost/plan_tables.hpp"
 
 namespace flipstorm
 {

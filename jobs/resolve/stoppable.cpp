@@ -1,4 +1,4 @@
-#include "jobs/stages/stoppable.hpp"
+#include "jobs/resolve/stoppable.hpp"
 
 #include <poll.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "jobs/stages/weight_plan_text.hpp"
+#include "jobs/cost/weight_plan_text.hpp"
 
 #include <fmt/format.h>
 
@@ -8,8 +8,8 @@
 #include "jobs/campaign/screening.hpp"
 #include "jobs/cost/calibration.hpp"
 #include "jobs/cost/cost_print.hpp"
+#include "jobs/cost/plan_tables.hpp"
 #include "jobs/resolve/plan_options.hpp"
-#include "jobs/stages/plan_tables.hpp"
 
 namespace flipstorm
 {

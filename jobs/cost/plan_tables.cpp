@@ -1,4 +1,4 @@
-#include "jobs/stages/plan_tables.hpp"
+#include "jobs/cost/plan_tables.hpp"
 
 #include <fmt/format.h>
 

@@ -11,7 +11,7 @@
 #include "engine/base/temporary_file.hpp"
 #include "engine/base/timing.hpp"
 #include "jobs/resolve/context.hpp"
-#include "jobs/stages/stoppable.hpp"
+#include "jobs/resolve/stoppable.hpp"
 #include "mpi/stop_watchdog.hpp"
 #include "tests/unit/mpi/temporary_folder.hpp"
 
