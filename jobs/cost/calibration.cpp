@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/base/error.hpp"
 #include "engine/base/peak_flops.hpp"
 #include "engine/base/stop_request.hpp"
 #include "engine/base/timing.hpp"
@@ -46,9 +47,10 @@ double usual_share(EvaluationMode mode)
             return 0.5;
         case EvaluationMode::exact:
             return 0.15;
-        default:
+        case EvaluationMode::screened:
             return 0.06;
     }
+    throw Error("an evaluation mode without a usual speed");
 }
 
 std::uint64_t resident_bytes()
