@@ -129,6 +129,14 @@ WeightHistogram weight_histogram(const std::vector<std::vector<float>>& weights,
     return histogram;
 }
 
+void add_campaign_header(VariantResult& result, const CampaignHeader& header, std::uint64_t faults)
+{
+    result.target = header.target;
+    result.faults = faults;
+    result.images = header.images;
+    result.clean_accuracy = static_cast<double>(header.golden_correct) / static_cast<double>(header.images);
+}
+
 void add_weight_campaign(VariantResult& result, const CampaignRecord& campaign, double tolerance)
 {
     const ShareEstimate share = estimate_critical_share(campaign, tolerance).network;
@@ -144,7 +152,7 @@ void add_transient_campaign(VariantResult& result, const TransientCampaignRecord
     result.critical_sdc = {all.avf.share, all.avf.low, all.avf.high};
     result.noisy_accuracy = result.clean_accuracy - all.regret;
     const std::vector<std::uint8_t>& geometry = campaign.faults.geometry;
-    for (int g = 0; g < 256 && campaign.header.campaign.target == "feature_maps"; ++g)
+    for (int g = 0; g < 256 && !geometry.empty(); ++g)
     {
         const Vulnerability v = vulnerability(campaign, [&](std::size_t i) { return geometry.at(i) == g; });
         if (v.faults == 0) continue;

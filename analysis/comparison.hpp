@@ -27,6 +27,9 @@ void add_weights(VariantResult& result, const std::vector<float>& weights);
  */
 WeightHistogram weight_histogram(const std::vector<std::vector<float>>& weights, std::size_t bins = 101);
 
+/// Puts target, size and fault-free accuracy of a campaign into a variant's result.
+void add_campaign_header(VariantResult& result, const CampaignHeader& header, std::uint64_t faults);
+
 /// Puts what a campaign on weights found for a tolerance into a variant's result.
 void add_weight_campaign(VariantResult& result, const CampaignRecord& campaign, double tolerance);
 

@@ -50,9 +50,10 @@ std::size_t axis_of(std::int32_t feature)
             return kInAxis;
         case kSignFeature:
             return kSignAxis;
-        default:
+        case kBitFeature:
             return kBitAxis;
     }
+    throw Error("feature {} is no axis of a layer", feature);
 }
 
 /// First whole number above `threshold`, kept within [low, high].

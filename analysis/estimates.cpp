@@ -1,8 +1,6 @@
 #include "analysis/estimates.hpp"
 
 #include <algorithm>
-#include <boost/math/distributions/beta.hpp>
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <limits>
 
@@ -21,47 +19,6 @@ std::size_t as_index(std::int32_t id)
 }
 
 }  // namespace
-
-ShareInterval wilson_interval(double share, double size, double quantile)
-{
-    if (size <= 0) return {share, 0.0, 1.0};
-    const double p = share;
-    const double z2 = quantile * quantile / size;
-    const double centre = (p + z2 / 2) / (1 + z2);
-    const double half = std::sqrt(z2 * (p * (1 - p) + z2 / 4)) / (1 + z2);
-    return {p, p > 0 ? std::clamp(centre - half, 0.0, p) : 0.0,
-            p < 1 ? std::clamp(centre + half, p, 1.0) : 1.0};
-}
-
-ShareInterval clopper_pearson_interval(double share, double size, double quantile)
-{
-    if (size <= 0) return {share, 0.0, 1.0};
-    if (std::isinf(size)) return {share, share, share};
-    const double tail =
-        boost::math::cdf(boost::math::complement(boost::math::normal_distribution<double>(), quantile));
-    const double hits = std::clamp(share * size, 0.0, size);
-    ShareInterval interval{share, 0.0, 1.0};
-    if (share > 0)
-    {
-        const boost::math::beta_distribution<double> below(hits, size - hits + 1);
-        interval.low = std::min(share, boost::math::quantile(below, tail));
-    }
-    if (share < 1 && size > hits)
-    {
-        const boost::math::beta_distribution<double> above(hits + 1, size - hits);
-        interval.high = std::max(share, boost::math::quantile(boost::math::complement(above, tail)));
-    }
-    return interval;
-}
-
-double clopper_pearson_upper(std::uint64_t hits, std::uint64_t size, double confidence)
-{
-    FS_REQUIRE(hits <= size, "{} hits in {} draws", hits, size);
-    if (hits == size) return 1.0;
-    const boost::math::beta_distribution<double> tail(static_cast<double>(hits) + 1,
-                                                      static_cast<double>(size - hits));
-    return boost::math::quantile(boost::math::complement(tail, 1 - confidence));
-}
 
 double screen_bound95(std::uint64_t screened, std::uint64_t audited, std::uint64_t disagreements)
 {

@@ -118,6 +118,12 @@ std::string format_percent(double share, int decimals)
     return number(100.0 * share, decimals);
 }
 
+std::string in_words(std::string name)
+{
+    std::replace(name.begin(), name.end(), '_', ' ');
+    return name;
+}
+
 std::string format_count(std::uint64_t count)
 {
     std::string digits = std::to_string(count);

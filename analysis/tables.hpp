@@ -72,4 +72,7 @@ std::string format_percent(double share, int decimals = 2);
 /// A whole number with thousands separated by commas.
 std::string format_count(std::uint64_t count);
 
+/// A name of a job file or an HDF5 file in a sentence: underscores become blanks.
+std::string in_words(std::string name);
+
 }  // namespace flipstorm

@@ -74,6 +74,13 @@ struct Vulnerability
     double regret_high = 0;
 };
 
+/// What is known of the transient faults that struck a layer, or the network.
+struct Struck
+{
+    double probability = 0;  ///< that a fault of the network strikes it
+    Vulnerability seen;      ///< so far
+};
+
 /// What a fault did to the images that it struck: numbers of images, and the accuracy that was lost.
 struct StruckImages
 {

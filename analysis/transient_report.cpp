@@ -70,10 +70,8 @@ ResultTable vulnerability_table(const TransientCampaignRecord& campaign)
 {
     const TransientHeader& header = campaign.header;
     ResultTable table;
-    table.title =
-        fmt::format("Vulnerability to faults in {}", header.campaign.target == "instructions"
-                                                         ? "instructions (" + header.instruction + ")"
-                                                         : "feature maps");
+    table.title = fmt::format("Vulnerability to faults in {}{}", in_words(header.campaign.target),
+                              header.instruction.empty() ? "" : " (" + header.instruction + ")");
     table.columns = columns({"layer", "probability %"});
     table.note = kClasses;
     const std::vector<double> probability = layer_probability(campaign);
@@ -94,7 +92,7 @@ std::string geometry_name(std::uint8_t geometry)
 
 ResultTable fault_kind_table(const TransientCampaignRecord& campaign)
 {
-    const bool maps = campaign.header.campaign.target == "feature_maps";
+    const bool maps = !campaign.faults.geometry.empty();
     const std::vector<std::uint8_t>& kind = maps ? campaign.faults.geometry : campaign.faults.bit;
     ResultTable table;
     table.title = maps ? "The same by geometry" : "The same by flipped bit";
@@ -126,8 +124,7 @@ std::string render_transient_report(const TransientCampaignRecord& campaign, con
         title,
         fmt::format("Soft-error reliability: statistical injection of transient faults into the {} of {} "
                     "layers; each fault strikes {}.",
-                    common.target == "instructions" ? "instructions" : "feature maps", common.layers.size(),
-                    struck_text(header)));
+                    in_words(common.target), common.layers.size(), struck_text(header)));
     html += page_notes(golden_warnings(common));
     html += "<div class=\"cards\">\n";
     html += card(format_percent(static_cast<double>(common.golden_correct) / images) + " %",

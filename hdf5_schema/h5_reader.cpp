@@ -8,8 +8,8 @@
 #include <mutex>
 #include <set>
 
-#include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/regular_file.hpp"
 #include "hdf5_schema/h5_bounds.hpp"
 #include "hdf5_schema/seal.hpp"
 #include "hdf5_schema/trial_read.hpp"

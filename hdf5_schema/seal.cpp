@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "engine/base/error.hpp"
+#include "engine/base/regular_file.hpp"
 #include "engine/base/sha256.hpp"
 
 namespace flipstorm
@@ -28,30 +28,15 @@ constexpr std::string_view kHdf5 = "\x89HDF\r\n\x1a\n";
 class Bytes
 {
   public:
-    Bytes(const std::filesystem::path& file, int flags)
-        : name_(file.string()), descriptor_(::open(file.c_str(), flags | O_CLOEXEC | O_NONBLOCK))
-    {
-        FS_CHECK(FileError, descriptor_ >= 0, "cannot read '{}': {}", name_, std::strerror(errno));
-        struct stat status = {};
-        const bool known = ::fstat(descriptor_, &status) == 0;
-        if (!known || !S_ISREG(status.st_mode))
-        {
-            ::close(descriptor_);
-            throw FileError("cannot read '{}': {}", name_,
-                            S_ISDIR(status.st_mode) ? "it is a folder" : "it is no regular file");
-        }
-    }
-    Bytes(const Bytes&) = delete;
-    Bytes& operator=(const Bytes&) = delete;
-    ~Bytes() { ::close(descriptor_); }
+    Bytes(const std::filesystem::path& file, int access) : file_(open_regular_file(file, access)) {}
 
-    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const std::string& name() const { return file_.name(); }
 
     /// The next bytes, at most `count`; fewer at the end of the file.
     [[nodiscard]] std::string next(std::size_t count)
     {
         std::string bytes(count, '\0');
-        bytes.resize(fill(bytes.data(), count));
+        bytes.resize(file_.read(bytes.data(), count));
         return bytes;
     }
 
@@ -59,14 +44,14 @@ class Bytes
     [[nodiscard]] std::pair<std::uint64_t, std::string> digest_from(std::string_view first)
     {
         constexpr std::size_t kPiece = std::size_t{1} << 20U;
-        ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_SEQUENTIAL);
+        ::posix_fadvise(file_.descriptor(), 0, 0, POSIX_FADV_SEQUENTIAL);
         const std::unique_ptr<char[]> piece(new char[kPiece]);
         Sha256 hash;
         hash.update(first);
         std::uint64_t bytes = first.size();
         for (std::size_t got = kPiece; got == kPiece;)
         {
-            got = fill(piece.get(), kPiece);
+            got = file_.read(piece.get(), kPiece);
             hash.update(piece.get(), got);
             bytes += got;
         }
@@ -75,30 +60,14 @@ class Bytes
 
     void write_at_start(std::string_view bytes) const
     {
-        const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), 0);
+        const ssize_t written = ::pwrite(file_.descriptor(), bytes.data(), bytes.size(), 0);
         FS_CHECK(FileError, written == static_cast<ssize_t>(bytes.size()),
-                 "cannot write the seal of '{}': {}", name_,
+                 "cannot write the seal of '{}': {}", name(),
                  written < 0 ? std::strerror(errno) : "is the disk full?");
     }
 
   private:
-    /// \return bytes read; fewer than `count` only at the end of the file
-    std::size_t fill(char* out, std::size_t count)
-    {
-        std::size_t have = 0;
-        while (have < count)
-        {
-            const ssize_t got = ::read(descriptor_, out + have, count - have);
-            if (got < 0 && errno == EINTR) continue;
-            FS_CHECK(FileError, got >= 0, "cannot read '{}': {}", name_, std::strerror(errno));
-            if (got == 0) break;
-            have += static_cast<std::size_t>(got);
-        }
-        return have;
-    }
-
-    std::string name_;
-    int descriptor_;
+    RegularFile file_;
 };
 
 /// The user block of a file with these bytes behind it.

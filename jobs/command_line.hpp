@@ -1,13 +1,47 @@
 #pragma once
-// Pieces of the command line: checks of its words, and what it prints itself.
+// The command line: its words, their checks and help texts, and what it prints itself.
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/resolve/context.hpp"
+#include "jobs/status/status_print.hpp"
 
 namespace flipstorm
 {
 
-/// Refuses what cannot be meant as a folder or file to write (out_folder_problem).
-[[nodiscard]] CLI::Validator folder_check();
+/// What the command line says.
+struct Arguments
+{
+    std::string command;
+    std::string file;   ///< job file, or the file to inspect
+    std::string model;  ///< TorchScript file to import
+    std::string to;     ///< model file to write
+    std::vector<std::string> overrides;
+    std::string out;
+    std::string variant;  ///< the only one to run; empty: all
+    std::optional<std::int64_t> deadline;
+    bool fresh = false;
+    bool dry_run = false;
+    bool print_config = false;
+    bool quiet = false;
+    bool all_strata = false;
+    BenchOptions bench;
+    CostOptions cost;
+    std::string backend;  ///< of bench; empty: the job's
+    StatusView status;
+    bool status_json = false;
+    bool seal = false;  ///< of inspect
+};
+
+/// Make `app` parse the command line into `arguments`, which must outlive it.
+void add_commands(CLI::App& app, Arguments& arguments);
+
+/// \throws AgreedError for a command that there is not; CLI11 would only say that one is missing.
+void check_command(const CLI::App& app, int argc, char** argv);
 
 /// Print what --help or --version, which end the parsing by this "error", ask for. \return the exit code
 int print_help(const CLI::App& app, const CLI::ParseError& error);

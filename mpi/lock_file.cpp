@@ -12,9 +12,9 @@
 #include <string_view>
 #include <thread>
 
-#include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/regular_file.hpp"
 #include "engine/base/temporary_file.hpp"
 #include "engine/base/timing.hpp"
 

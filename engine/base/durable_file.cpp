@@ -1,7 +1,6 @@
 #include "engine/base/durable_file.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "engine/base/error.hpp"
+#include "engine/base/regular_file.hpp"
 #include "engine/base/temporary_file.hpp"
 
 namespace flipstorm
@@ -55,16 +55,6 @@ class Descriptor
     fs::path name_;
     int value_;
 };
-
-void require_regular(const fs::path& name, const struct stat& status)
-{
-    if (S_ISREG(status.st_mode)) return;
-    const char* const kind = S_ISDIR(status.st_mode)    ? "a folder"
-                             : S_ISFIFO(status.st_mode) ? "a pipe"
-                             : S_ISSOCK(status.st_mode) ? "a socket"
-                                                        : "a device";
-    throw FileError("cannot read '{}': it is {}, not a file", name.string(), kind);
-}
 
 fs::path folder_of(const fs::path& name)
 {
@@ -122,34 +112,13 @@ void write_file_durably(const fs::path& final_name, std::string_view content)
     publish_file(temporary, final_name);
 }
 
-void require_regular_file(const fs::path& name)
-{
-    struct stat status = {};
-    if (::stat(name.c_str(), &status) == 0) require_regular(name, status);
-}
-
 std::string read_file(const fs::path& name, std::uint64_t longest)
 {
-    // Before it is opened, too: that alone makes some devices act.
-    require_regular_file(name);
-    const Descriptor file(name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    struct stat status = {};
-    FS_CHECK(FileError, ::fstat(file.get(), &status) == 0, "cannot read '{}': {}", name.string(), reason());
-    require_regular(name, status);
-    const auto size = static_cast<std::uint64_t>(status.st_size);
-    FS_CHECK(FileError, size <= longest, "cannot read '{}': it has {} bytes, at most {} can be",
-             name.string(), size, longest);
-    std::string content(size, '\0');
-    std::size_t have = 0;
-    while (have < content.size())
-    {
-        const ssize_t got = ::read(file.get(), content.data() + have, content.size() - have);
-        if (got < 0 && errno == EINTR) continue;
-        FS_CHECK(FileError, got >= 0, "cannot read '{}': {}", name.string(), reason());
-        if (got == 0) break;
-        have += static_cast<std::size_t>(got);
-    }
-    content.resize(have);
+    RegularFile file = open_regular_file(name);
+    FS_CHECK(FileError, file.size() <= longest, "cannot read '{}': it has {} bytes, at most {} can be",
+             name.string(), file.size(), longest);
+    std::string content(file.size(), '\0');
+    content.resize(file.read(content.data(), content.size()));
     return content;
 }
 

@@ -33,10 +33,6 @@ void publish_file(const std::filesystem::path& temporary, const std::filesystem:
  */
 void write_file_durably(const std::filesystem::path& final_name, std::string_view content);
 
-/// \throws FileError, naming the file and what it is, if it is there and no regular file: a folder, or a
-/// pipe, a socket or a device, where reading may wait for ever or never end. Links are followed.
-void require_regular_file(const std::filesystem::path& name);
-
 /// Longest file that is read as a text, in bytes.
 inline constexpr std::uint64_t kLongestText = std::uint64_t{64} << 20U;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/base/regular_file.hpp"
 #include "engine/data/data_file.hpp"
 
 namespace flipstorm
@@ -99,7 +100,7 @@ std::vector<std::uint8_t> read_records(const Format& format, const fs::path& fil
              "that holds it, or the one with '{}'). {}",
              file.filename().string(), file.parent_path().string(), format.key, format.name,
              format.archive_folder, instead(format, file.parent_path()));
-    DataFile stream(file);
+    RegularFile stream = open_regular_file(file);
     const std::uint64_t bytes = stream.size();
     const std::size_t record = format.record_bytes();
     FS_CHECK(DataError, bytes > 0, "'{}' is empty; a record of {} has {} bytes", file.string(), format.name,

@@ -1,75 +1,15 @@
 #include "engine/data/data_file.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <system_error>
-#include <utility>
 
 #include "engine/base/error.hpp"
 
 namespace flipstorm
 {
 namespace fs = std::filesystem;
-namespace
-{
-
-const char* kind_of(mode_t mode)
-{
-    if (S_ISDIR(mode)) return "a folder";
-    if (S_ISFIFO(mode)) return "a pipe";
-    if (S_ISSOCK(mode)) return "a socket";
-    if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
-    return "no regular file";
-}
-
-}  // namespace
-
-DataFile::DataFile(const fs::path& file) : name_(file.string())
-{
-    // Without O_NONBLOCK a pipe that nobody writes to would be waited for.
-    descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    FS_CHECK(FileError, descriptor_ >= 0, "cannot open '{}': {}", name_, std::strerror(errno));
-    struct stat status = {};
-    const bool known = ::fstat(descriptor_, &status) == 0;
-    if (known && S_ISREG(status.st_mode))
-    {
-        size_ = static_cast<std::uint64_t>(status.st_size);
-        return;
-    }
-    const std::string reason =
-        known ? fmt::format("it is {}", kind_of(status.st_mode)) : std::strerror(errno);
-    ::close(std::exchange(descriptor_, -1));
-    throw FileError("cannot read '{}': {}", name_, reason);
-}
-
-DataFile::~DataFile()
-{
-    if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-int DataFile::release()
-{
-    return std::exchange(descriptor_, -1);
-}
-
-std::size_t DataFile::read(std::uint8_t* out, std::size_t bytes)
-{
-    std::size_t have = 0;
-    while (have < bytes)
-    {
-        const ssize_t got = ::read(descriptor_, out + have, bytes - have);
-        if (got < 0 && errno == EINTR) continue;
-        FS_CHECK(FileError, got >= 0, "cannot read '{}': {}", name_, std::strerror(errno));
-        if (got == 0) break;
-        have += static_cast<std::size_t>(got);
-    }
-    return have;
-}
 
 std::vector<std::string> names_in(const fs::path& folder)
 {

@@ -1,5 +1,5 @@
 #pragma once
-// Files of data sets: opened only if they are files, and what a folder holds, in words.
+// Folders of data sets: what they hold, in words, and whether it fits into memory.
 
 #include <cstdint>
 #include <filesystem>
@@ -8,32 +8,6 @@
 
 namespace flipstorm
 {
-
-/// A data file that is open for reading; closes itself. Never waits for a pipe or a device: those are
-/// refused.
-class DataFile
-{
-  public:
-    /// \throws FileError, naming the file and the system's reason, if it cannot be opened or is no regular
-    /// file (a folder, pipe, device, socket).
-    explicit DataFile(const std::filesystem::path& file);
-    DataFile(const DataFile&) = delete;
-    DataFile& operator=(const DataFile&) = delete;
-    ~DataFile();
-
-    [[nodiscard]] std::uint64_t size() const { return size_; }
-
-    /// The descriptor, which the caller closes from now on.
-    [[nodiscard]] int release();
-
-    /// The next bytes, into `out`: fewer than asked for only at the end. \throws FileError
-    std::size_t read(std::uint8_t* out, std::size_t bytes);
-
-  private:
-    std::string name_;
-    int descriptor_ = -1;
-    std::uint64_t size_ = 0;
-};
 
 /// Names in a folder, sorted, at most 100,000 of them. \throws FileError if it is no folder or cannot be
 /// read.

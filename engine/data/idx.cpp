@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "engine/base/error.hpp"
+#include "engine/base/regular_file.hpp"
 #include "engine/data/data_file.hpp"
 #include "engine/data/idx_folder.hpp"
 
@@ -25,7 +26,7 @@ class GzipReader
   public:
     explicit GzipReader(const fs::path& file) : name_(file.string())
     {
-        DataFile opened(file);
+        RegularFile opened = open_regular_file(file);
         size_ = opened.size();
         const int descriptor = opened.release();
         errno = 0;

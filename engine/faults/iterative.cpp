@@ -1,9 +1,9 @@
 #include "engine/faults/iterative.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/base/error.hpp"
+#include "engine/base/statistics.hpp"
 
 namespace flipstorm
 {
@@ -26,17 +26,6 @@ std::uint64_t smallest_within(double share, std::uint64_t low, std::uint64_t pop
 }
 
 }  // namespace
-
-double wilson_half_width(double share, std::uint64_t drawn, std::uint64_t population, double quantile)
-{
-    if (drawn >= population) return 0;
-    if (drawn == 0) return 0.5;
-    const auto n = static_cast<double>(drawn);
-    const auto whole = static_cast<double>(population);
-    const double size = n * (whole / (whole - n));
-    const double z2 = quantile * quantile / size;
-    return std::sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2);
-}
 
 std::uint64_t smallest_sample(std::uint64_t population, Precision precision)
 {

@@ -9,16 +9,6 @@ namespace flipstorm
 {
 
 /**
- * Half the width of Wilson's score interval for a share p seen in n of N draws without replacement:
- *
- *     t √(p (1 − p) / m + t² / (4 m²)) / (1 + t² / m),   m = n N / (N − n)
- *
- * m is the number of draws with replacement that say as much (finite-population correction). 0 where the
- * whole population was drawn, 0.5 where nothing was. Thread-safe.
- */
-double wilson_half_width(double share, std::uint64_t drawn, std::uint64_t population, double quantile);
-
-/**
  * The smallest number of draws with which the interval of a share can be within the error margin at all: that
  * of a share of 0 or 1. What an iterative campaign costs at least, and its pilot unless the job says
  * otherwise. At least 1, at most the population; 0 of an empty one.

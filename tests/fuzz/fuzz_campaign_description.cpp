@@ -2,7 +2,7 @@
 // again.
 
 #include "harness.hpp"
-#include "jobs/campaign_description.hpp"
+#include "jobs/campaign/campaign_description.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {

@@ -1,7 +1,7 @@
 // A file of OUT/forest-journal: a payload of any bytes, framed with the right CRC.
 
 #include "harness.hpp"
-#include "jobs/forest_journal.hpp"
+#include "jobs/stages/forest_journal.hpp"
 
 namespace
 {

@@ -2,8 +2,8 @@
 // printed and read again.
 
 #include "harness.hpp"
-#include "jobs/job_file.hpp"
-#include "jobs/job_print.hpp"
+#include "jobs/job_file/job_file.hpp"
+#include "jobs/job_file/job_print.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {

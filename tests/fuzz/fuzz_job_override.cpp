@@ -3,8 +3,8 @@
 #include <sstream>
 
 #include "harness.hpp"
-#include "jobs/job_file.hpp"
-#include "jobs/job_print.hpp"
+#include "jobs/job_file/job_file.hpp"
+#include "jobs/job_file/job_print.hpp"
 
 namespace
 {

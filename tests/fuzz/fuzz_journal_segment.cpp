@@ -2,8 +2,8 @@
 
 #include "engine/base/durable_file.hpp"
 #include "harness.hpp"
-#include "jobs/outcome_codec.hpp"
-#include "jobs/transient_codec.hpp"
+#include "jobs/campaign/outcome_codec.hpp"
+#include "jobs/campaign/transient_codec.hpp"
 #include "mpi/journal.hpp"
 
 namespace

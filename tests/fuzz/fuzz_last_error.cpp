@@ -4,7 +4,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/printable_text.hpp"
 #include "harness.hpp"
-#include "jobs/last_error.hpp"
+#include "jobs/stages/last_error.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {

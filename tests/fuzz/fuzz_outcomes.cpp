@@ -2,8 +2,8 @@
 // first byte says which.
 
 #include "harness.hpp"
-#include "jobs/outcome_codec.hpp"
-#include "jobs/transient_codec.hpp"
+#include "jobs/campaign/outcome_codec.hpp"
+#include "jobs/campaign/transient_codec.hpp"
 
 namespace flipstorm::fuzz
 {

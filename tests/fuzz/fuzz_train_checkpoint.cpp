@@ -1,7 +1,7 @@
 // OUT/train.checkpoint: a payload of any bytes, framed with the right CRC, held against a network.
 
 #include "harness.hpp"
-#include "jobs/train_checkpoint.hpp"
+#include "jobs/stages/train_checkpoint.hpp"
 
 namespace
 {

@@ -25,6 +25,7 @@ SPACK_PACKAGES = {
     "spdlog": {"spdlog"},
     "CLI11": {"cli11"},
     "toml11": {"toml11"},
+    "nlohmann_json": {"nlohmann-json"},
     "Torch": {"py-torch"},
     "GTest": {"googletest"},
 }
@@ -101,7 +102,7 @@ class SpackPackage(unittest.TestCase):
         package.spec = {"python": python}
         package.setup_run_environment(types.SimpleNamespace(set=environment.__setitem__))
         self.assertEqual(environment, {"FLIPSTORM_PYTHON": "/somewhere/python3"})
-        code = (SOURCE / "jobs/python.cpp").read_text()
+        code = (SOURCE / "analysis/python.cpp").read_text()
         self.assertIn('getenv("FLIPSTORM_PYTHON")', code)
 
 

@@ -17,46 +17,6 @@ namespace flipstorm
 namespace
 {
 
-TEST(ClopperPearson, IsTheQuantileOfTheBetaDistribution)
-{
-    // scipy.stats.beta.ppf(0.95, hits + 1, size - hits)
-    EXPECT_NEAR(clopper_pearson_upper(0, 1), 0.95, 1e-14);
-    EXPECT_NEAR(clopper_pearson_upper(0, 10), 0.2588655508930522, 1e-14);
-    EXPECT_NEAR(clopper_pearson_upper(1, 10), 0.39416330243650466, 1e-14);
-    EXPECT_NEAR(clopper_pearson_upper(9, 10), 0.9948838031081763, 1e-14);
-    EXPECT_NEAR(clopper_pearson_upper(2, 100, 0.99), 0.08141194630280843, 1e-14);
-    EXPECT_NEAR(clopper_pearson_upper(0, 299573) / 9.999957589406199e-06, 1, 1e-10);
-    EXPECT_NEAR(clopper_pearson_upper(3, 800000) / 9.692041864465382e-06, 1, 1e-10);
-    EXPECT_NEAR(clopper_pearson_upper(37, 400000) / 0.00012168693698388763, 1, 1e-10);
-    EXPECT_NEAR(clopper_pearson_upper(5, 100000000) / 1.0513034626458963e-07, 1, 1e-8);
-}
-
-TEST(ClopperPearson, LeavesSoFewHitsTheProbabilityThatIsGivenUp)
-{
-    for (const double size : {7.0, 1000.0, 4e5})
-    {
-        for (const double hits : {0.0, 1.0, 6.0})
-        {
-            const double p =
-                clopper_pearson_upper(static_cast<std::uint64_t>(hits), static_cast<std::uint64_t>(size));
-            double tail = 0;
-            for (double i = 0; i <= hits; ++i)
-            {
-                tail += std::exp(std::lgamma(size + 1) - std::lgamma(i + 1) - std::lgamma(size - i + 1) +
-                                 i * std::log(p) + (size - i) * std::log1p(-p));
-            }
-            EXPECT_NEAR(tail, 0.05, 1e-7) << hits << " of " << size;
-        }
-    }
-}
-
-TEST(ClopperPearson, AllHitsOrNoDrawsProveNothing)
-{
-    EXPECT_EQ(clopper_pearson_upper(0, 0), 1.0);
-    EXPECT_EQ(clopper_pearson_upper(5, 5), 1.0);
-    EXPECT_THROW(clopper_pearson_upper(6, 5), Error);
-}
-
 TEST(EstimateShare, SingleStratumIsWilson)
 {
     const ShareEstimate e = estimate_share({{1'000'000'000'000, 100, 10}});
@@ -184,23 +144,6 @@ TEST(EstimateShare, IntervalsHoldWithFewFaultsInManyStrata)
     }
 }
 
-TEST(ClopperPearsonInterval, IsTheTablesAndTheTails)
-{
-    // scipy.stats.beta.ppf(0.025, 3, 98), ppf(0.975, 4, 97)
-    const ShareInterval of_three = clopper_pearson_interval(0.03, 100);
-    EXPECT_NEAR(of_three.low, 0.006229971538306395, 1e-12);
-    EXPECT_NEAR(of_three.high, 0.08517605297428002, 1e-12);
-    EXPECT_EQ(clopper_pearson_interval(0, 20).low, 0);
-    EXPECT_NEAR(clopper_pearson_interval(0, 20).high, 1 - std::pow(0.025, 0.05), 1e-12);
-    EXPECT_NEAR(clopper_pearson_interval(1, 20).low, std::pow(0.025, 0.05), 1e-12);
-    EXPECT_EQ(clopper_pearson_interval(1, 20).high, 1);
-    EXPECT_EQ(clopper_pearson_interval(0.3, 0).high, 1);
-    const double infinite = std::numeric_limits<double>::infinity();
-    EXPECT_EQ(clopper_pearson_interval(0.3, infinite).high, 0.3);
-    // The limit and the one-sided bound of the same tail agree.
-    EXPECT_NEAR(of_three.high, clopper_pearson_upper(3, 100, 0.975), 1e-9);
-}
-
 /// How often an interval for a share of `expected` hits in 1,000 draws holds the truth: exactly, by summing
 /// the binomial distribution.
 double coverage_of_few(double expected, bool with_rule)
@@ -234,15 +177,6 @@ TEST(EstimateShare, WithFewHitsTheIntervalHoldsWhereWilsonsDoesNot)
     }
     EXPECT_GE(mean / shares, 0.95);
     EXPECT_GE(coverage_of_few(0.17, true), 0.97);
-}
-
-TEST(WilsonInterval, OfNoAndOfAllDraws)
-{
-    EXPECT_EQ(wilson_interval(0.3, 0).low, 0.0);
-    EXPECT_EQ(wilson_interval(0.3, 0).high, 1.0);
-    const ShareInterval known = wilson_interval(0.3, std::numeric_limits<double>::infinity());
-    EXPECT_DOUBLE_EQ(known.low, 0.3);
-    EXPECT_DOUBLE_EQ(known.high, 0.3);
 }
 
 TEST(ProductInterval, ByHand)

@@ -14,6 +14,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "engine/base/regular_file.hpp"
 #include "engine/base/temporary_file.hpp"
 
 namespace flipstorm

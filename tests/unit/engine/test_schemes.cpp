@@ -12,6 +12,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
+#include "engine/base/statistics.hpp"
 #include "engine/faults/data_aware.hpp"
 #include "engine/faults/iterative.hpp"
 #include "engine/faults/plan.hpp"
@@ -283,26 +284,6 @@ TEST(DataAware, PlansEachBitWithItsPrior)
     EXPECT_EQ(strata[64 + 29].planned,
               static_cast<std::uint64_t>(std::ceil(48000 / (1 + 1e-4 * 47999 / (2.58 * 2.58 * 0.09)))));
     EXPECT_EQ(strata[0].planned, 1U);  // p = 0: one fault all the same
-}
-
-// The score test behind Wilson's interval: its limits are the p with |p̂ − p| = t √(p (1 − p) / m).
-TEST(WilsonHalfWidth, SolvesTheScoreEquation)
-{
-    for (const double share : {0.0, 0.01, 0.3, 1.0})
-    {
-        const double m = 400.0 * 2000 / (2000 - 400);  // 400 of 2,000 without replacement
-        const auto misfit = [&](double p) {
-            return (share - p) * (share - p) * m - 2.58 * 2.58 * p * (1 - p);
-        };
-        // Between the limits the misfit is negative: count how much of [0, 1] that is.
-        constexpr int kSteps = 2'000'000;
-        int inside = 0;
-        for (int i = 0; i < kSteps; ++i)
-            inside += misfit((i + 0.5) / kSteps) < 0 ? 1 : 0;
-        EXPECT_NEAR(wilson_half_width(share, 400, 2000, 2.58), 0.5 * inside / kSteps, 1e-6) << share;
-    }
-    EXPECT_EQ(wilson_half_width(0.3, 100, 100, 2.58), 0);
-    EXPECT_EQ(wilson_half_width(0.3, 0, 100, 2.58), 0.5);
 }
 
 TEST(IterativeSize, IsTheSmallestWithinTheMargin)

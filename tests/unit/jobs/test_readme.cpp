@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/durable_file.hpp"
-#include "jobs/job_print.hpp"
+#include "jobs/job_file/job_print.hpp"
 
 namespace flipstorm
 {

@@ -45,6 +45,7 @@ class Flipstorm(CMakePackage, CudaPackage):
     depends_on("zlib-api")
     depends_on("cli11")
     depends_on("toml11@3")
+    depends_on("nlohmann-json")
     depends_on("spdlog")
     depends_on("fmt")
     depends_on("googletest", type="test")

@@ -1,0 +1,211 @@
+#include "jobs/job_file/job_rules.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/math/distributions/normal.hpp>
+#include <cmath>
+#include <iterator>
+#include <optional>
+#include <type_traits>
+#include <variant>
+
+#include "jobs/job_file/job_print.hpp"
+#include "jobs/job_file/job_suggest.hpp"
+#include "jobs/job_file/job_variants.hpp"
+#include "jobs/job_file/transient_rules.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// t such that a standard normal variable lies in [-t, t] with probability `confidence`.
+double two_sided_quantile(double confidence)
+{
+    const boost::math::normal standard;
+    return boost::math::quantile(boost::math::complement(standard, (1 - confidence) / 2));
+}
+
+/// Adds what is wrong with one number of a key.
+void check_number(const KeySpec& spec, const std::string& shown, double value,
+                  std::vector<std::string>& problems)
+{
+    if (!std::isfinite(value))
+    {
+        problems.push_back(fmt::format("{} = {} is not a finite number", spec.name(), shown));
+    }
+    else if (!spec.limits.allow(value))
+    {
+        problems.push_back(
+            fmt::format("{} = {} is out of range; it must be {}", spec.name(), shown, spec.limits.text()));
+    }
+}
+
+/// Adds what is wrong with one string of a key.
+void check_choice(const KeySpec& spec, const std::string& value, std::vector<std::string>& problems)
+{
+    const auto has = [&value](const std::vector<std::string>& list) {
+        return std::find(list.begin(), list.end(), value) != list.end();
+    };
+    if (spec.choices.empty() || has(spec.choices)) return;
+    const std::string built = list_text(spec.choices);
+    if (has(spec.planned))
+    {
+        problems.push_back(
+            fmt::format("{} = {} is not built yet; it can be {}", spec.name(), list_text({value}), built));
+        return;
+    }
+    std::vector<std::string> known = spec.choices;
+    known.insert(known.end(), spec.planned.begin(), spec.planned.end());
+    const std::optional<std::string> guess = nearest(value, known);
+    problems.push_back(fmt::format("{} = {} is not known; it can be {}{}", spec.name(), list_text({value}),
+                                   built,
+                                   guess ? fmt::format("; did you mean {}?", list_text({*guess})) : ""));
+}
+
+}  // namespace
+
+std::vector<std::string> value_problems(const KeySpec& spec, Job job)
+{
+    std::vector<std::string> problems;
+    std::visit(
+        [&](auto* value) {
+            using Value = std::decay_t<decltype(*value)>;
+            if constexpr (std::is_same_v<Value, std::string>)
+            {
+                check_choice(spec, *value, problems);
+            }
+            else if constexpr (std::is_arithmetic_v<Value>)
+            {
+                check_number(spec, fmt::format("{}", *value), static_cast<double>(*value), problems);
+            }
+            else
+            {
+                if (value->empty() && !spec.may_be_empty)
+                {
+                    problems.push_back(
+                        fmt::format("{} is an empty list; it needs at least one entry", spec.name()));
+                }
+                for (auto entry = value->begin(); entry != value->end(); ++entry)
+                {
+                    if constexpr (std::is_same_v<Value, std::vector<std::string>>)
+                    {
+                        check_choice(spec, *entry, problems);
+                        if (std::find(value->begin(), entry, *entry) != entry)
+                        {
+                            problems.push_back(
+                                fmt::format("{} names {} twice", spec.name(), list_text({*entry})));
+                        }
+                    }
+                    else
+                    {
+                        check_number(spec, fmt::format("{}", *entry), *entry, problems);
+                        if (spec.ascending && entry != value->begin() && *entry <= *std::prev(entry))
+                        {
+                            problems.push_back(fmt::format("{} must increase, but {} comes after {}",
+                                                           spec.name(), *entry, *std::prev(entry)));
+                        }
+                    }
+                }
+            }
+        },
+        spec.bind(job));
+    return problems;
+}
+
+std::vector<RuleProblem> rule_problems(const Job& job)
+{
+    std::vector<RuleProblem> problems;
+    if (!is_folder_name(job.job.name))
+    {
+        problems.push_back(
+            {{"job.name"},
+             fmt::format("job.name = {} names a folder: it must be 1 to 100 letters, digits, '_', '.' "
+                         "and '-', and not begin with '.' or '-'",
+                         list_text({job.job.name}))});
+    }
+    const std::string out_problem = out_folder_problem(job.job.out);
+    if (!out_problem.empty())
+        problems.push_back(
+            {{"job.out"}, fmt::format("job.out = {} {}", list_text({job.job.out}), out_problem)});
+    const bool takes_results = !job.forest.campaign.empty() || !job.harden.forest.empty();
+    if (job.data.kind != "synthetic" && job.data.path.empty() && !takes_results)
+    {
+        problems.push_back(
+            {{"data.path", "data.kind"},
+             fmt::format("data.path is missing; data.kind = {} needs the folder of the data set",
+                         list_text({job.data.kind}))});
+    }
+    if (job.data.labels != "fine" && job.data.kind != "cifar100")
+    {
+        problems.push_back({{"data.labels", "data.kind"},
+                            fmt::format("data.labels = {} is for data.kind = \"cifar100\"; {} has labels of "
+                                        "one kind only",
+                                        list_text({job.data.labels}), list_text({job.data.kind}))});
+    }
+    if (job.data.mean.size() != job.data.std.size())
+    {
+        problems.push_back(
+            {{"data.std", "data.mean"},
+             fmt::format("data.mean has {} and data.std {} entries; give one per channel for both",
+                         job.data.mean.size(), job.data.std.size())});
+    }
+    const double largest = job.campaign.tolerances.back();
+    if (job.forest.campaign.empty() && job.forest.tolerances.back() > largest)
+    {
+        problems.push_back(
+            {{"forest.tolerances", "campaign.tolerances"},
+             fmt::format("forest.tolerances goes up to {}, but the campaign stops judging a fault beyond "
+                         "the last of campaign.tolerances, {}",
+                         job.forest.tolerances.back(), largest)});
+    }
+    const CampaignTable& campaign = job.campaign;
+    if (campaign.exhaustive && campaign.scheme == "iterative")
+    {
+        problems.push_back(
+            {{"campaign.exhaustive", "campaign.scheme"},
+             "campaign.exhaustive injects every fault, but campaign.scheme = \"iterative\" stops "
+             "at the error margin; take another scheme"});
+    }
+    if (job.campaign.backend == "native" && job.device.kind == "cuda")
+    {
+        problems.push_back({{"campaign.backend", "device.kind"},
+                            "campaign.backend = \"native\" computes on the CPU, but device.kind is \"cuda\"; "
+                            "use \"libtorch\" or \"auto\""});
+    }
+    const std::vector<RuleProblem> of_transients = transient_problems(job);
+    problems.insert(problems.end(), of_transients.begin(), of_transients.end());
+    const auto& trained = job.forest.tolerances;
+    if (job.harden.forest.empty() &&
+        std::find(trained.begin(), trained.end(), job.harden.tolerance) == trained.end())
+    {
+        const auto closest = std::min_element(trained.begin(), trained.end(), [&job](double a, double b) {
+            return std::abs(a - job.harden.tolerance) < std::abs(b - job.harden.tolerance);
+        });
+        problems.push_back(
+            {{"harden.tolerance", "forest.tolerances", "campaign.tolerances"},
+             fmt::format("harden.tolerance = {} is none of forest.tolerances; the nearest is {}",
+                         job.harden.tolerance, *closest)});
+    }
+    return problems;
+}
+
+void resolve_job(Job& job)
+{
+    if (job.job.out.empty()) job.job.out = "out/" + job.job.name;
+    if (job.model.shortcut.empty())
+        job.model.shortcut = job.model.arch == "resnet18" ? "projection" : "option-a";
+    if (job.campaign.tolerances.empty())
+    {
+        for (int k = 1; k <= 20; ++k)
+            job.campaign.tolerances.push_back(k / 200.0);
+    }
+    if (job.campaign.t == 0) job.campaign.t = two_sided_quantile(job.campaign.confidence);
+    if (job.campaign.memory_budget == 0) job.campaign.memory_budget = 2048;
+    if (job.forest.tolerances.empty()) job.forest.tolerances = job.campaign.tolerances;
+    if (job.harden.tolerance == 0) job.harden.tolerance = job.forest.tolerances.front();
+    resolve_transient(job);
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,52 @@
+#include "jobs/resolve/plan_options.hpp"
+
+#include "engine/evaluate/evaluator.hpp"
+#include "engine/faults/data_aware.hpp"
+#include "engine/memory/bit_class.hpp"
+
+namespace flipstorm
+{
+
+PlanOptions plan_options(const Job& job, NumberFormat format, std::uint64_t images)
+{
+    PlanOptions options;
+    options.scheme = scheme_from(job.campaign.scheme);
+    options.precision = {job.campaign.error_margin, job.campaign.t, 0.5};
+    options.limit = static_cast<std::uint64_t>(job.campaign.limit);
+    options.seed = job.job.seed;
+    options.images = images;
+    options.upset = upset_model(job.campaign.fault_model, job.campaign.upset_bits);
+    options.layers = job.campaign.layers;
+    options.exhaustive = job.campaign.exhaustive;
+    options.pilot = static_cast<std::uint64_t>(job.campaign.pilot);
+    const BitClasses classes = bit_classes(format);
+    switch (evaluation_mode(job.campaign.evaluation))
+    {
+        case EvaluationMode::reference:
+            break;
+        case EvaluationMode::exact:
+            options.shared_passes = 1;
+            break;
+        case EvaluationMode::screened:
+            // A golden pass and the backward passes of the nearest rivals; few pairs in a hundred go on.
+            options.shared_passes = 3;
+            options.followed_share = 1.0 / 32;
+            for (const std::size_t bits : classes.of_bit)
+                options.followed_by_bit.push_back(classes.followed[bits]);
+            break;
+    }
+    return options;
+}
+
+std::vector<std::vector<double>> layer_priors(const Network& network,
+                                              const std::vector<InjectableLayer>& layers)
+{
+    std::vector<std::vector<double>> priors;
+    for (const InjectableLayer& layer : layers)
+    {
+        priors.push_back(critical_priors(bit_statistics(network.parameters[layer.weight])));
+    }
+    return priors;
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,44 @@
+#include "jobs/resolve/stage_digest.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/base/sha256.hpp"
+#include "jobs/job_file/job_print.hpp"
+
+namespace flipstorm
+{
+
+std::string train_digest(const Job& job, const std::string& dataset_sha256)
+{
+    Job relevant = job;
+    relevant.data.test_images = 0;  // what a campaign looks at
+    return sha256_hex("flipstorm train 2\n" +
+                      canonical_tables(relevant, {"data", "model", "train", "train.fault_aware"}) +
+                      dataset_sha256);
+}
+
+std::string import_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256)
+{
+    Job relevant = job;
+    relevant.data.test_images = 0;  // what a campaign looks at
+    relevant.data.train_images = 0;
+    return sha256_hex("flipstorm import 1\n" + canonical_tables(relevant, {"data"}) + model_sha256 +
+                      dataset_sha256);
+}
+
+std::string forest_digest(const Job& job, const std::string& campaign_content,
+                          const std::string& model_sha256)
+{
+    return sha256_hex("flipstorm forest 1\n" + canonical_tables(job, {"forest"}) +
+                      fmt::format("harden.tolerance = {}\n", job.harden.tolerance) + campaign_content +
+                      model_sha256);
+}
+
+std::string harden_digest(const Job& job, const std::string& forest_content,
+                          const std::string& campaign_content)
+{
+    return sha256_hex("flipstorm harden 1\n" + canonical_tables(job, {"harden"}) + forest_content +
+                      campaign_content);
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,63 @@
+#pragma once
+// The stages of a job. Each is a function from files to files that skips itself when its output is there with
+// the same digests. All are \collective and throw Error; rank 0 prints.
+
+#include <string>
+
+#include "engine/base/stop_request.hpp"
+#include "engine/faults/plan.hpp"
+#include "hdf5_schema/campaign_file.hpp"
+#include "hdf5_schema/forest_file.hpp"
+#include "jobs/resolve/context.hpp"
+
+namespace flipstorm
+{
+
+/// Train the job's network into model.h5, on all ranks. Nothing to do if the job names a model.file.
+StageEnd run_train(const Context& context);
+
+/**
+ * Make `to`, a model file, of a TorchScript file, on rank 0; the job names the data and their normalisation.
+ *
+ * The network's arch is "torchscript", whatever model.arch says. Refuses a graph whose logits are not
+ * TorchScript's, on noise and on test images.
+ */
+StageEnd run_import(const Context& context, const std::filesystem::path& model,
+                    const std::filesystem::path& to);
+
+/// Inject the faults of the plan on all ranks, journal the outcomes, and gather them into campaign.h5.
+StageEnd run_inject(const Context& context);
+
+/// Train forests on the campaign and predict every bit into forest.h5, on rank 0.
+StageEnd run_forest(const Context& context);
+
+/// Size the protection into protection.h5, on rank 0.
+StageEnd run_harden(const Context& context);
+
+/// Print Tables I to III, draw the figures and write report.html, on rank 0.
+StageEnd run_report(const Context& context);
+
+/// The report of a campaign in weights and of one of transient faults, called on rank 0: tables on standard
+/// output, report.html.
+StageEnd report_weights_on_root(const Context& context, const StopRequest& stop);
+StageEnd report_transient_on_root(const Context& context);
+
+/// Train, inject, forest, harden, report; ends at the first that is stopped. Of transient faults there is no
+/// forest to train and no memory to harden.
+StageEnd run_all(const Context& context);
+
+/// Whether any rank has a reason to stop; rank 0 says which.
+bool stop_was_asked_for(const Context& context);
+
+/// Strata, sample sizes and cost of the job's campaign, as text. Reads the data set and, if there, the model.
+/// \throws Stopped
+std::string describe_plan(const Context& context, const StopRequest& stop = {});
+
+/// \throws DataError, naming both files, unless the forest was trained on this campaign.
+void require_same_campaign(const Context& context, const CampaignRecord& campaign,
+                           const ForestRecord& forest);
+
+/// \throws AgreedError, naming the stage, if the job's faults do not lie in memory.
+void need_memory(const Context& context, const char* stage);
+
+}  // namespace flipstorm
