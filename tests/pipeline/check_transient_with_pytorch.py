@@ -88,8 +88,11 @@ def corrupt_dot_products(fault, module, given, output, instruction):
     groups = getattr(module, "groups", 1)
     rows, columns = channels // groups, height * width
     if isinstance(module, torch.nn.Conv2d):
+        padding = module.padding
+        if padding == "same":
+            padding = [dilation * (kernel - 1) // 2 for dilation, kernel in zip(module.dilation, module.kernel_size)]
         unfolded = torch.nn.functional.unfold(torch.from_numpy(given)[None], module.kernel_size,
-                                              padding=module.padding, stride=module.stride,
+                                              padding=padding, stride=module.stride,
                                               dilation=module.dilation)[0].numpy()
     else:
         unfolded = given.reshape(-1, 1)

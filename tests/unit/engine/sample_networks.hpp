@@ -50,7 +50,25 @@ inline Network with_parameters(Graph graph, std::int32_t classes, std::uint64_t 
     return network;
 }
 
-/// Every operation there is, branches, groups, and layers in front of and behind all of them.
+/// Squeeze and excite, with smooth activations and a dilated convolution.
+inline Network gated_network()
+{
+    Graph graph({2, 10, 10});
+    NodeId at = graph.add("stem", Conv2dOp{2, 6, 3, 1, 1, 1, true}, {NodeId(0)});
+    at = graph.add("swish", SiluOp{}, {at});
+    NodeId gate = graph.add("squeeze", GlobalAvgPoolOp{}, {at});
+    gate = graph.add("excite", Conv2dOp{6, 6, 1, 1, 0, 1, true}, {gate});
+    gate = graph.add("gate", SigmoidOp{}, {gate});
+    at = graph.add("gated", MulOp{}, {at, gate});
+    at = graph.add("dilated", Conv2dOp{6, 8, 3, 2, 2, 2, true, 2}, {at});
+    at = graph.add("relu", ReluOp{}, {at});
+    at = graph.add("global", GlobalAvgPoolOp{}, {at});
+    at = graph.add("flatten", FlattenOp{}, {at});
+    graph.add("fc", LinearOp{8, 5, true}, {at});
+    return with_parameters(std::move(graph), 5, 32);
+}
+
+/// Every other operation there is, branches, groups, and layers in front of and behind all of them.
 inline Network network_of_everything()
 {
     Graph graph({2, 12, 12});
@@ -68,12 +86,6 @@ inline Network network_of_everything()
     at = graph.add("joined", ConcatOp{}, {left, pooled});
     at = graph.add("mean", AvgPool2dOp{2, 1}, {at});
     at = graph.add("conv", Conv2dOp{20, 9, 2, 1, 0, 1, true}, {at});
-    at = graph.add("swish", SiluOp{}, {at});
-    NodeId gate = graph.add("squeeze", GlobalAvgPoolOp{}, {at});
-    gate = graph.add("excite", Conv2dOp{9, 9, 1, 1, 0, 1, true}, {gate});
-    gate = graph.add("gate", SigmoidOp{}, {gate});
-    at = graph.add("gated", MulOp{}, {at, gate});
-    at = graph.add("dilated", Conv2dOp{9, 9, 2, 1, 0, 1, true, 2}, {at});
     at = graph.add("global", GlobalAvgPoolOp{}, {at});
     at = graph.add("flatten", FlattenOp{}, {at});
     at = graph.add("relu", ReluOp{}, {at});

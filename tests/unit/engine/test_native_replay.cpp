@@ -42,7 +42,7 @@ std::vector<float> logits_at(const float* logits, const Network& network)
 std::vector<Network> networks()
 {
     const Normalisation normalisation{{0.5F, 0.5F, 0.5F}, {0.3F, 0.3F, 0.3F}};
-    std::vector<Network> all{network_of_everything()};
+    std::vector<Network> all{network_of_everything(), gated_network()};
     all.push_back(build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.5F}, {0.3F}}, 3));
     all.push_back(build_network("resnet20", NumberFormat::fp32, {3, 16, 16}, 4, normalisation, 2));
     BuildOptions options;
