@@ -376,7 +376,7 @@ class Import(PipelineTest):
                     self.complete("inject", self.job, "--out", out / f"{target}-{backend}", "--set",
                                   f"model.file={out / 'model.h5'}", "--set", f"campaign.target={target}", "--set",
                                   f"campaign.backend={backend}", "--set", "campaign.scheme=layer_wise", "--set",
-                                  "campaign.limit=120")
+                                  "campaign.limit=240")
                     with h5py.File(out / f"{target}-{backend}" / "campaign.h5") as campaign:
                         golden = {name: column[:] for name, column in campaign["golden"].items()}
                         changed = int(campaign["outcomes/mismatches"][:].sum())
