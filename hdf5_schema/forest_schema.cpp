@@ -1,0 +1,126 @@
+// The schema of forest.h5.
+
+#include "hdf5_schema/schema.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+using T = ElementType;
+
+}  // namespace
+
+const FileSpec& forest_spec()
+{
+    static const FileSpec spec = {
+        "flipstorm/forest",
+        "forest.h5",
+        1,
+        1,
+        1,
+        {
+            {"/", "campaign_sha256", T::text, "", "`stage_sha256` of the campaign"},
+            {"/", "kind", T::text, "", "`brf` balanced random forest, `rf` random forest"},
+            {"/", "sampling", T::text, "",
+             "how a balanced forest draws its rows: `undersample_bootstrap` or `stratified_bootstrap`"},
+            {"/", "trees", T::int32, "", "trees per forest"},
+            {"/", "folds", T::int32, "", "folds of the cross-validation"},
+            {"/", "test_share", T::float64, "", "share of the rows held out for the test"},
+            {"/", "tolerance", T::float64, "", "tolerance of /criticality and /roc"},
+            {"/criticality/<layer>", "tolerance", T::float64, "", "tolerance the probabilities are for"},
+        },
+        {
+            {"/features",
+             T::text,
+             {"feature"},
+             "1",
+             "features of a fault, in the order the trees number them"},
+            {"/tolerances", T::float64, {"tolerance"}, "1", "tolerated drops"},
+            {"/samples/trained",
+             T::uint8,
+             {"tolerance"},
+             "1",
+             "whether a forest could be trained",
+             {{0, "only one class in the sample"}, {1, "trained"}}},
+            {"/samples/rows", T::uint64, {"tolerance"}, "fault", "faults of the campaign"},
+            {"/samples/critical", T::uint64, {"tolerance"}, "fault", "of those, critical for the tolerance"},
+            {"/scores/auc_folds",
+             T::float64,
+             {"tolerance", "fold"},
+             "1",
+             "ROC AUC of each cross-validation fold; NaN where there is none"},
+            {"/scores/auc_grouped_folds",
+             T::float64,
+             {"tolerance", "fold"},
+             "1",
+             "the same with rows of equal features kept in one fold; NaN where there is none"},
+            {"/scores/auc_test",
+             T::float64,
+             {"tolerance"},
+             "1",
+             "ROC AUC on the held-out rows; NaN where there is none"},
+            {"/confusion/acceptable_acceptable",
+             T::float64,
+             {"tolerance"},
+             "%",
+             "held-out rows: truly acceptable, predicted acceptable"},
+            {"/confusion/acceptable_critical",
+             T::float64,
+             {"tolerance"},
+             "%",
+             "held-out rows: truly acceptable, predicted critical"},
+            {"/confusion/critical_acceptable",
+             T::float64,
+             {"tolerance"},
+             "%",
+             "held-out rows: truly critical, predicted acceptable"},
+            {"/confusion/critical_critical",
+             T::float64,
+             {"tolerance"},
+             "%",
+             "held-out rows: truly critical, predicted critical"},
+            {"/importance",
+             T::float64,
+             {"tolerance", "feature"},
+             "1",
+             "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest"},
+            {"/forests/offset",
+             T::uint64,
+             {"tolerance + 1"},
+             "1",
+             "first row of each forest in /forests/first_node; a forest has trees + 1 rows, or none where "
+             "untrained"},
+            {"/forests/first_node",
+             T::uint64,
+             {"root"},
+             "1",
+             "row of each tree's root in the node columns, and after the last tree the row behind it"},
+            {"/forests/feature", T::int32, {"node"}, "1", "feature a node tests", {{-1, "leaf"}}},
+            {"/forests/threshold", T::float32, {"node"}, "1", "go left if the feature is at most this"},
+            {"/forests/left",
+             T::int32,
+             {"node"},
+             "1",
+             "left child, counted from the tree's root",
+             {{-1, "leaf"}}},
+            {"/forests/right",
+             T::int32,
+             {"node"},
+             "1",
+             "right child, counted from the tree's root",
+             {{-1, "leaf"}}},
+            {"/forests/probability", T::float32, {"node"}, "1", "share of critical weight in the node"},
+            {"/roc/false_positive_rate", T::float64, {"point"}, "1", "ROC curve on the held-out rows"},
+            {"/roc/true_positive_rate", T::float64, {"point"}, "1", "ROC curve on the held-out rows"},
+            {"/roc/threshold", T::float64, {"point"}, "1", "predicted critical from this probability on"},
+            {"/criticality/<layer>",
+             T::uint8,
+             {"weight", "bit"},
+             "1/255",
+             "predicted probability × 255 that flipping the bit is critical"},
+        }};
+    return spec;
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,89 @@
+// The schema of protection.h5.
+
+#include "engine/memory/codes/protection_scheme.hpp"
+#include "hdf5_schema/schema.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+using T = ElementType;
+
+}  // namespace
+
+const FileSpec& protection_spec()
+{
+    static const FileSpec spec = {
+        "flipstorm/protection",
+        "protection.h5",
+        1,
+        1,
+        1,
+        {
+            {"/", "forest_sha256", T::text, "", "`stage_sha256` of the forest"},
+            {"/", "tolerance", T::float64, "", "tolerated drop"},
+            {"/", "ber", T::float64, "", "upset probability per bit"},
+            {"/", "word_bits", T::int32, "", "bits of a stored word"},
+            {"/", "chosen", T::int32, "", "row of /options that was chosen"},
+            {"/overhead", "all_parameters", T::float64, "",
+             "AP of Table III, percent of the weight memory: SEC on every parameter"},
+            {"/overhead", "critical_parameters", T::float64, "",
+             "CP, percent: SEC on the parameters with a bit predicted critical"},
+            {"/overhead", "signature", T::float64, "", "Sign., percent: one flag per parameter"},
+            {"/overhead", "gain", T::float64, "", "100 (1 − (CP + Sign.) / AP), percent"},
+            {"/signature/<layer>", "weights", T::uint64, "",
+             "parameters of the layer: valid bits in the signature"},
+        },
+        {
+            {"/options/scheme", T::text, {"option"}, "1", protection_schemes_text()},
+            {"/options/threshold",
+             T::float64,
+             {"option"},
+             "1",
+             "a bit counts as critical from this probability on; NaN where not used"},
+            {"/options/flagged_share", T::float64, {"option"}, "1", "share of the parameters under the code"},
+            {"/options/parity_bits", T::uint64, {"option"}, "bit", "bits of the codes"},
+            {"/options/signature_bits", T::uint64, {"option"}, "bit", "bits of the signature"},
+            {"/options/parity_overhead",
+             T::float64,
+             {"option"},
+             "%",
+             "parity bits in percent of the weight memory"},
+            {"/options/signature_overhead",
+             T::float64,
+             {"option"},
+             "%",
+             "signature bits in percent of the weight memory"},
+            {"/options/total_overhead", T::float64, {"option"}, "%", "sum of both"},
+            {"/options/predicted_residual",
+             T::float64,
+             {"option"},
+             "1",
+             "expected share of single upsets that stay critical, from the predicted probabilities; a "
+             "balanced forest's with the balancing undone"},
+            {"/options/measured_residual",
+             T::float64,
+             {"option"},
+             "1",
+             "critical share of all faults, strata weighted by population, times the part of the held-out "
+             "critical faults that is not corrected"},
+            {"/options/measured_low", T::float64, {"option"}, "1", "lower 95 % limit of measured_residual"},
+            {"/options/measured_high", T::float64, {"option"}, "1", "upper 95 % limit of measured_residual"},
+            {"/options/pareto",
+             T::uint8,
+             {"option"},
+             "1",
+             "whether no other option is better in overhead and predicted residual",
+             {{0, "dominated"}, {1, "on the Pareto front"}}},
+            {"/signature/<layer>",
+             T::uint8,
+             {"byte"},
+             "1",
+             "flags of the layer's parameters in row-major order, 8 to a byte, first parameter in the most "
+             "significant bit (numpy.packbits)"},
+        }};
+    return spec;
+}
+
+}  // namespace flipstorm
