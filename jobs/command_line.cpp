@@ -163,9 +163,11 @@ void add_import(CLI::App& app, Arguments& arguments)
         "    torch.jit.script(model.eval()).save(\"MODEL.pt\")\n"
         "    torch.jit.trace(model.eval(), torch.zeros(2, 3, 32, 32)).save(\"MODEL.pt\")\n"
         "It must take one batch of images [N, C, H, W] and return logits [N, classes], and be made of 2-D\n"
-        "convolutions, linear layers, batch norm, ReLU, ReLU6, max and average pools, add, zero padding,\n"
-        "slices, concatenation of channels, flatten, and dropout. Nothing is folded; parameters keep their\n"
-        "state-dict names. Its logits are compared with TorchScript's before the file is written. Then:\n"
+        "convolutions, linear layers, batch norm, ReLU, ReLU6, sigmoid, SiLU, max and average pools, add,\n"
+        "multiply, zero padding, slices, concatenation of channels, flatten, and dropout. Nothing is "
+        "folded;\n"
+        "parameters keep their state-dict names. Its logits are compared with TorchScript's before the file\n"
+        "is written. Then:\n"
         "    flipstorm inject JOB.toml --set model.file=MODEL.h5");
     importer->callback([&arguments] { arguments.command = "import"; });
 }

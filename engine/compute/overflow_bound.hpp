@@ -23,6 +23,10 @@ constexpr float kLargeWeight = 1e18F;
     return !(std::fabs(value) < kLargeWeight);
 }
 
+/// Where both factors of a product change, its change is the sum of two terms that may cancel: larger changes
+/// than this are computed as mode `reference` does.
+constexpr float kLargestFactor = 4096;
+
 /// Changes that no partial sum exceeds are safe: what is left has room for the golden values and for
 /// rounding.
 constexpr float kSafeMagnitude = std::numeric_limits<float>::max() / 4;
@@ -33,8 +37,9 @@ constexpr float kSafeMagnitude = std::numeric_limits<float>::max() / 4;
  *     |Σ_{i ∈ any subset} w_i x_i| ≤ max_i |x_i| · Σ_i |w_i|
  *
  * the largest row sum of |w| of a convolution or linear layer, the largest factor of a batch norm (or of its
- * division by the standard deviation), the elements of an averaging window, 2 for a sum of two, else 1.
- * Biases and golden values are what kSafeMagnitude leaves room for. Thread-safe.
+ * division by the standard deviation), the elements of an averaging window, 2 for a sum of two, 1.0999 for
+ * SiLU, infinity for a product of two values, else 1. Biases and golden values are what kSafeMagnitude leaves
+ * room for. Thread-safe.
  */
 class OverflowBound
 {

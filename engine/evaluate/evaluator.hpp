@@ -12,7 +12,7 @@
 #include "engine/base/ids.hpp"
 #include "engine/data/dataset.hpp"
 #include "engine/evaluate/outcome.hpp"
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm

@@ -41,7 +41,10 @@ LibtorchGroup::LibtorchGroup(const LibtorchEvaluator& evaluator, const Injectabl
       golden_(golden),
       batch_(evaluator.batch(program_)),
       waiting_(program_.segments.size())
-{}
+{
+    for (const NodeId id : program_.flow.nodes)
+        has_products_ = has_products_ || is_bilinear(evaluator.graph().node(id).operation);
+}
 
 /// The group's faults as tensors on the device.
 void LibtorchGroup::upload()
@@ -78,6 +81,7 @@ void LibtorchGroup::upload()
     row_ = uploaded.select(0, 4);
     column_ = uploaded.select(0, 5);
     delta_ = evaluator_.on_device(delta);
+    huge_ = ~(delta_.abs() < kLargeWeight);
     if (screen_ != nullptr)
     {
         std::vector<char> chosen = choose_audits(evaluator_.seed(), screen_->audit_share, group_.changes,
@@ -175,7 +179,7 @@ void LibtorchGroup::follow(std::size_t segment, PairBatch pairs)
 {
     const Segment& way = program_.segments[segment];
     if (segment == 0) pairs.change = start(pairs);
-    if (any_huge_) leave_to_reference(way, pairs);
+    if (any_huge_ || has_products_) leave_to_reference(way, pairs);
     if (pairs.size() == 0) return;
     work_.macs += static_cast<double>(pairs.size()) * operations_.macs(program_, way);
     torch::Tensor change = std::exchange(pairs.change, torch::Tensor());
@@ -186,14 +190,21 @@ void LibtorchGroup::follow(std::size_t segment, PairBatch pairs)
         arrive(segment + 1, check(way.end(), std::move(pairs)));
 }
 
-/// Take out the pairs in which a sum of a segment may overflow.
+/// Take out the pairs in which a sum of a segment may overflow, or a product cancel.
 void LibtorchGroup::leave_to_reference(const Segment& way, PairBatch& pairs)
 {
     // On a GPU a convolution may add up transformed values (Winograd's), which are some times as large.
     const float room = evaluator_.executor().device().is_cuda() ? 16.0F : 1.0F;
     const float farthest = room * static_cast<float>(evaluator_.overflow().through(way.entry, way.nodes));
-    // A NaN is not safe.
-    const torch::Tensor overflows = ~(pairs.change.flatten(1).abs().amax(1) < kSafeMagnitude / farthest);
+    // A NaN is neither small nor safe.
+    const torch::Tensor largest = pairs.change.flatten(1).abs().amax(1);
+    const torch::Tensor huge = huge_.index_select(0, pairs.fault) | ~(largest < kLargeWeight);
+    torch::Tensor overflows = huge & ~(largest < kSafeMagnitude / farthest);
+    const bool product = std::any_of(way.nodes.begin(), way.nodes.end(), [&](NodeId id) {
+        return is_bilinear(evaluator_.graph().node(id).operation);
+    });
+    // Both factors may change, and cancel.
+    if (product) overflows = overflows | ~(largest < kLargestFactor);
     const torch::Tensor gone = overflows.nonzero().squeeze(1);
     if (gone.size(0) == 0) return;
     const torch::Tensor faults = pairs.fault.index_select(0, gone).to(torch::kCPU);

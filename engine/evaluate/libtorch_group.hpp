@@ -98,6 +98,8 @@ class LibtorchGroup
     const LibtorchTile& golden_;
     std::int64_t batch_;
     std::vector<PairBatch> waiting_;  ///< by segment: fewer than a batch, to start it together
+    bool has_products_ = false;       ///< of two values, behind the layer
+    torch::Tensor huge_;              ///< change of a weight, [faults]
     bool any_huge_ = false;           ///< change of a weight
     torch::Tensor weight_;            ///< faulty weight's index, [faults]
     torch::Tensor element_;           ///< of the input, flat: what a weight meets, [faults]

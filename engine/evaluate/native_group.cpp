@@ -211,20 +211,36 @@ void NativeGroup::remember_restart(const NativeStep& step)
     }
 }
 
-/// Find the pairs whose sums may overflow in a step; what is computed of them from here on is not used.
+/// Find the pairs that have become huge in a product.
+void NativeGroup::find_huge(const NativeStep& step)
+{
+    const PaddedForm& f = form(step.node);
+    const std::int64_t floats = step.extent == Extent::everything ? f.slot() : f.pixels();
+    for (std::size_t s = 0; s < pairs_.size(); ++s)
+    {
+        pairs_[s].huge = pairs_[s].huge || is_huge(kernels_.largest(batch_.at(step.buffer, s), floats));
+        any_huge_ = any_huge_ || pairs_[s].huge;
+    }
+}
+
+/// Find the pairs whose sums may overflow in a step, or cancel in a product; what is computed of them from
+/// here on is not used.
 void NativeGroup::watch(const NativeStep& step)
 {
     const OverflowBound& bound = evaluator_.overflow();
+    const bool both = is_bilinear(graph_.node(step.node).operation) && step.inputs.size() > 1;
     for (std::size_t s = 0; s < pairs_.size(); ++s)
     {
         Pair& pair = pairs_[s];
-        if (!pair.huge || pair.overflows) continue;
+        if (!(pair.huge || both) || pair.overflows) continue;
         double farthest = 0;
         for (const ChangedInput& input : step.inputs)
         {
             const bool whole = input.extent == Extent::everything;
             const float size = kernels_.largest(batch_.at(input.buffer, s),
                                                 whole ? form(input.node).slot() : form(input.node).pixels());
+            if (both && size > kLargestFactor) farthest = static_cast<double>(kSafeMagnitude);
+            if (!pair.huge) continue;
             farthest = std::max(farthest,
                                 static_cast<double>(size) *
                                     (whole ? bound.of_whole(step.node)
@@ -244,8 +260,10 @@ void NativeGroup::flush()
         if (pairs_.empty()) break;
         if (!step.renamed)
         {
-            if (any_huge_) watch(step);
+            const bool product = is_bilinear(graph_.node(step.node).operation);
+            if (any_huge_ || (product && step.inputs.size() > 1)) watch(step);
             batch_.compute(step);
+            if (product) find_huge(step);
             if (step.cut) drop_masked(step);
             if (any_huge_ && step.node == plan_.restart) remember_restart(step);
         }

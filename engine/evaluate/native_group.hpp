@@ -44,6 +44,7 @@ class NativeGroup
     void leave_to_reference(std::size_t fault, std::int64_t channel, std::vector<float> at_restart);
     void remember_restart(const NativeStep& step);
     void watch(const NativeStep& step);
+    void find_huge(const NativeStep& step);
     void flush();
     void drop_masked(const NativeStep& step);
     void check(const NativeStep& step);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/base/printable_text.hpp"
 
 namespace flipstorm
 {
@@ -93,6 +94,12 @@ Graph::Graph(Shape input_shape)
 NodeId Graph::add(std::string name, Operation operation, std::vector<NodeId> inputs)
 {
     FS_CHECK(DataError, !name.empty(), "node {} has no name", nodes_.size());
+    for (std::size_t at = 0; at < name.size();)
+    {
+        const std::size_t length = utf8_length(name, at);
+        FS_CHECK(DataError, length > 0, "node {} is called '{}', which is not UTF-8", nodes_.size(), name);
+        at += length;
+    }
     for (const Node& other : nodes_)
     {
         FS_CHECK(DataError, other.name != name, "two nodes are called '{}'", name);

@@ -132,6 +132,7 @@ Shape read_shape(const json& entry, const std::string& name)
 {
     FS_CHECK(DataError, entry.is_object() && entry.contains("shape"), "graph: node '{}' has no 'shape'",
              name);
+    FS_CHECK(DataError, entry.at("shape").is_array(), "graph: node '{}' has a bad 'shape'", name);
     Shape shape;
     for (const json& size : entry.at("shape"))
     {
@@ -170,7 +171,7 @@ json parse(const std::string& text)
     {
         return json::parse(text);
     }
-    catch (const json::parse_error& error)
+    catch (const json::exception& error)  // numbers beyond a double are none of parse_error
     {
         throw DataError("graph: no valid JSON: {}", error.what());
     }
@@ -191,7 +192,7 @@ std::string to_json(const Graph& graph)
             entry["inputs"].push_back(graph.node(input).name);
         entry["shape"] = node.shape;
         const bool last = i + 1 == graph.nodes().size();
-        text += "  " + entry.dump(-1, ' ', false, json::error_handler_t::replace) + (last ? "\n" : ",\n");
+        text += "  " + entry.dump() + (last ? "\n" : ",\n");
     }
     return text + "]\n";
 }
@@ -236,6 +237,7 @@ Graph graph_from_json(const std::string& text)
         const json& entry = entries[i];
         const std::string name = text_at(entry, std::to_string(i), "name");
         FS_CHECK(DataError, entry.contains("inputs"), "graph: node '{}' has no 'inputs'", name);
+        FS_CHECK(DataError, entry.at("inputs").is_array(), "graph: node '{}' has bad 'inputs'", name);
         std::vector<NodeId> inputs;
         for (const json& input : entry.at("inputs"))
         {

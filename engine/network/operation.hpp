@@ -48,7 +48,13 @@ using Operation =
 /// Whether a first-order estimate in front of it may be far off behind it.
 [[nodiscard]] inline bool is_nonlinear(const Operation& operation)
 {
-    return linearity(operation) == Linearity::nonlinear;
+    return linearity(operation) == Linearity::nonlinear || linearity(operation) == Linearity::bilinear;
+}
+
+/// Whether it is a product of two of its inputs.
+[[nodiscard]] inline bool is_bilinear(const Operation& operation)
+{
+    return linearity(operation) == Linearity::bilinear;
 }
 
 }  // namespace flipstorm

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "engine/train/augment.hpp"
 #include "engine/train/fault_aware.hpp"
 #include "engine/train/schedule.hpp"

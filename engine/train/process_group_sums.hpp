@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 
 namespace flipstorm
 {

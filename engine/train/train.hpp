@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "engine/data/dataset.hpp"
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "engine/network/network.hpp"
 #include "engine/train/options.hpp"
 #include "engine/train/training_ranks.hpp"

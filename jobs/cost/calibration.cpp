@@ -15,7 +15,7 @@
 #include "engine/base/stop_request.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/evaluate/image_batches.hpp"
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "jobs/bench/bench.hpp"
 #include "jobs/campaign/kinds/weights.hpp"
 #include "jobs/resolve/plan_options.hpp"

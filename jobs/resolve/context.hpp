@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "hdf5_schema/provenance.hpp"
 #include "jobs/job_file/job.hpp"
 #include "mpi/communicator.hpp"

@@ -7,7 +7,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
-#include "engine/network/torchscript.hpp"
+#include "engine/network/import/torchscript/torchscript.hpp"
 #include "engine/train/train.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/resolve/stage_digest.hpp"

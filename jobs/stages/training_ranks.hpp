@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "engine/train/process_group_sums.hpp"
 #include "engine/train/training_ranks.hpp"
 #include "mpi/gradient_reducer.hpp"

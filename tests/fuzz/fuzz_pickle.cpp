@@ -1,6 +1,6 @@
 // Pickles inside TorchScript files.
 
-#include "engine/network/pickle_check.hpp"
+#include "engine/network/import/torchscript/pickle_check.hpp"
 #include "harness.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)

@@ -1,6 +1,6 @@
 // The Python text inside TorchScript files.
 
-#include "engine/network/script_text.hpp"
+#include "engine/network/import/torchscript/script_text.hpp"
 #include "harness.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)

@@ -1,9 +1,9 @@
 // Zip archives, as TorchScript files are: their members, and what `import` looks at in them before LibTorch
 // does.
 
-#include "engine/network/pickle_check.hpp"
-#include "engine/network/script_text.hpp"
-#include "engine/network/zip_archive.hpp"
+#include "engine/network/import/torchscript/pickle_check.hpp"
+#include "engine/network/import/torchscript/script_text.hpp"
+#include "engine/network/import/torchscript/zip_archive.hpp"
 #include "harness.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)

@@ -186,8 +186,9 @@ void Replay::compute(NodeId id, const Box& box, float* to)
 /// Whether a sum in a box of a node may overflow, given its inputs, which `from_` has.
 bool Replay::may_overflow(NodeId id, const Box& box) const
 {
-    if (!huge_) return false;
     const Node& n = node(id);
+    const bool product = is_bilinear(n.operation);
+    if (!huge_ && !product) return false;
     float largest = 0;
     for (const NodeId input : n.inputs)
     {
@@ -199,8 +200,12 @@ bool Replay::may_overflow(NodeId id, const Box& box) const
             largest = std::max(largest, network_.kernels().largest(row, floats));
         }
     }
-    return static_cast<double>(largest) * network_.overflow().of_whole(id) >=
-           static_cast<double>(kSafeMagnitude);
+    // The square of what is not huge may be.
+    if (product &&
+        static_cast<double>(largest) * static_cast<double>(largest) >= static_cast<double>(kLargeWeight))
+        return true;
+    return huge_ && static_cast<double>(largest) * network_.overflow().of_whole(id) >=
+                        static_cast<double>(kSafeMagnitude);
 }
 
 void Replay::forget(const std::vector<NodeId>& nodes)

@@ -2,6 +2,7 @@
 // What the native backend knows of each operation: for every one, in a file of its own beside this header,
 //
 //     cpu_traits       how its change is computed, for the plan of buffers
+//     renames_on_cpu   whether its change is its input's, seen under another name
 //     prepare_on_cpu   what its kernels need of a node
 //     change_on_cpu    its value's change from its inputs', for a batch of faults
 //     box_on_cpu       a box of its value from its inputs'

@@ -7,7 +7,7 @@
 #include <functional>
 #include <vector>
 
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/data/dataset.hpp"
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm

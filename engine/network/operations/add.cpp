@@ -2,8 +2,6 @@
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 namespace flipstorm
 {
 
@@ -13,11 +11,6 @@ Shape AddOp::shape(const NodeCheck& node) const
     node.expect(*node.inputs[0] == *node.inputs[1],
                 fmt::format("adds shapes {} and {}", *node.inputs[0], *node.inputs[1]));
     return *node.inputs[0];
-}
-
-std::int64_t AddOp::changed_channels(const ChangedCounts& inputs) const
-{
-    return std::min(inputs.shape[0], inputs.count[0] + inputs.count[1]);
 }
 
 }  // namespace flipstorm

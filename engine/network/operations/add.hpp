@@ -21,7 +21,10 @@ struct AddOp
     [[nodiscard]] ParameterParts parameters() const { return {}; }
     [[nodiscard]] std::int64_t macs(const Shape& /*output*/) const { return 0; }
     [[nodiscard]] Spread spread(const ChangedInputs& inputs) const { return merged(inputs); }
-    [[nodiscard]] std::int64_t changed_channels(const ChangedCounts& inputs) const;
+    [[nodiscard]] std::int64_t changed_channels(const ChangedCounts& inputs) const
+    {
+        return merged_count(inputs);
+    }
     [[nodiscard]] WindowGrid windows(std::int64_t /*height*/, std::int64_t /*width*/) const
     {
         return pixel_windows();

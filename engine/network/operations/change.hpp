@@ -1,6 +1,7 @@
 #pragma once
 // How far a change of an operation's inputs can be seen in its output.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -15,6 +16,7 @@ enum class Linearity
     product,    ///< a matrix product with weights, which mixes channels
     linear,     ///< the change of its value is its value of the change, constants aside
     nonlinear,  ///< a first-order estimate in front of it may be far off behind it
+    bilinear,   ///< a product of two values; nonlinear, too
 };
 
 /// How much of a value changes.
@@ -83,6 +85,12 @@ struct WindowGrid
     const bool same =
         first.extent == Extent::channel && second.extent == Extent::channel && first.shift == second.shift;
     return same ? first : Spread{Extent::everything, 0};
+}
+
+/// How many channels of an operation can change that joins the same channels of two inputs.
+[[nodiscard]] inline std::int64_t merged_count(const ChangedCounts& inputs)
+{
+    return std::min(inputs.shape[0], inputs.count[0] + inputs.count[1]);
 }
 
 /// Windows of one element.

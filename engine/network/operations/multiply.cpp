@@ -2,8 +2,6 @@
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 namespace flipstorm
 {
 
@@ -19,11 +17,6 @@ Shape MulOp::shape(const NodeCheck& node) const
         a == b || is_for_all(a, b) || is_for_all(b, a),
         fmt::format("multiplies shapes {} and {}; they must be the same, or one of them [C, 1, 1]", a, b));
     return elements(a) >= elements(b) ? a : b;
-}
-
-std::int64_t MulOp::changed_channels(const ChangedCounts& inputs) const
-{
-    return std::min(inputs.shape[0], inputs.count[0] + inputs.count[1]);
 }
 
 }  // namespace flipstorm

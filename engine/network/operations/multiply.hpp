@@ -9,7 +9,7 @@ namespace flipstorm
 struct MulOp
 {
     static constexpr const char* kName = "multiply";
-    static constexpr Linearity kLinearity = Linearity::nonlinear;
+    static constexpr Linearity kLinearity = Linearity::bilinear;
     static constexpr bool kKeepsForm = true;
     static constexpr bool kReadsFlat = false;
 
@@ -21,7 +21,10 @@ struct MulOp
     [[nodiscard]] ParameterParts parameters() const { return {}; }
     [[nodiscard]] std::int64_t macs(const Shape& /*output*/) const { return 0; }
     [[nodiscard]] Spread spread(const ChangedInputs& inputs) const { return merged(inputs); }
-    [[nodiscard]] std::int64_t changed_channels(const ChangedCounts& inputs) const;
+    [[nodiscard]] std::int64_t changed_channels(const ChangedCounts& inputs) const
+    {
+        return merged_count(inputs);
+    }
     /// One pixel is read for all.
     [[nodiscard]] WindowGrid windows(std::int64_t height, std::int64_t width) const
     {

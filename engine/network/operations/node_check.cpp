@@ -33,8 +33,9 @@ const Shape& NodeCheck::image() const
 std::int64_t NodeCheck::windows(std::int64_t size, std::int64_t kernel, std::int64_t stride,
                                 std::int64_t padding, std::int64_t dilation) const
 {
-    expect(kernel > 0 && stride > 0 && padding >= 0 && padding <= kLargestPadding,
-           fmt::format("kernel {}, stride {}, padding {}", kernel, stride, padding));
+    expect(
+        kernel > 0 && stride > 0 && stride <= kLargestPadding && padding >= 0 && padding <= kLargestPadding,
+        fmt::format("kernel {}, stride {}, padding {}", kernel, stride, padding));
     expect(dilation == 1 || (dilation > 0 && dilation <= kLargestPadding && kernel <= kLargestPadding),
            fmt::format("kernel {}, dilation {}", kernel, dilation));
     const std::int64_t window = (kernel - 1) * dilation + 1;

@@ -9,7 +9,7 @@
 namespace flipstorm
 {
 
-/// Largest padding on each side: sums of sizes stay far from overflow.
+/// Largest padding on each side, stride and dilation: sums of sizes stay far from overflow.
 constexpr std::int64_t kLargestPadding = std::int64_t{1} << 20;
 
 /// All members throw DataError, naming the node, where something does not fit.

@@ -1,31 +1,16 @@
 #pragma once
 
-#include "engine/network/operations/operation_parts.hpp"
+#include "engine/network/operations/elementwise.hpp"
 
 namespace flipstorm
 {
 
 /// x / (1 + e^-x), also called swish. Its steepest slope is 1.0998 (at x = 2.3994).
-struct SiluOp
+struct SiluOp : ElementwiseOp
 {
     static constexpr const char* kName = "silu";
-    static constexpr Linearity kLinearity = Linearity::nonlinear;
-    static constexpr bool kKeepsForm = true;
-    static constexpr bool kReadsFlat = true;
+    static constexpr double kSteepest = 1.0999;
 
-    template<class Op, class Field>
-    static void fields(Op& /*op*/, Field&& /*field*/)
-    {}
-
-    [[nodiscard]] Shape shape(const NodeCheck& node) const { return node.input(); }
-    [[nodiscard]] ParameterParts parameters() const { return {}; }
-    [[nodiscard]] std::int64_t macs(const Shape& /*output*/) const { return 0; }
-    [[nodiscard]] Spread spread(const ChangedInputs& inputs) const { return keeps_channels(inputs); }
-    [[nodiscard]] std::int64_t changed_channels(const ChangedCounts& inputs) const { return inputs.count[0]; }
-    [[nodiscard]] WindowGrid windows(std::int64_t /*height*/, std::int64_t /*width*/) const
-    {
-        return pixel_windows();
-    }
     [[nodiscard]] Gain gain(const WeightedNode& /*node*/) const { return kSteepest; }
     [[nodiscard]] Gain gain_of_channel(const WeightedNode& /*node*/, std::int64_t /*channel*/) const
     {
@@ -35,8 +20,6 @@ struct SiluOp
     {
         return {kSteepest, kSteepest, {}};
     }
-
-    static constexpr double kSteepest = 1.0999;
 };
 
 }  // namespace flipstorm

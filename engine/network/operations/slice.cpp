@@ -13,7 +13,7 @@ Shape SliceOp::shape(const NodeCheck& node) const
     node.expect(dimension >= 0 && dimension <= 2,
                 fmt::format("slices dimension {} of [C, H, W], it must be 0, 1 or 2", dimension));
     std::int64_t& size = shape[static_cast<std::size_t>(dimension)];
-    node.expect(start >= 0 && start < end && end <= size && step > 0,
+    node.expect(start >= 0 && start < end && end <= size && step > 0 && step <= kLargestPadding,
                 fmt::format("takes {}:{}:{} (start:end:step) of {} elements", start, end, step, size));
     size = (end - start - 1) / step + 1;
     return shape;

@@ -51,7 +51,7 @@ inline Network with_parameters(Graph graph, std::int32_t classes, std::uint64_t 
 }
 
 /// Squeeze and excite, with smooth activations and a dilated convolution.
-inline Network gated_network()
+inline Network gated_network(bool gate_first = false)
 {
     Graph graph({2, 10, 10});
     NodeId at = graph.add("stem", Conv2dOp{2, 6, 3, 1, 1, 1, true}, {NodeId(0)});
@@ -59,7 +59,7 @@ inline Network gated_network()
     NodeId gate = graph.add("squeeze", GlobalAvgPoolOp{}, {at});
     gate = graph.add("excite", Conv2dOp{6, 6, 1, 1, 0, 1, true}, {gate});
     gate = graph.add("gate", SigmoidOp{}, {gate});
-    at = graph.add("gated", MulOp{}, {at, gate});
+    at = gate_first ? graph.add("gated", MulOp{}, {gate, at}) : graph.add("gated", MulOp{}, {at, gate});
     at = graph.add("dilated", Conv2dOp{6, 8, 3, 2, 2, 2, true, 2}, {at});
     at = graph.add("relu", ReluOp{}, {at});
     at = graph.add("global", GlobalAvgPoolOp{}, {at});

@@ -65,6 +65,46 @@ TEST(GraphBounds, NodesAreCounted)
     EXPECT_NE(problem_of_json(json + "]").find("20001 nodes"), std::string::npos);
 }
 
+TEST(GraphBounds, WrongTypesAreRefused)
+{
+    const std::string head = R"([{"name": "input", "op": "input", "inputs": [], "shape": [1, 4, 4]})";
+    for (
+        const char* node :
+        {R"({"name": "x", "op": "relu", "inputs": "input", "shape": [1, 4, 4]})",
+         R"({"name": "x", "op": "relu", "inputs": {"a": "input"}, "shape": [1, 4, 4]})",
+         R"({"name": "x", "op": "relu", "inputs": [1], "shape": [1, 4, 4]})",
+         R"({"name": "x", "op": "flatten", "inputs": ["input"], "shape": 16})",
+         R"({"name": "x", "op": "avg_pool2d", "inputs": ["input"], "shape": [1, 2, 2], "kernel": 2.5, "stride": 2})",
+         R"({"name": "x", "op": "avg_pool2d", "inputs": ["input"], "shape": [1, 2, 2], "kernel": "2", "stride": 2})"})
+    {
+        const std::string problem = problem_of_json(head + ", " + node + "]");
+        EXPECT_NE(problem.find("node 'x'"), std::string::npos) << node << ": " << problem;
+    }
+    EXPECT_NE(
+        problem_of_json(R"([{"name": "input", "op": "input", "inputs": [], "shape": [1e999]}])").find("JSON"),
+        std::string::npos);
+    EXPECT_NE(problem_of([] {
+                  Graph({1, 4, 4}).add("caf\xe9", ReluOp{}, {NodeId(0)});
+              }).find("not UTF-8"),
+              std::string::npos);
+}
+
+TEST(GraphBounds, StridesAndStepsAreBounded)
+{
+    constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+    for (const Operation& operation :
+         {Operation(SliceOp{1, 1, 2, kHuge}), Operation(Conv2dOp{1, 1, 3, kHuge, 0, 1, false}),
+          Operation(MaxPool2dOp{2, kHuge}), Operation(AvgPool2dOp{2, kHuge}),
+          Operation(Conv2dOp{1, 1, 3, 1, 0, 1, false, kHuge})})
+    {
+        EXPECT_NE(problem_of([&] {
+                      Graph({1, 4, 4}).add("x", operation, {NodeId(0)});
+                  }).find("node 'x'"),
+                  std::string::npos)
+            << name_of(operation);
+    }
+}
+
 TEST(GraphBounds, ValuesOfAnImageAreBounded)
 {
     EXPECT_NE(problem_of([] {

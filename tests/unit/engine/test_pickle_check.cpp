@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/network/pickle_check.hpp"
+#include "engine/network/import/torchscript/pickle_check.hpp"
 
 namespace flipstorm
 {

@@ -245,6 +245,43 @@ TEST(RandomNetworks, BackendsAgreeOnWeightFaults)
     comparison.expect_alike();
 }
 
+// A gate falls to nothing while what it gates grows: the two parts of the product's change cancel.
+TEST(RandomNetworks, BackendsAgreeOnLargeChangesOfBothFactors)
+{
+    for (const bool gate_first : {true, false})
+    {
+        const Network network = gated_network(gate_first);
+        const ImageSet images = images_for(network, 30);
+        Evaluator reference(network, images, evaluation_options(EvaluationMode::reference));
+        for (const Backend backend : {Backend::native, Backend::libtorch})
+        {
+            EvaluationOptions options = evaluation_options(EvaluationMode::exact);
+            options.tolerances = {1};
+            options.backend = backend;
+            Evaluator evaluator(network, images, options);
+            std::vector<WeightChange> changes;
+            for (const float size :
+                 {1e2F, 1e3F, 1e4F, 1e5F, 1e7F, 1e10F, 1e14F, 1.8e17F, 9e17F, 1e19F, 3e38F})
+            {
+                for (const float sign : {1.0F, -1.0F})
+                {
+                    for (const std::uint64_t weight : {0, 31, 62, 93})
+                        changes.push_back({weight, sign * size, changes.size()});
+                }
+            }
+            const std::vector<Outcome> want = reference.evaluate(LayerId(0), changes);
+            const std::vector<Outcome> got = evaluator.evaluate(LayerId(0), changes);
+            for (std::size_t f = 0; f < changes.size(); ++f)
+            {
+                EXPECT_EQ(got[f].tally, want[f].tally)
+                    << "weight " << changes[f].parameter << " = " << changes[f].value << ", gate "
+                    << (gate_first ? "first" : "second")
+                    << (backend == Backend::native ? ", native" : ", libtorch");
+            }
+        }
+    }
+}
+
 TEST(RandomNetworks, BackendsAgreeOnTransientFaults)
 {
     Comparison comparison;

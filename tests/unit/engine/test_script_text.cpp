@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "engine/network/script_text.hpp"
+#include "engine/network/import/torchscript/script_text.hpp"
 
 namespace flipstorm
 {

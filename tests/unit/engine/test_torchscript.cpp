@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "engine/base/error.hpp"
-#include "engine/network/torchscript.hpp"
+#include "engine/network/import/torchscript/torchscript.hpp"
 
 namespace flipstorm
 {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/base/error.hpp"
-#include "engine/network/zip_archive.hpp"
+#include "engine/network/import/torchscript/zip_archive.hpp"
 
 namespace flipstorm
 {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 #include "engine/train/training_ranks.hpp"
 
 namespace flipstorm

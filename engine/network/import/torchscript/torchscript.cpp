@@ -1,4 +1,4 @@
-#include "engine/network/torchscript.hpp"
+#include "engine/network/import/torchscript/torchscript.hpp"
 
 #include <fmt/ranges.h>
 #include <torch/csrc/jit/api/module.h>
@@ -15,10 +15,10 @@
 #include "engine/base/error.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/compute/torch/executor.hpp"
-#include "engine/network/pickle_check.hpp"
-#include "engine/network/script_text.hpp"
-#include "engine/network/torchscript_interpreter.hpp"
-#include "engine/network/zip_archive.hpp"
+#include "engine/network/import/torchscript/pickle_check.hpp"
+#include "engine/network/import/torchscript/script_text.hpp"
+#include "engine/network/import/torchscript/torchscript_interpreter.hpp"
+#include "engine/network/import/torchscript/zip_archive.hpp"
 
 namespace flipstorm
 {

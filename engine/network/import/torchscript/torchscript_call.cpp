@@ -1,4 +1,4 @@
-#include "engine/network/torchscript_call.hpp"
+#include "engine/network/import/torchscript/torchscript_call.hpp"
 
 #include <algorithm>
 #include <sstream>

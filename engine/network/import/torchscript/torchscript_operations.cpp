@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "engine/network/torchscript_layers.hpp"
+#include "engine/network/import/torchscript/torchscript_layers.hpp"
 
 namespace flipstorm::torchscript
 {

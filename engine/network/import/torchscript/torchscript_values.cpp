@@ -1,4 +1,4 @@
-#include "engine/network/torchscript_values.hpp"
+#include "engine/network/import/torchscript/torchscript_values.hpp"
 
 #include <sstream>
 

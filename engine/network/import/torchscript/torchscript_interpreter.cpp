@@ -1,4 +1,4 @@
-#include "engine/network/torchscript_interpreter.hpp"
+#include "engine/network/import/torchscript/torchscript_interpreter.hpp"
 
 #include <torch/csrc/jit/api/function_impl.h>
 

@@ -1,4 +1,4 @@
-#include "engine/network/pickle_check.hpp"
+#include "engine/network/import/torchscript/pickle_check.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -8,7 +8,7 @@
 #include <limits>
 #include <set>
 
-#include "engine/network/torchscript_layers.hpp"
+#include "engine/network/import/torchscript/torchscript_layers.hpp"
 
 namespace flipstorm::torchscript
 {

@@ -1,4 +1,4 @@
-#include "engine/network/device.hpp"
+#include "engine/compute/device.hpp"
 
 #include <omp.h>
 #include <torch/torch.h>

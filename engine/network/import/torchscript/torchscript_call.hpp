@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/base/error.hpp"
-#include "engine/network/torchscript_values.hpp"
+#include "engine/network/import/torchscript/torchscript_values.hpp"
 
 namespace flipstorm::torchscript
 {

@@ -1,4 +1,4 @@
-#include "engine/network/zip_archive.hpp"
+#include "engine/network/import/torchscript/zip_archive.hpp"
 
 #include <zlib.h>
 

@@ -1,4 +1,4 @@
-#include "engine/network/script_text.hpp"
+#include "engine/network/import/torchscript/script_text.hpp"
 
 #include <fmt/format.h>
 

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "engine/network/graph.hpp"
-#include "engine/network/torchscript.hpp"
-#include "engine/network/torchscript_call.hpp"
+#include "engine/network/import/torchscript/torchscript.hpp"
+#include "engine/network/import/torchscript/torchscript_call.hpp"
 
 namespace flipstorm::torchscript
 {

@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/network/torchscript_call.hpp"
-#include "engine/network/torchscript_layers.hpp"
+#include "engine/network/import/torchscript/torchscript_call.hpp"
+#include "engine/network/import/torchscript/torchscript_layers.hpp"
 
 namespace flipstorm::torchscript
 {

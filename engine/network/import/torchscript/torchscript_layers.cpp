@@ -1,4 +1,4 @@
-#include "engine/network/torchscript_layers.hpp"
+#include "engine/network/import/torchscript/torchscript_layers.hpp"
 
 #include <ATen/ATen.h>
 #include <fmt/ranges.h>
