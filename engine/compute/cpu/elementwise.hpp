@@ -1,15 +1,23 @@
 #pragma once
-// Smooth activations on the CPU: their change is the function of the faulty value minus that of the golden
-// one, with the same function for both, so that no change stays none.
+// Activations on the CPU: their change is the function of the faulty value minus that of the golden one, with
+// the same function for both, so that no change stays none.
 
 #include "engine/compute/cpu/operations.hpp"
 
 namespace flipstorm
 {
 
-/// \param function  of a float; a NaN stays one
-template<class Function>
-void elementwise_change(ChangeBatch& batch, const NativeStep& step, const Function& function)
+[[nodiscard]] inline CpuTraits elementwise_traits()
+{
+    CpuTraits traits;
+    traits.in_place = true;
+    traits.reads_golden_input = true;
+    return traits;
+}
+
+/// \param change  (golden, change, out, floats) -> whether anything of the change is left
+template<class Change>
+void slotwise_change(ChangeBatch& batch, const NativeStep& step, const Change& change)
 {
     const NodeId input = step.inputs[0].node;
     const bool all = step.extent == Extent::everything;
@@ -19,12 +27,32 @@ void elementwise_change(ChangeBatch& batch, const NativeStep& step, const Functi
     {
         const float* golden =
             all ? batch.golden_slot(input) : batch.golden_map(input, batch.channel_at(input, s));
-        const float* from = batch.at(step.inputs[0].buffer, s);
-        float* to = batch.at(step.buffer, s);
-        for (std::int64_t i = 0; i < floats; ++i)
-            to[i] = from[i] == 0 ? 0 : function(golden[i] + from[i]) - function(golden[i]);
-        batch.left()[s] = static_cast<char>(batch.kernels().any(to, floats));
+        batch.left()[s] = static_cast<char>(
+            change(golden, batch.at(step.inputs[0].buffer, s), batch.at(step.buffer, s), floats));
     }
+}
+
+/// min(max(x, 0), ceiling)
+inline void clipped_change(ChangeBatch& batch, const NativeStep& step, float ceiling)
+{
+    const Kernels& kernels = batch.kernels();
+    slotwise_change(batch, step,
+                    [&](const float* golden, const float* change, float* out, std::int64_t floats) {
+                        return kernels.relu(golden, change, out, floats, ceiling);
+                    });
+}
+
+/// \param function  of a float; a NaN stays one
+template<class Function>
+void elementwise_change(ChangeBatch& batch, const NativeStep& step, const Function& function)
+{
+    const Kernels& kernels = batch.kernels();
+    slotwise_change(
+        batch, step, [&](const float* golden, const float* change, float* out, std::int64_t floats) {
+            for (std::int64_t i = 0; i < floats; ++i)
+                out[i] = change[i] == 0 ? 0 : function(golden[i] + change[i]) - function(golden[i]);
+            return kernels.any(out, floats);
+        });
 }
 
 template<class Function>
@@ -34,14 +62,6 @@ void elementwise_box(const BoxStep& step, const Function& function)
         for (std::int64_t i = 0; i < count; ++i)
             out[i] = function(in[i]);
     });
-}
-
-[[nodiscard]] inline CpuTraits elementwise_traits()
-{
-    CpuTraits traits;
-    traits.in_place = true;
-    traits.reads_golden_input = true;
-    return traits;
 }
 
 }  // namespace flipstorm

@@ -1,11 +1,11 @@
-#include "engine/compute/cpu/clipped.hpp"
+#include "engine/compute/cpu/elementwise.hpp"
 
 namespace flipstorm
 {
 
 CpuTraits cpu_traits(const Relu6Op& /*op*/)
 {
-    return clipped_traits();
+    return elementwise_traits();
 }
 
 bool renames_on_cpu(const Relu6Op& /*op*/, const NativeStep& /*step*/)
@@ -22,12 +22,9 @@ void change_on_cpu(const Relu6Op& /*op*/, ChangeBatch& batch, const NativeStep& 
 
 void box_on_cpu(const Relu6Op& /*op*/, const BoxStep& step)
 {
-    step.by_row([](const float* in, const float*, float* out, std::int64_t count) {
-        for (std::int64_t i = 0; i < count; ++i)
-        {
-            const float x = in[i] < 0 ? 0 : in[i];
-            out[i] = x > 6 ? 6 : x;
-        }
+    elementwise_box(step, [](float x) {
+        const float above = x < 0 ? 0.0F : x;
+        return above > 6 ? 6.0F : above;
     });
 }
 

@@ -8,6 +8,16 @@
 namespace flipstorm
 {
 
+namespace
+{
+
+double factor(float weight, float variance, double epsilon)
+{
+    return static_cast<double>(weight) / std::sqrt(static_cast<double>(variance) + epsilon);
+}
+
+}  // namespace
+
 Shape BatchNormOp::shape(const NodeCheck& node) const
 {
     const Shape& in = node.input();
@@ -31,10 +41,7 @@ std::vector<double> BatchNormOp::scale(const std::vector<float>& weight,
 {
     std::vector<double> scale;
     for (std::size_t c = 0; c < weight.size(); ++c)
-    {
-        scale.push_back(static_cast<double>(weight[c]) /
-                        std::sqrt(static_cast<double>(variance[c]) + epsilon));
-    }
+        scale.push_back(factor(weight[c], variance[c], epsilon));
     return scale;
 }
 
@@ -50,10 +57,12 @@ Gain BatchNormOp::gain(const WeightedNode& node) const
 Gain BatchNormOp::gain_of_channel(const WeightedNode& node, std::int64_t channel) const
 {
     const std::int64_t count = node.flat ? node.pixels : 1;
-    const std::vector<double> factors = scale(node.parameter(".weight"), node.parameter(".running_var"));
+    const std::vector<float>& weight = node.parameter(".weight");
+    const std::vector<float>& variance = node.parameter(".running_var");
     Gain largest = 0;
-    for (std::int64_t k = channel * count; k < (channel + 1) * count; ++k)
-        largest = std::max(largest, std::fabs(factors[static_cast<std::size_t>(k)]));
+    for (auto k = static_cast<std::size_t>(channel * count);
+         k < static_cast<std::size_t>((channel + 1) * count); ++k)
+        largest = std::max(largest, std::fabs(factor(weight[k], variance[k], epsilon)));
     return largest;
 }
 
