@@ -1,7 +1,7 @@
 #pragma once
 // A proof that a change is harmless: a bound on how far the logits can move, whatever the image. Each
-// operation says by how much it stretches distances at most (Gain): convolutions, linear layers and batch norms
-// by their spectral norms; behind one that knows no bound nothing is proven.
+// operation says by how much it stretches distances at most (Gain): convolutions, linear layers and batch
+// norms by their spectral norms; behind one that knows no bound nothing is proven.
 
 #include <vector>
 
@@ -20,8 +20,8 @@ namespace flipstorm
  *
  * The sum over all paths of the products of the operations' Lipschitz constants; the norm of a convolution is
  * bounded by ⌈kernel / stride⌉ times that of its weights as a matrix [out, in·kernel²], because an input
- * element is in at most ⌈kernel / stride⌉² windows (Conv2dOp::window_overlap); a spectral norm by the Frobenius norm of a power of the
- * Gram matrix.
+ * element is in at most ⌈kernel / stride⌉² windows (Conv2dOp::window_overlap); a spectral norm by the
+ * Frobenius norm of a power of the Gram matrix.
  */
 class LogitGains
 {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "engine/base/ids.hpp"
+#include "engine/compute/device.hpp"
 #include "engine/data/dataset.hpp"
 #include "engine/evaluate/outcome.hpp"
-#include "engine/compute/device.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm

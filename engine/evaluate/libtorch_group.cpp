@@ -42,8 +42,8 @@ LibtorchGroup::LibtorchGroup(const LibtorchEvaluator& evaluator, const Injectabl
       batch_(evaluator.batch(program_)),
       waiting_(program_.segments.size())
 {
-    for (const NodeId id : program_.flow.nodes)
-        has_products_ = has_products_ || is_bilinear(evaluator.graph().node(id).operation);
+    for (const Segment& segment : program_.segments)
+        has_products_ = has_products_ || segment.product;
 }
 
 /// The group's faults as tensors on the device.
@@ -200,11 +200,8 @@ void LibtorchGroup::leave_to_reference(const Segment& way, PairBatch& pairs)
     const torch::Tensor largest = pairs.change.flatten(1).abs().amax(1);
     const torch::Tensor huge = huge_.index_select(0, pairs.fault) | ~(largest < kLargeWeight);
     torch::Tensor overflows = huge & ~(largest < kSafeMagnitude / farthest);
-    const bool product = std::any_of(way.nodes.begin(), way.nodes.end(), [&](NodeId id) {
-        return is_bilinear(evaluator_.graph().node(id).operation);
-    });
     // Both factors may change, and cancel.
-    if (product) overflows = overflows | ~(largest < kLargestFactor);
+    if (way.product) overflows = overflows | ~(largest < kLargestFactor);
     const torch::Tensor gone = overflows.nonzero().squeeze(1);
     if (gone.size(0) == 0) return;
     const torch::Tensor faults = pairs.fault.index_select(0, gone).to(torch::kCPU);

@@ -228,7 +228,7 @@ void NativeGroup::find_huge(const NativeStep& step)
 void NativeGroup::watch(const NativeStep& step)
 {
     const OverflowBound& bound = evaluator_.overflow();
-    const bool both = is_bilinear(graph_.node(step.node).operation) && step.inputs.size() > 1;
+    const bool both = step.product && step.inputs.size() > 1;
     for (std::size_t s = 0; s < pairs_.size(); ++s)
     {
         Pair& pair = pairs_[s];
@@ -260,10 +260,9 @@ void NativeGroup::flush()
         if (pairs_.empty()) break;
         if (!step.renamed)
         {
-            const bool product = is_bilinear(graph_.node(step.node).operation);
-            if (any_huge_ || (product && step.inputs.size() > 1)) watch(step);
+            if (any_huge_ || (step.product && step.inputs.size() > 1)) watch(step);
             batch_.compute(step);
-            if (product) find_huge(step);
+            if (step.product) find_huge(step);
             if (step.cut) drop_masked(step);
             if (any_huge_ && step.node == plan_.restart) remember_restart(step);
         }

@@ -88,6 +88,7 @@ class ProgramBuilder
             }
             step.renamed =
                 std::visit([&](const auto& op) { return renames_on_cpu(op, step); }, node.operation);
+            step.product = is_bilinear(node.operation);
             step.cut = program_.flow.cut[index(id)] && is_nonlinear(node.operation);
             step.checkpoint =
                 std::count(program_.flow.checkpoints.begin(), program_.flow.checkpoints.end(), id) > 0;

@@ -29,6 +29,7 @@ struct NativeStep
     Extent extent = Extent::none;  ///< of the node's change
     std::int32_t buffer = -1;      ///< of the node's change
     bool renamed = false;          ///< nothing to compute: the change is the input's, seen under another name
+    bool product = false;          ///< of two values
     bool cut = false;              ///< a slot without any change here is done
     bool checkpoint = false;       ///< a first-order check is worth its cost here
 };

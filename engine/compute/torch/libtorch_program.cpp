@@ -87,7 +87,7 @@ LibtorchProgram ChangeOperations::program(NodeId layer) const
     program.alone.assign(count, false);
     program.alone[index(layer)] = true;
     program.last_reader.assign(count, layer);
-    program.segments.push_back({layer, {}, 0, 0});
+    program.segments.push_back({layer, {}, 0, 0, false});
     const std::vector<NodeId>& checkpoints = program.flow.checkpoints;
     const auto read = [&](NodeId id) {
         if (std::count(program.golden_nodes.begin(), program.golden_nodes.end(), id) == 0)
@@ -114,9 +114,11 @@ LibtorchProgram ChangeOperations::program(NodeId layer) const
         {
             if (traits.golden_inputs) read(input);
         }
-        program.segments.back().nodes.push_back(id);
+        Segment& segment = program.segments.back();
+        segment.nodes.push_back(id);
+        segment.product = segment.product || is_bilinear(node.operation);
         if (std::count(checkpoints.begin(), checkpoints.end(), id) > 0)
-            program.segments.push_back({id, {}, 0, 0});
+            program.segments.push_back({id, {}, 0, 0, false});
     }
     for (Segment& segment : program.segments)
         measure(program, segment);

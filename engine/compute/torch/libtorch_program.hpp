@@ -39,6 +39,7 @@ struct Segment
     std::vector<NodeId> nodes;      ///< that change behind it, in order; the last one is its end
     std::int64_t entry_floats = 0;  ///< of a pair's change at the start
     std::int64_t floats = 0;        ///< alive at the same time for a pair, start and temporaries included
+    bool product = false;           ///< of two values, among its nodes
 
     [[nodiscard]] NodeId end() const { return nodes.empty() ? entry : nodes.back(); }
 };
