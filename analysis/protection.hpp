@@ -37,8 +37,8 @@ struct HardenOptions
  * code covers nothing or everything, as with the map of a tolerance without a forest. What the forest was
  * trained on lies in the memory too, but is not counted in its favour.
  *
- * Chosen is the option with the least predicted residual, the cheaper among equals, of those that cost no more
- * than "sec_critical" at 0.5 does (DATE 2023), if that is among the schemes; else of all.
+ * Chosen is the option with the least predicted residual, the cheaper among equals, of those that cost no
+ * more than "sec_critical" at 0.5 does (DATE 2023), if that is among the schemes; else of all.
  *
  * \param forest  its provenance.seed and test_share name the faults held out
  * \return everything but `provenance`. Thread-safe.

@@ -62,9 +62,10 @@ LogitGains::LogitGains(const Network& network)
     : network_(network), consumers_(consumers_of(network.graph)), forms_(value_forms(network.graph))
 {}
 
-WeightedNode LogitGains::weighted(const Node& node) const
+/// \param input  whose pixels count
+WeightedNode LogitGains::weighted(const Node& node, NodeId input) const
 {
-    WeightedNode weighted = weighted_node(network_, node, forms_[index(node.inputs[0])].pixels());
+    WeightedNode weighted = weighted_node(network_, node, forms_[index(input)].pixels());
     weighted.norm = spectral_norm_bound;
     return weighted;
 }
@@ -88,12 +89,12 @@ void LogitGains::reckon_whole()
         if (linear != nullptr && i == index(graph.output()))
         {
             // Sharper than its norm: the logits are not there but to be compared.
-            gain = largest_difference(network_.parameter(node.name + ".weight").values(),
-                                      linear->out_features, linear->in_features);
+            gain = largest_difference(network_.values(node, ".weight"), linear->out_features,
+                                      linear->in_features);
         }
         else
         {
-            const WeightedNode node_and_weights = weighted(node);
+            const WeightedNode node_and_weights = weighted(node, node.inputs[0]);
             gain = std::visit([&](const auto& op) { return op.gain(node_and_weights); }, node.operation) *
                    whole_[i];
         }
@@ -110,15 +111,14 @@ double LogitGains::of_channel(NodeId consumer, const ChangeFlow& flow, NodeId ch
     const auto* linear = std::get_if<LinearOp>(&node.operation);
     if (linear != nullptr && consumer == network_.graph.output() && forms_[index(changed)].pixels() == 1)
     {
-        return largest_difference(columns_of(network_.parameter(node.name + ".weight").values(), 0,
-                                             linear->out_features, linear->in_features, channel, 1),
+        return largest_difference(columns_of(network_.values(node, ".weight"), 0, linear->out_features,
+                                             linear->in_features, channel, 1),
                                   linear->out_features, 1);
     }
     const bool alone = flow.extent[index(consumer)] == Extent::channel;
     const std::int64_t at = channel + flow.shift[index(consumer)] - flow.shift[index(changed)];
     const double behind = alone ? known[index(consumer)][static_cast<std::size_t>(at)] : of_whole(consumer);
-    WeightedNode node_and_weights = weighted(node);
-    node_and_weights.pixels = forms_[index(changed)].pixels();
+    const WeightedNode node_and_weights = weighted(node, changed);
     return std::visit([&](const auto& op) { return op.gain_of_channel(node_and_weights, channel); },
                       node.operation) *
            behind;

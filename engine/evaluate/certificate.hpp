@@ -35,7 +35,7 @@ class LogitGains
                                     std::int64_t channel, const std::vector<std::vector<double>>& known);
     [[nodiscard]] double of_whole(NodeId id);
     void reckon_whole();
-    [[nodiscard]] WeightedNode weighted(const Node& node) const;
+    [[nodiscard]] WeightedNode weighted(const Node& node, NodeId input) const;
 
     Network network_;
     std::vector<std::vector<NodeId>> consumers_;

@@ -53,6 +53,11 @@ const Parameter& Network::parameter(const std::string& name) const
     return parameters[parameter_index(*this, name)];
 }
 
+const std::vector<float>& Network::values(const Node& node, const char* suffix) const
+{
+    return parameter(node.name + suffix).values();
+}
+
 std::vector<InjectableLayer> injectable_layers(const Network& network)
 {
     std::vector<InjectableLayer> layers;
@@ -77,18 +82,11 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
     return layers;
 }
 
-std::vector<double> batch_norm_scale(const Network& network, const Node& node)
-{
-    return std::get<BatchNormOp>(node.operation)
-        .scale(network.parameter(node.name + ".weight").values(),
-               network.parameter(node.name + ".running_var").values());
-}
-
 WeightedNode weighted_node(const Network& network, const Node& node, std::int64_t pixels)
 {
     WeightedNode weighted;
     weighted.parameter = [&network, &node](const char* suffix) -> const std::vector<float>& {
-        return network.parameter(node.name + suffix).values();
+        return network.values(node, suffix);
     };
     weighted.pixels = pixels;
     weighted.flat = node.shape.size() == 1;

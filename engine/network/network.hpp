@@ -39,6 +39,9 @@ struct Network
 
     /// Parameter of that name. \throws Error if there is none.
     [[nodiscard]] const Parameter& parameter(const std::string& name) const;
+
+    /// Values of a node's parameter with that suffix, ".weight". \throws Error if there is none.
+    [[nodiscard]] const std::vector<float>& values(const Node& node, const char* suffix) const;
 };
 
 /// A layer whose weights can be hit: a convolution or a linear layer.
@@ -62,10 +65,6 @@ struct InjectableLayer
 
 /// Injectable layers in graph order; the position is the layer id.
 [[nodiscard]] std::vector<InjectableLayer> injectable_layers(const Network& network);
-
-/// What a batch norm multiplies each channel by when its statistics are fixed: weight / sqrt(running_var +
-/// epsilon). [channels]
-[[nodiscard]] std::vector<double> batch_norm_scale(const Network& network, const Node& node);
 
 /// A node with its parameters, which the network keeps. \param pixels  see WeightedNode
 [[nodiscard]] WeightedNode weighted_node(const Network& network, const Node& node, std::int64_t pixels);

@@ -3,8 +3,8 @@
 
 #include <functional>
 
-#include "engine/data/dataset.hpp"
 #include "engine/compute/device.hpp"
+#include "engine/data/dataset.hpp"
 #include "engine/network/network.hpp"
 #include "engine/train/options.hpp"
 #include "engine/train/training_ranks.hpp"

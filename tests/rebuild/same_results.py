@@ -17,7 +17,8 @@ import shutil
 import subprocess
 import sys
 
-import h5py
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "pipeline"))
+import pipeline
 
 JOB = """
 [job]
@@ -169,15 +170,7 @@ def inject(program, folder):
 
 def datasets(file):
     """The bytes of every dataset by its path."""
-    found = {}
-
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            found["/" + name] = (str(item.dtype), item.shape, item[()].tobytes())
-
-    with h5py.File(file) as opened:
-        opened.visititems(visit)
-    return found
+    return {path: (str(value.dtype), value.shape, value.tobytes()) for path, value in pipeline.datasets(file).items()}
 
 
 def compare(folder, other):

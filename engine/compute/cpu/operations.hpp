@@ -35,7 +35,7 @@ struct PrepareContext
 
     [[nodiscard]] const std::vector<float>& parameter(const char* suffix) const
     {
-        return network.parameter(node.name + suffix).values();
+        return network.values(node, suffix);
     }
 };
 

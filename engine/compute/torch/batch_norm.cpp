@@ -19,9 +19,10 @@ torch::Tensor value_on_torch(const BatchNormOp& op, const ValueStep& step)
                              training != nullptr, kMomentum, op.epsilon, true);
 }
 
-void prepare_on_torch(const BatchNormOp& /*op*/, const TorchPrepare& from, TorchNode& node)
+void prepare_on_torch(const BatchNormOp& op, const TorchPrepare& from, TorchNode& node)
 {
-    node.scale = torch::tensor(batch_norm_scale(from.network, from.node))
+    node.scale = torch::tensor(op.scale(from.network.values(from.node, ".weight"),
+                                        from.network.values(from.node, ".running_var")))
                      .to(torch::kFloat32)
                      .to(from.parameters[0].device());
 }

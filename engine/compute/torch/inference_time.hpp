@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/data/dataset.hpp"
 #include "engine/compute/device.hpp"
+#include "engine/data/dataset.hpp"
 #include "engine/network/network.hpp"
 
 namespace flipstorm

@@ -8,8 +8,8 @@
 #include <limits>
 
 #include "engine/compute/cpu/native_replay.hpp"
-#include "engine/network/builders.hpp"
 #include "engine/compute/torch/inference.hpp"
+#include "engine/network/builders.hpp"
 #include "sample_networks.hpp"
 
 namespace flipstorm

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/compute/torch/inference.hpp"
 #include "engine/data/synthetic.hpp"
 #include "engine/network/builders.hpp"
-#include "engine/compute/torch/inference.hpp"
 #include "engine/train/train.hpp"
 
 namespace flipstorm

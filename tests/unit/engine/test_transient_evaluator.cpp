@@ -9,10 +9,10 @@
 #include <cstring>
 
 #include "engine/base/error.hpp"
-#include "engine/network/layer_suffix.hpp"
+#include "engine/compute/torch/executor.hpp"
 #include "engine/evaluate/transient_evaluator.hpp"
 #include "engine/network/builders.hpp"
-#include "engine/compute/torch/executor.hpp"
+#include "engine/network/layer_suffix.hpp"
 #include "sample_networks.hpp"
 
 namespace flipstorm

@@ -13,6 +13,13 @@ namespace flipstorm::test
 
 inline constexpr std::uint64_t kCampaignImages = 100;
 
+inline const Network& lenet5()
+{
+    static const Network network =
+        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1);
+    return network;
+}
+
 /// A job of synthetic data; `more` begins in [campaign].
 inline Job campaign_job(const std::string& more)
 {
@@ -21,15 +28,9 @@ inline Job campaign_job(const std::string& more)
 
 inline Campaign lenet5_campaign(const Job& job)
 {
-    Campaign campaign{build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1),
-                      {},
-                      {},
-                      {},
-                      "new",
-                      nullptr,
-                      screen_policy(job),
-                      evaluation_mode(job.campaign.evaluation),
-                      {}};
+    Campaign campaign{
+        lenet5(), {}, {}, {}, "new", nullptr, screen_policy(job), evaluation_mode(job.campaign.evaluation),
+        {}};
     campaign.faults = kind_of(job).plan(job, campaign.network, kCampaignImages);
     return campaign;
 }

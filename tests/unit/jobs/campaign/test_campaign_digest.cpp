@@ -4,23 +4,18 @@
 
 #include <set>
 
-#include "engine/network/builders.hpp"
 #include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/job_file/job_file.hpp"
 #include "jobs/job_file/job_print.hpp"
 #include "jobs/job_file/job_rules.hpp"
+#include "tests/unit/jobs/campaign/lenet5_campaign.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-const Network& lenet5()
-{
-    static const Network network =
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1);
-    return network;
-}
+using test::lenet5;
 
 std::string digest_of(const Job& job, std::uint64_t images = 100, const char* model = "model",
                       const char* data = "data")

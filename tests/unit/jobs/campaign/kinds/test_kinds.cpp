@@ -6,29 +6,23 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
-#include "engine/network/builders.hpp"
 #include "jobs/campaign/kinds/feature_maps.hpp"
 #include "jobs/campaign/kinds/weights.hpp"
 #include "jobs/job_file/job_file.hpp"
 #include "jobs/resolve/plan_options.hpp"
 #include "jobs/status/status_count.hpp"
+#include "tests/unit/jobs/campaign/lenet5_campaign.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-const Network& lenet5()
-{
-    static const Network network =
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1);
-    return network;
-}
+using test::lenet5;
 
 Job job_of(const std::string& campaign, const std::string& transient = "")
 {
-    return read_job_text(
-        "[data]\nkind = \"synthetic\"\n[campaign]\n" + campaign + "[transient]\n" + transient, "test");
+    return test::campaign_job(campaign + "[transient]\n" + transient);
 }
 
 /// The header that campaign.h5 has of a plan.
