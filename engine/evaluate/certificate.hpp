@@ -43,11 +43,4 @@ class LogitGains
     std::vector<double> whole_;  ///< by node: gain of a change of all its channels; empty until needed
 };
 
-/// Room for rounding: a change counts as harmless only if it leaves this share of the largest logit of the
-/// margin.
-constexpr float kCertificateSlack = 1e-4F;
-
-/// An upper bound on the spectral norm of a matrix [rows, columns], within a few percent.
-double spectral_norm_bound(const std::vector<float>& values, std::int64_t rows, std::int64_t columns);
-
 }  // namespace flipstorm

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/ids.hpp"
+#include "engine/compute/backend.hpp"
 #include "engine/compute/device.hpp"
 #include "engine/data/dataset.hpp"
 #include "engine/evaluate/outcome.hpp"
@@ -118,14 +119,6 @@ struct LayerMemory
 
 /// What beside the options decides where a fault stops: part of a campaign's digest.
 std::string evaluation_layout();
-
-/// A weight that reads as another value: what any fault model comes down to.
-struct WeightChange
-{
-    std::uint64_t parameter = 0;  ///< flat row-major index in the layer's weight tensor
-    float value = 0;              ///< faulty value; may be NaN or infinite
-    std::uint64_t fault = 0;      ///< number of the fault: keys the choice of audited images
-};
 
 /**
  * What the fault-free network says of every `parts`-th batch of the test images, from batch `part` on; zero

@@ -5,14 +5,6 @@
 namespace flipstorm
 {
 
-std::int64_t images_within(std::initializer_list<std::int64_t> sizes, std::int64_t of_image,
-                           std::int64_t most)
-{
-    const auto* const fits = std::find_if(sizes.begin(), sizes.end(),
-                                          [&](std::int64_t images) { return images * of_image <= most; });
-    return fits == sizes.end() ? 1 : *fits;
-}
-
 std::int64_t tile_images(const Graph& graph, EvaluationMode mode)
 {
     constexpr std::int64_t kTileElements = std::int64_t{1} << 25;
@@ -21,12 +13,6 @@ std::int64_t tile_images(const Graph& graph, EvaluationMode mode)
     return images_within({200, 100, 50, 20, 10, 5, 2},
                          lets_go ? live_elements(graph, NodeId(0)) : all_elements(graph),
                          lets_go ? kLiveElements : kTileElements);
-}
-
-std::int64_t spread_images(const Graph& graph)
-{
-    constexpr std::int64_t kElements = std::int64_t{1} << 27;
-    return images_within({50, 20, 10, 5, 2}, all_elements(graph), kElements);
 }
 
 std::uint64_t start_bytes(const Graph& graph, EvaluationMode mode, std::uint64_t images, int threads)

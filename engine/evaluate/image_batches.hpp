@@ -2,29 +2,17 @@
 // How many images are computed at a time, and what that takes of memory. Pure functions; no LibTorch here.
 
 #include <cstdint>
-#include <initializer_list>
 
+#include "engine/compute/batch_size.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/network/graph.hpp"
 
 namespace flipstorm
 {
 
-/// Images whose values set the scale of a channel, at most.
-constexpr std::int64_t kSpreadImages = 1000;
-
-/// The first of the sizes, falling, at which so many images of `of_image` elements are at most `most`;
-/// else 1.
-[[nodiscard]] std::int64_t images_within(std::initializer_list<std::int64_t> sizes, std::int64_t of_image,
-                                         std::int64_t most);
-
 /// Images per tile, a divisor of a wave: as many as keep the values of all nodes within some hundred MiB; in
 /// `reference`, which lets values go, as many as keep those that live together within a core's caches.
 [[nodiscard]] std::int64_t tile_images(const Graph& graph, EvaluationMode mode);
-
-/// Images whose values are computed together to find the scale of the channels: their values are kept until
-/// all of them are known, within 512 MiB or so.
-[[nodiscard]] std::int64_t spread_images(const Graph& graph);
 
 /**
  * Bytes that an evaluator takes at its start beside what it keeps: for the larger of the golden pass, and of

@@ -1,24 +1,31 @@
 #include "engine/evaluate/transient_evaluator.hpp"
 
 #include <algorithm>
+#include <deque>
 
 #include "engine/base/error.hpp"
 #include "engine/base/parallel.hpp"
-#include "engine/evaluate/golden_logits.hpp"
-#include "engine/evaluate/tile_evaluator.hpp"
-#include "engine/evaluate/transient_follower.hpp"
+#include "engine/compute/strike_backend.hpp"
+#include "engine/evaluate/backend_choice.hpp"
+#include "engine/evaluate/judge.hpp"
 
 namespace flipstorm
 {
 
-void StruckLayer::corrupt(const TransientFault& fault, const float* layer_input, float* output) const
+namespace
 {
-    if (const auto* map = std::get_if<FeatureMapFault>(&fault))
-        flipstorm::corrupt(*map, shape, output);
-    else
-        flipstorm::corrupt(std::get<InstructionFault>(fault), products, weight, bias, layer_input, output);
-}
 
+/// A layer, and what its faults need.
+struct StruckLayer
+{
+    LayerSuffix suffix;
+    Shape shape;  ///< of the output
+    DotProducts products;
+    const float* weight = nullptr;
+    const float* bias = nullptr;  ///< null: none
+};
+
+/// By layer id; they point into the network.
 std::vector<StruckLayer> struck_layers(const Network& network)
 {
     std::vector<StruckLayer> layers;
@@ -27,7 +34,6 @@ std::vector<StruckLayer> struck_layers(const Network& network)
         const Node& node = network.graph.node(layer.node);
         StruckLayer struck;
         struck.suffix = layer_suffix(network.graph, layer.node);
-        struck.input = node.inputs[0];
         struck.shape = node.shape;
         struck.products = dot_products(network.graph, layer.node);
         struck.weight = network.parameters[layer.weight].values().data();
@@ -38,11 +44,73 @@ std::vector<StruckLayer> struck_layers(const Network& network)
     return layers;
 }
 
-PairOutcome masked_outcome(const Golden& golden, std::int64_t image)
+/// A transient fault in a layer's output.
+class TransientDisturbance : public Disturbance
 {
-    const auto n = static_cast<std::size_t>(image);
-    return {{1, golden.top1[n] == golden.label[n] ? 1U : 0U, 0, 0}, true, false};
-}
+  public:
+    TransientDisturbance(const StruckLayer& layer, const TransientFault& fault, std::size_t strike)
+        : layer_(layer), fault_(fault), strike_(strike)
+    {}
+
+    /// Number of the strike that it belongs to.
+    [[nodiscard]] std::size_t strike() const { return strike_; }
+
+    [[nodiscard]] bool needs_input() const override
+    {
+        return std::holds_alternative<InstructionFault>(fault_);
+    }
+
+    void apply(const float* input, float* output) const override
+    {
+        if (const auto* map = std::get_if<FeatureMapFault>(&fault_))
+            corrupt(*map, layer_.shape, output);
+        else
+            corrupt(std::get<InstructionFault>(fault_), layer_.products, layer_.weight, layer_.bias, input,
+                    output);
+    }
+
+  private:
+    const StruckLayer& layer_;
+    const TransientFault& fault_;
+    std::size_t strike_;
+};
+
+/// What became of a pair.
+struct PairOutcome
+{
+    Tally tally;
+    bool masked = false;
+    bool followed = false;  ///< to the logits
+};
+
+/// Judges the pairs of a batch.
+class StrikeJudge : public StrikePolicy
+{
+  public:
+    StrikeJudge(const Golden& golden, std::int64_t classes, const StruckPair* pairs, PairOutcome* outcomes)
+        : golden_(golden), classes_(classes), pairs_(pairs), outcomes_(outcomes)
+    {}
+
+    void masked(std::size_t pair, bool followed) override
+    {
+        const auto n = static_cast<std::size_t>(pairs_[pair].image);
+        outcomes_[pair] = {{1, golden_.top1[n] == golden_.label[n] ? 1U : 0U, 0, 0}, true, followed};
+    }
+
+    void at_logits(std::size_t pair, const float* logits) override
+    {
+        const auto n = static_cast<std::size_t>(pairs_[pair].image);
+        outcomes_[pair] = {judge(logits, classes_, golden_.label[n], golden_.top1[n]), false, true};
+    }
+
+  private:
+    const Golden& golden_;
+    std::int64_t classes_;
+    const StruckPair* pairs_;
+    PairOutcome* outcomes_;
+};
+
+}  // namespace
 
 class TransientEvaluator::Implementation
 {
@@ -56,17 +124,17 @@ class TransientEvaluator::Implementation
         check_test_images(network, images);
         FS_REQUIRE(options.mode != EvaluationMode::screened, "transient faults are not screened");
         if (options.device.cuda) set_reproducible_arithmetic();
-        follower_ = computes_natively(network.graph, options)
-                        ? make_native_follower(network_, images_)
-                        : make_libtorch_follower(network_, images_, options.device,
-                                                 options.mode == EvaluationMode::reference);
-        const std::uint64_t bytes = follower_->memory();
+        backend_ = computes_natively(network.graph, options)
+                       ? make_native_strikes(network_, images_)
+                       : make_libtorch_strikes(network_, images_, options.device,
+                                               options.mode == EvaluationMode::reference);
+        const std::uint64_t bytes = backend_->memory();
         FS_CHECK(JobError, options.memory_budget >= bytes,
                  "campaign.memory_budget is {} MiB; the values of a batch of images need {}",
                  options.memory_budget >> 20U, (bytes >> 20U) + 1);
         threads_ = static_cast<int>(
             std::min<std::uint64_t>(static_cast<std::uint64_t>(threads_), options.memory_budget / bytes));
-        logits_ = follower_->golden_logits(threads_);
+        logits_ = backend_->golden_logits(threads_);
         golden_ = golden_of(logits_, images_.labels);
     }
 
@@ -78,19 +146,21 @@ class TransientEvaluator::Implementation
                                                           const std::function<bool()>& should_stop)
     {
         const StruckLayer& struck = layers_.at(static_cast<std::size_t>(layer.value()));
-        std::vector<TransientPair> pairs;
+        std::deque<TransientDisturbance> disturbances;  // by strike
+        std::vector<StruckPair> pairs;
         for (const TransientStrike& strike : strikes)
         {
+            disturbances.emplace_back(struck, strike.fault, disturbances.size());
             for (const std::int64_t image : strike.images)
             {
                 FS_REQUIRE(image >= 0 && image < images_.size(), "image {} of {}", image, images_.size());
-                pairs.push_back({&strike, image});
+                pairs.push_back({&disturbances.back(), image});
             }
         }
         std::stable_sort(pairs.begin(), pairs.end(),
-                         [](const TransientPair& a, const TransientPair& b) { return a.image < b.image; });
+                         [](const StruckPair& a, const StruckPair& b) { return a.image < b.image; });
         std::vector<PairOutcome> outcomes(pairs.size());
-        const std::size_t batch = follower_->batch();
+        const std::size_t batch = backend_->batch();
         const std::size_t batches = (pairs.size() + batch - 1) / batch;
         // Some batches per thread between two questions, or the threads would wait for the last one each
         // time.
@@ -103,23 +173,23 @@ class TransientEvaluator::Implementation
             parallel_for(static_cast<std::int64_t>(now), threads_, [&](std::int64_t b) {
                 const std::size_t begin = (first + static_cast<std::size_t>(b)) * batch;
                 const std::size_t count = std::min(batch, pairs.size() - begin);
-                follower_->follow(struck, pairs.data() + begin, count, logits_, golden_,
+                StrikeJudge judge(golden_, network_.num_classes, pairs.data() + begin,
                                   outcomes.data() + begin);
+                backend_->follow(struck.suffix, pairs.data() + begin, count, logits_, judge);
             });
         }
-        return gather(strikes, pairs, outcomes);
+        return gather(strikes.size(), pairs, outcomes);
     }
 
   private:
-    std::vector<TransientOutcome> gather(const std::vector<TransientStrike>& strikes,
-                                         const std::vector<TransientPair>& pairs,
+    std::vector<TransientOutcome> gather(std::size_t strikes, const std::vector<StruckPair>& pairs,
                                          const std::vector<PairOutcome>& of_pairs)
     {
-        std::vector<TransientOutcome> outcomes(strikes.size());
-        std::vector<std::int64_t> lost(strikes.size(), 0);
+        std::vector<TransientOutcome> outcomes(strikes);
+        std::vector<std::int64_t> lost(strikes, 0);
         for (std::size_t p = 0; p < pairs.size(); ++p)
         {
-            const auto k = static_cast<std::size_t>(pairs[p].strike - strikes.data());
+            const std::size_t k = static_cast<const TransientDisturbance*>(pairs[p].disturbance)->strike();
             const auto image = static_cast<std::size_t>(pairs[p].image);
             outcomes[k].tally += of_pairs[p].tally;
             outcomes[k].masked += of_pairs[p].masked ? 1 : 0;
@@ -128,7 +198,7 @@ class TransientEvaluator::Implementation
             (of_pairs[p].followed ? work_.finished : work_.masked) += 1;
         }
         work_.pairs += pairs.size();
-        for (std::size_t k = 0; k < strikes.size(); ++k)
+        for (std::size_t k = 0; k < strikes; ++k)
         {
             if (outcomes[k].tally.evaluated == 0) continue;
             outcomes[k].drop =
@@ -141,8 +211,8 @@ class TransientEvaluator::Implementation
     ImageSet images_;
     int threads_;
     std::vector<StruckLayer> layers_;  ///< by layer id
-    std::unique_ptr<TransientFollower> follower_;
-    torch::Tensor logits_;  ///< golden, [images, classes]
+    std::unique_ptr<StrikeBackend> backend_;
+    std::vector<float> logits_;  ///< golden, [images, classes]
     Golden golden_;
     WorkCount work_;
 };

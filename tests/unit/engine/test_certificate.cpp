@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/base/philox.hpp"
+#include "engine/compute/torch/spectral_norm.hpp"
 #include "engine/evaluate/certificate.hpp"
 
 namespace flipstorm

@@ -1,0 +1,78 @@
+#pragma once
+// The changes of one group of faults of one layer on the images of a tile, image by image, with the native
+// kernels: measured at the layer, and carried from there as far as the policy asks.
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/compute/backend.hpp"
+#include "engine/compute/cpu/change_batch.hpp"
+#include "engine/compute/cpu/native_golden.hpp"
+#include "engine/compute/cpu/native_moves.hpp"
+
+namespace flipstorm
+{
+
+class NativeGroup
+{
+  public:
+    /// All that it is given must outlive it; `space` fits the layer's program.
+    NativeGroup(const NativeLayer& layer, const ChangeGroup& group, const NativeGolden& golden,
+                ChangeSpace& space, PairPolicy& policy);
+
+    /// \returns multiply-accumulate operations done
+    double run();
+
+  private:
+    /// A pair on its way: what the batch does not need to know.
+    struct Slot
+    {
+        Pair pair;
+        bool huge = false;       ///< its sums are watched
+        bool overflows = false;  ///< or may
+        std::vector<float>
+            at_restart;  ///< of a huge one: its change at NativeProgram::restart, once it was there
+    };
+
+    void neurons();
+    void filters(const Conv2dOp& op);
+    std::size_t filter_faults(const Conv2dOp& op, std::size_t first);
+    float* start(const LayerMeasure& measure, std::int64_t channel);
+    void remember_restart(const NativeStep& step);
+    void watch(const NativeStep& step);
+    [[nodiscard]] bool watched_sum_overflows(const NativeStep& step, std::size_t slot);
+    void find_huge(const NativeStep& step);
+    void flush();
+    void drop_masked(const NativeStep& step);
+    void check(const NativeStep& step);
+    void keep(std::int32_t buffer, std::int64_t floats, const std::vector<char>& stays);
+    void finish();
+
+    [[nodiscard]] const PaddedForm& form(NodeId id) const { return layer_.network.form(id); }
+    [[nodiscard]] const Node& layer_node() const { return graph_.node(layer_.layer.node); }
+    [[nodiscard]] std::int64_t filter_weights() const
+    {
+        return static_cast<std::int64_t>(layer_.layer.weights) / layer_.layer.out_channels;
+    }
+
+    const NativeLayer& layer_;
+    const Graph& graph_;
+    const Kernels& kernels_;
+    const NativeProgram& program_;
+    const ChangeGroup& group_;
+    const NativeGolden& golden_;
+    PairPolicy& policy_;
+    NativeMoves moves_;
+    ChangeBatch batch_;
+    std::vector<Slot> slots_;  ///< by slot of the batch
+    std::int64_t image_ = 0;
+    std::vector<std::size_t> order_;      ///< of the group's faults: by parameter
+    std::vector<float> delta_;            ///< faulty minus golden weight, by fault of the group
+    std::vector<LayerMeasure> measures_;  ///< of faults side by side
+    std::vector<char> flags_;             ///< by slot
+    std::vector<float> map_;              ///< what a unit change of a weight adds
+    std::vector<float> logits_;
+    bool any_huge_ = false;  ///< among the slots
+};
+
+}  // namespace flipstorm
