@@ -81,8 +81,7 @@ struct Pair
 /// A pair in which a sum may overflow.
 struct OverflowingPair
 {
-    std::size_t fault = 0;
-    std::int64_t image = 0;
+    Pair pair;
     std::int64_t channel = 0;   ///< that changes where the backend starts it anew
     std::vector<float> change;  ///< its change there, [pixels]; empty: the pair is started at the layer
 };
@@ -162,6 +161,9 @@ class ComputeBackend
 
     /// Changes per group; fixed, so that nothing depends on threads or ranks.
     [[nodiscard]] virtual std::size_t group_size() const = 0;
+
+    /// Bytes that it holds of the network in layouts of its own, beside the network's values.
+    [[nodiscard]] virtual std::uint64_t bytes() const = 0;
 
     [[nodiscard]] virtual TileMemory memory(const InjectableLayer& layer, std::int64_t tile_images,
                                             PreparedFor wanted) const = 0;

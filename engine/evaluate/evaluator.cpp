@@ -262,7 +262,7 @@ class Evaluator::Implementation
     }
 
     Network network_;
-    ImageSet images_;
+    const ImageSet& images_;
     EvaluationOptions options_;
     std::vector<InjectableLayer> layers_;
     Golden golden_;
@@ -294,6 +294,11 @@ std::vector<float> golden_share(const Network& network, const ImageSet& images,
 
 Evaluator::Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options)
     : implementation_(std::make_unique<Implementation>(network, images, options))
+{}
+
+Evaluator::Evaluator(const Network& network, ImageSet&& images, const EvaluationOptions& options)
+    : own_images_(std::make_unique<const ImageSet>(std::move(images))),
+      implementation_(std::make_unique<Implementation>(network, *own_images_, options))
 {}
 
 Evaluator::~Evaluator() = default;

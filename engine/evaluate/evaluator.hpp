@@ -142,12 +142,14 @@ class Evaluator
 {
   public:
     /**
-     * Runs the fault-free network once over all images.
+     * Runs the fault-free network once over all images, which have to outlive the evaluator.
      * \throws DataError if images and network do not fit, there are fewer than two classes or a golden logit
      * is not finite; JobError if the memory budget does not hold one tile, or if the native backend is asked
      * for on a GPU or for a network that it cannot evaluate.
      */
     Evaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options);
+    /// The same with images of its own.
+    Evaluator(const Network& network, ImageSet&& images, const EvaluationOptions& options);
     ~Evaluator();
     Evaluator(const Evaluator&) = delete;
     Evaluator& operator=(const Evaluator&) = delete;
@@ -180,6 +182,7 @@ class Evaluator
 
   private:
     class Implementation;
+    std::unique_ptr<const ImageSet> own_images_;  ///< null: the caller's
     std::unique_ptr<Implementation> implementation_;
 };
 

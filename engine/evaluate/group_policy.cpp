@@ -87,7 +87,7 @@ void GroupPolicy::at_layer(std::int64_t image, LayerMeasure* measures, std::size
         else if (measure->size < measure->proven)
             ++work_.proven;
         else if (measure->overflows)
-            overflowing_.push_back({measure->fault, image, 0, {}});
+            overflowing_.push_back({{measure->fault, image, false}, 0, {}});
         else
         {
             measure->screened = screens_ && measure->size < measure->small;

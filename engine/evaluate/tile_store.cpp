@@ -50,13 +50,13 @@ TileBudget TileStore::budget(const InjectableLayer& layer, PreparedFor wanted, s
     TileBudget budget;
     budget.tile = backend_.memory(layer, tile_images_, wanted);
     const auto workers = static_cast<std::uint64_t>(threads);
-    const std::uint64_t work = budget.tile.work * workers;
+    const std::uint64_t work = budget.tile.work * workers + backend_.bytes();
     const std::uint64_t images = image_bytes();
     const std::uint64_t one =
         std::max<std::uint64_t>(1, budget.tile.prepared + budget.tile.preparing + images);
     FS_CHECK(JobError, options_.memory_budget >= one + work,
-             "campaign.memory_budget is {} MiB; for layer '{}' a tile of {} images and the work space of "
-             "{} threads need {}",
+             "campaign.memory_budget is {} MiB; for layer '{}' a tile of {} images, the work space of {} "
+             "threads and the backend's copy of the weights need {}",
              options_.memory_budget >> 20U, layer.name, tile_images_, threads, ((one + work) >> 20U) + 1);
     const std::uint64_t left = options_.memory_budget - work;
     budget.together = std::min<std::uint64_t>(

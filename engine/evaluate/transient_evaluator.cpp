@@ -208,7 +208,7 @@ class TransientEvaluator::Implementation
     }
 
     Network network_;
-    ImageSet images_;
+    const ImageSet& images_;
     int threads_;
     std::vector<StruckLayer> layers_;  ///< by layer id
     std::unique_ptr<StrikeBackend> backend_;

@@ -51,11 +51,12 @@ class TransientEvaluator
 {
   public:
     /**
-     * Runs the fault-free network once over all images.
+     * Runs the fault-free network once over all images, which have to outlive the evaluator.
      * \param options  mode `exact` or `reference`; tolerances and seed are not used
      * \throws DataError as Evaluator; JobError if the memory budget does not hold one batch.
      */
     TransientEvaluator(const Network& network, const ImageSet& images, const EvaluationOptions& options);
+    TransientEvaluator(const Network& network, ImageSet&& images, const EvaluationOptions& options) = delete;
     ~TransientEvaluator();
     TransientEvaluator(const TransientEvaluator&) = delete;
     TransientEvaluator& operator=(const TransientEvaluator&) = delete;

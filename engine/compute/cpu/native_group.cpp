@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <utility>
 
 #include "engine/compute/cpu/weight_change.hpp"
 #include "engine/compute/overflow_bound.hpp"
@@ -20,8 +19,11 @@ NativeGroup::NativeGroup(const NativeLayer& layer, const ChangeGroup& group, con
       group_(group),
       golden_(golden),
       policy_(policy),
+      screens_(policy.screens()),
+      proves_(policy.proves()),
       moves_(layer, golden, policy),
-      batch_(layer.network, layer.kernels, layer.program, golden.values, space)
+      batch_(layer.network, layer.kernels, layer.program, golden.values, space),
+      watch_(layer, batch_)
 {}
 
 double NativeGroup::run()
@@ -72,9 +74,9 @@ void NativeGroup::neurons()
         measure.fault = f;
         measure.size = std::fabs(change);
         measure.masked = change == 0;
-        measure.proven = policy_.proves() ? policy_.harmless_length(image_, neuron) : 0;
+        measure.proven = proves_ ? policy_.harmless_length(image_, neuron) : 0;
         measure.overflows = is_huge(delta_[f]) && !(measure.size < kSafeMagnitude);
-        if (policy_.screens() && !measure.masked)
+        if (screens_ && !measure.masked)
         {
             float& limit = limits[static_cast<std::size_t>(neuron)];
             if (limit < 0) limit = moves_.limit(image_, neuron, one.data(), 1);
@@ -114,7 +116,7 @@ std::size_t NativeGroup::filter_faults(const Conv2dOp& op, std::size_t first)
     const float largest = kernels_.largest(map_.data(), out.pixels());
     const bool dead = !(largest > 0);
     LayerMeasure of_weight;
-    if (policy_.proves() && !dead)
+    if (proves_ && !dead)
     {
         const float length = policy_.harmless_length(image_, channel);
         if (length > 0)
@@ -124,7 +126,7 @@ std::size_t NativeGroup::filter_faults(const Conv2dOp& op, std::size_t first)
             of_weight.proven = length / std::sqrt(square);
         }
     }
-    if (policy_.screens() && !dead) of_weight.small = moves_.limit(image_, channel, map_.data(), largest);
+    if (screens_ && !dead) of_weight.small = moves_.limit(image_, channel, map_.data(), largest);
     measures_.clear();
     std::size_t end = first;
     for (; end < order_.size() && group_.changes[order_[end]].parameter == parameter; ++end)
@@ -150,70 +152,9 @@ std::size_t NativeGroup::filter_faults(const Conv2dOp& op, std::size_t first)
 /// A pair that is followed. \returns its change at the layer, to be filled
 float* NativeGroup::start(const LayerMeasure& measure, std::int64_t channel)
 {
-    Slot slot;
-    slot.pair = {measure.fault, image_, measure.screened};
-    slot.huge = is_huge(delta_[measure.fault]);
-    any_huge_ = any_huge_ || slot.huge;
-    slots_.push_back(std::move(slot));
+    pairs_.push_back({measure.fault, image_, measure.screened});
+    watch_.add(delta_[measure.fault]);
     return batch_.add(channel);
-}
-
-/// Keep the changes of huge pairs from where they may have to be started anew.
-void NativeGroup::remember_restart(const NativeStep& step)
-{
-    for (std::size_t s = 0; s < slots_.size(); ++s)
-    {
-        if (!slots_[s].huge) continue;
-        const float* const change = batch_.at(step.buffer, s);
-        slots_[s].at_restart.assign(change, change + form(step.node).pixels());
-    }
-}
-
-/// Find the pairs that have become huge in a product.
-void NativeGroup::find_huge(const NativeStep& step)
-{
-    const PaddedForm& f = form(step.node);
-    const std::int64_t floats = step.extent == Extent::everything ? f.slot() : f.pixels();
-    for (std::size_t s = 0; s < slots_.size(); ++s)
-    {
-        slots_[s].huge = slots_[s].huge || is_huge(kernels_.largest(batch_.at(step.buffer, s), floats));
-        any_huge_ = any_huge_ || slots_[s].huge;
-    }
-}
-
-/// Find the pairs whose sums may overflow in a step, or cancel in a product; what is computed of them from
-/// here on is not used.
-void NativeGroup::watch(const NativeStep& step)
-{
-    const bool both = step.product && step.inputs.size() > 1;
-    for (std::size_t s = 0; s < slots_.size(); ++s)
-    {
-        Slot& slot = slots_[s];
-        if (!(slot.huge || both) || slot.overflows || !watched_sum_overflows(step, s)) continue;
-        slot.overflows = true;
-        policy_.may_overflow({slot.pair.fault, image_,
-                              batch_.channel(s) + program_.flow.shift[index(program_.restart)],
-                              std::move(slot.at_restart)});
-    }
-}
-
-bool NativeGroup::watched_sum_overflows(const NativeStep& step, std::size_t slot)
-{
-    const bool both = step.product && step.inputs.size() > 1;
-    double farthest = 0;
-    for (const ChangedInput& input : step.inputs)
-    {
-        const bool whole = input.extent == Extent::everything;
-        const float size = kernels_.largest(batch_.at(input.buffer, slot),
-                                            whole ? form(input.node).slot() : form(input.node).pixels());
-        if (both && size > kLargestFactor) return true;
-        if (!slots_[slot].huge) continue;
-        const double bound = whole
-                                 ? layer_.overflow.of_whole(step.node)
-                                 : layer_.overflow.of_channel(step.node, batch_.channel_at(input.node, slot));
-        farthest = std::max(farthest, static_cast<double>(size) * bound);
-    }
-    return !(farthest < static_cast<double>(kSafeMagnitude));
 }
 
 /// Follow the pairs to the logits.
@@ -221,21 +162,21 @@ void NativeGroup::flush()
 {
     for (const NativeStep& step : program_.steps)
     {
-        if (slots_.empty()) break;
+        if (pairs_.empty()) break;
         if (!step.renamed)
         {
-            if (any_huge_ || (step.product && step.inputs.size() > 1)) watch(step);
+            watch_.before(step, pairs_, policy_);
             batch_.compute(step);
-            if (step.product) find_huge(step);
+            watch_.after(step);
             if (step.cut) drop_masked(step);
-            if (any_huge_ && step.node == program_.restart) remember_restart(step);
+            watch_.remember_restart(step);
         }
-        if (step.checkpoint && policy_.screens()) check(step);
+        if (step.checkpoint && screens_) check(step);
     }
     finish();
-    slots_.clear();
+    pairs_.clear();
     batch_.clear();
-    any_huge_ = false;
+    watch_.clear();
 }
 
 /// Let go the pairs without any change, where nothing else of them is alive.
@@ -243,9 +184,9 @@ void NativeGroup::drop_masked(const NativeStep& step)
 {
     const std::vector<char>& left = batch_.left();
     if (std::none_of(left.begin(), left.end(), [](char any) { return any == 0; })) return;
-    for (std::size_t s = 0; s < slots_.size(); ++s)
+    for (std::size_t s = 0; s < pairs_.size(); ++s)
     {
-        if (left[s] == 0 && !slots_[s].overflows) policy_.masked(slots_[s].pair);
+        if (left[s] == 0 && !watch_.overflows(s)) policy_.masked(pairs_[s]);
     }
     const PaddedForm& f = form(step.node);
     keep(step.buffer, step.extent == Extent::channel ? f.map() : f.slot(), left);
@@ -256,14 +197,13 @@ void NativeGroup::check(const NativeStep& step)
 {
     const bool all = step.extent == Extent::everything;
     moves_.at_checkpoint(image_, step.node, all);
-    flags_.assign(slots_.size(), 1);
+    flags_.assign(pairs_.size(), 1);
     bool any = false;
-    for (std::size_t s = 0; s < slots_.size(); ++s)
+    for (std::size_t s = 0; s < pairs_.size(); ++s)
     {
-        Slot& slot = slots_[s];
-        if (slot.pair.screened || slot.overflows) continue;
+        if (pairs_[s].screened || watch_.overflows(s)) continue;
         if (!moves_.small(batch_.at(step.buffer, s), batch_.channel_at(step.node, s))) continue;
-        if (policy_.screened_later(slot.pair)) continue;
+        if (policy_.screened_later(pairs_[s])) continue;
         flags_[s] = 0;
         any = true;
     }
@@ -275,14 +215,15 @@ void NativeGroup::check(const NativeStep& step)
 void NativeGroup::keep(std::int32_t buffer, std::int64_t floats, const std::vector<char>& stays)
 {
     batch_.keep(buffer, floats, stays);
+    watch_.keep(stays);
     std::size_t to = 0;
-    for (std::size_t s = 0; s < slots_.size(); ++s)
+    for (std::size_t s = 0; s < pairs_.size(); ++s)
     {
         if (stays[s] == 0) continue;
-        if (to != s) slots_[to] = std::move(slots_[s]);
+        pairs_[to] = pairs_[s];
         ++to;
     }
-    slots_.resize(to);
+    pairs_.resize(to);
 }
 
 /// The logits of the pairs that are left.
@@ -293,9 +234,9 @@ void NativeGroup::finish()
     const float* golden = golden_.logits + image_ * golden_.classes;
     const std::int32_t buffer = program_.steps.empty() ? program_.first_buffer : program_.steps.back().buffer;
     logits_.resize(static_cast<std::size_t>(golden_.classes));
-    for (std::size_t s = 0; s < slots_.size(); ++s)
+    for (std::size_t s = 0; s < pairs_.size(); ++s)
     {
-        if (slots_[s].overflows) continue;
+        if (watch_.overflows(s)) continue;
         const float* change = batch_.at(buffer, s);
         std::copy_n(golden, golden_.classes, logits_.begin());
         if (all)
@@ -305,7 +246,7 @@ void NativeGroup::finish()
         }
         else
             logits_[static_cast<std::size_t>(batch_.channel_at(output, s))] += change[0];
-        policy_.at_logits(slots_[s].pair, logits_.data());
+        policy_.at_logits(pairs_[s], logits_.data());
     }
 }
 

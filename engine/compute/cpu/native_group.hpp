@@ -9,6 +9,7 @@
 #include "engine/compute/cpu/change_batch.hpp"
 #include "engine/compute/cpu/native_golden.hpp"
 #include "engine/compute/cpu/native_moves.hpp"
+#include "engine/compute/cpu/native_watch.hpp"
 
 namespace flipstorm
 {
@@ -24,24 +25,10 @@ class NativeGroup
     double run();
 
   private:
-    /// A pair on its way: what the batch does not need to know.
-    struct Slot
-    {
-        Pair pair;
-        bool huge = false;       ///< its sums are watched
-        bool overflows = false;  ///< or may
-        std::vector<float>
-            at_restart;  ///< of a huge one: its change at NativeProgram::restart, once it was there
-    };
-
     void neurons();
     void filters(const Conv2dOp& op);
     std::size_t filter_faults(const Conv2dOp& op, std::size_t first);
     float* start(const LayerMeasure& measure, std::int64_t channel);
-    void remember_restart(const NativeStep& step);
-    void watch(const NativeStep& step);
-    [[nodiscard]] bool watched_sum_overflows(const NativeStep& step, std::size_t slot);
-    void find_huge(const NativeStep& step);
     void flush();
     void drop_masked(const NativeStep& step);
     void check(const NativeStep& step);
@@ -62,9 +49,12 @@ class NativeGroup
     const ChangeGroup& group_;
     const NativeGolden& golden_;
     PairPolicy& policy_;
+    bool screens_;
+    bool proves_;
     NativeMoves moves_;
     ChangeBatch batch_;
-    std::vector<Slot> slots_;  ///< by slot of the batch
+    NativeWatch watch_;
+    std::vector<Pair> pairs_;  ///< by slot of the batch
     std::int64_t image_ = 0;
     std::vector<std::size_t> order_;      ///< of the group's faults: by parameter
     std::vector<float> delta_;            ///< faulty minus golden weight, by fault of the group
@@ -72,7 +62,6 @@ class NativeGroup
     std::vector<char> flags_;             ///< by slot
     std::vector<float> map_;              ///< what a unit change of a weight adds
     std::vector<float> logits_;
-    bool any_huge_ = false;  ///< among the slots
 };
 
 }  // namespace flipstorm

@@ -12,32 +12,15 @@ namespace flipstorm
 
 Replay::Replay(const ReplayNetwork& network)
     : network_(network),
-      golden_(static_cast<std::size_t>(network.floats() + kLanes), 0.0F),
-      faulty_(golden_.size(), 0.0F),
+      values_(network),
       known_(network.graph().nodes().size(), false),
       box_(known_.size()),
-      there_(known_.size()),
-      from_(known_.size(), golden_.data())
+      from_(known_.size(), values_.golden())
 {}
-
-std::uint64_t Replay::bytes(const ReplayNetwork& network)
-{
-    return 2 * static_cast<std::uint64_t>(network.floats()) * sizeof(float);
-}
 
 void Replay::load(const float* image)
 {
-    const NodeId input(0);
-    const PaddedForm& f = form(input);
-    for (std::int64_t y = 0; y < f.height; ++y)
-    {
-        for (std::int64_t x = 0; x < f.width; ++x)
-        {
-            float* const pixel = golden_.data() + network_.at(input, y, x);
-            for (std::int64_t c = 0; c < f.channels; ++c)
-                pixel[c] = image[(c * f.height + y) * f.width + x];
-        }
-    }
+    values_.load(image);
     known_.assign(known_.size(), false);
     known_[0] = true;
 }
@@ -51,72 +34,26 @@ void Replay::golden(const std::vector<NodeId>& nodes)
         {
             FS_REQUIRE(known_[index(input)], "node '{}' is needed before '{}'", node(input).name,
                        node(id).name);
-            from_[index(input)] = golden_.data();
+            from_[index(input)] = values_.golden();
         }
-        compute(id, whole(id), golden_.data());
+        compute(id, whole(id), values_.golden());
         known_[index(id)] = true;
     }
 }
 
-std::vector<float> Replay::golden_map(NodeId id) const
-{
-    const PaddedForm& f = form(id);
-    std::vector<float> map(static_cast<std::size_t>(f.channels * f.pixels()));
-    for (std::int64_t y = 0; y < f.height; ++y)
-    {
-        for (std::int64_t x = 0; x < f.width; ++x)
-        {
-            const float* const pixel = golden_.data() + network_.at(id, y, x);
-            for (std::int64_t c = 0; c < f.channels; ++c)
-                map[static_cast<std::size_t>((c * f.height + y) * f.width + x)] = pixel[c];
-        }
-    }
-    return map;
-}
-
 const float* Replay::golden_logits() const
 {
-    return golden_.data() + network_.at(network_.graph().output(), 0, 0);
+    return values_.golden(network_.graph().output());
 }
 
 bool Replay::strike(NodeId layer, const float* golden, const float* output)
 {
-    const PaddedForm& f = form(layer);
-    Box box{f.height, 0, f.width, 0};
-    for (std::int64_t row = 0; row < f.channels * f.height; ++row)
-    {
-        const float* const was = golden + row * f.width;
-        const float* const is = output + row * f.width;
-        if (std::memcmp(was, is, static_cast<std::size_t>(f.width) * sizeof(float)) == 0) continue;
-        const auto differs = [&](std::int64_t x) { return std::memcmp(was + x, is + x, sizeof(float)) != 0; };
-        std::int64_t left = 0;
-        std::int64_t right = f.width;
-        while (!differs(left))
-            ++left;
-        while (!differs(right - 1))
-            --right;
-        box.top = std::min(box.top, row % f.height);
-        box.bottom = std::max(box.bottom, row % f.height + 1);
-        box.left = std::min(box.left, left);
-        box.right = std::max(box.right, right);
-    }
-    box_[index(layer)] = there_[index(layer)] = box;
-    huge_ = overflowed_ = false;
-    if (box.empty()) return false;
-    for (std::int64_t y = box.top; y < box.bottom; ++y)
-    {
-        for (std::int64_t x = box.left; x < box.right; ++x)
-        {
-            float* const pixel = faulty_.data() + network_.at(layer, y, x);
-            for (std::int64_t c = 0; c < f.channels; ++c)
-            {
-                pixel[c] = output[(c * f.height + y) * f.width + x];
-                huge_ = huge_ || is_huge(pixel[c]);
-                overflowed_ = overflowed_ || !std::isfinite(pixel[c]);
-            }
-        }
-    }
-    return true;
+    const Box box = values_.change(layer, golden, output);
+    box_[index(layer)] = box;
+    const ReplayValues::Sizes sizes = values_.sizes(layer, box);
+    huge_ = sizes.huge;
+    overflowed_ = sizes.nonfinite;
+    return !box.empty();
 }
 
 const float* Replay::follow(const LayerSuffix& suffix, const float* golden_logits, std::int64_t left)
@@ -133,7 +70,7 @@ const float* Replay::follow(const LayerSuffix& suffix, const float* golden_logit
     if (!changed(suffix.cut)) return nullptr;
     if (!suffix.far_nodes.empty() && !follow_far(suffix, left)) return nullptr;
     const NodeId output = network_.graph().output();
-    const float* const logits = faulty_.data() + network_.at(output, 0, 0);
+    const float* const logits = values_.faulty(output);
     const auto bytes = static_cast<std::size_t>(form(output).channels) * sizeof(float);
     return std::memcmp(logits, golden_logits, bytes) == 0 ? nullptr : logits;
 }
@@ -157,7 +94,7 @@ bool Replay::follow_far(const LayerSuffix& suffix, std::int64_t left)
     if (boxes)
         golden(suffix.far_nodes);
     else
-        complete(suffix.cut, whole(suffix.cut));
+        values_.complete(suffix.cut, whole(suffix.cut));
     for (const NodeId id : suffix.far_nodes)
     {
         if (boxes)
@@ -165,10 +102,11 @@ bool Replay::follow_far(const LayerSuffix& suffix, std::int64_t left)
         else
         {
             for (const NodeId input : node(id).inputs)
-                from_[index(input)] = changed(input) ? faulty_.data() : golden_.data();
+                from_[index(input)] = changed(input) ? values_.faulty() : values_.golden();
             overflowed_ = may_overflow(id, whole(id));
-            compute(id, whole(id), faulty_.data());
-            box_[index(id)] = there_[index(id)] = whole(id);
+            compute(id, whole(id), values_.faulty());
+            box_[index(id)] = whole(id);
+            values_.set_right(id, whole(id));
         }
         if (overflowed_) return false;
     }
@@ -241,40 +179,17 @@ double Replay::macs_of_boxes(const std::vector<NodeId>& nodes)
     return sum;
 }
 
-/// Copy golden values of a box into the faulty ones.
-void Replay::copy(NodeId id, const Box& box)
-{
-    const std::int64_t floats = (box.right - box.left) * network_.place(id).channels;
-    for (std::int64_t y = box.top; y < box.bottom && floats > 0; ++y)
-    {
-        const std::int64_t at = network_.at(id, y, box.left);
-        std::copy_n(golden_.data() + at, floats, faulty_.data() + at);
-    }
-}
-
-/// Make the faulty values of a changed node right in a box: around what changed they are golden.
-void Replay::complete(NodeId id, const Box& box)
-{
-    Box& there = there_[index(id)];
-    if (is_within(box, there)) return;
-    const Box all = united(there, box);
-    copy(id, {all.top, there.top, all.left, all.right});
-    copy(id, {there.bottom, all.bottom, all.left, all.right});
-    copy(id, {there.top, there.bottom, all.left, there.left});
-    copy(id, {there.top, there.bottom, there.right, all.right});
-    there = all;
-}
-
 /// A node's faulty value, from its inputs' and, around them, golden ones.
 void Replay::replay(NodeId id)
 {
     Box box = reach(id);
-    box_[index(id)] = there_[index(id)] = box;
+    box_[index(id)] = box;
+    values_.set_right(id, box);
     if (box.empty()) return;
     const Node& n = node(id);
     if (std::holds_alternative<FlattenOp>(n.operation))
     {
-        there_[index(id)] = there_[index(n.inputs[0])];
+        values_.set_right(id, values_.right(n.inputs[0]));
         return;
     }
     // Whole quads of pixels, so that the product takes them all at once.
@@ -285,42 +200,13 @@ void Replay::replay(NodeId id)
     }
     for (const NodeId input : n.inputs)
     {
-        from_[index(input)] = changed(input) ? faulty_.data() : golden_.data();
-        if (changed(input)) complete(input, read_by(windows_of(n, form(input)), box, form(input)));
+        from_[index(input)] = changed(input) ? values_.faulty() : values_.golden();
+        if (changed(input)) values_.complete(input, read_by(windows_of(n, form(input)), box, form(input)));
     }
     overflowed_ = may_overflow(id, box);
-    compute(id, box, faulty_.data());
-    there_[index(id)] = box;
-    box_[index(id)] = shrunk(id, box);
-}
-
-/// The part of a box in which faulty and golden values differ in a bit.
-Box Replay::shrunk(NodeId id, const Box& box) const
-{
-    const std::int64_t channels = network_.place(id).channels;
-    const auto differ = [&](std::int64_t y, std::int64_t first, std::int64_t end) {
-        const std::int64_t at = network_.at(id, y, first);
-        return std::memcmp(golden_.data() + at, faulty_.data() + at,
-                           static_cast<std::size_t>((end - first) * channels) * sizeof(float)) != 0;
-    };
-    Box left = box;
-    while (left.top < left.bottom && !differ(left.top, box.left, box.right))
-        ++left.top;
-    if (left.top == left.bottom) return {};
-    while (!differ(left.bottom - 1, box.left, box.right))
-        --left.bottom;
-    const auto column_differs = [&](std::int64_t x) {
-        for (std::int64_t y = left.top; y < left.bottom; ++y)
-        {
-            if (differ(y, x, x + 1)) return true;
-        }
-        return false;
-    };
-    while (!column_differs(left.left))
-        ++left.left;
-    while (!column_differs(left.right - 1))
-        --left.right;
-    return left;
+    compute(id, box, values_.faulty());
+    values_.set_right(id, box);
+    box_[index(id)] = values_.shrunk(id, box);
 }
 
 }  // namespace flipstorm

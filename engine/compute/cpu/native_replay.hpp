@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/compute/cpu/box_step.hpp"
+#include "engine/compute/cpu/replay_values.hpp"
 #include "engine/network/layer_suffix.hpp"
 
 namespace flipstorm
@@ -24,9 +25,6 @@ class Replay
   public:
     explicit Replay(const ReplayNetwork& network);
 
-    /// Bytes of a Replay.
-    [[nodiscard]] static std::uint64_t bytes(const ReplayNetwork& network);
-
     /// Another image. \param image  normalised, [C, H, W]
     void load(const float* image);
 
@@ -34,7 +32,7 @@ class Replay
     void golden(const std::vector<NodeId>& nodes);
 
     /// A golden value [C, H, W] or [features], row-major.
-    [[nodiscard]] std::vector<float> golden_map(NodeId id) const;
+    [[nodiscard]] std::vector<float> golden_map(NodeId id) const { return values_.golden_map(id); }
 
     /// Golden logits, once they are there. [classes]
     [[nodiscard]] const float* golden_logits() const;
@@ -72,20 +70,15 @@ class Replay
     [[nodiscard]] double macs(NodeId id, const Box& box) const;
     [[nodiscard]] double macs_of_boxes(const std::vector<NodeId>& nodes);
     void forget(const std::vector<NodeId>& nodes);
-    void complete(NodeId id, const Box& box);
-    void copy(NodeId id, const Box& box);
     void replay(NodeId id);
     [[nodiscard]] bool follow_far(const LayerSuffix& suffix, std::int64_t left);
     [[nodiscard]] bool may_overflow(NodeId id, const Box& box) const;
-    [[nodiscard]] Box shrunk(NodeId id, const Box& box) const;
     void compute(NodeId id, const Box& box, float* to);
 
     const ReplayNetwork& network_;
-    std::vector<float> golden_;
-    std::vector<float> faulty_;       ///< right in `there_` alone
+    ReplayValues values_;
     std::vector<bool> known_;         ///< by node: the golden value is there
     std::vector<Box> box_;            ///< by node: where the faulty value differs; empty: nowhere
-    std::vector<Box> there_;          ///< by node: where `faulty_` is right
     std::vector<const float*> from_;  ///< by node: the values that compute() reads
     BoxSpace space_;
     bool huge_ = false;        ///< the change: its sums are watched

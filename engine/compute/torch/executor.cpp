@@ -137,6 +137,15 @@ torch::Device torch_device(Device device)
                        : torch::Device(torch::kCPU);
 }
 
+std::uint64_t Executor::bytes() const
+{
+    if (!owns_parameters_ && device_.is_cpu()) return 0;
+    std::uint64_t bytes = 0;
+    for (const torch::Tensor& parameter : parameters_)
+        bytes += static_cast<std::uint64_t>(parameter.numel()) * sizeof(float);
+    return bytes;
+}
+
 torch::Tensor image_batch(const ImageSet& images, const std::vector<std::int64_t>& indices,
                           const Normalisation& normalisation, torch::Device device)
 {

@@ -92,6 +92,8 @@ class Executor
     /// Give the executor parameters of its own, which a training may change in place.
     void own_parameters();
     [[nodiscard]] torch::Device device() const { return device_; }
+    /// Bytes of parameters that are not the network's own values.
+    [[nodiscard]] std::uint64_t bytes() const;
     [[nodiscard]] const Graph& graph() const { return graph_; }
 
     /// Copy the parameter values back into a network of the same graph.

@@ -27,6 +27,8 @@ class LibtorchBackend : public ComputeBackend
         return executor_.device().is_cuda() ? 1024 : 256;
     }
 
+    [[nodiscard]] std::uint64_t bytes() const override { return executor_.bytes() + operations_.bytes(); }
+
     [[nodiscard]] TileMemory memory(const InjectableLayer& layer, std::int64_t tile_images,
                                     PreparedFor wanted) const override;
 

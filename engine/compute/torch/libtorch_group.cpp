@@ -66,49 +66,12 @@ LibtorchGroup::LibtorchGroup(const LibtorchBackend& backend, const InjectableLay
       group_(group),
       golden_(golden),
       policy_(policy),
+      faults_(geometry_, group, backend.weights(layer), backend.executor().device()),
       batch_(backend.batch(program_)),
       waiting_(program_.segments.size())
 {
     for (const Segment& segment : program_.segments)
         has_products_ = has_products_ || segment.product;
-}
-
-/// The group's faults as tensors on the device.
-void LibtorchGroup::upload()
-{
-    const std::vector<float>& weights = backend_.weights(layer_);
-    const auto faults = static_cast<std::int64_t>(group_.count);
-    const std::int64_t kernel = geometry_.conv ? geometry_.conv->kernel : 1;
-    torch::Tensor numbers = torch::empty({6, faults}, torch::kInt64);
-    change_.resize(group_.count);
-    auto* number = numbers.data_ptr<std::int64_t>();
-    for (std::int64_t f = 0; f < faults; ++f)
-    {
-        const WeightChange& change = group_.changes[f];
-        const auto weight = static_cast<std::int64_t>(change.parameter);
-        const std::int64_t channel = weight / geometry_.filter;
-        std::int64_t element = weight % geometry_.filter;
-        if (geometry_.conv)
-            element += channel / (geometry_.outputs / geometry_.conv->groups) * geometry_.filter;
-        number[f] = weight;
-        number[faults + f] = channel;
-        number[2 * faults + f] = element;
-        number[3 * faults + f] = element / (kernel * kernel);
-        number[4 * faults + f] = element / kernel % kernel;
-        number[5 * faults + f] = element % kernel;
-        const float delta = change.value - weights[change.parameter];
-        change_[static_cast<std::size_t>(f)] = delta;
-        any_huge_ = any_huge_ || is_huge(delta);
-    }
-    const torch::Tensor uploaded = backend_.on_device(numbers);
-    weight_ = uploaded.select(0, 0);
-    channel_ = uploaded.select(0, 1);
-    element_ = uploaded.select(0, 2);
-    input_ = uploaded.select(0, 3);
-    row_ = uploaded.select(0, 4);
-    column_ = uploaded.select(0, 5);
-    delta_ = backend_.on_device(torch::tensor(change_));
-    huge_ = ~(delta_.abs() < kLargeWeight);
     if (!policy_.screens()) return;
     std::vector<float> tau;
     for (std::int64_t image = 0; image < golden_.logits.size(0); ++image)
@@ -119,17 +82,19 @@ void LibtorchGroup::upload()
 /// First-order moves of the margins for unit changes of the group's weights. [tile, rivals, faults]
 torch::Tensor LibtorchGroup::moves() const
 {
-    if (golden_.moves.defined()) return golden_.moves.index_select(2, geometry_.conv ? weight_ : channel_);
+    if (golden_.moves.defined())
+        return golden_.moves.index_select(2, geometry_.conv ? faults_.weight : faults_.channel);
     const torch::Tensor taps = windows(golden_.input, *geometry_.conv);
     const std::int64_t at_once = backend_.moves_batch(geometry_, golden_.logits.size(0));
     std::vector<torch::Tensor> parts;
-    for (std::int64_t first = 0; first < delta_.size(0); first += at_once)
+    for (std::int64_t first = 0; first < faults_.delta.size(0); first += at_once)
     {
-        const std::int64_t count = std::min(at_once, delta_.size(0) - first);
+        const std::int64_t count = std::min(at_once, faults_.delta.size(0) - first);
         const auto part = [&](const torch::Tensor& t) { return t.narrow(0, first, count); };
-        const torch::Tensor met =
-            taps.index({torch::indexing::Slice(), part(input_), part(row_), part(column_)}).flatten(2);
-        const torch::Tensor gradients = golden_.layer_gradients.index_select(2, part(channel_));
+        const torch::Tensor met = taps.index({torch::indexing::Slice(), part(faults_.input),
+                                              part(faults_.row), part(faults_.column)})
+                                      .flatten(2);
+        const torch::Tensor gradients = golden_.layer_gradients.index_select(2, part(faults_.channel));
         parts.push_back((met.unsqueeze(1) * gradients).sum(3));
     }
     return torch::cat(parts, 2);
@@ -139,8 +104,8 @@ torch::Tensor LibtorchGroup::moves() const
 std::vector<Pair> LibtorchGroup::measure()
 {
     // Of a convolution the largest input that a weight meets, of a linear layer the one. [tile, faults]
-    const OnHost met((geometry_.conv ? golden_.largest : golden_.input).index_select(1, element_));
-    const OnHost length(golden_.length.defined() ? golden_.length.index_select(1, element_)
+    const OnHost met((geometry_.conv ? golden_.largest : golden_.input).index_select(1, faults_.element));
+    const OnHost length(golden_.length.defined() ? golden_.length.index_select(1, faults_.element)
                                                  : torch::Tensor());
     // [tile, faults, rivals]
     const OnHost moved(policy_.screens() ? moves().transpose(1, 2) : torch::Tensor());
@@ -169,7 +134,7 @@ void LibtorchGroup::measure_image(std::int64_t image, const float* met, const fl
         measure.fault = f;
         const auto weight = static_cast<std::int64_t>(group_.changes[f].parameter);
         const std::int64_t channel = weight / geometry_.filter;
-        const float delta = change_[f];
+        const float delta = faults_.change[f];
         // A change that is not finite is not small, even where it meets zeros only.
         const bool dead = geometry_.conv && met[f] == 0;
         measure.size = std::fabs(geometry_.conv ? delta : met[f] * delta);
@@ -187,16 +152,17 @@ void LibtorchGroup::measure_image(std::int64_t image, const float* met, const fl
 /// Changes of the faulty channel. [pairs, 1, H, W]
 torch::Tensor LibtorchGroup::start(const PairBatch& batch) const
 {
-    const torch::Tensor delta = delta_.index_select(0, batch.fault);
+    const torch::Tensor delta = faults_.delta.index_select(0, batch.fault);
     if (!geometry_.conv)
     {
-        const torch::Tensor met = golden_.input.index({batch.image, element_.index_select(0, batch.fault)});
+        const torch::Tensor met =
+            golden_.input.index({batch.image, faults_.element.index_select(0, batch.fault)});
         return (met * delta).view({-1, 1, 1, 1});
     }
     const Conv2dOp& op = *geometry_.conv;
-    const torch::Tensor input = input_.index_select(0, batch.fault);
-    const torch::Tensor row = row_.index_select(0, batch.fault);
-    const torch::Tensor column = column_.index_select(0, batch.fault);
+    const torch::Tensor input = faults_.input.index_select(0, batch.fault);
+    const torch::Tensor row = faults_.row.index_select(0, batch.fault);
+    const torch::Tensor column = faults_.column.index_select(0, batch.fault);
     torch::Tensor change = windows(golden_.input, op).index({batch.image, input, row, column});
     change.mul_(delta.view({-1, 1, 1}));
     return change.unsqueeze(1);
@@ -207,7 +173,7 @@ void LibtorchGroup::follow(std::size_t segment, PairBatch batch)
 {
     const Segment& way = program_.segments[segment];
     if (segment == 0) batch.change = start(batch);
-    if (any_huge_ || has_products_) leave_to_reference(way, batch);
+    if (faults_.any_huge || has_products_) leave_to_reference(way, batch);
     if (batch.size() == 0) return;
     macs_ += static_cast<double>(batch.size()) * operations_.macs(program_, way);
     torch::Tensor change = std::exchange(batch.change, torch::Tensor());
@@ -226,7 +192,7 @@ void LibtorchGroup::leave_to_reference(const Segment& way, PairBatch& batch)
     const float farthest = room * static_cast<float>(backend_.overflow().through(way.entry, way.nodes));
     // A NaN is neither small nor safe.
     const torch::Tensor largest = batch.change.flatten(1).abs().amax(1);
-    const torch::Tensor huge = huge_.index_select(0, batch.fault) | ~(largest < kLargeWeight);
+    const torch::Tensor huge = faults_.huge.index_select(0, batch.fault) | ~(largest < kLargeWeight);
     torch::Tensor overflows = huge & ~(largest < kSafeMagnitude / farthest);
     // Both factors may change, and cancel.
     if (way.product) overflows = overflows | ~(largest < kLargestFactor);
@@ -237,7 +203,7 @@ void LibtorchGroup::leave_to_reference(const Segment& way, PairBatch& batch)
     {
         const Pair& pair = batch.pairs[static_cast<std::size_t>(p)];
         if (gone[p])
-            policy_.may_overflow({pair.fault, pair.image, 0, {}});
+            policy_.may_overflow({pair, 0, {}});
         else
             left.push_back(p);
     }
@@ -319,7 +285,6 @@ void LibtorchGroup::finish(const PairBatch& batch)
 
 double LibtorchGroup::run()
 {
-    upload();
     const std::vector<Pair> pairs = measure();
     for (std::size_t first = 0; first < pairs.size(); first += static_cast<std::size_t>(batch_))
     {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/compute/torch/libtorch_backend.hpp"
+#include "engine/compute/torch/libtorch_faults.hpp"
 
 namespace flipstorm
 {
@@ -37,7 +38,6 @@ class LibtorchGroup
     double run();
 
   private:
-    void upload();
     [[nodiscard]] torch::Tensor moves() const;
     [[nodiscard]] std::vector<Pair> measure();
     void measure_image(std::int64_t image, const float* largest, const float* length, const float* moves,
@@ -53,7 +53,7 @@ class LibtorchGroup
 
     [[nodiscard]] PairIndex index_of(const PairBatch& batch) const
     {
-        return {batch.image, channel_.index_select(0, batch.fault)};
+        return {batch.image, faults_.channel.index_select(0, batch.fault)};
     }
 
     const LibtorchBackend& backend_;
@@ -64,20 +64,11 @@ class LibtorchGroup
     const ChangeGroup& group_;
     const LibtorchTile& golden_;
     PairPolicy& policy_;
+    LibtorchFaults faults_;
     std::int64_t batch_;
     std::vector<PairBatch> waiting_;  ///< by segment: fewer than a batch, to start it together
     bool has_products_ = false;       ///< of two values, behind the layer
-    bool any_huge_ = false;           ///< change of a weight
-    std::vector<float> change_;       ///< faulty minus golden weight, by fault of the group
     torch::Tensor tau_;               ///< policy's, where it screens; [tile]
-    torch::Tensor huge_;              ///< change of a weight, [faults]
-    torch::Tensor weight_;            ///< faulty weight's index, [faults]
-    torch::Tensor element_;           ///< of the input, flat: what a weight meets, [faults]
-    torch::Tensor input_;             ///< its input channel, [faults]
-    torch::Tensor row_;               ///< within the kernel, [faults]
-    torch::Tensor column_;            ///< within the kernel, [faults]
-    torch::Tensor channel_;           ///< faulty output channel, [faults]
-    torch::Tensor delta_;             ///< faulty minus golden weight, [faults]
     double macs_ = 0;
 };
 

@@ -183,4 +183,15 @@ double ChangeOperations::macs(const LibtorchProgram& program, const Segment& seg
     return macs;
 }
 
+std::uint64_t ChangeOperations::bytes() const
+{
+    std::uint64_t floats = 0;
+    for (const TorchNode& node : nodes_)
+    {
+        for (const torch::Tensor& tensor : {node.by_channel, node.scale})
+            floats += tensor.defined() ? static_cast<std::uint64_t>(tensor.numel()) : 0;
+    }
+    return floats * sizeof(float);
+}
+
 }  // namespace flipstorm

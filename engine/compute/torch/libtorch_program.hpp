@@ -97,6 +97,8 @@ class ChangeOperations
     [[nodiscard]] const Graph& graph() const { return graph_; }
     [[nodiscard]] const Executor& executor() const { return executor_; }
     [[nodiscard]] const TorchNode& node(NodeId id) const { return nodes_[index(id)]; }
+    /// Of weights in layouts of its own.
+    [[nodiscard]] std::uint64_t bytes() const;
 
   private:
     [[nodiscard]] std::int64_t floats(const LibtorchProgram& program, NodeId id) const;

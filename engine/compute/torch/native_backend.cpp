@@ -32,6 +32,14 @@ class NativeBackend : public ComputeBackend
 
     [[nodiscard]] std::size_t group_size() const override { return 256; }
 
+    [[nodiscard]] std::uint64_t bytes() const override
+    {
+        std::size_t floats = 0;
+        for (const NativeNode& node : network_.nodes)
+            floats += node.packed.weights.size() + node.scale.size() + node.shift.size();
+        return floats * sizeof(float);
+    }
+
     [[nodiscard]] TileMemory memory(const InjectableLayer& layer, std::int64_t tile_images,
                                     PreparedFor wanted) const override
     {

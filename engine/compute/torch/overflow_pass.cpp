@@ -35,16 +35,16 @@ class OverflowPass
     {
         std::vector<const OverflowingPair*> at_layer;
         std::vector<const OverflowingPair*> at_restart;
-        std::map<std::size_t, std::vector<std::int64_t>> whole;  // images, by fault
+        std::map<std::size_t, std::vector<const OverflowingPair*>> whole;  // by fault
         for (const OverflowingPair& pair : pairs)
         {
-            if (!std::isfinite(delta_of(pair.fault)))
-                whole[pair.fault].push_back(pair.image);
+            if (!std::isfinite(delta_of(pair)))
+                whole[pair.pair.fault].push_back(&pair);
             else
                 (pair.change.empty() ? at_layer : at_restart).push_back(&pair);
         }
-        for (const auto& [fault, images] : whole)
-            whole_network(fault, images);
+        for (const auto& [fault, of_fault] : whole)
+            whole_network(fault, of_fault);
         for (const Batch& batch : batches(at_layer))
             from_layer(batch);
         for (const Batch& batch : batches(at_restart))
@@ -63,7 +63,7 @@ class OverflowPass
         std::vector<std::size_t> of_image(static_cast<std::size_t>(images_.size(0)), 0);
         for (const OverflowingPair* pair : pairs)
         {
-            const auto image = static_cast<std::size_t>(pair->image);
+            const auto image = static_cast<std::size_t>(pair->pair.image);
             const std::size_t batch = of_image[image]++;
             if (batch == batches.size()) batches.emplace_back(of_image.size(), nullptr);
             batches[batch][image] = pair;
@@ -71,23 +71,23 @@ class OverflowPass
         return batches;
     }
 
-    [[nodiscard]] float delta_of(std::size_t fault) const
+    [[nodiscard]] float delta_of(const OverflowingPair& pair) const
     {
-        const WeightChange& change = group_.changes[fault];
+        const WeightChange& change = group_.changes[pair.pair.fault];
         return change.value - weights_[change.parameter];
     }
 
-    void tell(const torch::Tensor& logits, std::size_t fault, std::int64_t image)
+    void tell(const torch::Tensor& logits, const Pair& pair)
     {
-        policy_.at_logits({fault, image, false}, logits.data_ptr<float>() + image * logits.size(1));
+        policy_.at_logits(pair, logits.data_ptr<float>() + pair.image * logits.size(1));
     }
 
     /// A weight that is not finite: what it makes of the padding's zeros is up to LibTorch's convolution.
-    void whole_network(std::size_t fault, const std::vector<std::int64_t>& images)
+    void whole_network(std::size_t fault, const std::vector<const OverflowingPair*>& pairs)
     {
         const torch::Tensor logits = faulty_logits(executor_, layer_, group_.changes[fault], images_);
-        for (const std::int64_t image : images)
-            tell(logits, fault, image);
+        for (const OverflowingPair* pair : pairs)
+            tell(logits, pair->pair);
         macs_ += static_cast<double>(images_.size(0)) * macs_of_image(graph_);
     }
 
@@ -149,10 +149,10 @@ class OverflowPass
         for (std::size_t n = 0; n < batch.size(); ++n)
         {
             if (batch[n] == nullptr) continue;
-            const auto parameter = static_cast<std::int64_t>(group_.changes[batch[n]->fault].parameter);
+            const auto parameter = static_cast<std::int64_t>(group_.changes[batch[n]->pair.fault].parameter);
             channel[n] = parameter / filter;
             element[n] = parameter % filter;
-            delta[n] = delta_of(batch[n]->fault);
+            delta[n] = delta_of(*batch[n]);
         }
         const torch::Tensor& values = golden_->values[index(layer_.node)];
         torch::Tensor output = copied(values, values.strides().vec());
@@ -213,9 +213,9 @@ class OverflowPass
             logits = executor_.resume(std::move(values), flow.nodes);
         }
         logits = logits.to(torch::kCPU).contiguous();
-        for (std::size_t n = 0; n < batch.size(); ++n)
+        for (const OverflowingPair* pair : batch)
         {
-            if (batch[n] != nullptr) tell(logits, batch[n]->fault, static_cast<std::int64_t>(n));
+            if (pair != nullptr) tell(logits, pair->pair);
         }
         for (const NodeId id : flow.nodes)
             macs_ += static_cast<double>(batch.size()) * static_cast<double>(graph_.macs(id));

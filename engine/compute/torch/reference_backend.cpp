@@ -36,6 +36,8 @@ class ReferenceBackend : public ComputeBackend
 
     [[nodiscard]] std::size_t group_size() const override { return 1; }
 
+    [[nodiscard]] std::uint64_t bytes() const override { return executor_.bytes(); }
+
     [[nodiscard]] TileMemory memory(const InjectableLayer& /*layer*/, std::int64_t tile_images,
                                     PreparedFor /*wanted*/) const override
     {

@@ -56,7 +56,7 @@ class NativeStrikes : public StrikeBackend
     [[nodiscard]] std::size_t batch() const override { return 64; }
     [[nodiscard]] std::uint64_t memory() const override
     {
-        return Replay::bytes(replay_network_) + reference_->memory();
+        return ReplayValues::bytes(replay_network_) + reference_->memory();
     }
 
     [[nodiscard]] std::vector<float> golden_logits(int threads) const override
