@@ -153,17 +153,133 @@ std::vector<Item> collect(const H5Handle& file, const std::filesystem::path& nam
     return std::move(collection.items);
 }
 
-/// A text attribute of the root. \throws FileError if there is none
+/// A text attribute of the root; null if there is none.
+const std::string* root_attribute(const std::vector<Item>& items, const std::string& name)
+{
+    const auto found = std::find_if(items.begin(), items.end(), [&name](const Item& item) {
+        return item.object == "/" && item.attribute == name;
+    });
+    return found == items.end() ? nullptr : &found->value;
+}
+
+/// The same of a file. \throws FileError if there is none
 std::string root_text(const std::filesystem::path& file, const std::string& name)
 {
     const H5Handle handle = h5_open_to_read(file);
     const std::vector<Item> items = collect(handle, file);
-    const auto found = std::find_if(items.begin(), items.end(), [&name](const Item& item) {
-        return item.object == "/" && item.attribute == name;
-    });
-    FS_CHECK(FileError, found != items.end(), "'{}' has no '{}': not a flipstorm file", file.string(), name);
-    return found->value;
+    const std::string* found = root_attribute(items, name);
+    FS_CHECK(FileError, found != nullptr, "'{}' has no '{}': not a flipstorm file", file.string(), name);
+    return *found;
 }
+
+/// Holds what lies in a file against its schema.
+class SchemaCheck
+{
+  public:
+    /// \param target  of the campaign; empty: the file is of none
+    SchemaCheck(const FileSpec& spec, std::string target) : spec_(spec), target_(std::move(target)) {}
+
+    /// All problems, a line each.
+    std::string run(const std::vector<Item>& items)
+    {
+        for (const Item& item : items)
+        {
+            seen_.insert(item.object + "@" + item.attribute);
+            if (item.attribute.empty())
+                check_dataset(item);
+            else if (!is_descriptive(item.attribute))
+                check_attribute(item);
+        }
+        list_missing();
+        for (const Item& item : items)
+        {
+            if (item.attribute.empty()) list_undescribed(item);
+        }
+        return std::move(problems_);
+    }
+
+  private:
+    /// Attributes that any dataset may have.
+    static bool is_descriptive(const std::string& name)
+    {
+        static const std::set<std::string> names{"units", "description", "flag_values", "flag_meanings"};
+        return names.count(name) > 0;
+    }
+
+    [[nodiscard]] bool is_expected(const std::vector<std::string>& targets) const
+    {
+        return targets.empty() || std::find(targets.begin(), targets.end(), target_) != targets.end();
+    }
+
+    void check_dataset(const Item& item)
+    {
+        const DatasetSpec* known = find_dataset(spec_, item.object);
+        if (known == nullptr || !is_expected(known->targets))
+        {
+            problems_ += fmt::format("{} is not in the schema\n", item.object);
+            return;
+        }
+        seen_.insert(known->path);
+        if (to_string(known->type) != item.type)
+        {
+            problems_ +=
+                fmt::format("{} is {}, the schema says {}\n", item.object, item.type, to_string(known->type));
+        }
+        if (known->dims != std::vector<std::string>{"..."} && known->dims.size() != item.dims.size())
+        {
+            problems_ += fmt::format("{} has {} dimensions, the schema says {}\n", item.object,
+                                     item.dims.size(), known->dims.size());
+        }
+    }
+
+    void check_attribute(const Item& item)
+    {
+        const AttributeSpec* known = find_attribute(spec_, item.object, item.attribute);
+        if (known == nullptr || !is_expected(known->targets) || to_string(known->type) != item.type ||
+            known->shape.empty() != item.dims.empty())
+        {
+            problems_ += fmt::format("attribute {} of {} is not in the schema like this\n", item.attribute,
+                                     item.object);
+            return;
+        }
+        seen_.insert(known->object + "@" + known->name);
+    }
+
+    void list_missing()
+    {
+        for (const DatasetSpec& dataset : spec_.datasets)
+        {
+            if (seen_.count(dataset.path) == 0 && is_expected(dataset.targets))
+                problems_ += fmt::format("{} is missing\n", dataset.path);
+        }
+        for (const std::vector<AttributeSpec>* list : {&common_attributes(), &spec_.attributes})
+        {
+            for (const AttributeSpec& attribute : *list)
+            {
+                if (seen_.count(attribute.object + "@" + attribute.name) == 0 &&
+                    is_expected(attribute.targets))
+                {
+                    problems_ +=
+                        fmt::format("attribute {} of {} is missing\n", attribute.name, attribute.object);
+                }
+            }
+        }
+    }
+
+    void list_undescribed(const Item& dataset)
+    {
+        for (const char* name : {"@units", "@description"})
+        {
+            if (seen_.count(dataset.object + name) == 0)
+                problems_ += fmt::format("{} has no {}\n", dataset.object, name + 1);
+        }
+    }
+
+    const FileSpec& spec_;
+    std::string target_;
+    std::set<std::string> seen_;  ///< paths of datasets, OBJECT@ATTRIBUTE
+    std::string problems_;
+};
 
 }  // namespace
 
@@ -208,85 +324,14 @@ std::string check_against_schema(const std::filesystem::path& file)
 {
     const H5Handle handle = h5_open_to_read(file);
     const std::vector<Item> items = collect(handle, file);
-    std::string filetype;
-    for (const Item& item : items)
-    {
-        if (item.object == "/" && item.attribute == "filetype") filetype = item.value;
-    }
-    std::string target;
-    for (const Item& item : items)
-    {
-        if (item.object == "/" && item.attribute == "target") target = item.value;
-    }
-    const auto is_expected = [&target](const std::vector<std::string>& targets) {
-        return targets.empty() || std::find(targets.begin(), targets.end(), target) != targets.end();
+    const auto text_of = [&items](const char* name) {
+        const std::string* found = root_attribute(items, name);
+        return found == nullptr ? std::string() : *found;
     };
+    const std::string filetype = text_of("filetype");
     const FileSpec* spec = find_spec(filetype);
     if (spec == nullptr) return fmt::format("unknown filetype '{}'\n", filetype);
-    std::string problems;
-    std::set<std::string> seen;
-    const std::set<std::string> descriptive{"units", "description", "flag_values", "flag_meanings"};
-    for (const Item& item : items)
-    {
-        seen.insert(item.object + "@" + item.attribute);
-        if (item.attribute.empty())
-        {
-            const DatasetSpec* known = find_dataset(*spec, item.object);
-            if (known == nullptr || !is_expected(known->targets))
-            {
-                problems += fmt::format("{} is not in the schema\n", item.object);
-                continue;
-            }
-            seen.insert(known->path);
-            if (to_string(known->type) != item.type)
-            {
-                problems += fmt::format("{} is {}, the schema says {}\n", item.object, item.type,
-                                        to_string(known->type));
-            }
-            if (known->dims != std::vector<std::string>{"..."} && known->dims.size() != item.dims.size())
-            {
-                problems += fmt::format("{} has {} dimensions, the schema says {}\n", item.object,
-                                        item.dims.size(), known->dims.size());
-            }
-        }
-        else if (descriptive.count(item.attribute) == 0)
-        {
-            const AttributeSpec* known = find_attribute(*spec, item.object, item.attribute);
-            if (known == nullptr || !is_expected(known->targets) || to_string(known->type) != item.type ||
-                known->shape.empty() != item.dims.empty())
-            {
-                problems += fmt::format("attribute {} of {} is not in the schema like this\n", item.attribute,
-                                        item.object);
-                continue;
-            }
-            seen.insert(known->object + "@" + known->name);
-        }
-    }
-    for (const DatasetSpec& dataset : spec->datasets)
-    {
-        if (seen.count(dataset.path) == 0 && is_expected(dataset.targets))
-            problems += fmt::format("{} is missing\n", dataset.path);
-    }
-    for (const std::vector<AttributeSpec>* list : {&common_attributes(), &spec->attributes})
-    {
-        for (const AttributeSpec& attribute : *list)
-        {
-            if (seen.count(attribute.object + "@" + attribute.name) == 0 && is_expected(attribute.targets))
-            {
-                problems += fmt::format("attribute {} of {} is missing\n", attribute.name, attribute.object);
-            }
-        }
-    }
-    for (const Item& item : items)
-    {
-        if (!item.attribute.empty()) continue;
-        for (const char* name : {"@units", "@description"})
-        {
-            if (seen.count(item.object + name) == 0)
-                problems += fmt::format("{} has no {}\n", item.object, name + 1);
-        }
-    }
-    return problems;
+    return SchemaCheck(*spec, text_of("target")).run(items);
 }
 
 }  // namespace flipstorm

@@ -1,6 +1,6 @@
 #pragma once
 // What a campaign costs: seconds by layer and class of bits, and what follows for its chunks and files. Pure
-// functions; calibration.cpp measures the seconds.
+// functions; cost_measurement.cpp measures the seconds.
 
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,5 @@
 // Import of TorchScript: that a graph which is not the module's is noticed. What is imported, and what is
-// refused, is tested with PyTorch: tests/pipeline/test_import.py.
+// refused, is tested with PyTorch: tests/pipeline/test_import.py, test_import_refused.py.
 
 #include <gtest/gtest.h>
 #include <torch/script.h>

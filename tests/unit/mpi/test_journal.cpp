@@ -1,100 +1,28 @@
-// The journal of one rank: what is written comes back, and no damage is ever taken for data.
+// The journal of one rank: what is written comes back, whatever keeps it from being written.
 
 #include "mpi/journal.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <fstream>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
-#include "engine/base/framed_bytes.hpp"
 #include "engine/base/temporary_file.hpp"
-#include "tests/unit/mpi/temporary_folder.hpp"
+#include "tests/unit/mpi/journal_fixture.hpp"
 
 namespace flipstorm
 {
-
-bool operator==(const JournalEntry& a, const JournalEntry& b)
-{
-    return a.chunk == b.chunk && a.bytes == b.bytes && a.level == b.level;
-}
-
 namespace
 {
-namespace fs = std::filesystem;
-using Entries = std::vector<JournalEntry>;
 
-const std::string kDigest(64, 'a');
-const Entries kEntries{
-    {ChunkId(7), "outcomes"}, {ChunkId(3), "", 255}, {ChunkId(1), std::string("\0\xff\n", 3), 1}};
-
-class Journal : public testing::Test
-{
-  protected:
-    [[nodiscard]] fs::path folder() const { return out_.path() / "journal"; }
-
-    JournalWriter writer(const std::string& start, FlushPolicy policy = {}, int rank = 0)
-    {
-        return JournalWriter(folder(), kDigest, start, rank, policy, [this] { return now_; });
-    }
-
-    void write(const std::string& start, const Entries& entries)
-    {
-        auto journal = writer(start);
-        for (const JournalEntry& entry : entries)
-            journal.append(entry);
-        journal.flush();
-    }
-
-    [[nodiscard]] std::vector<fs::path> files() const
-    {
-        std::vector<fs::path> names;
-        for (const auto& entry : fs::directory_iterator(folder()))
-            names.push_back(entry.path());
-        std::sort(names.begin(), names.end());
-        return names;
-    }
-
-    /// What is read, and what is said meanwhile.
-    JournalContent read(int rank = 0, int size = 1)
-    {
-        testing::internal::CaptureStderr();
-        JournalContent content;
-        try
-        {
-            content = read_journal(folder(), kDigest, rank, size);
-        }
-        catch (...)
-        {
-            warnings_ = testing::internal::GetCapturedStderr();
-            throw;
-        }
-        warnings_ = testing::internal::GetCapturedStderr();
-        return content;
-    }
-
-    /// One warning that names the file and contains `reason`; nothing read.
-    void expect_dropped(const fs::path& name, const std::string& reason)
-    {
-        const JournalContent content = read();
-        EXPECT_TRUE(content.entries.empty());
-        EXPECT_EQ(content.segments, 0U);
-        EXPECT_EQ(content.dropped, 1U);
-        EXPECT_NE(warnings_.find(name.string()), std::string::npos) << warnings_;
-        EXPECT_NE(warnings_.find(reason), std::string::npos) << warnings_;
-        EXPECT_EQ(std::count(warnings_.begin(), warnings_.end(), '\n'), 1) << warnings_;
-    }
-
-    test::TemporaryFolder out_;
-    double now_ = 100;
-    std::string warnings_;
-};
+using namespace test;
+using Journal = JournalFixture;
 
 TEST_F(Journal, WhatIsWrittenComesBack)
 {
@@ -202,72 +130,6 @@ TEST_F(Journal, AJournalOfAnotherJobIsAnError)
     }
 }
 
-TEST_F(Journal, TruncatedAtEveryLength)
-{
-    write("start", kEntries);
-    const fs::path name = files()[0];
-    const std::string whole = read_file(name);
-    for (std::size_t length = 0; length < whole.size(); ++length)
-    {
-        SCOPED_TRACE(length);
-        std::ofstream(name, std::ios::binary).write(whole.data(), static_cast<std::streamsize>(length));
-        expect_dropped(name, length == 0 ? "it is empty" : "it is torn");
-    }
-    std::ofstream(name, std::ios::binary) << whole << '\0';
-    expect_dropped(name, "it is torn");
-}
-
-TEST_F(Journal, EveryByteFlipped)
-{
-    write("start", kEntries);
-    const fs::path name = files()[0];
-    const std::string whole = read_file(name);
-    for (std::size_t position = 0; position < whole.size(); ++position)
-    {
-        SCOPED_TRACE(position);
-        const std::string reason = position < 8    ? "wrong magic"
-                                   : position < 12 ? "format version"
-                                   : position < 20 ? "it is torn"
-                                                   : "CRC-32";
-        std::string damaged = whole;
-        damaged[position] = static_cast<char>(~damaged[position]);
-        std::ofstream(name, std::ios::binary) << damaged;
-        expect_dropped(name, reason);
-    }
-}
-
-TEST_F(Journal, DamageCostsOnlyItsSegment)
-{
-    write("start1", {kEntries[0]});
-    write("start2", {kEntries[1]});
-    write("start3", {kEntries[2]});
-    fs::resize_file(files()[1], 30);
-    const JournalContent content = read();
-    EXPECT_EQ(content.entries, (Entries{kEntries[0], kEntries[2]}));
-    EXPECT_EQ(content.segments, 2U);
-    EXPECT_EQ(content.dropped, 1U);
-}
-
-TEST_F(Journal, ForeignAndOtherVersions)
-{
-    make_folder(folder());
-    const fs::path name = folder() / "start.segment";
-    std::ofstream(name) << "This text is none of ours, though it has the name of a segment.\n";
-    expect_dropped(name, "wrong magic");
-
-    fs::remove(name);
-    write("start", kEntries);
-    const fs::path segment = files()[0];
-    std::string other = read_file(segment);
-    ASSERT_EQ(other[8], 3);
-    other[8] = 1;
-    std::ofstream(segment, std::ios::binary) << other;
-    expect_dropped(segment, "format version 1, this program reads 2 to 3");
-    other[8] = 4;
-    std::ofstream(segment, std::ios::binary) << other;
-    expect_dropped(segment, "format version 4, this program reads 2 to 3");
-}
-
 TEST_F(Journal, EntriesSayOfWhichFormatTheyAreAndTheNewestCounts)
 {
     const auto age = [this](std::size_t segment) {
@@ -293,45 +155,6 @@ TEST_F(Journal, EntriesSayOfWhichFormatTheyAreAndTheNewestCounts)
     EXPECT_EQ(survey_journal(folder()).segments[1].entries[0].format, 3U);
 }
 
-TEST_F(Journal, AnArchiveThatLiesBehindAValidCrcIsDropped)
-{
-    // The CRC-32 of four bytes 'ABCD' is db1720a5: a whole file as to its header, but not an archive.
-    make_folder(folder());
-    const fs::path name = folder() / "start.segment";
-    std::string file(
-        "\x89"
-        "FSJ\r\n\x1a\n\2\0\0\0\4\0\0\0\0\0\0\0\xa5\x20\x17\xdb"
-        "ABCD",
-        28);
-    std::ofstream(name, std::ios::binary) << file;
-    expect_dropped(name, "its archive cannot be read");
-}
-
-TEST_F(Journal, LengthsBehindAValidCrcAreNotBelieved)
-{
-    write("start", kEntries);
-    const fs::path name = files()[0];
-    const Frame frame{std::string_view("\x89"
-                                       "FSJ\r\n\x1a\n",
-                                       8),
-                      kJournalFormat, "a journal segment"};
-    const std::string payload(payload_of(frame, read_file(name)));
-    std::size_t refused = 0;
-    for (std::size_t place = 0; place + 8 <= payload.size(); ++place)
-    {
-        // 16 TiB, if it is taken for a length.
-        std::string hostile = payload;
-        hostile.replace(place, 8, std::string("\0\0\0\0\0\x10\0\0", 8));
-        std::ofstream(name, std::ios::binary) << framed(frame, hostile);
-        const JournalSurvey survey = survey_journal(folder());
-        ASSERT_EQ(survey.segments.size() + survey.damaged.size(), 1U) << place;
-        refused += survey.damaged.size();
-    }
-    EXPECT_GT(refused, 40U);  // the signature of the archive alone has 22 bytes
-    std::ofstream(name, std::ios::binary) << framed(frame, payload + '\0');
-    expect_dropped(name, "followed by 1 bytes");
-}
-
 TEST_F(Journal, EntriesThatTheStageCannotUseAreLeftOut)
 {
     write("start1", kEntries);
@@ -348,25 +171,6 @@ TEST_F(Journal, EntriesThatTheStageCannotUseAreLeftOut)
     EXPECT_EQ(content.segments, 2U);
     EXPECT_NE(said.find("start1"), std::string::npos) << said;
     EXPECT_NE(said.find("computed again: no record of ours"), std::string::npos) << said;
-}
-
-TEST_F(Journal, APipeIsDroppedAtOnce)
-{
-    make_folder(folder());
-    const fs::path name = folder() / "pipe.segment";
-    ASSERT_EQ(::mkfifo(name.c_str(), 0600), 0);
-    expect_dropped(name, "it is a pipe");
-}
-
-TEST_F(Journal, UnreadableSegmentsAreDropped)
-{
-    make_folder(folder());
-    const fs::path name = folder() / "folder.segment";
-    fs::create_directory(name);
-    expect_dropped(name, "it is a folder");
-    fs::remove(name);
-    fs::create_symlink("nowhere", folder() / "dangling.segment");
-    expect_dropped(folder() / "dangling.segment", "No such file");
 }
 
 TEST_F(Journal, LeftoversAndOtherFilesAreIgnored)

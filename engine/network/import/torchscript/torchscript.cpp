@@ -202,9 +202,9 @@ ImportedNetwork TorchScript::to_network(const Shape& input_shape, const Normalis
     const std::string where = fmt::format("'{}'", implementation_->name);
     try
     {
-        torchscript::LayerBuilder layers(input_shape, parameter_prefixes(module));
-        torchscript::Interpreter interpreter(layers);
-        ImportedNetwork imported = layers.finish(interpreter.run(module));
+        torchscript::GraphBuilder builder(input_shape, parameter_prefixes(module));
+        torchscript::Interpreter interpreter(builder);
+        ImportedNetwork imported = builder.finish(interpreter.run(module));
         const Graph& graph = imported.network.graph;
         const Shape& logits = graph.node(graph.output()).shape;
         FS_CHECK(

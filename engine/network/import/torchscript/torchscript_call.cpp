@@ -1,5 +1,7 @@
 #include "engine/network/import/torchscript/torchscript_call.hpp"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <sstream>
 #include <tuple>
@@ -114,6 +116,11 @@ Call::Call(const torch::jit::Node& node, std::vector<Abstract> arguments, const 
     : node_(&node), arguments_(std::move(arguments)), frame_(&frame), kind_(node.kind().toQualString())
 {}
 
+bool Call::is_any_of(std::initializer_list<const char*> kinds) const
+{
+    return std::find(kinds.begin(), kinds.end(), kind_) != kinds.end();
+}
+
 void Call::refuse(const std::string& problem) const
 {
     const std::string module = frame_->module.empty() ? "" : fmt::format(" in module '{}'", frame_->module);
@@ -171,6 +178,29 @@ const Known& Call::known(const char* argument) const
     const auto* found = std::get_if<Known>(&at(argument));
     expect(found != nullptr, argument, "it must not depend on the images");
     return *found;
+}
+
+const Known& Call::stored(const char* argument) const
+{
+    const Known& found = known(argument);
+    expect(found.value.isTensor() && found.value.toTensor().defined(), argument,
+           "it must be a stored tensor");
+    const at::Tensor& tensor = found.value.toTensor();
+    expect(found.origin != Origin::computed, argument,
+           "it is computed when the network runs, but faults strike stored values");
+    if (tensor.layout() != at::kStrided || tensor.scalar_type() != at::kFloat)
+    {
+        refuse(
+            fmt::format("{} = {} has type {}; only float32 can be imported: save the model after "
+                        ".float()",
+                        argument, to_text(found), at::toString(tensor.scalar_type())));
+    }
+    return found;
+}
+
+Known Call::stored_or_none(const char* argument) const
+{
+    return has(argument) ? stored(argument) : Known{};
 }
 
 std::int64_t Call::integer(const char* argument) const

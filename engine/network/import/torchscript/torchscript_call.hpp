@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/ir/ir.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <utility>
@@ -33,6 +34,7 @@ class Call
 
     /// E.g. "aten::conv2d".
     [[nodiscard]] const std::string& kind() const { return kind_; }
+    [[nodiscard]] bool is_any_of(std::initializer_list<const char*> kinds) const;
     [[nodiscard]] const Frame& frame() const { return *frame_; }
     [[nodiscard]] const torch::jit::Node& node() const { return *node_; }
     [[nodiscard]] const std::vector<Abstract>& arguments() const { return arguments_; }
@@ -48,6 +50,10 @@ class Call
     [[nodiscard]] const Abstract& at(const char* argument) const;
     [[nodiscard]] TensorRef tensor(const char* argument) const;
     [[nodiscard]] const Known& known(const char* argument) const;
+    /// A float32 tensor that is a parameter, a buffer or a constant: faults strike stored values.
+    [[nodiscard]] const Known& stored(const char* argument) const;
+    /// The same; without a tensor if the argument is None or missing.
+    [[nodiscard]] Known stored_or_none(const char* argument) const;
     [[nodiscard]] std::int64_t integer(const char* argument) const;
     [[nodiscard]] double number(const char* argument) const;
     [[nodiscard]] bool flag(const char* argument) const;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/network/import/torchscript/torchscript_call.hpp"
-#include "engine/network/import/torchscript/torchscript_layers.hpp"
+#include "engine/network/import/torchscript/torchscript_graph.hpp"
 
 namespace flipstorm::torchscript
 {
@@ -18,12 +18,12 @@ namespace flipstorm::torchscript
  * Partial evaluation of TorchScript.
  *
  * Operations on known values are run by LibTorch, branches and loops are taken as the known values say, calls
- * are followed, and operations on tensors of the network go to a LayerBuilder.
+ * are followed, and operations on tensors of the network add to its graph.
  */
 class Interpreter
 {
   public:
-    explicit Interpreter(LayerBuilder& layers) : layers_(&layers) {}
+    explicit Interpreter(GraphBuilder& graph) : graph_(&graph) {}
 
     /// Node of the module's output. \throws DataError, as Call::refuse.
     NodeId run(const torch::jit::Module& module);
@@ -35,11 +35,12 @@ class Interpreter
                                        const Frame& frame, const Call* call);
     void run_block(const torch::jit::Block& block, Values& values, const Frame& frame);
     std::vector<Abstract> run_node(const torch::jit::Node& node, Values& values, const Frame& frame);
+    std::vector<Abstract> run_branch(const Call& call, Values& values);
     void run_loop(const Call& call, Values& values);
     std::vector<Abstract> run_call(const Call& call);
-    std::vector<Abstract> run_known(const Call& call);
+    std::vector<Abstract> run_operation(const Call& call);
 
-    LayerBuilder* layers_;
+    GraphBuilder* graph_;
 };
 
 }  // namespace flipstorm::torchscript

@@ -1,271 +1,103 @@
-#include "engine/network/import/torchscript/torchscript_layers.hpp"
+// Layers with parameters: convolutions, products with a weight, batch norms.
 
 #include <ATen/ATen.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
+#include "engine/network/import/torchscript/torchscript_operations.hpp"
 
 namespace flipstorm::torchscript
 {
-namespace
-{
 
-/// Give a tensor a new value in place.
-void overwrite(const Call& call, Tensor& target, const Tensor& value)
+Abstract convolution(GraphBuilder& graph, const Call& call)
 {
-    if (target.aliases)
+    const TensorRef input = call.tensor("input");
+    const Known weight = call.stored("weight");
+    const Known bias = call.stored_or_none("bias");
+    const std::vector<std::int64_t> shape = weight.value.toTensor().sizes().vec();
+    if (shape.size() != 4 || weight.transposed)
     {
-        for (const std::weak_ptr<Tensor>& alias : *target.aliases)
-        {
-            const TensorRef other = alias.lock();
-            if (other && other.get() != &target) other->overwritten = call.kind();
-        }
+        call.refuse(fmt::format("a weight of shape {}; only 2-D convolutions can be imported", shape));
     }
-    target.node = value.node;
-    target.shape = value.shape;
-    target.product = value.product;
-}
-
-/// "conv1" of "conv1.weight"; the name itself if it has another suffix, nothing if it has no module.
-std::string module_of(const std::string& parameter, const std::string& suffix)
-{
-    if ("." + parameter == suffix) return "";
-    const bool ends_so = parameter.size() > suffix.size() &&
-                         parameter.compare(parameter.size() - suffix.size(), suffix.size(), suffix) == 0;
-    return ends_so ? parameter.substr(0, parameter.size() - suffix.size()) : parameter;
-}
-
-}  // namespace
-
-LayerBuilder::LayerBuilder(const Shape& input_shape, std::set<std::string> reserved)
-    : graph_(input_shape),
-      input_(std::make_shared<Tensor>(Tensor{graph_.output(), input_shape})),
-      reserved_(std::move(reserved))
-{}
-
-const std::map<std::string, LayerBuilder::Handler>& LayerBuilder::handlers()
-{
-    static const std::map<std::string, Handler> table = {
-        {"aten::conv2d", &LayerBuilder::convolution},
-        {"aten::_convolution", &LayerBuilder::convolution},
-        {"aten::_convolution_mode", &LayerBuilder::convolution},
-        {"aten::convolution", &LayerBuilder::convolution},
-        {"aten::linear", &LayerBuilder::linear},
-        {"aten::addmm", &LayerBuilder::addmm},
-        {"aten::matmul", &LayerBuilder::matmul},
-        {"aten::mm", &LayerBuilder::matmul},
-        {"aten::batch_norm", &LayerBuilder::batch_norm},
-        {"aten::relu", &LayerBuilder::relu},
-        {"aten::relu6", &LayerBuilder::relu6},
-        {"aten::sigmoid", &LayerBuilder::sigmoid},
-        {"aten::silu", &LayerBuilder::silu},
-        {"aten::mul", &LayerBuilder::multiply},
-        {"aten::clamp", &LayerBuilder::clamp},
-        {"aten::clamp_min", &LayerBuilder::clamp},
-        {"aten::hardtanh", &LayerBuilder::hardtanh},
-        {"aten::max_pool2d", &LayerBuilder::max_pool},
-        {"aten::avg_pool2d", &LayerBuilder::avg_pool},
-        {"aten::adaptive_avg_pool2d", &LayerBuilder::adaptive_avg_pool},
-        {"aten::mean", &LayerBuilder::mean},
-        {"aten::add", &LayerBuilder::add},
-        {"aten::pad", &LayerBuilder::pad},
-        {"aten::constant_pad_nd", &LayerBuilder::pad},
-        {"aten::slice", &LayerBuilder::slice},
-        {"aten::cat", &LayerBuilder::concat},
-        {"aten::concat", &LayerBuilder::concat},
-        {"aten::flatten", &LayerBuilder::flatten},
-        {"aten::view", &LayerBuilder::view},
-        {"aten::reshape", &LayerBuilder::view},
-        {"aten::squeeze", &LayerBuilder::squeeze},
-        {"aten::unsqueeze", &LayerBuilder::unsqueeze},
-        {"aten::dropout", &LayerBuilder::dropout},
-        {"aten::feature_dropout", &LayerBuilder::dropout},
-        {"aten::alpha_dropout", &LayerBuilder::dropout},
-        {"aten::feature_alpha_dropout", &LayerBuilder::dropout},
-        {"aten::contiguous", &LayerBuilder::alias},
-        {"aten::detach", &LayerBuilder::alias},
-        {"aten::alias", &LayerBuilder::alias},
-        {"aten::clone", &LayerBuilder::copy},
-        {"aten::to", &LayerBuilder::cast},
-    };
-    return table;
-}
-
-std::optional<Abstract> LayerBuilder::apply(const Call& call)
-{
-    std::string kind = call.kind();
-    const bool in_place = kind.size() > 1 && kind.back() == '_';
-    if (in_place) kind.pop_back();
-    const auto found = handlers().find(kind);
-    if (found == handlers().end()) return {};
-    Abstract result = (this->*found->second)(call);
-    if (!in_place) return result;
-    const auto* target = std::get_if<TensorRef>(&call.arguments().front());
-    if (target == nullptr) call.refuse("it changes a tensor that is not a value of the network");
-    const TensorRef value = std::get<TensorRef>(result);
-    if (value != *target) overwrite(call, **target, *value);
-    return *target;
-}
-
-ImportedNetwork LayerBuilder::finish(NodeId output) const
-{
-    std::vector<bool> needed(graph_.nodes().size(), false);
-    needed[static_cast<std::size_t>(output.value())] = true;
-    for (std::size_t i = needed.size(); i-- > 1;)
+    if (call.kind() == "aten::_convolution" || call.kind() == "aten::convolution")
     {
-        if (!needed[i]) continue;
-        for (const NodeId input : graph_.nodes()[i].inputs)
-            needed[static_cast<std::size_t>(input.value())] = true;
+        call.expect(!call.flag("transposed"), "transposed", "only ordinary convolutions can be imported");
     }
-    ImportedNetwork result{{"torchscript", NumberFormat::fp32, Graph(graph_.input_shape()), 0, {}, {}}, {}};
-    Network& network = result.network;
-    std::vector<NodeId> moved(needed.size(), NodeId(0));
-    for (std::size_t i = 1; i < needed.size(); ++i)
-    {
-        if (!needed[i]) continue;
-        const Node& node = graph_.nodes()[i];
-        std::vector<NodeId> inputs;
-        for (const NodeId input : node.inputs)
-            inputs.push_back(moved[static_cast<std::size_t>(input.value())]);
-        moved[i] = network.graph.add(node.name, node.operation, std::move(inputs));
-    }
-    for (const ParameterSpec& spec : network.graph.parameters())
-    {
-        const std::size_t dot = spec.name.rfind('.');
-        const std::vector<Part>& parts = parameters_.at(spec.name.substr(0, dot));
-        const auto part = std::find_if(parts.begin(), parts.end(), [&](const Part& each) {
-            return spec.name.compare(dot, std::string::npos, each.suffix) == 0;
-        });
-        FS_REQUIRE(part != parts.end(), "import: no value for '{}'", spec.name);
-        Shape shape = spec.shape;
-        std::vector<float> values;
-        if (part->value.value.isTensor())
-        {
-            const at::Tensor tensor = part->value.value.toTensor().contiguous();
-            shape = tensor.sizes().vec();
-            values.assign(tensor.data_ptr<float>(), tensor.data_ptr<float>() + tensor.numel());
-        }
-        else
-        {
-            values.assign(static_cast<std::size_t>(elements(shape)), part->fill);
-        }
-        if (part->value.name != spec.name) result.renamed.emplace_back(part->value.name, spec.name);
-        network.parameters.emplace_back(spec.name, std::move(shape), std::move(values));
-    }
-    return result;
-}
-
-NodeId LayerBuilder::computed(const Call& call, const TensorRef& tensor)
-{
-    if (tensor->product)
-    {
-        const Product product = *tensor->product;
-        tensor->node = add_linear(call, product.input, product.weight, Known{})->node;
-        tensor->product.reset();
-    }
-    return tensor->node;
-}
-
-NodeId LayerBuilder::node_of(const Call& call, const TensorRef& tensor)
-{
-    const NodeId node = computed(call, tensor);
-    if (graph_.node(node).shape != tensor->shape)
-    {
-        call.refuse(fmt::format("its input has shape {} for one image, made of {}; it must be that, or flat",
-                                tensor->shape, graph_.node(node).shape));
-    }
-    return node;
-}
-
-std::string LayerBuilder::unique_name(const Call& call, const char* word) const
-{
-    const std::string& module = call.frame().module;
-    const auto taken = [this](const std::string& name) {
-        if (name.empty() || reserved_.count(name) > 0) return true;
-        return std::any_of(graph_.nodes().begin(), graph_.nodes().end(),
-                           [&name](const Node& node) { return node.name == name; });
-    };
-    std::string base = module;
-    if (!call.frame().leaf || module.empty() || reserved_.count(module) > 0)
-    {
-        base += (module.empty() ? "" : ".") + std::string(word);
-    }
-    std::string name = base;
-    for (int count = 2; taken(name); ++count)
-        name = fmt::format("{}_{}", base, count);
-    return name;
-}
-
-TensorRef LayerBuilder::add_node(const Call& call, const char* word, Operation operation,
-                                 std::vector<NodeId> inputs)
-{
-    return add_to_graph(call, unique_name(call, word), operation, std::move(inputs));
-}
-
-TensorRef LayerBuilder::add_to_graph(const Call& call, const std::string& name, Operation operation,
-                                     std::vector<NodeId> inputs)
-{
-    try
-    {
-        const NodeId id = graph_.add(name, operation, std::move(inputs));
-        return std::make_shared<Tensor>(Tensor{id, graph_.node(id).shape});
-    }
-    catch (const DataError& error)
-    {
-        call.refuse(fmt::format("{}; for images of {}", error.what(), graph_.input_shape()));
-    }
-}
-
-Known LayerBuilder::stored(const Call& call, const char* argument) const
-{
-    const Known& value = call.known(argument);
-    call.expect(value.value.isTensor() && value.value.toTensor().defined(), argument,
-                "it must be a stored tensor");
-    const at::Tensor& tensor = value.value.toTensor();
-    call.expect(value.origin != Origin::computed, argument,
-                "it is computed when the network runs, but faults strike stored values");
-    if (tensor.layout() != at::kStrided || tensor.scalar_type() != at::kFloat)
+    if (shape[2] != shape[3])
     {
         call.refuse(
-            fmt::format("{} = {} has type {}; only float32 can be imported: save the model after "
-                        ".float()",
-                        argument, to_text(value), at::toString(tensor.scalar_type())));
+            fmt::format("kernel_size = [{}, {}], height and width must have the same", shape[2], shape[3]));
     }
-    return value;
+    Conv2dOp op;
+    op.dilation = call.square("dilation");
+    op.groups = call.integer("groups");
+    op.in_channels = shape[1] * op.groups;
+    op.out_channels = shape[0];
+    op.kernel = shape[2];
+    op.stride = call.square("stride");
+    op.bias = bias.value.isTensor();
+    const auto* padding = std::get_if<Known>(&call.at("padding"));
+    if (padding != nullptr && padding->value.isString())
+    {
+        const std::string text = call.text("padding");
+        call.expect(text == "valid" || (text == "same" && op.kernel % 2 == 1), "padding",
+                    "it must be numbers, 'valid', or 'same' with an odd kernel");
+        op.padding = text == "same" ? op.kernel / 2 * op.dilation : 0;
+    }
+    else
+    {
+        op.padding = call.square("padding");
+    }
+    return graph.add_layer(call, "conv2d", op, graph.node_of(call, input),
+                           {{".weight", weight}, {".bias", bias}});
 }
 
-Known LayerBuilder::stored_or_none(const Call& call, const char* argument) const
+Abstract linear(GraphBuilder& graph, const Call& call)
 {
-    return call.has(argument) ? stored(call, argument) : Known{};
+    const Known weight = call.stored("weight");
+    call.expect(!weight.transposed, "weight", "it must be stored as [out, in]");
+    const Known bias = call.stored_or_none("bias");
+    return graph.add_linear(call, graph.node_of(call, call.tensor("input")), weight, bias);
 }
 
-TensorRef LayerBuilder::add_layer(const Call& call, const char* word, Operation operation, NodeId input,
-                                  std::vector<Part> parts, std::size_t main)
+Abstract addmm(GraphBuilder& graph, const Call& call)
 {
-    const Known& named = parts[main].value;
-    std::string name = module_of(named.name, parts[main].suffix);
-    if (named.origin == Origin::constant || name.empty()) name = unique_name(call, word);
-    if (parameters_.count(name) > 0)
-    {
-        call.refuse(
-            fmt::format("the parameters of '{}' are used a second time; each layer must have its own, "
-                        "because one fault would strike both",
-                        name));
-    }
-    if (!std::holds_alternative<BatchNormOp>(operation))
-    {
-        const auto [first, is_new] = weights_.emplace(named.value.toTensor().data_ptr(), name);
-        if (!is_new)
-        {
-            call.refuse(
-                fmt::format("'{}' and '{}' share one weight; each layer must have its own, because one "
-                            "fault would strike both",
-                            first->second, name));
-        }
-    }
-    TensorRef result = add_to_graph(call, name, operation, {input});
-    parameters_.emplace(name, std::move(parts));
-    return result;
+    Known weight = call.stored("mat2");
+    call.expect(weight.transposed, "mat2", "it must be the transpose of a weight stored as [out, in]");
+    call.expect(call.number("alpha") == 1, "alpha", "it must be 1");
+    call.expect(call.number("beta") == 1, "beta", "it must be 1");
+    weight.value = weight.value.toTensor().t();
+    return graph.add_linear(call, graph.node_of(call, call.tensor("mat1")), weight, call.stored("self"));
+}
+
+Abstract matmul(GraphBuilder& graph, const Call& call)
+{
+    const char* factor = call.kind() == "aten::mm" ? "mat2" : "other";
+    const TensorRef input = call.tensor("self");
+    Known weight = call.stored(factor);
+    call.expect(weight.transposed, factor, "it must be the transpose of a weight stored as [out, in]");
+    weight.value = weight.value.toTensor().t();
+    const Shape shape{weight.value.toTensor().size(0)};
+    return std::make_shared<Tensor>(
+        Tensor{NodeId(-1), shape, Product{graph.node_of(call, input), std::move(weight)}});
+}
+
+Abstract batch_norm(GraphBuilder& graph, const Call& call)
+{
+    const TensorRef input = call.tensor("input");
+    call.expect(!call.flag("training"), "training",
+                "it must be False: with batch statistics an image's logits depend on the others; call "
+                "model.eval() before tracing, and keep track_running_stats");
+    const Known mean = call.stored("running_mean");
+    const Known var = call.stored("running_var");
+    const Known weight = call.stored_or_none("weight");
+    const Known bias = call.stored_or_none("bias");
+    BatchNormOp op;
+    op.channels = mean.value.toTensor().numel();
+    op.epsilon = call.number("eps");
+    std::vector<GraphBuilder::Part> parts = {
+        {".weight", weight, 1}, {".bias", bias, 0}, {".running_mean", mean}, {".running_var", var}};
+    return graph.add_layer(call, "batch_norm", op, graph.node_of(call, input), std::move(parts),
+                           weight.value.isTensor() ? 0 : 2);
 }
 
 }  // namespace flipstorm::torchscript

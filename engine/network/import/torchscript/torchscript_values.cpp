@@ -5,6 +5,11 @@
 namespace flipstorm::torchscript
 {
 
+bool is_module(const c10::IValue& value)
+{
+    return value.isObject() && value.toObjectRef().type()->is_module();
+}
+
 void join_aliases(const TensorRef& one, const TensorRef& other)
 {
     if (!one->aliases) one->aliases = std::make_shared<Aliases>(Aliases{one});

@@ -33,6 +33,14 @@ struct Known
     bool fresh = false;       ///< a tensor that shares memory with nothing stored
 };
 
+inline Known known_integer(std::int64_t value)
+{
+    return Known{c10::IValue(value)};
+}
+
+/// Whether a value is a module, not another object.
+bool is_module(const c10::IValue& value);
+
 /// How many images there are: the only number that is not known.
 struct BatchSize
 {};

@@ -1,5 +1,5 @@
-// Operations of TorchScript that keep the values of a tensor, or some of them: views, copies, what does
-// nothing.
+// Operations of TorchScript that keep the values of a tensor, or some of them, or put others beside them:
+// views, copies, paddings, concatenations, what does nothing.
 
 #include <ATen/ATen.h>
 #include <fmt/ranges.h>
@@ -8,12 +8,12 @@
 #include <limits>
 #include <set>
 
-#include "engine/network/import/torchscript/torchscript_layers.hpp"
+#include "engine/network/import/torchscript/torchscript_operations.hpp"
 
 namespace flipstorm::torchscript
 {
 
-Abstract LayerBuilder::slice(const Call& call)
+Abstract slice(GraphBuilder& graph, const Call& call)
 {
     const TensorRef input = call.tensor("self");
     const std::int64_t dim = call.dimension("dim", rank(*input));
@@ -26,7 +26,7 @@ Abstract LayerBuilder::slice(const Call& call)
         const bool all =
             start == 0 && step == 1 && (!call.has("end") || batch != nullptr || call.integer("end") == kEnd);
         if (!all) call.refuse("it takes some of the images; it must take all");
-        return alias(call);
+        return alias(graph, call);
     }
     const std::int64_t size = input->shape[static_cast<std::size_t>(dim - 1)];
     const auto from_front = [size](std::int64_t position) {
@@ -34,25 +34,66 @@ Abstract LayerBuilder::slice(const Call& call)
     };
     start = from_front(start);
     const std::int64_t end = call.has("end") ? from_front(call.integer("end")) : size;
-    if (start == 0 && end == size && step == 1) return alias(call);
-    TensorRef result = add_node(call, "slice", SliceOp{dim - 1, start, end, step}, {node_of(call, input)});
+    if (start == 0 && end == size && step == 1) return alias(graph, call);
+    TensorRef result =
+        graph.add_node(call, "slice", SliceOp{dim - 1, start, end, step}, {graph.node_of(call, input)});
     join_aliases(input, result);
     return result;
 }
 
-TensorRef LayerBuilder::reshaped(const Call& call, const TensorRef& tensor, Shape shape)
+Abstract pad(GraphBuilder& graph, const Call& call)
 {
-    NodeId node = computed(call, tensor);
-    if (shape.size() == 1 && graph_.node(node).shape.size() != 1)
+    const TensorRef input = call.tensor("self");
+    if (call.kind() == "aten::pad")
     {
-        node = add_node(call, "flatten", FlattenOp{}, {node})->node;
+        call.expect(call.text("mode") == "constant", "mode", "it must be 'constant'");
+    }
+    call.expect(!call.has("value") || call.number("value") == 0, "value", "it must be 0");
+    // Pairs from the last dimension on.
+    std::vector<std::int64_t> zeros = call.integers("pad");
+    call.expect(zeros.size() % 2 == 0 && zeros.size() <= 8, "pad", "it must be pairs, of up to 4 dimensions");
+    zeros.resize(8, 0);
+    call.expect(zeros[6] == 0 && zeros[7] == 0, "pad", "no images can be added");
+    if (std::all_of(zeros.begin(), zeros.end(), [](std::int64_t count) { return count == 0; }))
+        return copy(graph, call);
+    return graph.add_node(call, "pad", PadOp{zeros[4], zeros[5], zeros[2], zeros[3], zeros[0], zeros[1]},
+                          {graph.node_of(call, input)});
+}
+
+Abstract concat(GraphBuilder& graph, const Call& call)
+{
+    const std::optional<std::vector<Abstract>> elements = elements_of(call.at("tensors"));
+    call.expect(elements && !elements->empty(), "tensors", "it must be a list of values of the network");
+    std::vector<NodeId> inputs;
+    for (const Abstract& element : *elements)
+    {
+        const auto* tensor = std::get_if<TensorRef>(&element);
+        call.expect(tensor != nullptr && (*tensor)->overwritten.empty(), "tensors",
+                    "all must be values of the network that were not changed in place since");
+        call.expect(call.dimension("dim", rank(**tensor)) == 1, "dim", "it must be the channels, 1");
+        inputs.push_back(graph.node_of(call, *tensor));
+    }
+    if (inputs.size() == 1)
+    {
+        const TensorRef only = std::get<TensorRef>(elements->front());
+        return std::make_shared<Tensor>(Tensor{inputs.front(), only->shape});
+    }
+    return graph.add_node(call, "concat", ConcatOp{}, std::move(inputs));
+}
+
+TensorRef reshaped(GraphBuilder& graph, const Call& call, const TensorRef& tensor, Shape shape)
+{
+    NodeId node = graph.computed(call, tensor);
+    if (shape.size() == 1 && graph.shape(node).size() != 1)
+    {
+        node = graph.add_node(call, "flatten", FlattenOp{}, {node})->node;
     }
     TensorRef result = std::make_shared<Tensor>(Tensor{node, std::move(shape)});
     join_aliases(tensor, result);
     return result;
 }
 
-Abstract LayerBuilder::flatten(const Call& call)
+Abstract flatten(GraphBuilder& graph, const Call& call)
 {
     const TensorRef input = call.tensor("self");
     const auto start = static_cast<std::size_t>(call.dimension("start_dim", rank(*input)));
@@ -64,10 +105,10 @@ Abstract LayerBuilder::flatten(const Call& call)
     for (std::size_t dim = start; dim <= end; ++dim)
         shape.back() *= input->shape[dim - 1];
     shape.insert(shape.end(), input->shape.begin() + static_cast<std::ptrdiff_t>(end), input->shape.end());
-    return reshaped(call, input, std::move(shape));
+    return reshaped(graph, call, input, std::move(shape));
 }
 
-Abstract LayerBuilder::view(const Call& call)
+Abstract view(GraphBuilder& graph, const Call& call)
 {
     const TensorRef input = call.tensor("self");
     const char* argument = call.kind() == "aten::view" ? "size" : "shape";
@@ -102,10 +143,10 @@ Abstract LayerBuilder::view(const Call& call)
     }
     if (open && *open > 0) shape[*open - 1] = elements(input->shape) / given;
     call.expect(elements(shape) == elements(input->shape), argument, right);
-    return reshaped(call, input, std::move(shape));
+    return reshaped(graph, call, input, std::move(shape));
 }
 
-Abstract LayerBuilder::squeeze(const Call& call)
+Abstract squeeze(GraphBuilder& graph, const Call& call)
 {
     const TensorRef input = call.tensor("self");
     std::set<std::int64_t> dims;
@@ -128,20 +169,20 @@ Abstract LayerBuilder::squeeze(const Call& call)
         if (size != 1 || dims.count(dim) == 0) shape.push_back(size);
     }
     if (shape.empty()) call.refuse("nothing of the image would be left");
-    return reshaped(call, input, std::move(shape));
+    return reshaped(graph, call, input, std::move(shape));
 }
 
-Abstract LayerBuilder::unsqueeze(const Call& call)
+Abstract unsqueeze(GraphBuilder& graph, const Call& call)
 {
     const TensorRef input = call.tensor("self");
     const std::int64_t dim = call.dimension("dim", rank(*input) + 1);
     call.expect(dim > 0, "dim", "it must be a dimension of the image");
     Shape shape = input->shape;
     shape.insert(shape.begin() + dim - 1, 1);
-    return reshaped(call, input, std::move(shape));
+    return reshaped(graph, call, input, std::move(shape));
 }
 
-Abstract LayerBuilder::dropout(const Call& call)
+Abstract dropout(GraphBuilder& /*graph*/, const Call& call)
 {
     call.expect(!call.flag("train") || call.number("p") == 0, "train",
                 "it must be False: call model.eval() before tracing");
@@ -149,7 +190,7 @@ Abstract LayerBuilder::dropout(const Call& call)
     return call.tensor(argument);
 }
 
-Abstract LayerBuilder::alias(const Call& call)
+Abstract alias(GraphBuilder& /*graph*/, const Call& call)
 {
     const TensorRef input = call.tensor("self");
     TensorRef result = std::make_shared<Tensor>(*input);
@@ -157,18 +198,18 @@ Abstract LayerBuilder::alias(const Call& call)
     return result;
 }
 
-Abstract LayerBuilder::copy(const Call& call)
+Abstract copy(GraphBuilder& /*graph*/, const Call& call)
 {
     const TensorRef input = call.tensor("self");
     return std::make_shared<Tensor>(Tensor{input->node, input->shape, input->product});
 }
 
-Abstract LayerBuilder::cast(const Call& call)
+Abstract cast(GraphBuilder& graph, const Call& call)
 {
     if (call.has("other")) call.refuse("it takes the type of another tensor; only float32 can be imported");
     call.expect(!call.has("dtype") || call.integer("dtype") == static_cast<std::int64_t>(at::kFloat), "dtype",
                 "it must be float32");
-    return alias(call);
+    return alias(graph, call);
 }
 
 }  // namespace flipstorm::torchscript
