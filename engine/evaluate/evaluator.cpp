@@ -409,22 +409,6 @@ class Evaluator::Implementation
     std::vector<std::shared_ptr<const Ready>> kept_;  ///< by tile
 };
 
-EvaluationMode evaluation_mode(std::string_view name)
-{
-    if (name == "reference") return EvaluationMode::reference;
-    if (name == "exact") return EvaluationMode::exact;
-    if (name == "screened") return EvaluationMode::screened;
-    throw JobError("campaign.evaluation: '{}' is not known; it is one of: reference, exact, screened", name);
-}
-
-Backend backend_from(std::string_view name)
-{
-    if (name == "auto") return Backend::automatic;
-    if (name == "native") return Backend::native;
-    if (name == "libtorch") return Backend::libtorch;
-    throw JobError("campaign.backend: '{}' is not known; it is one of: auto, native, libtorch", name);
-}
-
 std::vector<float> golden_share(const Network& network, const ImageSet& images,
                                 const EvaluationOptions& options, std::uint64_t part, std::uint64_t parts)
 {
@@ -447,11 +431,6 @@ Evaluator::~Evaluator() = default;
 const Golden& Evaluator::golden() const
 {
     return implementation_->golden();
-}
-
-std::string evaluation_layout()
-{
-    return fmt::format("waves of {} images", kWaveImages);
 }
 
 std::vector<Outcome> Evaluator::evaluate(LayerId layer, const std::vector<WeightChange>& changes,
