@@ -17,7 +17,7 @@
 #include "engine/compute/device.hpp"
 #include "engine/evaluate/image_batches.hpp"
 #include "jobs/bench/bench.hpp"
-#include "jobs/campaign/kinds/weights.hpp"
+#include "jobs/campaign/kinds/weight_work.hpp"
 #include "jobs/resolve/plan_options.hpp"
 
 namespace flipstorm

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "jobs/campaign/campaign.hpp"
+#include "jobs/campaign/kinds/injection.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/stages/stages.hpp"
 
@@ -16,7 +17,7 @@ std::string describe_plan(const Context& context, const StopRequest& stop)
     Network network = trained ? load_network(context.model_file()) : fresh_network(job, load_dataset(job));
     stop_if_asked(stop);
     const std::unique_ptr<Campaign> campaign = plan_campaign(job, std::move(network));
-    return campaign->faults->describe(context, *campaign, trained, stop);
+    return describe_faults(context, *campaign, trained, stop);
 }
 
 }  // namespace flipstorm
