@@ -239,9 +239,12 @@ ResultTable comparison_table(const ComparisonRecord& comparison)
     }
     if (has("protection"))
         table.note += " Memory overhead: of the protection chosen; left critical: single upsets under it.";
-    table.note += fmt::format(
-        " ms/image: fault-free inference, batches of {} on {} with {} thread(s), the best of several.",
-        comparison.batch, comparison.device, comparison.threads);
+    if (has("ms/image"))
+    {
+        table.note += fmt::format(
+            " ms/image: fault-free inference, batches of {} on {} with {} thread(s), the best of several.",
+            comparison.batch, comparison.device, comparison.threads);
+    }
     return table;
 }
 

@@ -75,7 +75,7 @@ struct WeightHistogram
 struct ComparisonRecord
 {
     Provenance provenance;
-    std::string device;        ///< on which inference was timed, e.g. "cpu"
+    std::string device;        ///< on which inference was timed, e.g. "cpu"; empty: it was not
     std::int32_t threads = 0;  ///< of LibTorch while it was timed
     std::int32_t batch = 0;    ///< images of a forward pass while it was timed
     std::vector<VariantResult> variants;

@@ -83,7 +83,7 @@ const FileSpec& comparison_spec()
         1,
         1,
         {
-            {"/", "device", T::text, "", "where inference was timed"},
+            {"/", "device", T::text, "", "where inference was timed; empty: it was not"},
             {"/", "threads", T::int32, "", "threads of LibTorch while it was timed"},
             {"/", "batch", T::int32, "", "images of a forward pass while it was timed"},
         },

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "jobs/resolve/context.hpp"
+#include "jobs/program.hpp"
 #include "jobs/status/status_print.hpp"
 
 namespace flipstorm
@@ -17,9 +17,7 @@ namespace flipstorm
 struct Arguments
 {
     std::string command;
-    std::string file;   ///< job file, or the file to inspect
-    std::string model;  ///< TorchScript file to import
-    std::string to;     ///< model file to write
+    std::string file;  ///< job file, or the file to inspect
     std::vector<std::string> overrides;
     std::string out;
     std::string variant;  ///< the only one to run; empty: all
@@ -31,14 +29,22 @@ struct Arguments
     bool all_strata = false;
     BenchOptions bench;
     CostOptions cost;
+    ImportFiles importing;
     std::string backend;  ///< of bench; empty: the job's
     StatusView status;
     bool status_json = false;
     bool seal = false;  ///< of inspect
 };
 
-/// Make `app` parse the command line into `arguments`, which must outlive it.
-void add_commands(CLI::App& app, Arguments& arguments);
+/// Make `app` parse the command line of a program into `arguments`, which must outlive it.
+void add_commands(CLI::App& app, const Program& program, Arguments& arguments);
+
+/// Options that several commands have.
+void add_override_option(CLI::App& command, Arguments& arguments);
+void add_variant_option(CLI::App& command, Arguments& arguments);
+
+/// Refuses what cannot be meant as a folder or file to write (out_folder_problem).
+[[nodiscard]] CLI::Validator folder_check();
 
 /// \throws AgreedError for a command that there is not; CLI11 would only say that one is missing.
 void check_command(const CLI::App& app, int argc, char** argv);

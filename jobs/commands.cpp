@@ -4,16 +4,13 @@
 #include <functional>
 
 #include "engine/base/library_memory.hpp"
-#include "engine/base/printable_text.hpp"
 #include "engine/base/standard_output.hpp"
 #include "engine/base/timing.hpp"
-#include "engine/compute/torch/libtorch_log.hpp"
-#include "jobs/bench/bench_stage.hpp"
 #include "jobs/command_line.hpp"
 #include "jobs/job_file/job_file.hpp"
 #include "jobs/job_file/job_print.hpp"
 #include "jobs/job_file/job_variants.hpp"
-#include "jobs/resolve/stoppable.hpp"
+#include "jobs/resolve/processor.hpp"
 #include "jobs/stages/inspect.hpp"
 #include "jobs/stages/locked_stage.hpp"
 #include "jobs/stages/stages.hpp"
@@ -25,44 +22,6 @@ namespace flipstorm
 {
 namespace
 {
-
-StageEnd print_plan(const Context& context)
-{
-    return on_root_until_stopped(context, {"a plan keeps nothing", {}}, [&](const StopRequest& stop) {
-        print_result("{}", printable(describe_plan(context, stop), TextLines::many));
-        return StageEnd::complete;
-    });
-}
-
-const std::vector<JobCommand> kCommands = {
-    {"run", "train (if there is no model yet), inject, forest, harden, report", run_all, true, true},
-    {"train", "train the network: OUT/model.h5", run_train},
-    {"plan", "print strata, sample sizes, cost, and the time on any number of ranks", print_plan, true, false,
-     false, true},
-    {"inject", "inject the sampled faults: OUT/campaign.h5", run_inject},
-    {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest},
-    {"harden", "size selective protection: OUT/protection.h5", run_harden},
-    {"report", "print the tables, draw the figures: OUT/report.html", run_report, true, true},
-    {"bench", "time the evaluation modes on the job's own faults, and compare their outcomes", run_bench,
-     false, false, false},
-};
-
-Device pick_device(const Job& job, const NodePlace& place)
-{
-    if (job.device.kind == "cpu") return {};
-    const int visible = visible_cuda_devices();
-    FS_CHECK(JobError, job.device.kind != "cuda" || visible > 0,
-             "device.kind is \"cuda\", but no GPU is usable here: none is visible, or LibTorch was built "
-             "without CUDA");
-    const auto ranks_per_gpu = static_cast<int>(job.device.ranks_per_gpu);
-    const int index = choose_device(place.local_rank, visible, ranks_per_gpu);
-    FS_CHECK(JobError, job.device.kind != "cuda" || index >= 0,
-             "device.kind is \"cuda\", but there are {} ranks on this node for {} GPU(s) with "
-             "device.ranks_per_gpu "
-             "= {}; start fewer ranks, or use \"auto\" to let the others use the CPU",
-             place.local_size, visible, ranks_per_gpu);
-    return index < 0 ? Device{} : Device{true, index};
-}
 
 /// Read the job file, and make the variant of --variant the job.
 JobFile read_jobs(const Arguments& arguments)
@@ -81,23 +40,26 @@ ExitCode exit_code_of(StageEnd end)
 }
 
 /// Print the plan of a job, or of each variant.
-StageEnd print_plans(const Context& context, const std::vector<VariantContext>& variants)
+StageEnd print_plans(const Program& program, const Context& context,
+                     const std::vector<VariantContext>& variants)
 {
-    if (variants.empty()) return print_plan(context);
+    if (variants.empty()) return program.print_plan(context);
     for (const VariantContext& variant : variants)
     {
         if (context.world.is_root())
             print_result("Variant {}, in {}\n\n", variant.name, variant.context.out().string());
-        if (print_plan(variant.context) == StageEnd::stopped) return StageEnd::stopped;
+        if (program.print_plan(variant.context) == StageEnd::stopped) return StageEnd::stopped;
         if (context.world.is_root()) print_result("\n");
     }
     return StageEnd::complete;
 }
 
-/// The surroundings that the command line alone decides.
-Context context_of(const Arguments& arguments, const std::string& command_line, const Communicator& world)
+/// The surroundings that program and command line alone decide.
+Context context_of(const Program& program, const Arguments& arguments, const std::string& command_line,
+                   const Communicator& world)
 {
     Context context;
+    context.processor = program.processor;
     context.command_line = command_line;
     context.world = world;
     context.fresh = arguments.fresh;
@@ -106,6 +68,7 @@ Context context_of(const Arguments& arguments, const std::string& command_line, 
     context.deadline = arguments.deadline;
     context.bench = arguments.bench;
     context.cost = arguments.cost;
+    context.importing = arguments.importing;
     return context;
 }
 
@@ -124,16 +87,18 @@ class Placement
     {
         Context result = common;
         result.job = job;
-        result.cost.possible = job.device.kind != "cuda" || visible_cuda_devices() > 0;
+        const Processor* const processor = common.processor;
+        result.cost.possible = processor == nullptr || processor->has_device_of(job);
         on_all(common.world, [&] {
-            if (!planning || result.cost.possible)
-                result.device = pick_device(job, {node_.rank(), node_.size()});
+            if (processor != nullptr && (!planning || result.cost.possible))
+                result.device = processor->device_of(job, {node_.rank(), node_.size()});
             result.threads =
                 threads_per_rank(cpus_, node_.rank(), parse_omp_num_threads(std::getenv("OMP_NUM_THREADS")),
                                  static_cast<int>(job.device.threads));
-            if (reserve_library_memory(result.threads)) set_compute_threads(result.threads);
+            if (reserve_library_memory(result.threads) && processor != nullptr)
+                processor->use_threads(result.threads);
         });
-        log_libtorch_warnings(result.threads);
+        if (processor != nullptr) processor->log_warnings(result.threads);
         return result;
     }
 
@@ -143,12 +108,12 @@ class Placement
 };
 
 /// Run a stage of a job, or of each of its variants, and compare them.
-StageEnd run_job(const JobCommand& command, const std::function<StageEnd(const Context&)>& stage,
-                 const JobFile& file, const std::function<Context(const Job&)>& placed)
+StageEnd run_job(const JobCommand& command, const JobFile& file,
+                 const std::function<Context(const Job&)>& placed)
 {
     // Each job has its own out folder, and so its own lock.
     const auto run = [&](const Context& job) {
-        return command.writes_out ? run_locked(job, stage) : stage(job);
+        return command.writes_out ? run_locked(job, command.run) : command.run(job);
     };
     if (file.variants.empty()) return run(placed(file.job));
     std::vector<VariantContext> variants;
@@ -161,8 +126,8 @@ StageEnd run_job(const JobCommand& command, const std::function<StageEnd(const C
 }
 
 /// A command that works on a job.
-ExitCode execute_on_job(const JobCommand& command, const std::function<StageEnd(const Context&)>& stage,
-                        const Arguments& arguments, Context context, ProcessStart& start)
+ExitCode execute_on_job(const Program& program, const JobCommand& command, const Arguments& arguments,
+                        Context context, ProcessStart& start)
 {
     const Communicator& world = context.world;
     JobFile file;
@@ -186,22 +151,26 @@ ExitCode execute_on_job(const JobCommand& command, const std::function<StageEnd(
         on_all(world, [&] { static_cast<void>(parse_ranks(context.cost.ranks)); });
     const Placement placement(world);
     const auto placed = [&](const Job& job) { return placement.place(context, job, planning); };
-    if (!planning) return exit_code_of(run_job(command, stage, file, placed));
+    if (!planning) return exit_code_of(run_job(command, file, placed));
     std::vector<VariantContext> variants;
     for (const JobVariant& variant : file.variants)
         variants.push_back({variant.name, placed(variant.job)});
-    return exit_code_of(print_plans(placed(file.job), variants));
+    return exit_code_of(print_plans(program, placed(file.job), variants));
 }
 
 }  // namespace
 
-const std::vector<JobCommand>& job_commands()
+std::vector<JobCommand> analysis_commands()
 {
-    return kCommands;
+    return {
+        {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest},
+        {"harden", "size selective protection: OUT/protection.h5", run_harden},
+        {"report", "print the tables, draw the figures: OUT/report.html", run_report, true, true},
+    };
 }
 
-ExitCode execute(const Arguments& arguments, const std::string& command_line, const Communicator& world,
-                 ProcessStart& start)
+ExitCode execute(const Program& program, const Arguments& arguments, const std::string& command_line,
+                 const Communicator& world, ProcessStart& start)
 {
     if (arguments.command == "inspect")
     {
@@ -215,19 +184,11 @@ ExitCode execute(const Arguments& arguments, const std::string& command_line, co
         print_result("{}", text(status, arguments.out, arguments.status));
         return ExitCode::complete;
     }
-    const Context context = context_of(arguments, command_line, world);
-    if (arguments.command == "import")
+    for (const JobCommand& command : program.job_commands)
     {
-        const JobCommand importing{"import", "", nullptr, false, false, false};
-        const auto stage = [&arguments](const Context& job) {
-            return run_import(job, arguments.model, arguments.to);
-        };
-        return execute_on_job(importing, stage, arguments, context, start);
-    }
-    for (const JobCommand& command : kCommands)
-    {
-        if (arguments.command == command.name)
-            return execute_on_job(command, command.run, arguments, context, start);
+        if (arguments.command != command.name) continue;
+        return execute_on_job(program, command, arguments,
+                              context_of(program, arguments, command_line, world), start);
     }
     throw Error("command '{}' is not in the table", arguments.command);
 }

@@ -1,113 +1,45 @@
-// The flipstorm program: reads the command line, runs stages, and turns errors into messages and exit codes.
+// The program flipstorm: all commands, with LibTorch.
 
-#include <string_view>
-
-#include "engine/base/error.hpp"
-#include "engine/base/failure_text.hpp"
-#include "engine/base/log.hpp"
-#include "engine/base/printable_text.hpp"
-#include "engine/base/standard_output.hpp"
-#include "engine/compute/torch/libtorch_log.hpp"
-#include "jobs/command_line.hpp"
-#include "jobs/commands.hpp"
+#include "jobs/bench/bench_stage.hpp"
+#include "jobs/engine_options.hpp"
+#include "jobs/program.hpp"
+#include "jobs/resolve/libtorch_processor.hpp"
 #include "jobs/stages/process_start.hpp"
-#include "mpi/agreed_error.hpp"
-#include "mpi/lock_holder.hpp"
-#include "mpi/session.hpp"
+#include "jobs/stages/stages.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-/// Print an error. What only this rank knows of ends the others too.
-ExitCode report(const MpiSession& session, const std::string& message, ExitCode code, bool agreed)
+std::vector<JobCommand> all_commands()
 {
-    const Communicator& world = session.world();
-    if (!agreed || world.is_root())
-    {
-        flush_output();
-        const std::string where =
-            world.size() > 1 && !agreed ? fmt::format(" (rank {} on {})", world.rank(), host_name()) : "";
-        print_error(fmt::format("flipstorm{}: {}\n", where, printable(message, TextLines::many)));
-    }
-    if (!agreed && world.size() > 1) session.abort(static_cast<int>(code));
-    return code;
+    std::vector<JobCommand> commands = {
+        {"run", "train (if there is no model yet), inject, forest, harden, report", run_all, true, true},
+        {"train", "train the network: OUT/model.h5", run_train},
+        {"plan", "print strata, sample sizes, cost, and the time on any number of ranks", print_plan, true,
+         false, false, true, add_plan_options},
+        {"inject", "inject the sampled faults: OUT/campaign.h5", run_inject},
+    };
+    for (const JobCommand& command : analysis_commands())
+        commands.push_back(command);
+    commands.push_back({"bench",
+                        "time the evaluation modes on the job's own faults, and compare their outcomes",
+                        run_bench, false, false, false, false, add_bench_options});
+    commands.push_back({"import", "make a model file of a PyTorch network (TorchScript)", run_import, false,
+                        false, false, false, nullptr, add_import_line});
+    return commands;
 }
 
 }  // namespace
-
-int run_program(int argc, char** argv)
-{
-    ProcessStart start;
-    std::string command_line = "flipstorm";
-    for (int i = 1; i < argc; ++i)
-        command_line += fmt::format(" {}", argv[i]);
-    CLI::App app{
-        "flipstorm: which bits of a neural network must not flip? Fault injection, prediction, protection."};
-    app.name("flipstorm");
-    Arguments arguments;
-    add_commands(app, arguments);
-    try
-    {
-        // Looking at a campaign takes no MPI, and must work inside of a batch job's environment, too.
-        const bool alone = argc > 1 && std::string_view(argv[1]) == "status";
-        const MpiSession session = alone ? MpiSession() : MpiSession(argc, argv);
-        const bool root = session.world().is_root();
-        try
-        {
-            check_command(app, argc, argv);
-            app.parse(argc, argv);
-            configure_logging(session.world().rank(), arguments.quiet);
-            return static_cast<int>(execute(arguments, command_line, session.world(), start));
-        }
-        catch (const CLI::ParseError& error)
-        {
-            if (error.get_exit_code() == 0) return root ? print_help(app, error) : 0;
-            return static_cast<int>(
-                report(session, fmt::format("{}\nRun with --help for more information.", error.what()),
-                       ExitCode::usage, true));
-        }
-        catch (const AgreedError& error)
-        {
-            return static_cast<int>(report(session, error.what(), error.exit_code(), true));
-        }
-        catch (const Error& error)
-        {
-            return static_cast<int>(report(session, error.what(), error.exit_code(), false));
-        }
-        catch (const std::filesystem::filesystem_error& error)
-        {
-            return static_cast<int>(report(session, error.what(), ExitCode::io, false));
-        }
-        catch (const std::bad_alloc&)
-        {
-            return static_cast<int>(report(session,
-                                           memory_message("running 'flipstorm " + arguments.command + "'"),
-                                           ExitCode::internal, false));
-        }
-        catch (const std::exception& error)
-        {
-            const std::string message = plain_message(error.what());
-            return static_cast<int>(report(
-                session,
-                tells_of_memory(message)
-                    ? fmt::format("{} ({})", memory_message("running 'flipstorm " + arguments.command + "'"),
-                                  message)
-                    : message,
-                ExitCode::internal, false));
-        }
-    }
-    catch (const Error& error)
-    {
-        print_error(fmt::format("flipstorm: {}\n", error.what()));
-        return static_cast<int>(error.exit_code());
-    }
-}
-
 }  // namespace flipstorm
 
 int main(int argc, char** argv)
 {
-    return flipstorm::finish_output(flipstorm::run_program(argc, argv));
+    const flipstorm::LibtorchProcessor libtorch{};
+    const flipstorm::Program program{
+        "flipstorm",
+        "flipstorm: which bits of a neural network must not flip? Fault injection, prediction, protection.",
+        flipstorm::all_commands(), &libtorch, flipstorm::print_plan};
+    return flipstorm::finish_output(flipstorm::run_program(program, argc, argv));
 }

@@ -8,14 +8,6 @@
 namespace flipstorm
 {
 
-Backend backend_from(std::string_view name)
-{
-    if (name == "auto") return Backend::automatic;
-    if (name == "native") return Backend::native;
-    if (name == "libtorch") return Backend::libtorch;
-    throw JobError("campaign.backend: '{}' is not known; it is one of: auto, native, libtorch", name);
-}
-
 int evaluation_threads(const Device& device, int threads)
 {
     constexpr int kCudaThreads = 2;

@@ -273,14 +273,6 @@ class Evaluator::Implementation
     WorkCount work_;
 };
 
-EvaluationMode evaluation_mode(std::string_view name)
-{
-    if (name == "reference") return EvaluationMode::reference;
-    if (name == "exact") return EvaluationMode::exact;
-    if (name == "screened") return EvaluationMode::screened;
-    throw JobError("campaign.evaluation: '{}' is not known; it is one of: reference, exact, screened", name);
-}
-
 std::vector<float> golden_share(const Network& network, const ImageSet& images,
                                 const EvaluationOptions& options, std::uint64_t part, std::uint64_t parts)
 {
@@ -306,11 +298,6 @@ Evaluator::~Evaluator() = default;
 const Golden& Evaluator::golden() const
 {
     return implementation_->golden();
-}
-
-std::string evaluation_layout()
-{
-    return fmt::format("waves of {} images", kWaveImages);
 }
 
 std::vector<Outcome> Evaluator::evaluate(LayerId layer, const std::vector<WeightChange>& changes,

@@ -6,6 +6,7 @@
 #include "engine/evaluate/evaluator.hpp"
 #include "jobs/bench/bench_training.hpp"
 #include "jobs/campaign/campaign.hpp"
+#include "jobs/campaign/kinds/injection.hpp"
 #include "jobs/resolve/stoppable.hpp"
 #include "mpi/agreed_error.hpp"
 
@@ -42,7 +43,7 @@ StageEnd measure(const Context& context, const StopRequest& stop)
     const std::unique_ptr<Campaign> campaign = load_campaign(context);
     stop_if_asked(stop);
     set_compute_threads(1);  // the evaluators run groups of faults on their threads, as in a campaign
-    return campaign->faults->bench(context, *campaign, kinds, stop);
+    return bench_faults(context, *campaign, kinds, stop);
 }
 
 }  // namespace

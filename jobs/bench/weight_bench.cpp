@@ -13,7 +13,7 @@
 #include "engine/evaluate/evaluator.hpp"
 #include "jobs/bench/bench.hpp"
 #include "jobs/bench/bench_print.hpp"
-#include "jobs/campaign/kinds/weights.hpp"
+#include "jobs/campaign/kinds/weight_work.hpp"
 
 namespace flipstorm
 {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "jobs/campaign/campaign.hpp"
-#include "jobs/campaign/faults.hpp"
+#include "jobs/campaign/chunk_work.hpp"
 #include "jobs/campaign/saved_chunks.hpp"
 #include "jobs/campaign/screening.hpp"
 

@@ -6,7 +6,7 @@
 
 #include "engine/base/stop_request.hpp"
 #include "jobs/bench/bench.hpp"
-#include "jobs/campaign/kinds/weights.hpp"
+#include "jobs/campaign/kinds/weight_work.hpp"
 #include "jobs/cost/work_watch.hpp"
 
 namespace flipstorm

@@ -1,12 +1,10 @@
-// `plan` and --dry-run for transient faults.
+#include "jobs/cost/transient_plan_text.hpp"
 
 #include <fmt/format.h>
 
 #include <numeric>
 
 #include "analysis/tables.hpp"
-#include "jobs/campaign/campaign.hpp"
-#include "jobs/campaign/kinds/transient.hpp"
 
 namespace flipstorm
 {

@@ -7,6 +7,7 @@
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/h5.hpp"
 #include "jobs/job_file/job_print.hpp"
+#include "jobs/resolve/processor.hpp"
 #include "mpi/agreed_error.hpp"
 #include "mpi/session.hpp"
 
@@ -71,7 +72,9 @@ Provenance make_provenance(const Context& context, const std::string& stage_sha2
     p.model_sha256 = model_sha256;
     p.dataset_sha256 = dataset_sha256;
     p.seed = context.job.job.seed;
-    p.libraries = fmt::format("{}, {}, {}", libtorch_version(), hdf5_version(), library_version());
+    p.libraries = fmt::format("{}, {}", hdf5_version(), library_version());
+    if (context.processor != nullptr)
+        p.libraries = fmt::format("{}, {}", context.processor->version(), p.libraries);
     return p;
 }
 

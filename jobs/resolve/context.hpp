@@ -18,6 +18,7 @@ namespace flipstorm
 {
 
 class OutLock;
+class Processor;
 
 /// How a stage ended.
 enum class StageEnd
@@ -43,12 +44,20 @@ struct CostOptions
     bool possible = true;   ///< false: the job's device is not here
 };
 
+/// What `import` reads and writes.
+struct ImportFiles
+{
+    std::string model;  ///< TorchScript file
+    std::string to;     ///< model file
+};
+
 /// The surroundings of a stage.
 struct Context
 {
     Job job;
     std::string command_line;
     Communicator world;
+    const Processor* processor = nullptr;  ///< null: nothing computes networks here
     Device device;
     int threads = 1;
     bool fresh = false;  ///< discard what an earlier run left
@@ -59,6 +68,7 @@ struct Context
     OutLock* lock = nullptr;  ///< of the out folder, on rank 0 of a stage that writes there
     BenchOptions bench;
     CostOptions cost;
+    ImportFiles importing;
 
     /// The out folder.
     [[nodiscard]] std::filesystem::path out() const { return job.job.out; }

@@ -17,6 +17,7 @@
 #include "jobs/campaign/campaign_description.hpp"
 #include "jobs/campaign/campaign_output.hpp"
 #include "jobs/campaign/injection.hpp"
+#include "jobs/campaign/kinds/injection.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
 #include "jobs/job_file/job_print.hpp"
 #include "jobs/resolve/stoppable.hpp"
@@ -152,7 +153,7 @@ StageEnd run_inject(const Context& context)
 
     set_compute_threads(
         1);  // the evaluator runs whole groups of faults on its threads, not parts of operations
-    const std::unique_ptr<ChunkWork> work = campaign.faults->work(context, campaign);
+    const std::unique_ptr<ChunkWork> work = work_of(context, campaign);
     start.reset();
     SavedChunks saved = take_up_journal(context, campaign);
     const Golden& golden = work->golden();
@@ -195,7 +196,7 @@ StageEnd run_inject(const Context& context)
     const ScreenRecord screen = screen_record(campaign, harvest.layers);
     const std::uint64_t computed = harvest.faults;
     const double seconds = harvest.seconds;
-    campaign.faults->write(context, campaign, golden, std::move(harvest));
+    write_harvest(context, campaign, golden, std::move(harvest));
     describe_end("complete");
     log_info("{}: {} faults, {} of them now in {:.1f} s ({:.0f} faults/s)", file.string(), rows, computed,
              seconds, static_cast<double>(computed) / seconds);

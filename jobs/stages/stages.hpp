@@ -17,13 +17,13 @@ namespace flipstorm
 StageEnd run_train(const Context& context);
 
 /**
- * Make `to`, a model file, of a TorchScript file, on rank 0; the job names the data and their normalisation.
+ * Make a model file of a TorchScript file (Context::importing), on rank 0; the job names the data and their
+ * normalisation.
  *
  * The network's arch is "torchscript", whatever model.arch says. Refuses a graph whose logits are not
  * TorchScript's, on noise and on test images.
  */
-StageEnd run_import(const Context& context, const std::filesystem::path& model,
-                    const std::filesystem::path& to);
+StageEnd run_import(const Context& context);
 
 /// Inject the faults of the plan on all ranks, journal the outcomes, and gather them into campaign.h5.
 StageEnd run_inject(const Context& context);
@@ -49,9 +49,8 @@ StageEnd run_all(const Context& context);
 /// Whether any rank has a reason to stop; rank 0 says which.
 bool stop_was_asked_for(const Context& context);
 
-/// Strata, sample sizes and cost of the job's campaign, as text. Reads the data set and, if there, the model.
-/// \throws Stopped
-std::string describe_plan(const Context& context, const StopRequest& stop = {});
+/// Print strata, sample sizes and cost of the job's campaign. Reads the data set and, if there, the model.
+StageEnd print_plan(const Context& context);
 
 /// \throws DataError, naming both files, unless the forest was trained on this campaign.
 void require_same_campaign(const Context& context, const CampaignRecord& campaign,

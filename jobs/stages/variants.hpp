@@ -30,7 +30,8 @@ StageEnd run_variants(const std::vector<VariantContext>& variants,
  * Compare the variants: OUT/comparison.h5, OUT/figures, OUT/report.html and the table on standard output.
  *
  * Reads what the stages wrote into the variants' folders; what they did not write is left out. Inference is
- * timed anew if anything changed. \param context  of what the variants have in common. \collective
+ * timed anew if anything changed, and not timed where nothing computes networks. \param context  of what the
+ * variants have in common. \collective
  */
 StageEnd run_comparison(const Context& context, const JobFile& file,
                         const std::vector<VariantContext>& variants);

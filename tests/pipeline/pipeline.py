@@ -383,6 +383,12 @@ def write_cifar_dataset(folder, train=500, test=100, classes=10, seed=7):
         np.concatenate([label_bytes, pixels], axis=1).tofile(folder / name)
 
 
+def torch_libraries(program):
+    """What a program is linked with of LibTorch."""
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"\blib(?:torch|c10)\S*", listed)
+
+
 def copy_folder(source, target):
     shutil.copytree(source, target)
     return target

@@ -1,5 +1,5 @@
 #!/bin/bash
-# `cmake --install` into a folder: the program runs from there, the Slurm scripts find it, and the test of the container
+# `cmake --install` into a folder: the programs run from there, the Slurm scripts find it, and the test of the container
 # definition passes on it.
 #
 #     tests/slurm/test_install.sh CMAKE BUILD_DIR SOURCE_DIR
@@ -23,7 +23,8 @@ fail() {
 
 "$1" --install "$build_dir" --prefix "$prefix" >"$prefix/log" || fail "cmake --install: $(cat "$prefix/log")"
 [[ $("$prefix/bin/flipstorm" --version) == "flipstorm "* ]] || fail "the installed program does not run"
-unresolved=$(ldd "$prefix/bin/flipstorm" | grep "not found" || true)
+[[ $("$prefix/bin/flipstorm-analysis" --version) == "flipstorm-analysis "* ]] || fail "flipstorm-analysis does not run"
+unresolved=$(ldd "$prefix"/bin/flipstorm* | grep "not found" || true)
 [[ -z $unresolved ]] || fail "libraries of the installed program: $unresolved"
 
 share=$prefix/share/flipstorm
@@ -48,4 +49,4 @@ code=0
 PATH=/usr/bin:/bin "$share/slurm/submit.sh" --dry-run "$example" >dry-run 2>&1 || code=$?
 ((code == 64)) || fail "exit code $code, and 64 expected, without a program"
 grep -q "no program 'flipstorm'" dry-run || fail "without a program submit.sh says: $(cat dry-run)"
-echo "passed: program, examples and Slurm scripts work as installed"
+echo "passed: programs, examples and Slurm scripts work as installed"

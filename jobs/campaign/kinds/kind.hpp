@@ -18,7 +18,9 @@
 namespace flipstorm
 {
 
+struct Context;
 struct Job;
+enum class StageEnd;
 
 /// The faults of a finished campaign.h5, row by row, as `status` counts them.
 struct FinishedFaults

@@ -10,9 +10,6 @@
 #include "analysis/comparison.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
-#include "engine/evaluate/transient_evaluator.hpp"
-#include "jobs/bench/bench_transient.hpp"
-#include "jobs/campaign/injection.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
 #include "jobs/campaign/transient_codec.hpp"
 #include "jobs/job_file/job_print.hpp"
@@ -62,99 +59,6 @@ void ask_for_injections(TransientPlanOptions& options, std::int64_t injections, 
     options.plan.precision.quantile = 2 * options.plan.precision.error_margin * std::sqrt(faults - 0.5);
 }
 
-class TransientWork final : public ChunkWork
-{
-  public:
-    TransientWork(const Context& context, const Campaign& campaign, const TransientPlan& plan)
-        : plan_(plan),
-          evaluator_(campaign.network, campaign.images, evaluation_options(context, campaign.mode))
-    {}
-
-    std::optional<std::vector<ChunkRecord>> compute(const std::vector<Chunk>& chunks,
-                                                    const Screen& /*screen*/,
-                                                    const std::function<bool()>& should_stop) override
-    {
-        std::vector<ChunkRecord> records;
-        for (const Chunk& chunk : chunks)
-        {
-            std::vector<TransientStrike> strikes;
-            for (std::uint64_t i = 0; i < chunk.count; ++i)
-                strikes.push_back(plan_.strike(FaultIndex(chunk.first.value() + i)));
-            const auto outcomes = evaluator_.evaluate(chunk.layer, strikes, should_stop);
-            if (!outcomes) return std::nullopt;
-            records.push_back(as_record(*outcomes));
-        }
-        return records;
-    }
-
-    const Golden& golden() const override { return evaluator_.golden(); }
-
-  private:
-    const TransientPlan& plan_;
-    TransientEvaluator evaluator_;
-};
-
-/// Transient faults, planned.
-class TransientFaults final : public CampaignFaults
-{
-  public:
-    TransientFaults(const TransientKind& kind, const Network& network, const TransientPlanOptions& options)
-        : kind_(kind), layers_(injectable_layers(network)), plan_(network, options)
-    {}
-
-    [[nodiscard]] const std::vector<InjectableLayer>& layers() const override { return layers_; }
-    [[nodiscard]] const Plan& plan() const override { return plan_.plan(); }
-    [[nodiscard]] std::uint64_t images_per_fault() const override { return plan_.images_per_fault(); }
-
-    [[nodiscard]] bool may_overflow(const Network& /*network*/, FaultIndex fault) const override
-    {
-        return std::visit([](const auto& drawn) { return flipstorm::may_overflow(drawn); },
-                          plan_.strike(fault).fault);
-    }
-
-    [[nodiscard]] std::unique_ptr<ChunkWork> work(const Context& context,
-                                                  const Campaign& campaign) const override
-    {
-        std::unique_ptr<ChunkWork> work;
-        on_all(context.world, [&] { work = std::make_unique<TransientWork>(context, campaign, plan_); });
-        return work;
-    }
-
-    [[nodiscard]] std::string encode(const ChunkRecord& record) const override
-    {
-        return encode_transient(as_outcomes(record));
-    }
-
-    [[nodiscard]] ChunkRecord decode(const std::string& bytes, std::uint64_t count) const override
-    {
-        return as_record(decode_transient(bytes, count, plan_.images_per_fault()));
-    }
-
-    void write(const Context& context, const Campaign& campaign, const Golden& golden,
-               Harvest harvest) const override
-    {
-        write_transient_campaign_of(context, campaign, kind_, plan_, golden, std::move(harvest));
-    }
-
-    [[nodiscard]] std::string describe(const Context& context, const Campaign& campaign, bool /*trained*/,
-                                       const StopRequest& /*stop*/) const override
-    {
-        const Job& job = context.job;
-        return describe_transient_plan(job, campaign, plan_, kind_.describe_rules(job.transient));
-    }
-
-    StageEnd bench(const Context& context, const Campaign& campaign, const std::vector<EvaluationMode>& modes,
-                   const StopRequest& /*stop*/) const override
-    {
-        return run_transient_bench(context, campaign, plan_, modes);
-    }
-
-  private:
-    const TransientKind& kind_;
-    std::vector<InjectableLayer> layers_;
-    TransientPlan plan_;
-};
-
 }  // namespace
 
 ErrorValue error_value(const TransientTable& table)
@@ -182,6 +86,27 @@ TransientPlanOptions transient_options(const Job& job, const Network& network, c
                            one_stratum ? 1 : injectable_layers(network).size());
     }
     return options;
+}
+
+TransientFaults::TransientFaults(const TransientKind& kind, const Network& network,
+                                 const TransientPlanOptions& options)
+    : kind_(kind), layers_(injectable_layers(network)), plan_(network, options)
+{}
+
+bool TransientFaults::may_overflow(const Network& /*network*/, FaultIndex fault) const
+{
+    return std::visit([](const auto& drawn) { return flipstorm::may_overflow(drawn); },
+                      plan_.strike(fault).fault);
+}
+
+std::string TransientFaults::encode(const ChunkRecord& record) const
+{
+    return encode_transient(as_outcomes(record));
+}
+
+ChunkRecord TransientFaults::decode(const std::string& bytes, std::uint64_t count) const
+{
+    return as_record(decode_transient(bytes, count, plan_.images_per_fault()));
 }
 
 std::unique_ptr<CampaignFaults> TransientKind::plan(const Job& job, const Network& network,

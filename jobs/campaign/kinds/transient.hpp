@@ -44,6 +44,29 @@ class TransientKind : public TargetKind
                           std::int64_t positions) const = 0;
 };
 
+/// Transient faults, planned.
+class TransientFaults final : public CampaignFaults
+{
+  public:
+    TransientFaults(const TransientKind& kind, const Network& network, const TransientPlanOptions& options);
+
+    [[nodiscard]] const TransientKind& kind() const { return kind_; }
+    [[nodiscard]] const TransientPlan& transient_plan() const { return plan_; }
+
+    [[nodiscard]] const std::vector<InjectableLayer>& layers() const override { return layers_; }
+    [[nodiscard]] const Plan& plan() const override { return plan_.plan(); }
+    [[nodiscard]] std::uint64_t images_per_fault() const override { return plan_.images_per_fault(); }
+    [[nodiscard]] bool may_overflow(const Network& network, FaultIndex fault) const override;
+    [[nodiscard]] std::string encode(const ChunkRecord& record) const override;
+    [[nodiscard]] ChunkRecord decode(const std::string& bytes, std::uint64_t count) const override;
+    [[nodiscard]] FaultsByKind by_kind() const override { return this; }
+
+  private:
+    const TransientKind& kind_;
+    std::vector<InjectableLayer> layers_;
+    TransientPlan plan_;
+};
+
 /// The error values of a [transient] table. \throws as rules()
 [[nodiscard]] ErrorValue error_value(const TransientTable& table);
 
@@ -62,13 +85,5 @@ void add_row(TransientFaultTable& table, const TransientHeader& header, const In
 /// the exponent's two top bits.
 [[nodiscard]] bool may_overflow(const FeatureMapFault& fault);
 [[nodiscard]] bool may_overflow(const InstructionFault& fault);
-
-/// Write header, faults and outcomes of a campaign of transient faults. \throws FileError. \collective
-void write_transient_campaign_of(const Context& context, const Campaign& campaign, const TransientKind& kind,
-                                 const TransientPlan& plan, const Golden& golden, Harvest harvest);
-
-/// Strata, sample sizes and cost, as text.
-[[nodiscard]] std::string describe_transient_plan(const Job& job, const Campaign& campaign,
-                                                  const TransientPlan& plan, const std::string& rules);
 
 }  // namespace flipstorm

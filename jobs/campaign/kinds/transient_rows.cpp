@@ -1,9 +1,8 @@
-// campaign.h5 of transient faults.
+#include "jobs/campaign/kinds/transient_rows.hpp"
 
 #include <algorithm>
 
 #include "jobs/campaign/campaign_output.hpp"
-#include "jobs/campaign/kinds/transient.hpp"
 #include "jobs/campaign/transient_codec.hpp"
 
 namespace flipstorm

@@ -65,6 +65,12 @@ std::vector<float> golden_logits_of_all(const Context& context, const Campaign& 
 
 }  // namespace
 
+WeightChange change_of(const Campaign& campaign, FaultIndex index)
+{
+    const FaultyWeight weight = faulty_weight(campaign.network, campaign.layers(), campaign.plan(), index);
+    return {weight.fault.parameter, weight.after, index.value()};
+}
+
 std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign)
 {
     EvaluationOptions options = evaluation_options(context, campaign.mode);

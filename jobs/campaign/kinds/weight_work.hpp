@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "jobs/campaign/campaign.hpp"
+#include "jobs/campaign/chunk_work.hpp"
 #include "jobs/resolve/context.hpp"
 
 namespace flipstorm
@@ -15,6 +16,9 @@ namespace flipstorm
 /// Faults of a campaign in weights. The ranks share the golden pass. \throws DataError, JobError: see
 /// Evaluator. \collective
 [[nodiscard]] std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign);
+
+/// The change that a fault of a campaign in weights makes, with the fault's number.
+[[nodiscard]] WeightChange change_of(const Campaign& campaign, FaultIndex fault);
 
 /**
  * Outcomes of changes of one layer's weights, as Evaluator::evaluate; nothing if `should_stop` said yes.

@@ -1,82 +1,38 @@
 #include "jobs/campaign/kinds/weights.hpp"
 
+#include <utility>
+
 #include "analysis/comparison.hpp"
 #include "analysis/fault_population.hpp"
 #include "engine/evaluate/results_revision.hpp"
 #include "engine/memory/faulty_value.hpp"
-#include "jobs/bench/weight_bench.hpp"
-#include "jobs/campaign/kinds/weight_rows.hpp"
-#include "jobs/campaign/kinds/weight_work.hpp"
 #include "jobs/campaign/outcome_codec.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
-#include "jobs/cost/weight_plan_text.hpp"
 #include "jobs/resolve/plan_options.hpp"
 #include "jobs/stages/stages.hpp"
 
 namespace flipstorm
 {
-namespace
+
+WeightFaults::WeightFaults(std::vector<InjectableLayer> layers, const PlanOptions& options)
+    : layers_(std::move(layers)), plan_(layers_, options), images_(options.images)
+{}
+
+bool WeightFaults::may_overflow(const Network& network, FaultIndex fault) const
 {
+    const FaultyWeight weight = faulty_weight(network, layers_, plan_, fault);
+    return flipstorm::may_overflow(weight.before, weight.after);
+}
 
-/// Faults in weights, planned.
-class WeightFaults final : public CampaignFaults
+std::string WeightFaults::encode(const ChunkRecord& record) const
 {
-  public:
-    WeightFaults(std::vector<InjectableLayer> layers, const PlanOptions& options)
-        : layers_(std::move(layers)), plan_(layers_, options), images_(options.images)
-    {}
+    return encode_record(record);
+}
 
-    [[nodiscard]] const std::vector<InjectableLayer>& layers() const override { return layers_; }
-    [[nodiscard]] const Plan& plan() const override { return plan_; }
-    [[nodiscard]] std::uint64_t images_per_fault() const override { return images_; }
-
-    [[nodiscard]] bool may_overflow(const Network& network, FaultIndex fault) const override
-    {
-        const FaultyWeight weight = faulty_weight(network, layers_, plan_, fault);
-        return flipstorm::may_overflow(weight.before, weight.after);
-    }
-
-    [[nodiscard]] std::unique_ptr<ChunkWork> work(const Context& context,
-                                                  const Campaign& campaign) const override
-    {
-        return weight_work(context, campaign);
-    }
-
-    [[nodiscard]] std::string encode(const ChunkRecord& record) const override
-    {
-        return encode_record(record);
-    }
-
-    [[nodiscard]] ChunkRecord decode(const std::string& bytes, std::uint64_t count) const override
-    {
-        return decode_outcomes(bytes, count, images_);
-    }
-
-    void write(const Context& context, const Campaign& campaign, const Golden& golden,
-               Harvest harvest) const override
-    {
-        write_weight_campaign(context, campaign, golden, std::move(harvest));
-    }
-
-    [[nodiscard]] std::string describe(const Context& context, const Campaign& campaign, bool trained,
-                                       const StopRequest& stop) const override
-    {
-        return describe_weight_plan(context, campaign, trained, stop);
-    }
-
-    StageEnd bench(const Context& context, const Campaign& campaign, const std::vector<EvaluationMode>& modes,
-                   const StopRequest& stop) const override
-    {
-        return run_weight_bench(context, campaign, modes, stop);
-    }
-
-  private:
-    std::vector<InjectableLayer> layers_;
-    Plan plan_;
-    std::uint64_t images_;
-};
-
-}  // namespace
+ChunkRecord WeightFaults::decode(const std::string& bytes, std::uint64_t count) const
+{
+    return decode_outcomes(bytes, count, images_);
+}
 
 FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableLayer>& layers,
                            const Plan& plan, FaultIndex index)
@@ -85,12 +41,6 @@ FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableL
     const InjectableLayer& layer = layers[static_cast<std::size_t>(fault.layer.value())];
     const StoredTensor& weight = network.parameters[layer.weight];
     return {fault, weight.values()[fault.parameter], weight.faulty_value(fault.parameter, fault.word)};
-}
-
-WeightChange change_of(const Campaign& campaign, FaultIndex index)
-{
-    const FaultyWeight weight = faulty_weight(campaign.network, campaign.layers(), campaign.plan(), index);
-    return {weight.fault.parameter, weight.after, index.value()};
 }
 
 std::unique_ptr<CampaignFaults> WeightKind::plan(const Job& job, const Network& network,

@@ -20,8 +20,25 @@ struct FaultyWeight
 [[nodiscard]] FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableLayer>& layers,
                                          const Plan& plan, FaultIndex index);
 
-/// The change that a fault of a campaign in weights makes, with the fault's number.
-[[nodiscard]] WeightChange change_of(const Campaign& campaign, FaultIndex fault);
+/// Faults in weights, planned.
+class WeightFaults final : public CampaignFaults
+{
+  public:
+    WeightFaults(std::vector<InjectableLayer> layers, const PlanOptions& options);
+
+    [[nodiscard]] const std::vector<InjectableLayer>& layers() const override { return layers_; }
+    [[nodiscard]] const Plan& plan() const override { return plan_; }
+    [[nodiscard]] std::uint64_t images_per_fault() const override { return images_; }
+    [[nodiscard]] bool may_overflow(const Network& network, FaultIndex fault) const override;
+    [[nodiscard]] std::string encode(const ChunkRecord& record) const override;
+    [[nodiscard]] ChunkRecord decode(const std::string& bytes, std::uint64_t count) const override;
+    [[nodiscard]] FaultsByKind by_kind() const override { return this; }
+
+  private:
+    std::vector<InjectableLayer> layers_;
+    Plan plan_;
+    std::uint64_t images_;
+};
 
 /// Target "weights".
 class WeightKind final : public TargetKind
