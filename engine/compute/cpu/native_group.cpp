@@ -28,12 +28,14 @@ NativeGroup::NativeGroup(const NativeLayer& layer, const ChangeGroup& group, con
 
 double NativeGroup::run()
 {
-    delta_.resize(group_.count);
-    order_.resize(group_.count);
+    const std::int64_t filter = static_cast<std::int64_t>(layer_.layer.weights) / layer_.layer.out_channels;
     for (std::size_t f = 0; f < group_.count; ++f)
     {
-        delta_[f] = group_.changes[f].value - layer_.weights[group_.changes[f].parameter];
-        order_[f] = f;
+        const auto parameter = static_cast<std::int64_t>(group_.changes[f].parameter);
+        delta_.push_back(group_.changes[f].value - layer_.weights[group_.changes[f].parameter]);
+        channel_.push_back(parameter / filter);
+        element_.push_back(parameter % filter);
+        order_.push_back(f);
     }
     std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
         return group_.changes[a].parameter < group_.changes[b].parameter;
@@ -54,14 +56,9 @@ double NativeGroup::run()
 /// A linear layer: a weight changes one neuron by itself times one input.
 void NativeGroup::neurons()
 {
-    const std::int64_t inputs = filter_weights();
-    const float* in = golden_.values.maps[index(layer_node().inputs[0])] + image_ * inputs;
-    const auto change_of = [&](std::size_t f) {
-        return delta_[f] * in[static_cast<std::int64_t>(group_.changes[f].parameter) % inputs];
-    };
-    const auto neuron_of = [&](std::size_t f) {
-        return static_cast<std::int64_t>(group_.changes[f].parameter) / inputs;
-    };
+    const NodeId input = layer_node().inputs[0];
+    const float* in = golden_.values.maps[index(input)] + image_ * elements(graph_.node(input).shape);
+    const auto change_of = [&](std::size_t f) { return delta_[f] * in[element_[f]]; };
     const std::array<float, kLanes> one{1};
     // Per neuron; negative: not known yet.
     std::vector<float> limits(static_cast<std::size_t>(form(layer_.layer.node).channels), -1.0F);
@@ -69,7 +66,7 @@ void NativeGroup::neurons()
     for (const std::size_t f : order_)
     {
         const float change = change_of(f);
-        const std::int64_t neuron = neuron_of(f);
+        const std::int64_t neuron = channel_[f];
         LayerMeasure measure;
         measure.fault = f;
         measure.size = std::fabs(change);
@@ -88,7 +85,7 @@ void NativeGroup::neurons()
     for (const LayerMeasure& measure : measures_)
     {
         if (!measure.follows) continue;
-        float* map = start(measure, neuron_of(measure.fault));
+        float* map = start(measure);
         std::fill_n(map, kLanes, 0.0F);
         map[0] = change_of(measure.fault);
         if (batch_.full()) flush();
@@ -109,10 +106,9 @@ std::size_t NativeGroup::filter_faults(const Conv2dOp& op, std::size_t first)
     const PaddedForm& in = form(input);
     const PaddedForm& out = form(layer_.layer.node);
     const float* const image = golden_.values.maps[index(input)] + image_ * in.channels * in.pixels();
-    const std::int64_t inputs = filter_weights();
     const std::uint64_t parameter = group_.changes[order_[first]].parameter;
-    const std::int64_t channel = static_cast<std::int64_t>(parameter) / inputs;
-    shifted_input(op, in, out, image, channel, static_cast<std::int64_t>(parameter) % inputs, map_);
+    const std::int64_t channel = channel_[order_[first]];
+    shifted_input(op, in, out, image, channel, element_[order_[first]], map_);
     const float largest = kernels_.largest(map_.data(), out.pixels());
     const bool dead = !(largest > 0);
     LayerMeasure of_weight;
@@ -143,18 +139,18 @@ std::size_t NativeGroup::filter_faults(const Conv2dOp& op, std::size_t first)
     for (const LayerMeasure& measure : measures_)
     {
         if (!measure.follows) continue;
-        kernels_.multiply(map_.data(), delta_[measure.fault], start(measure, channel), out.map());
+        kernels_.multiply(map_.data(), delta_[measure.fault], start(measure), out.map());
         if (batch_.full()) flush();
     }
     return end;
 }
 
 /// A pair that is followed. \returns its change at the layer, to be filled
-float* NativeGroup::start(const LayerMeasure& measure, std::int64_t channel)
+float* NativeGroup::start(const LayerMeasure& measure)
 {
     pairs_.push_back({measure.fault, image_, measure.screened});
     watch_.add(delta_[measure.fault]);
-    return batch_.add(channel);
+    return batch_.add(channel_[measure.fault]);
 }
 
 /// Follow the pairs to the logits.

@@ -28,7 +28,7 @@ class NativeGroup
     void neurons();
     void filters(const Conv2dOp& op);
     std::size_t filter_faults(const Conv2dOp& op, std::size_t first);
-    float* start(const LayerMeasure& measure, std::int64_t channel);
+    float* start(const LayerMeasure& measure);
     void flush();
     void drop_masked(const NativeStep& step);
     void check(const NativeStep& step);
@@ -37,11 +37,6 @@ class NativeGroup
 
     [[nodiscard]] const PaddedForm& form(NodeId id) const { return layer_.network.form(id); }
     [[nodiscard]] const Node& layer_node() const { return graph_.node(layer_.layer.node); }
-    [[nodiscard]] std::int64_t filter_weights() const
-    {
-        return static_cast<std::int64_t>(layer_.layer.weights) / layer_.layer.out_channels;
-    }
-
     const NativeLayer& layer_;
     const Graph& graph_;
     const Kernels& kernels_;
@@ -58,6 +53,8 @@ class NativeGroup
     std::int64_t image_ = 0;
     std::vector<std::size_t> order_;      ///< of the group's faults: by parameter
     std::vector<float> delta_;            ///< faulty minus golden weight, by fault of the group
+    std::vector<std::int64_t> channel_;   ///< that its weight belongs to, by fault
+    std::vector<std::int64_t> element_;   ///< which weight of the channel's filter, by fault
     std::vector<LayerMeasure> measures_;  ///< of faults side by side
     std::vector<char> flags_;             ///< by slot
     std::vector<float> map_;              ///< what a unit change of a weight adds
