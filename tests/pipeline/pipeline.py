@@ -18,6 +18,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -287,6 +288,13 @@ def check_with_pytorch(out, data, faults, *options, seconds=300):
 def set_keys(**keys):
     """--set options; `campaign__limit=3` stands for campaign.limit=3."""
     return [word for key, value in keys.items() for word in ("--set", f"{key.replace('__', '.')}={value}")]
+
+
+def unpack_old_files(folder):
+    """The files of old_files/README.md, below that folder."""
+    with tarfile.open(pathlib.Path(__file__).parent / "old_files" / "old_files.tar.xz") as archive:
+        archive.extractall(folder)
+    return folder / "old_files"
 
 
 def datasets(file):

@@ -2,15 +2,12 @@
 """The program flipstorm-analysis on files of a campaign that it did not make: those of old_files/README.md."""
 
 import json
-import pathlib
 import shutil
-import tarfile
 
 import numpy as np
 import pipeline
 from pipeline import DATA, IO, USAGE, PipelineTest, datasets, set_keys
 
-ARCHIVE = pathlib.Path(__file__).parent / "old_files" / "old_files.tar.xz"
 COMMANDS = "forest, harden, report, status, inspect"
 
 
@@ -18,9 +15,7 @@ class Analysis(PipelineTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        with tarfile.open(ARCHIVE) as archive:
-            archive.extractall(cls.folder)
-        cls.old = cls.folder / "old_files"
+        cls.old = pipeline.unpack_old_files(cls.folder)
         cls.job = cls.old / "job.toml"
         cls.out = cls.folder / "out"
         cls.keys = set_keys(model__file=cls.old / "model.h5", forest__campaign=cls.old / "screened" / "campaign.h5")

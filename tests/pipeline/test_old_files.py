@@ -5,17 +5,14 @@ old_files/README.md says what they are and which commands made them.
 """
 
 import json
-import pathlib
 import re
 import shutil
-import tarfile
 import unittest
 
 import numpy as np
 import pipeline
 from pipeline import COMPLETE, STOPPED, PipelineTest, copy_folder, datasets, re_group, segments, set_keys
 
-ARCHIVE = pathlib.Path(__file__).parent / "old_files" / "old_files.tar.xz"
 LARGE = 1e18  # kLargeWeight
 
 CAMPAIGNS = {
@@ -39,9 +36,7 @@ class OldFiles(PipelineTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        with tarfile.open(ARCHIVE) as archive:
-            archive.extractall(cls.folder)
-        cls.old = cls.folder / "old_files"
+        cls.old = pipeline.unpack_old_files(cls.folder)
         cls.job = cls.old / "job.toml"
 
     def keys(self, name):
