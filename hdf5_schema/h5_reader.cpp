@@ -9,6 +9,7 @@
 #include <set>
 
 #include "engine/base/log.hpp"
+#include "engine/base/program_name.hpp"
 #include "engine/base/regular_file.hpp"
 #include "hdf5_schema/h5_bounds.hpp"
 #include "hdf5_schema/seal.hpp"
@@ -67,19 +68,18 @@ void check_version_without_seal(hid_t file, const std::string& name)
     FS_CHECK(FileError, minor < spec->sealed,
              "'{}' has no seal, which files of version {}.{} begin with: it is damaged, or was written by "
              "another program. Restore "
-             "it from a copy, or make it anew; if it is what it should be, 'flipstorm inspect --seal {}' "
+             "it from a copy, or make it anew; if it is what it should be, '{} inspect --seal {}' "
              "reads it whole and seals "
              "it",
-             name, spec->major, minor, name);
+             name, spec->major, minor, program_name(), name);
     static std::mutex mutex;
     static std::set<std::string> noted;
     const std::lock_guard lock(mutex);
     if (!noted.insert(name).second) return;
     log_info(
         "'{}' has version {}.{}, which has no seal: whether its bytes are as they were written cannot be "
-        "told ('flipstorm "
-        "inspect --seal {}' seals it as it is)",
-        name, spec->major, minor, name);
+        "told ('{} inspect --seal {}' seals it as it is)",
+        name, spec->major, minor, program_name(), name);
 }
 
 }  // namespace

@@ -6,9 +6,8 @@
 int main(int argc, char** argv)
 {
     const flipstorm::Program program{"flipstorm-analysis",
-                                     "flipstorm-analysis: flipstorm without LibTorch, for the results of a "
-                                     "campaign: prediction, protection, "
-                                     "report.",
+                                     "flipstorm-analysis: predict, protect and report, from the files of a "
+                                     "campaign. Training and injection are commands of flipstorm.",
                                      flipstorm::analysis_commands()};
     return flipstorm::finish_output(flipstorm::run_program(program, argc, argv));
 }

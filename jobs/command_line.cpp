@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "engine/base/program_name.hpp"
 #include "engine/base/standard_output.hpp"
 #include "engine/base/version.hpp"
 #include "jobs/job_file/job_variants.hpp"
@@ -130,7 +131,7 @@ void check_command(const CLI::App& app, int argc, char** argv)
         if (sub->get_name() == argv[1]) return;
         known += (known.empty() ? "" : ", ") + sub->get_name();
     }
-    throw AgreedError(fmt::format("there is no command '{}'; there are: {}", argv[1], known),
+    throw AgreedError(fmt::format("{} has no command '{}'; it has: {}", program_name(), argv[1], known),
                       ExitCode::usage);
 }
 

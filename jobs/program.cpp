@@ -6,6 +6,7 @@
 #include "engine/base/failure_text.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/printable_text.hpp"
+#include "engine/base/program_name.hpp"
 #include "engine/base/standard_output.hpp"
 #include "jobs/command_line.hpp"
 #include "jobs/commands.hpp"
@@ -28,7 +29,7 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
         flush_output();
         const std::string where =
             world.size() > 1 && !agreed ? fmt::format(" (rank {} on {})", world.rank(), host_name()) : "";
-        print_error(fmt::format("flipstorm{}: {}\n", where, printable(message, TextLines::many)));
+        print_error(fmt::format("{}{}: {}\n", program_name(), where, printable(message, TextLines::many)));
     }
     if (!agreed && world.size() > 1) session.abort(static_cast<int>(code));
     return code;
@@ -38,6 +39,7 @@ ExitCode report(const MpiSession& session, const std::string& message, ExitCode 
 
 int run_program(const Program& program, int argc, char** argv)
 {
+    set_program_name(program.name);
     ProcessStart start;
     std::string command_line = program.name;
     for (int i = 1; i < argc; ++i)
@@ -95,7 +97,7 @@ int run_program(const Program& program, int argc, char** argv)
     }
     catch (const Error& error)
     {
-        print_error(fmt::format("flipstorm: {}\n", error.what()));
+        print_error(fmt::format("{}: {}\n", program_name(), error.what()));
         return static_cast<int>(error.exit_code());
     }
 }

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/evaluate/evaluator.hpp"
+#include "engine/compute/backend.hpp"
 
 namespace flipstorm
 {

@@ -1,13 +1,14 @@
 #pragma once
 // Which backend computes, and with how many threads.
 
-#include "engine/evaluate/evaluator.hpp"
+#include "engine/evaluate/evaluation_options.hpp"
+#include "engine/network/graph.hpp"
 
 namespace flipstorm
 {
 
-/// Threads that compute: two feed a GPU, so that while one waits for its counts, the other one's work is
-/// queued.
+/// Threads that compute: two feed a GPU, so that while one waits for what it measured, the other one's work
+/// is queued.
 [[nodiscard]] int evaluation_threads(const Device& device, int threads);
 
 /// Whether the native kernels compute, not LibTorch: never in `reference`. \throws JobError if they are asked

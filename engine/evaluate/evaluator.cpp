@@ -41,8 +41,11 @@ class Evaluator::Implementation
         measure_scales();
         tiles_ = std::make_unique<TileStore>(network_, images_, options_, golden_, *backend_);
         for (const InjectableLayer& layer : layers_)
-            static_cast<void>(tiles_->budget(layer, wanted(layer, options_.mode == EvaluationMode::screened),
-                                             tiles_->count(), options_.threads));
+        {
+            for (const bool screened : {false, may_screen(layer)})
+                static_cast<void>(
+                    tiles_->budget(layer, wanted(layer, screened), tiles_->count(), options_.threads));
+        }
     }
 
     [[nodiscard]] LayerMemory memory(LayerId layer_id, std::uint64_t images, int threads) const
@@ -50,8 +53,7 @@ class Evaluator::Implementation
         const InjectableLayer& layer = layer_of(layer_id);
         threads = evaluation_threads(options_.device, threads);
         const std::size_t tiles = tiles_->count_for(static_cast<std::int64_t>(images));
-        const TileBudget budget =
-            tiles_->budget(layer, wanted(layer, options_.mode == EvaluationMode::screened), tiles, threads);
+        const TileBudget budget = tiles_->budget(layer, wanted(layer, may_screen(layer)), tiles, threads);
         const auto there = static_cast<std::uint64_t>(std::min(budget.kept + budget.together, tiles));
         LayerMemory memory;
         memory.tile_images = static_cast<std::uint64_t>(tiles_->tile_images());
@@ -78,9 +80,7 @@ class Evaluator::Implementation
             FS_REQUIRE(change.parameter < layer.weights, "parameter {} of layer '{}' with {}",
                        change.parameter, layer.name, layer.weights);
         }
-        // A neuron of the last layer moves one logit: a sum says by how much, no estimate is needed.
-        const bool screened = options_.mode == EvaluationMode::screened && std::isfinite(screen.kappa) &&
-                              layer.node != network_.graph.output();
+        const bool screened = may_screen(layer) && std::isfinite(screen.kappa);
         const TileBudget& budget = tiles_->make_room(layer, wanted(layer, screened));
         const auto images = static_cast<std::uint64_t>(images_.size());
         std::vector<Outcome> outcomes(changes.size());
@@ -146,6 +146,12 @@ class Evaluator::Implementation
         return layers_[static_cast<std::size_t>(layer.value())];
     }
 
+    /// A neuron of the last layer moves one logit: a sum says by how much, no estimate is needed.
+    [[nodiscard]] bool may_screen(const InjectableLayer& layer) const
+    {
+        return options_.mode == EvaluationMode::screened && layer.node != network_.graph.output();
+    }
+
     /// Fault-free logits, from the options or by a pass over all images.
     [[nodiscard]] std::vector<float> logits_of_all()
     {
@@ -184,8 +190,7 @@ class Evaluator::Implementation
             const ChangeFlow flow = change_flow(network_.graph, layer.node);
             judged.push_back(layer.node);
             judged.insert(judged.end(), flow.checkpoints.begin(), flow.checkpoints.end());
-            // The last layer is never screened.
-            if (!screened || layer.node == network_.graph.output())
+            if (!may_screen(layer))
                 gains_[static_cast<std::size_t>(layer.id.value())] = gains.of_layer(flow, layer.node);
         }
         if (!screened) return;

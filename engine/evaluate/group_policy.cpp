@@ -52,6 +52,8 @@ float GroupPolicy::reach(std::int64_t image, const float* moves) const
     for (std::int64_t k = 0; k < margins_.rivals; ++k)
     {
         const float move = kappa_ * std::fabs(moves[k]);
+        // A tie is decided by the least change, and a NaN says nothing of any.
+        if (!(margin[k] > 0) || std::isnan(move)) return 0;
         limit = std::min(limit, margin[k] / move);
         most = std::max(most, move);
     }

@@ -4,10 +4,11 @@
 // are tallied.
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "engine/compute/backend.hpp"
-#include "engine/evaluate/evaluator.hpp"
+#include "engine/evaluate/evaluation_options.hpp"
 #include "engine/evaluate/judge.hpp"
 
 namespace flipstorm

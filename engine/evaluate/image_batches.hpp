@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "engine/compute/batch_size.hpp"
-#include "engine/evaluate/evaluator.hpp"
+#include "engine/evaluate/evaluation_options.hpp"
 #include "engine/network/graph.hpp"
 
 namespace flipstorm

@@ -59,6 +59,17 @@ struct Outcome
     double drop = 0;       ///< golden accuracy minus faulty accuracy; its proven lower bound where stopped
 };
 
+/// What a transient fault did to the images that it struck.
+struct TransientOutcome
+{
+    Tally tally;
+    std::uint32_t masked = 0;  ///< of the evaluated images: logits bit-identical to golden
+    double drop = 0;           ///< golden accuracy minus accuracy under the fault, on the images struck
+
+    /// Images whose logits differ, but are finite and have the golden top-1.
+    [[nodiscard]] std::uint32_t tolerable() const { return tally.evaluated - masked - tally.mismatches; }
+};
+
 /// What the fault-free network does with the test images, in data-set order.
 struct Golden
 {

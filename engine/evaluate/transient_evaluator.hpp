@@ -14,17 +14,6 @@
 namespace flipstorm
 {
 
-/// What a fault did to the images that it struck.
-struct TransientOutcome
-{
-    Tally tally;
-    std::uint32_t masked = 0;  ///< of the evaluated images: logits bit-identical to golden
-    double drop = 0;           ///< golden accuracy minus accuracy under the fault, on the images struck
-
-    /// Images whose logits differ, but are finite and have the golden top-1.
-    [[nodiscard]] std::uint32_t tolerable() const { return tally.evaluated - masked - tally.mismatches; }
-};
-
 /**
  * Evaluates batches of transient faults of one layer.
  *

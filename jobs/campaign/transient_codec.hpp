@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/evaluate/transient_evaluator.hpp"
+#include "engine/evaluate/outcome.hpp"
 #include "jobs/campaign/chunk_record.hpp"
 
 namespace flipstorm

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/compute/batch_size.hpp"
 #include "jobs/bench/bench.hpp"
 #include "jobs/cost/work_watch.hpp"
 #include "jobs/resolve/plan_options.hpp"
@@ -114,7 +115,7 @@ std::unique_ptr<Evaluator> CostMeasurement::evaluator(std::uint64_t images, std:
 double CostMeasurement::golden_images(std::uint64_t images) const
 {
     const std::uint64_t spread =
-        options_.mode == EvaluationMode::screened ? std::min<std::uint64_t>(images, 1000) : 0;
+        options_.mode == EvaluationMode::screened ? std::min<std::uint64_t>(images, kSpreadImages) : 0;
     return static_cast<double>(images + spread);
 }
 

@@ -85,7 +85,8 @@ struct CampaignTable
     std::vector<double> tolerances;  ///< empty in the file: 0.005, 0.010, … 0.100
     std::int64_t limit = 0;          ///< at most so many faults, spread evenly over the strata; 0: no limit
     double journal_seconds = 5;      ///< how long results may stay unsaved
-    std::int64_t memory_budget = 0;  ///< MiB per rank for golden activations and work space; 0: 2048
+    std::int64_t memory_budget =
+        0;  ///< MiB per rank: golden activations, work space, packed weights; 0: 2048
 };
 
 /// Of campaigns whose target is feature_maps or instructions.

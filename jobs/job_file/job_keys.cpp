@@ -311,8 +311,8 @@ std::vector<KeySpec> make_keys()
             .between(0, 86400)
             .unit("s")
             .not_identity(),
-        key<&Job::campaign, &CampaignTable::memory_budget>("campaign", "memory_budget",
-                                                           "memory for golden activations and work space")
+        key<&Job::campaign, &CampaignTable::memory_budget>(
+            "campaign", "memory_budget", "memory for golden activations, work space and packed weights")
             .between(0, 1e9)
             .unit("MiB per rank")
             .not_identity(),

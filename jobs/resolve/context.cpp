@@ -1,6 +1,7 @@
 #include "jobs/resolve/context.hpp"
 
 #include "engine/base/log.hpp"
+#include "engine/base/program_name.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/base/version.hpp"
@@ -99,8 +100,10 @@ bool output_is_current(const Context& context, const std::filesystem::path& file
 
 void need_input(const std::filesystem::path& file, const char* stage)
 {
-    FS_CHECK(FileError, std::filesystem::exists(file),
-             "cannot read '{}': No such file; 'flipstorm {}' makes it", file.string(), stage);
+    const std::string_view name = stage;
+    const bool in_both = name == "forest" || name == "harden";
+    FS_CHECK(FileError, std::filesystem::exists(file), "cannot read '{}': No such file; '{} {}' makes it",
+             file.string(), in_both ? program_name() : "flipstorm", stage);
 }
 
 StageEnd on_root(const Context& context, const std::function<StageEnd()>& work,

@@ -13,6 +13,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/printable_text.hpp"
+#include "engine/base/program_name.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/base/standard_output.hpp"
 #include "engine/memory/number_format.hpp"
@@ -102,8 +103,8 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
     const ProtectionRecord protection = read_protection(context.file("protection.h5"));
     require_same_campaign(context, campaign, forest);
     FS_CHECK(DataError, protection.forest_sha256 == forest.provenance.stage_sha256,
-             "'{}' was made from another forest than '{}'; run 'flipstorm harden' again",
-             context.file("protection.h5").string(), context.forest_file().string());
+             "'{}' was made from another forest than '{}'; run '{} harden' again",
+             context.file("protection.h5").string(), context.forest_file().string(), program_name());
     const std::filesystem::path file = context.file("report.html");
     const std::string warnings = print_warnings(campaign.header);
     const std::string stamp =

@@ -8,7 +8,6 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/tolerance.hpp"
-#include "engine/evaluate/transient_evaluator.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
 #include "jobs/campaign/campaign_digest.hpp"
 #include "jobs/campaign/course.hpp"

@@ -28,8 +28,9 @@ class Analysis(PipelineTest):
         self.assertTrue(self.complete("--version").out.startswith("flipstorm-analysis "))
 
     def test_has_the_commands_that_need_none(self):
-        self.assertIn(f"there are: {COMMANDS}\n", self.run_flipstorm("inject", self.job).err)
-        self.assert_code(self.run_flipstorm("inject", self.job), USAGE)
+        refused = self.run_flipstorm("inject", self.job)
+        self.assert_code(refused, USAGE)
+        self.assertIn(f"flipstorm-analysis has no command 'inject'; it has: {COMMANDS}\n", refused.err)
         self.assert_code(self.run_flipstorm("forest", self.job, "--dry-run"), USAGE)
         text = self.complete("--help").out
         for command in COMMANDS.split(", "):

@@ -147,6 +147,11 @@ class WithoutTorch(PipelineTest):
         last = Analysis.complete("report", job, *self.model, "--out", out)
         self.assertIn("comparison.h5 is there and up to date", last.err)
         self.assertIn("ms/image", last.out)
+        # --fresh discards it, whatever it is.
+        (out / "comparison.h5").write_bytes(b"damaged")
+        fresh = Analysis.complete("report", job, *self.model, "--out", out, "--fresh")
+        self.assertNotIn("ms/image", fresh.out)
+        self.assertIn("ms/image", self.complete("report", job, *self.model, "--out", out).out)
 
 
 if __name__ == "__main__":

@@ -73,8 +73,7 @@ class ChangeBatch
     {
         return program_.buffer_floats[static_cast<std::size_t>(buffer)];
     }
-    /// The faulty output channel, and the channel that changes at a node.
-    [[nodiscard]] std::int64_t channel(std::size_t slot) const { return channels_[slot]; }
+    /// The channel that changes at a node.
     [[nodiscard]] std::int64_t channel_at(NodeId id, std::size_t slot) const
     {
         return channels_[slot] + program_.flow.shift[index(id)];

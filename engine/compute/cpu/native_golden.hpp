@@ -1,5 +1,5 @@
 #pragma once
-// What the native kernels read of a tile's golden pass.
+// What the native kernels follow changes with: a layer, and what they read of a tile's golden pass.
 
 #include <cstdint>
 #include <vector>

@@ -68,7 +68,8 @@ LibtorchGroup::LibtorchGroup(const LibtorchBackend& backend, const InjectableLay
       policy_(policy),
       faults_(geometry_, group, backend.weights(layer), backend.executor().device()),
       batch_(backend.batch(program_)),
-      waiting_(program_.segments.size())
+      waiting_(program_.segments.size()),
+      spread_(backend.graph().nodes().size())
 {
     for (const Segment& segment : program_.segments)
         has_products_ = has_products_ || segment.product;
@@ -87,9 +88,9 @@ torch::Tensor LibtorchGroup::moves() const
     const torch::Tensor taps = windows(golden_.input, *geometry_.conv);
     const std::int64_t at_once = backend_.moves_batch(geometry_, golden_.logits.size(0));
     std::vector<torch::Tensor> parts;
-    for (std::int64_t first = 0; first < faults_.delta.size(0); first += at_once)
+    for (std::int64_t first = 0; first < faults_.size(); first += at_once)
     {
-        const std::int64_t count = std::min(at_once, faults_.delta.size(0) - first);
+        const std::int64_t count = std::min(at_once, faults_.size() - first);
         const auto part = [&](const torch::Tensor& t) { return t.narrow(0, first, count); };
         const torch::Tensor met = taps.index({torch::indexing::Slice(), part(faults_.input),
                                               part(faults_.row), part(faults_.column)})
@@ -231,32 +232,42 @@ PairBatch LibtorchGroup::check(NodeId checkpoint, PairBatch batch)
     const std::int64_t channels = alone ? 1 : operations_.forms()[index(checkpoint)].channels;
     // NaN stays NaN: neither zero nor small.
     const torch::Tensor magnitude = batch.change.reshape({batch.size(), channels, -1}).abs().amax(2);
-    const OnHost zero((magnitude == 0).all(1).to(torch::kFloat32));
-    const OnHost moves(policy_.screens() ? first_order(checkpoint, batch, magnitude) : torch::Tensor());
+    // One column says whether nothing is left; with a screen the others, what first_order() does.
+    torch::Tensor columns = (magnitude == 0).all(1).to(torch::kFloat32).unsqueeze(1);
+    if (policy_.screens()) columns = torch::cat({columns, first_order(checkpoint, batch, magnitude)}, 1);
+    const OnHost measured(columns);
     std::vector<std::int64_t> left;
     for (std::int64_t p = 0; p < batch.size(); ++p)
     {
         Pair& pair = batch.pairs[static_cast<std::size_t>(p)];
-        if (*zero.part(p) != 0)
+        const float* const of_pair = measured.part(p);
+        if (of_pair[0] != 0)
         {
             policy_.masked(pair);
             continue;
         }
-        const float* const first = moves.part(p);
-        const bool small =
-            !pair.screened && first != nullptr && *first != 0 && policy_.harmless(pair.image, first + 1);
+        const bool small = policy_.screens() && !pair.screened && of_pair[1] != 0 &&
+                           policy_.harmless(pair.image, of_pair + 2);
         if (!small || policy_.screened_later(pair)) left.push_back(p);
     }
     return static_cast<std::int64_t>(left.size()) == batch.size() ? std::move(batch) : batch.selected(left);
 }
 
+/// The channels' spread on the device, uploaded once.
+const torch::Tensor& LibtorchGroup::spread_of(NodeId checkpoint)
+{
+    torch::Tensor& spread = spread_[index(checkpoint)];
+    if (!spread.defined()) spread = backend_.on_device(torch::tensor(policy_.spread(checkpoint)));
+    return spread;
+}
+
 /// Whether a change moves no value far, 0 or 1, and how far it moves the margins. [pairs, 1 + rivals]
 torch::Tensor LibtorchGroup::first_order(NodeId checkpoint, const PairBatch& batch,
-                                         const torch::Tensor& magnitude) const
+                                         const torch::Tensor& magnitude)
 {
     const ValueForm& form = operations_.forms()[index(checkpoint)];
     const bool alone = program_.alone[index(checkpoint)];
-    torch::Tensor spread = backend_.on_device(torch::tensor(policy_.spread(checkpoint)));
+    torch::Tensor spread = spread_of(checkpoint);
     torch::Tensor row = batch.image;
     std::vector<std::int64_t> shape = golden_.gradients[index(checkpoint)][0].sizes().vec();
     if (alone)

@@ -47,8 +47,9 @@ class LibtorchGroup
     void leave_to_reference(const Segment& way, PairBatch& batch);
     void arrive(std::size_t segment, PairBatch batch);
     [[nodiscard]] PairBatch check(NodeId checkpoint, PairBatch batch);
+    [[nodiscard]] const torch::Tensor& spread_of(NodeId checkpoint);
     [[nodiscard]] torch::Tensor first_order(NodeId checkpoint, const PairBatch& batch,
-                                            const torch::Tensor& magnitude) const;
+                                            const torch::Tensor& magnitude);
     void finish(const PairBatch& batch);
 
     [[nodiscard]] PairIndex index_of(const PairBatch& batch) const
@@ -66,9 +67,10 @@ class LibtorchGroup
     PairPolicy& policy_;
     LibtorchFaults faults_;
     std::int64_t batch_;
-    std::vector<PairBatch> waiting_;  ///< by segment: fewer than a batch, to start it together
-    bool has_products_ = false;       ///< of two values, behind the layer
-    torch::Tensor tau_;               ///< policy's, where it screens; [tile]
+    std::vector<PairBatch> waiting_;     ///< by segment: fewer than a batch, to start it together
+    std::vector<torch::Tensor> spread_;  ///< by node, where it was asked for
+    bool has_products_ = false;          ///< of two values, behind the layer
+    torch::Tensor tau_;                  ///< policy's, where it screens; [tile]
     double macs_ = 0;
 };
 

@@ -134,7 +134,7 @@ TileMemory libtorch_tile_memory(const Graph& graph, const LibtorchProgram& plan,
     const Shape& in = graph.node(node.inputs[0]).shape;
     const auto of = [&](NodeId id) { return elements(graph.node(id).shape); };
     std::int64_t padded_input = elements(in);
-    std::int64_t floats = 2 * elements(graph.node(graph.output()).shape) + 10;
+    std::int64_t floats = elements(graph.node(graph.output()).shape);
     if (geometry.conv)
     {
         const Conv2dOp& op = *geometry.conv;

@@ -125,7 +125,7 @@ TEST(KernelPools, MaxPoolsOfAMap)
                 Floats change = hard ? hard_floats(pixels + kLanes, 14) : random_floats(pixels + kLanes, 14);
                 std::fill(golden.begin() + pixels, golden.end(), kNan);
                 std::fill(change.begin() + pixels, change.end(), kInfinity);
-                const Floats golden_out = random_floats(static_cast<std::int64_t>(out_pixels), 15);
+                const Floats golden_out = random_floats(static_cast<std::int64_t>(out_pixels) + kLanes, 15);
                 Floats faulty;
                 for (std::size_t i = 0; i < static_cast<std::size_t>(pixels); ++i)
                     faulty.push_back(golden[i] + change[i]);

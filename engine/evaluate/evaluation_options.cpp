@@ -1,10 +1,8 @@
-// Names of modes and backends, and the layout of an evaluation: what evaluator.hpp says that needs no
-// LibTorch.
+#include "engine/evaluate/evaluation_options.hpp"
 
 #include <fmt/format.h>
 
 #include "engine/base/error.hpp"
-#include "engine/evaluate/evaluator.hpp"
 
 namespace flipstorm
 {
