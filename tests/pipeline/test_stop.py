@@ -29,7 +29,7 @@ class Stop(PipelineTest):
         cls.complete("run", cls.job, "--out", cls.base)
         # Long enough to be stopped in, and with fits that are short against that.
         cls.given = [cls.job, *set_keys(model__file=cls.base / "model.h5", forest__campaign=cls.base / "campaign.h5")]
-        cls.long_forest = [*cls.given, *set_keys(forest__trees=20000, forest__folds=5, campaign__journal_seconds=0.1)]
+        cls.long_forest = [*cls.given, *set_keys(forest__trees=60000, forest__folds=5, campaign__journal_seconds=0.1)]
 
     def ends_soon(self, run, code=STOPPED):
         begin = time.monotonic()
