@@ -48,12 +48,11 @@ const float* Replay::golden_logits() const
 
 bool Replay::strike(NodeId layer, const float* golden, const float* output)
 {
-    const Box box = values_.change(layer, golden, output);
-    box_[index(layer)] = box;
-    const ReplayValues::Sizes sizes = values_.sizes(layer, box);
-    huge_ = sizes.huge;
-    overflowed_ = sizes.nonfinite;
-    return !box.empty();
+    const ReplayValues::Change change = values_.change(layer, golden, output);
+    box_[index(layer)] = change.box;
+    huge_ = change.huge;
+    overflowed_ = change.nonfinite;
+    return !change.box.empty();
 }
 
 const float* Replay::follow(const LayerSuffix& suffix, const float* golden_logits, std::int64_t left)

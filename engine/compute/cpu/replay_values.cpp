@@ -52,7 +52,7 @@ std::vector<float> ReplayValues::golden_map(NodeId id) const
     return map;
 }
 
-Box ReplayValues::change(NodeId id, const float* was_map, const float* is_map)
+ReplayValues::Change ReplayValues::change(NodeId id, const float* was_map, const float* is_map)
 {
     const PaddedForm& f = form(id);
     Box box{f.height, 0, f.width, 0};
@@ -74,35 +74,22 @@ Box ReplayValues::change(NodeId id, const float* was_map, const float* is_map)
         box.right = std::max(box.right, right);
     }
     right_[index(id)] = box;
+    Change change;
+    change.box = box;
     for (std::int64_t y = box.top; y < box.bottom; ++y)
     {
         for (std::int64_t x = box.left; x < box.right; ++x)
         {
             float* const pixel = faulty_.data() + network_.at(id, y, x);
             for (std::int64_t c = 0; c < f.channels; ++c)
-                pixel[c] = is_map[(c * f.height + y) * f.width + x];
-        }
-    }
-    return box;
-}
-
-ReplayValues::Sizes ReplayValues::sizes(NodeId id, const Box& box) const
-{
-    Sizes sizes;
-    const std::int64_t channels = form(id).channels;
-    for (std::int64_t y = box.top; y < box.bottom; ++y)
-    {
-        for (std::int64_t x = box.left; x < box.right; ++x)
-        {
-            const float* const pixel = faulty_.data() + network_.at(id, y, x);
-            for (std::int64_t c = 0; c < channels; ++c)
             {
-                sizes.huge = sizes.huge || is_huge(pixel[c]);
-                sizes.nonfinite = sizes.nonfinite || !std::isfinite(pixel[c]);
+                pixel[c] = is_map[(c * f.height + y) * f.width + x];
+                change.huge = change.huge || is_huge(pixel[c]);
+                change.nonfinite = change.nonfinite || !std::isfinite(pixel[c]);
             }
         }
     }
-    return sizes;
+    return change;
 }
 
 /// Copy golden values of a box into the faulty ones.

@@ -24,16 +24,16 @@ class ReplayValues
     /// A golden value [C, H, W] or [features], row-major.
     [[nodiscard]] std::vector<float> golden_map(NodeId id) const;
 
-    /// Write a changed value. \param was, is  as golden_map(). \returns where they differ in a bit
-    Box change(NodeId id, const float* was, const float* is);
-
-    /// Whether some value in a box is_huge(), whether some is not finite.
-    struct Sizes
+    /// Where a value differs in a bit, and whether some value there is_huge(), or not finite.
+    struct Change
     {
+        Box box;
         bool huge = false;
         bool nonfinite = false;
     };
-    [[nodiscard]] Sizes sizes(NodeId id, const Box& box) const;
+
+    /// Write a changed value. \param was, is  as golden_map()
+    Change change(NodeId id, const float* was, const float* is);
 
     /// Say that the faulty values of a node are right in a box.
     void set_right(NodeId id, const Box& box) { right_[index(id)] = box; }

@@ -47,8 +47,12 @@ class OverflowPass
             whole_network(fault, of_fault);
         for (const Batch& batch : batches(at_layer))
             from_layer(batch);
-        for (const Batch& batch : batches(at_restart))
-            from_restart(batch);
+        if (!at_restart.empty())
+        {
+            const ChangeFlow flow = change_flow(graph_, golden_->restart);
+            for (const Batch& batch : batches(at_restart))
+                from_restart(batch, flow);
+        }
         return macs_;
     }
 
@@ -161,7 +165,7 @@ class OverflowPass
     }
 
     /// The same from where the change is the last one before the first sum.
-    void from_restart(const Batch& batch)
+    void from_restart(const Batch& batch, const ChangeFlow& flow)
     {
         const Shape& shape = graph_.node(golden_->restart).shape;
         torch::Tensor output = copied(golden_->map, map_strides());
@@ -178,7 +182,7 @@ class OverflowPass
         }
         add(output, channel, torch::tensor(values).view({-1, output.size(2), output.size(3)}));
         if (shape.size() == 1) output = output.flatten(1);
-        finish(golden_->restart, change_flow(graph_, golden_->restart), std::move(output), batch);
+        finish(golden_->restart, flow, std::move(output), batch);
     }
 
     /// Add to one channel of each image. \param change  [tile, …]
