@@ -5,7 +5,11 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/memory/formats/bf16.hpp"
+#include "engine/memory/formats/fp16.hpp"
 #include "engine/memory/formats/fp32.hpp"
+#include "engine/memory/formats/fp8.hpp"
+#include "engine/memory/formats/whole_number.hpp"
 
 namespace flipstorm
 {
@@ -19,6 +23,24 @@ const FormatTraits* row_of(NumberFormat format)
     {
         case NumberFormat::fp32:
             return &fp32_format();
+        case NumberFormat::fp16:
+            return &fp16_format();
+        case NumberFormat::bf16:
+            return &bf16_format();
+        case NumberFormat::fp8_e4m3:
+            return &fp8_e4m3_format();
+        case NumberFormat::fp8_e5m2:
+            return &fp8_e5m2_format();
+        case NumberFormat::fxp32:
+            return &fxp32_format();
+        case NumberFormat::fxp16:
+            return &fxp16_format();
+        case NumberFormat::fxp8:
+            return &fxp8_format();
+        case NumberFormat::int8:
+            return &int8_format();
+        case NumberFormat::int32:
+            return &int32_format();
     }
     return nullptr;
 }

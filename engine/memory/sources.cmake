@@ -5,7 +5,11 @@ set(flipstorm_memory_sources
   codes/hamming.cpp
   codes/protection_scheme.cpp
   faulty_value.cpp
+  formats/bf16.cpp
+  formats/fp16.cpp
   formats/fp32.cpp
+  formats/fp8.cpp
+  formats/whole_number.cpp
   number_format.cpp
   stored_tensor.cpp
   word_fault.cpp)

@@ -11,7 +11,16 @@ namespace flipstorm
 /// Formats of stored words, numbered from 0 without a gap.
 enum class NumberFormat : std::uint8_t
 {
-    fp32,  ///< IEEE 754 binary32
+    fp32,      ///< IEEE 754 binary32
+    fp16,      ///< IEEE 754 binary16
+    bf16,      ///< bfloat16
+    fp8_e4m3,  ///< OCP E4M3
+    fp8_e5m2,  ///< OCP E5M2
+    fxp32,     ///< fixed point
+    fxp16,
+    fxp8,
+    int8,   ///< integers, scaled
+    int32,  ///< the same; of biases only
 };
 
 /// What a bit of a word says.
@@ -50,6 +59,13 @@ enum class Scaling : std::uint8_t
     any,           ///< any positive number, one of a tensor or one of each output channel
 };
 
+/// The whole number that the low `bits` bits of a word are in two's complement. Thread-safe.
+[[nodiscard]] constexpr std::int64_t whole_number(std::uint32_t word, int bits)
+{
+    const std::int64_t sign = std::int64_t{1} << (bits - 1);
+    return (static_cast<std::int64_t>(word) ^ sign) - sign;
+}
+
 /// A number format. Its functions are pure and thread-safe.
 struct FormatTraits
 {
@@ -61,6 +77,8 @@ struct FormatTraits
     Scaling scaling = Scaling::none;
     /// A word is the pattern of the float that it reads as: stored and decoded are one array.
     bool words_are_values = false;
+    /// Words are whole numbers in two's complement, times the scale: networks of them compute in integers.
+    bool whole_numbers = false;
 
     /**
      * The word that reads as the finite value, in the low `bits` bits; the others are 0. Of two neighbours

@@ -49,6 +49,7 @@ const FormatTraits& fp32_format()
         classes(),
         Scaling::none,
         true,
+        false,
         encode,
         decode};
     return row;
