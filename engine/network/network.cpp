@@ -46,6 +46,35 @@ std::int64_t change_macs(const Graph& graph, NodeId layer)
     return macs;
 }
 
+/// \throws DataError unless words and activations are of networks of floats, or of one of whole numbers.
+void check_activations(const Network& network, const std::string& where)
+{
+    constexpr std::int32_t kMostBits = 32;
+    const bool whole = network.computes_in_integers();
+    FS_CHECK(DataError, !whole || network.activations.size() == network.graph.nodes().size(),
+             "{}: {} activations for {} nodes", where, network.activations.size(),
+             network.graph.nodes().size());
+    for (std::size_t i = 0; i < network.activations.size(); ++i)
+    {
+        const StoredActivation& activation = network.activations[i];
+        FS_CHECK(
+            DataError,
+            activation.bits >= 2 && activation.bits <= kMostBits && std::isfinite(activation.scale) &&
+                activation.scale > 0,
+            "{}: the values of '{}' have {} bits and the scale {}; 2 to {} bits and a positive scale are "
+            "possible",
+            where, network.graph.nodes()[i].name, activation.bits, activation.scale, kMostBits);
+    }
+    for (const InjectableLayer& layer : injectable_layers(network))
+    {
+        const Parameter& weight = network.parameters[layer.weight];
+        FS_CHECK(DataError, weight.traits().whole_numbers == whole,
+                 "{}: the weights of '{}' are {}, but the activations are {}: a network computes in whole "
+                 "numbers or in floats throughout",
+                 where, layer.name, weight.traits().name, whole ? "whole numbers" : "floats");
+    }
+}
+
 }  // namespace
 
 const Parameter& Network::parameter(const std::string& name) const
@@ -104,7 +133,16 @@ std::string digest(const Network& network)
     {
         hash.update(parameter.name).update("\n");
         hash.update(parameter.values().data(), parameter.values().size() * sizeof(float));
+        if (parameter.traits().words_are_values) continue;
+        hash.update(fmt::format("{} {}\n", parameter.traits().name, parameter.scales().get()));
+        for (std::size_t i = 0; i < parameter.size(); ++i)
+        {
+            const std::uint32_t word = parameter.word(i);
+            hash.update(&word, sizeof word);
+        }
     }
+    for (const StoredActivation& activation : network.activations)
+        hash.update(fmt::format("{} {}\n", activation.scale, activation.bits));
     return hash.hex();
 }
 
@@ -130,6 +168,7 @@ void check_network(const Network& network, const std::string& where)
                      parameter.name, k, parameter.values()[k]);
         }
     }
+    check_activations(network, where);
     for (const Node& node : network.graph.nodes())
     {
         const auto* norm = std::get_if<BatchNormOp>(&node.operation);

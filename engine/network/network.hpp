@@ -27,6 +27,18 @@ struct Parameter : StoredTensor
     std::string name;  ///< PyTorch state-dict name
 };
 
+/// How a node's value lies in memory: whole numbers of so many bits, in two's complement, times a scale.
+struct StoredActivation
+{
+    float scale = 1;
+    std::int32_t bits = 0;
+
+    friend bool operator==(const StoredActivation& a, const StoredActivation& b)
+    {
+        return a.scale == b.scale && a.bits == b.bits;
+    }
+};
+
 /// A network ready to be trained, injected or stored.
 struct Network
 {
@@ -36,6 +48,10 @@ struct Network
     std::int32_t num_classes = 0;
     Normalisation normalisation;        ///< of the images it was trained on
     std::vector<Parameter> parameters;  ///< in the order of graph.parameters()
+    /// By node, of a network that computes in whole numbers; empty: values are floats.
+    std::vector<StoredActivation> activations{};
+
+    [[nodiscard]] bool computes_in_integers() const { return !activations.empty(); }
 
     /// Parameter of that name. \throws Error if there is none.
     [[nodiscard]] const Parameter& parameter(const std::string& name) const;
@@ -69,7 +85,8 @@ struct InjectableLayer
 /// A node with its parameters, which the network keeps. \param pixels  see WeightedNode
 [[nodiscard]] WeightedNode weighted_node(const Network& network, const Node& node, std::int64_t pixels);
 
-/// SHA-256 of arch, format, graph, classes, normalisation and all parameter values.
+/// SHA-256 of arch, format, graph, classes, normalisation and all parameters as they are stored; of
+/// activations where they are.
 [[nodiscard]] std::string digest(const Network& network);
 
 /**

@@ -51,6 +51,12 @@ using Operation =
     return linearity(operation) == Linearity::nonlinear || linearity(operation) == Linearity::bilinear;
 }
 
+/// Whether its value, as a whole number, has a scale of its own, to which it is rounded.
+[[nodiscard]] inline bool has_own_scale(const Operation& operation)
+{
+    return std::visit([](const auto& op) { return op.kOwnScale; }, operation);
+}
+
 /// Whether it is a product of two of its inputs.
 [[nodiscard]] inline bool is_bilinear(const Operation& operation)
 {

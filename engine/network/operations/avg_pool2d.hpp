@@ -15,6 +15,7 @@ struct AvgPool2dOp
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = false;
     static constexpr bool kReadsFlat = false;
+    static constexpr bool kOwnScale = true;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

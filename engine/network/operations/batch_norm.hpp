@@ -16,6 +16,7 @@ struct BatchNormOp
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = true;
     static constexpr bool kReadsFlat = false;
+    static constexpr bool kOwnScale = true;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

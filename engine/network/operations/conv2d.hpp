@@ -24,6 +24,7 @@ struct Conv2dOp
     static constexpr Linearity kLinearity = Linearity::product;
     static constexpr bool kKeepsForm = false;
     static constexpr bool kReadsFlat = false;
+    static constexpr bool kOwnScale = true;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

@@ -11,6 +11,7 @@ struct ElementwiseOp
     static constexpr Linearity kLinearity = Linearity::nonlinear;
     static constexpr bool kKeepsForm = true;
     static constexpr bool kReadsFlat = true;
+    static constexpr bool kOwnScale = false;
 
     template<class Op, class Field>
     static void fields(Op& /*op*/, Field&& /*field*/)

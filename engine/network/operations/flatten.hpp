@@ -12,6 +12,7 @@ struct FlattenOp
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = true;
     static constexpr bool kReadsFlat = true;
+    static constexpr bool kOwnScale = false;
 
     template<class Op, class Field>
     static void fields(Op& /*op*/, Field&& /*field*/)

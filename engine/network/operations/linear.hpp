@@ -16,6 +16,7 @@ struct LinearOp
     static constexpr Linearity kLinearity = Linearity::product;
     static constexpr bool kKeepsForm = false;
     static constexpr bool kReadsFlat = true;
+    static constexpr bool kOwnScale = true;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

@@ -16,6 +16,7 @@ struct MaxPool2dOp
     static constexpr Linearity kLinearity = Linearity::nonlinear;
     static constexpr bool kKeepsForm = false;
     static constexpr bool kReadsFlat = false;
+    static constexpr bool kOwnScale = false;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)

@@ -7,6 +7,8 @@
 //     static constexpr Linearity kLinearity
 //     static constexpr bool kKeepsForm                 of a flattened map: the value still is one
 //     static constexpr bool kReadsFlat                 a flattened map can change in one channel in front of it
+//     static constexpr bool kOwnScale                  where values are whole numbers times a scale: its value has one
+//                                                      of its own, and is rounded; else that of its first input
 //     fields(op, field)                                calls field(name, member[, default]) for each field, in the
 //                                                      order of JSON and digests; one with a default is written
 //                                                      only where it differs (it was added later)

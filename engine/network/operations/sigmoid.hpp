@@ -9,6 +9,7 @@ namespace flipstorm
 struct SigmoidOp : ElementwiseOp
 {
     static constexpr const char* kName = "sigmoid";
+    static constexpr bool kOwnScale = true;
 
     [[nodiscard]] Gain gain(const WeightedNode& /*node*/) const { return 0.25; }
     [[nodiscard]] Gain gain_of_channel(const WeightedNode& /*node*/, std::int64_t /*channel*/) const

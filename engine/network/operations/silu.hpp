@@ -9,6 +9,7 @@ namespace flipstorm
 struct SiluOp : ElementwiseOp
 {
     static constexpr const char* kName = "silu";
+    static constexpr bool kOwnScale = true;
     static constexpr double kSteepest = 1.0999;
 
     [[nodiscard]] Gain gain(const WeightedNode& /*node*/) const { return kSteepest; }

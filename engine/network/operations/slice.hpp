@@ -18,6 +18,7 @@ struct SliceOp
     static constexpr Linearity kLinearity = Linearity::linear;
     static constexpr bool kKeepsForm = false;
     static constexpr bool kReadsFlat = false;
+    static constexpr bool kOwnScale = false;
 
     template<class Op, class Field>
     static void fields(Op& op, Field&& field)
