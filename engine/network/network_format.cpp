@@ -140,7 +140,7 @@ std::vector<std::int32_t> activation_bits(const FormatChoice& choice, const Grap
             bits.push_back(most);
         }
     }
-    if (has_own_scale(graph.nodes().back().operation)) bits.back() = std::min(2 * bits.back(), kMostOfLogits);
+    if (is_product(graph.nodes().back().operation)) bits.back() = std::min(2 * bits.back(), kMostOfLogits);
     return bits;
 }
 

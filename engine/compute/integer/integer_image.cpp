@@ -1,0 +1,335 @@
+#include "engine/compute/integer/integer_image.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/compute/integer/integer_elements.hpp"
+#include "engine/compute/integer/integer_follow.hpp"
+
+namespace flipstorm
+{
+
+template<class Word>
+IntegerImage<Word>::IntegerImage(const IntegerModel<Word>& model)
+    : model_(model),
+      golden_(static_cast<std::size_t>(model.words()), static_cast<Word>(WordTraits<Word>::kZero)),
+      now_(golden_),
+      golden_sums_(static_cast<std::size_t>(model.sums()), 0),
+      sums_(golden_sums_),
+      changes_(model.graph().nodes().size())
+{
+    std::int64_t pixels = 0;
+    for (std::size_t i = 0; i < changes_.size(); ++i)
+        pixels = std::max(pixels, place(NodeId(static_cast<std::int32_t>(i))).form.pixels());
+    touched_.assign(static_cast<std::size_t>(pixels), 0);
+    const auto classes = static_cast<std::size_t>(model.graph().node(model.graph().output()).shape[0]);
+    golden_wide_.assign(classes, 0);
+    wide_ = golden_wide_;
+    golden_logits_.assign(classes, 0);
+    logits_ = golden_logits_;
+}
+
+template<class Word>
+void IntegerImage<Word>::load(const float* image)
+{
+    const IntegerNetwork& network = model_.network();
+    const NodeId input(0);
+    const IntegerPlace& to = place(input);
+    const CodeLimits limits = network.node(input).limits;
+    for (std::int64_t c = 0; c < to.form.channels; ++c)
+    {
+        for (std::int64_t y = 0; y < to.form.height; ++y)
+        {
+            for (std::int64_t x = 0; x < to.form.width; ++x, ++image)
+                golden_[static_cast<std::size_t>(to.at(y, x) + c)] = word(
+                    code_of(static_cast<double>(*image), static_cast<double>(network.input_scale), limits));
+        }
+    }
+    const Arrays arrays{golden_, golden_sums_, golden_wide_};
+    for (std::size_t i = 1; i < changes_.size(); ++i)
+    {
+        const NodeId id(static_cast<std::int32_t>(i));
+        compute_rows(id, 0, place(id).form.height, arrays);
+    }
+    now_ = golden_;
+    wide_ = golden_wide_;
+    read_logits(arrays, golden_logits_);
+    gathered_node_ = NodeId(-1);
+}
+
+template<class Word>
+void IntegerImage<Word>::read_logits(const Arrays& arrays, std::vector<float>& logits) const
+{
+    const NodeId output = model_.graph().output();
+    const float scale = model_.network().logit_scale;
+    for (std::size_t k = 0; k < logits.size(); ++k)
+    {
+        const std::int32_t of_class =
+            model_.is_wide(output)
+                ? arrays.wide[k]
+                : code(arrays.values[static_cast<std::size_t>(place(output).at(0, 0)) + k]);
+        logits[k] = static_cast<float>(of_class) * scale;
+    }
+}
+
+template<class Word>
+std::vector<float> IntegerImage<Word>::full_pass(NodeId id, const IntegerLayer<Word>& other)
+{
+    other_ = &other;
+    other_node_ = id;
+    const Arrays arrays{now_, sums_, wide_};
+    for (std::size_t i = 1; i < changes_.size(); ++i)
+    {
+        const NodeId at(static_cast<std::int32_t>(i));
+        compute_rows(at, 0, place(at).form.height, arrays);
+    }
+    other_ = nullptr;
+    std::vector<float> logits(golden_logits_.size());
+    read_logits(arrays, logits);
+    now_ = golden_;
+    wide_ = golden_wide_;
+    return logits;
+}
+
+template<class Word>
+std::int32_t IntegerImage<Word>::golden_code(NodeId id, IntegerAt at) const
+{
+    return model_.is_wide(id) ? golden_wide_[at.channel]
+                              : code(golden_[static_cast<std::size_t>(position(id, at))]);
+}
+
+template<class Word>
+void IntegerImage<Word>::compute_rows(NodeId id, std::int64_t top, std::int64_t bottom, const Arrays& arrays)
+{
+    std::visit([&](const auto& op) { rows_of(op, id, top, bottom, arrays); }, node(id).operation);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const InputOp& /*op*/, NodeId /*id*/, std::int64_t /*top*/,
+                                 std::int64_t /*bottom*/, const Arrays& /*arrays*/)
+{}
+
+/// The sums and codes of a row of a product, from the first pixel that its first window reads.
+template<class Word>
+void IntegerImage<Word>::product_row(NodeId id, const Word* in, std::ptrdiff_t in_step, std::int64_t y,
+                                     const Arrays& arrays)
+{
+    using Traits = WordTraits<Word>;
+    const IntegerLayer<Word>& of = layer(id);
+    const IntegerPlace& to = place(id);
+    const std::int64_t width = to.form.width;
+    Sum* const sums = arrays.sums.data() + model_.sums_at(id) + y * width * of.sum_channels;
+    IntegerProduct<Word> product;
+    product.in_step = in_step;
+    product.taps = of.taps.data();
+    product.tap_count = static_cast<std::int64_t>(of.taps.size());
+    product.groups = (of.group_inputs + Traits::kGroup - 1) / Traits::kGroup;
+    product.block_weights =
+        product.tap_count * product.groups * kIntegerLanes * Traits::kGroup * Traits::kWeightParts;
+    product.out_step = of.sum_channels;
+    product.pixels = width;
+    product.blocks = of.blocks;
+    product.dropped = of.node.dropped;
+    for (std::int64_t g = 0; g < of.groups; ++g)
+    {
+        product.in = in + g * of.group_inputs;
+        product.weights = of.weights.data() + g * of.blocks * product.block_weights;
+        product.start = of.start.data() + g * of.blocks * kIntegerLanes;
+        product.out = sums + g * of.group_outputs;
+        model_.kernels().product(product);
+    }
+    if (model_.is_wide(id))
+    {
+        for (std::size_t o = 0; o < arrays.wide.size(); ++o)
+        {
+            const std::vector<Rescale>& rescale = of.node.rescale;
+            arrays.wide[o] = static_cast<std::int32_t>(of.node.limits(rescale[o](sums[o])));
+        }
+        return;
+    }
+    Word* const codes = arrays.values.data() + to.at(y, 0);
+    if (of.sum_channels == to.channels)
+        model_.kernels().rescale(sums, of.rescale, codes, width, to.channels);
+    else
+    {
+        for (std::int64_t x = 0; x < width; ++x)
+            model_.kernels().rescale(sums + x * of.sum_channels, of.rescale, codes + x * to.channels, 1,
+                                     to.channels);
+    }
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const Conv2dOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    for (std::int64_t y = top; y < bottom; ++y)
+        product_row(id, arrays.values.data() + in.at(y * op.stride - op.padding, -op.padding),
+                    op.stride * in.channels, y, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const LinearOp& /*op*/, NodeId id, std::int64_t /*top*/,
+                                 std::int64_t /*bottom*/, const Arrays& arrays)
+{
+    product_row(id, arrays.values.data() + place(node(id).inputs[0]).at(0, 0), 0, 0, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const BatchNormOp& /*op*/, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const IntegerPlace& to = place(id);
+    for (std::int64_t y = top; y < bottom; ++y)
+        model_.kernels().rescale_codes(arrays.values.data() + in.at(y, 0), layer(id).rescale,
+                                       arrays.values.data() + to.at(y, 0), to.form.width, to.channels);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const ReluOp& /*op*/, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const IntegerPlace& to = place(id);
+    const auto zero = static_cast<Word>(WordTraits<Word>::kZero);
+    for (std::int64_t y = top; y < bottom; ++y)
+    {
+        const Word* const from = arrays.values.data() + in.at(y, 0);
+        Word* const row = arrays.values.data() + to.at(y, 0);
+        for (std::int64_t i = 0; i < to.form.width * to.channels; ++i)
+            row[i] = std::max(from[i], zero);
+    }
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const Relu6Op& /*op*/, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const IntegerPlace& to = place(id);
+    const auto zero = static_cast<Word>(WordTraits<Word>::kZero);
+    const Word ceiling = word(layer(id).node.ceiling);
+    for (std::int64_t y = top; y < bottom; ++y)
+    {
+        const Word* const from = arrays.values.data() + in.at(y, 0);
+        Word* const row = arrays.values.data() + to.at(y, 0);
+        for (std::int64_t i = 0; i < to.form.width * to.channels; ++i)
+            row[i] = std::min(std::max(from[i], zero), ceiling);
+    }
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const MaxPool2dOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const IntegerPlace& to = place(id);
+    for (std::int64_t y = top; y < bottom; ++y)
+    {
+        for (std::int64_t x = 0; x < to.form.width; ++x)
+        {
+            Word* const out = arrays.values.data() + to.at(y, x);
+            bool first = true;
+            for (std::int64_t v = std::max<std::int64_t>(y * op.stride - op.padding, 0);
+                 v < std::min(y * op.stride - op.padding + op.kernel, in.form.height); ++v)
+            {
+                for (std::int64_t u = std::max<std::int64_t>(x * op.stride - op.padding, 0);
+                     u < std::min(x * op.stride - op.padding + op.kernel, in.form.width); ++u)
+                {
+                    const Word* const from = arrays.values.data() + in.at(v, u);
+                    if (first)
+                        std::copy_n(from, to.channels, out);
+                    else
+                    {
+                        for (std::int64_t c = 0; c < to.channels; ++c)
+                            out[c] = std::max(out[c], from[c]);
+                    }
+                    first = false;
+                }
+            }
+        }
+    }
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const AvgPool2dOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    element_rows(op, id, top, bottom, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const GlobalAvgPoolOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    element_rows(op, id, top, bottom, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const AddOp& /*op*/, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    const IntegerPlace& a = place(node(id).inputs[0]);
+    const IntegerPlace& b = place(node(id).inputs[1]);
+    const IntegerPlace& to = place(id);
+    const IntegerLayer<Word>& of = layer(id);
+    for (std::int64_t y = top; y < bottom; ++y)
+        model_.kernels().add(arrays.values.data() + a.at(y, 0), arrays.values.data() + b.at(y, 0),
+                             of.of_input[0], of.of_input[1], arrays.values.data() + to.at(y, 0),
+                             to.form.width * to.channels);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const PadOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    element_rows(op, id, top, bottom, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const SliceOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    element_rows(op, id, top, bottom, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const ConcatOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    element_rows(op, id, top, bottom, arrays);
+}
+
+/// It lies where its input does.
+template<class Word>
+void IntegerImage<Word>::rows_of(const FlattenOp& /*op*/, NodeId /*id*/, std::int64_t /*top*/,
+                                 std::int64_t /*bottom*/, const Arrays& /*arrays*/)
+{}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const SigmoidOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    element_rows(op, id, top, bottom, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const SiluOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    element_rows(op, id, top, bottom, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::rows_of(const MulOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
+                                 const Arrays& arrays)
+{
+    element_rows(op, id, top, bottom, arrays);
+}
+
+template class IntegerImage<std::uint8_t>;
+template class IntegerImage<std::int16_t>;
+template class IntegerImage<std::int32_t>;
+
+}  // namespace flipstorm

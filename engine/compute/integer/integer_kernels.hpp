@@ -1,0 +1,134 @@
+#pragma once
+// The hot loops of networks of whole numbers, compiled for several instruction sets; the best one that the
+// machine has is chosen at run time. All of them give the same bits.
+//
+// A value is [pixels][padded channels] of one word type: codes of 8 bits plus 128, codes of 16 or of 32 bits.
+// Sums are exact: of 32 bits for 8-bit words, else of 64.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace flipstorm
+{
+
+/// Outputs that are computed side by side; channels are padded to a multiple.
+constexpr std::int64_t kIntegerLanes = 16;
+
+/// What is stored for a code of each word type, how long its sums are, and how its weights lie.
+template<class Word>
+struct WordTraits;
+
+template<>
+struct WordTraits<std::uint8_t>
+{
+    using Sum = std::int32_t;
+    using Weight = std::int8_t;
+    using Factor = double;  ///< exact: sums have 31 bits, factors 20
+    static constexpr int kBits = 8;
+    static constexpr std::int32_t kZero = 128;       ///< what the code 0 is stored as
+    static constexpr std::int64_t kGroup = 4;        ///< channels that are multiplied and added at a time
+    static constexpr std::int64_t kWeightParts = 1;  ///< words that a weight is stored as
+};
+
+/// A weight w is stored as w = 256 · high + low with −128 ≤ low < 128, whose sums of products have 32 bits
+/// for long.
+template<>
+struct WordTraits<std::int16_t>
+{
+    using Sum = std::int64_t;
+    using Weight = std::int16_t;
+    using Factor = std::int64_t;
+    static constexpr int kBits = 16;
+    static constexpr std::int32_t kZero = 0;
+    static constexpr std::int64_t kGroup = 2;
+    static constexpr std::int64_t kWeightParts = 2;
+};
+
+template<>
+struct WordTraits<std::int32_t>
+{
+    using Sum = std::int64_t;
+    using Weight = std::int32_t;
+    using Factor = std::int64_t;
+    static constexpr int kBits = 32;
+    static constexpr std::int32_t kZero = 0;
+    static constexpr std::int64_t kGroup = 1;
+    static constexpr std::int64_t kWeightParts = 1;
+};
+
+/**
+ * Sums of products at some pixels of a row, for blocks of 16 outputs:
+ *
+ *     out[p][b][v] = start[b][v] + Σ_tap Σ_c P(in[p · in_step + taps[tap] + c] · w[b][tap][c][v])
+ *
+ * with weights [block][tap][group of channels][part][16][channels of the group], and P the product, of 32-bit
+ * words less its `dropped` low bits.
+ */
+template<class Word>
+struct IntegerProduct
+{
+    const Word* in = nullptr;
+    std::ptrdiff_t in_step = 0;
+    const std::ptrdiff_t* taps = nullptr;
+    std::int64_t tap_count = 0;
+    std::int64_t groups = 0;  ///< of channels of a tap
+    const typename WordTraits<Word>::Weight* weights = nullptr;
+    std::ptrdiff_t block_weights = 0;                       ///< between the weights of two blocks
+    const typename WordTraits<Word>::Sum* start = nullptr;  ///< [blocks][16]
+    typename WordTraits<Word>::Sum* out = nullptr;
+    std::ptrdiff_t out_step = 0;  ///< between neighbouring pixels
+    std::int64_t pixels = 0;
+    std::int64_t blocks = 0;
+    int dropped = 0;
+};
+
+/// From sums to codes, by channel: floor(sum · factor / 2^shift + offset / 2^shift + 1/2), within the limits.
+template<class Word>
+struct IntegerRescale
+{
+    std::vector<typename WordTraits<Word>::Factor> factor;  ///< [padded channels]
+    std::vector<typename WordTraits<Word>::Factor> offset;
+    std::vector<typename WordTraits<Word>::Factor> shift;  ///< of doubles, 2^−shift
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+};
+
+template<class Word>
+struct IntegerKernels
+{
+    using Sum = typename WordTraits<Word>::Sum;
+
+    const char* name;
+    void (*product)(const IntegerProduct<Word>& product);
+
+    /// Codes of `pixels` pixels of sums [pixels][channels], a multiple of 16 channels.
+    void (*rescale)(const Sum* sums, const IntegerRescale<Word>& by, Word* out, std::int64_t pixels,
+                    std::int64_t channels);
+    /// The same of codes: of a batch norm.
+    void (*rescale_codes)(const Word* codes, const IntegerRescale<Word>& by, Word* out, std::int64_t pixels,
+                          std::int64_t channels);
+    /// Codes of the sum of two values, each by its own factor, by the shift of the first.
+    void (*add)(const Word* a, const Word* b, const IntegerRescale<Word>& of_a,
+                const IntegerRescale<Word>& of_b, Word* out, std::int64_t count);
+    /// sums[v] += P(w[v] · is) − P(w[v] · was)
+    void (*change)(Sum* sums, const std::int32_t* weights, std::int64_t was, std::int64_t is, int dropped,
+                   std::int64_t count);
+    /**
+     * A channel whose sums change by P(faulty · x) − P(golden · x), elements side by side: its new codes, as
+     * they are stored. One factor, offset and shift for all.
+     */
+    void (*channel)(const Sum* sums, const Word* x, std::int64_t golden, std::int64_t faulty, int dropped,
+                    const IntegerRescale<Word>& by, std::int64_t at, Word* out, std::int64_t count);
+};
+
+/// The best kernels that this machine runs.
+template<class Word>
+[[nodiscard]] const IntegerKernels<Word>& integer_kernels();
+
+/// Those of an instruction set, "vnni", "avx512", "avx2" or "portable"; null if this machine lacks it.
+template<class Word>
+[[nodiscard]] const IntegerKernels<Word>* integer_kernels_of(std::string_view name);
+
+}  // namespace flipstorm

@@ -1,0 +1,15 @@
+#include "engine/compute/integer/integer_kernel_tables.hpp"
+#include "engine/compute/integer/integer_kernels_body.hpp"
+
+namespace flipstorm
+{
+
+const IntegerKernelTables& integer_tables_vnni()
+{
+    static constexpr IntegerKernelTables tables{kernels_for<std::uint8_t>("vnni"),
+                                                kernels_for<std::int16_t>("vnni"),
+                                                kernels_for<std::int32_t>("vnni")};
+    return tables;
+}
+
+}  // namespace flipstorm

@@ -1,0 +1,225 @@
+#include "engine/compute/integer/integer_model.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "engine/base/error.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Geometry of a convolution, or of a linear layer, whose "taps" are the pixels of a flattened map.
+struct ProductShape
+{
+    std::int64_t groups = 1;
+    std::int64_t group_inputs = 0;
+    std::int64_t group_outputs = 0;
+    std::int64_t taps = 1;
+};
+
+ProductShape shape_of(const Graph& graph, NodeId id, const ValueForm& in)
+{
+    if (const auto* conv = std::get_if<Conv2dOp>(&graph.node(id).operation))
+        return {conv->groups, conv->group_inputs(), conv->group_outputs(), conv->kernel * conv->kernel};
+    return {1, in.channels, graph.node(id).shape[0], in.pixels()};
+}
+
+/// A weight as it is stored, part by part.
+template<class Word>
+void store_weight(std::int32_t code, typename WordTraits<Word>::Weight* to, std::ptrdiff_t part_step)
+{
+    using Weight = typename WordTraits<Word>::Weight;
+    if constexpr (WordTraits<Word>::kWeightParts == 1)
+    {
+        static_cast<void>(part_step);
+        *to = static_cast<Weight>(code);
+    }
+    else
+    {
+        const std::int32_t low = (code & 0xFF) < 128 ? code & 0xFF : (code & 0xFF) - 256;
+        *to = static_cast<Weight>(low);
+        to[part_step] = static_cast<Weight>((code - low) / 256);
+    }
+}
+
+template<class Word>
+IntegerRescale<Word> rescale_vectors(const std::vector<Rescale>& rescales, std::int64_t channels,
+                                     const CodeLimits& limits)
+{
+    using Factor = typename WordTraits<Word>::Factor;
+    IntegerRescale<Word> result;
+    result.low = limits.low;
+    result.high = limits.high;
+    for (std::int64_t c = 0; c < integer_padded(channels); ++c)
+    {
+        const Rescale rescale = c >= channels
+                                    ? Rescale{0, 0, 0}
+                                    : rescales[rescales.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+        result.factor.push_back(static_cast<Factor>(rescale.factor));
+        result.offset.push_back(static_cast<Factor>(rescale.offset));
+        if constexpr (std::is_same_v<Factor, double>)
+            result.shift.push_back(std::ldexp(1.0, -rescale.shift));
+        else
+            result.shift.push_back(rescale.shift);
+    }
+    return result;
+}
+
+}  // namespace
+
+template<class Word>
+IntegerModel<Word>::IntegerModel(IntegerNetwork network, const IntegerKernels<Word>& kernels)
+    : network_(std::move(network)), kernels_(kernels)
+{
+    FS_REQUIRE(network_.word_bits <= WordTraits<Word>::kBits, "words of {} bits in {}", network_.word_bits,
+               WordTraits<Word>::kBits);
+    place_values();
+    for (std::size_t i = 0; i < network_.nodes.size(); ++i)
+    {
+        const NodeId id(static_cast<std::int32_t>(i));
+        layers_.push_back(laid_out(id, network_.nodes[i]));
+        sums_at_.push_back(sums_);
+        if (is_product(graph().node(id).operation))
+            sums_ += place(id).form.pixels() * layers_.back().sum_channels;
+    }
+    // Weights are held as they are laid out.
+    for (IntegerLayer<Word>& layer : layers_)
+        layer.node.weights = {};
+    for (IntegerNode& node : network_.nodes)
+        node.weights.shrink_to_fit();
+}
+
+template<class Word>
+void IntegerModel<Word>::place_values()
+{
+    const Graph& graph = network_.graph;
+    std::vector<std::int64_t> frames(graph.nodes().size(), 0);
+    for (const Node& node : graph.nodes())
+    {
+        const auto* conv = std::get_if<Conv2dOp>(&node.operation);
+        if (conv == nullptr) continue;
+        std::int64_t& frame = frames[index(node.inputs[0])];
+        frame = std::max(frame, conv->padding);
+    }
+    for (std::size_t i = 0; i < graph.nodes().size(); ++i)
+    {
+        const Node& node = graph.nodes()[i];
+        if (std::holds_alternative<FlattenOp>(node.operation))
+        {
+            places_.push_back(places_[index(node.inputs[0])]);
+            continue;
+        }
+        IntegerPlace place;
+        place.form = network_.forms[i];
+        place.offset = words_;
+        place.frame = frames[i];
+        place.channels = integer_padded(place.form.channels);
+        place.row = (place.form.width + 2 * place.frame) * place.channels;
+        words_ += place.words();
+        places_.push_back(place);
+    }
+    words_ += kIntegerLanes;  // behind the last value, vectors are read whole
+}
+
+template<class Word>
+IntegerLayer<Word> IntegerModel<Word>::laid_out(NodeId id, IntegerNode node) const
+{
+    IntegerLayer<Word> layer;
+    layer.node = std::move(node);
+    const std::int64_t channels = place(id).form.channels;
+    const Operation& operation = graph().node(id).operation;
+    if (std::holds_alternative<AddOp>(operation) || std::holds_alternative<ConcatOp>(operation))
+    {
+        for (const Rescale& rescale : layer.node.rescale)
+            layer.of_input.push_back(rescale_vectors<Word>({rescale}, 1, layer.node.limits));
+    }
+    else if (!layer.node.rescale.empty())
+        layer.rescale = rescale_vectors<Word>(layer.node.rescale, channels, layer.node.limits);
+    if (is_product(operation)) lay_out_product(id, layer);
+    return layer;
+}
+
+template<class Word>
+void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) const
+{
+    using Traits = WordTraits<Word>;
+    const IntegerPlace& in = place(graph().node(id).inputs[0]);
+    const ProductShape shape = shape_of(graph(), id, in.form);
+    layer.groups = shape.groups;
+    layer.group_inputs = shape.group_inputs;
+    layer.group_outputs = shape.group_outputs;
+    layer.blocks = integer_padded(shape.group_outputs) / kIntegerLanes;
+    const std::int64_t outputs = shape.groups * shape.group_outputs;
+    const bool whole = shape.groups == 1 || shape.group_outputs % kIntegerLanes == 0;
+    layer.sum_channels = integer_padded(outputs) + (whole ? 0 : kIntegerLanes);
+    if (const auto* conv = std::get_if<Conv2dOp>(&graph().node(id).operation))
+    {
+        for (std::int64_t tap = 0; tap < shape.taps; ++tap)
+            layer.taps.push_back(tap / conv->kernel * conv->dilation * in.row +
+                                 tap % conv->kernel * conv->dilation * in.channels);
+    }
+    else
+    {
+        for (std::int64_t tap = 0; tap < shape.taps; ++tap)
+            layer.taps.push_back(in.at(tap / in.form.width, tap % in.form.width) - in.at(0, 0));
+    }
+    const std::int64_t quads = (shape.group_inputs + Traits::kGroup - 1) / Traits::kGroup;
+    const std::int64_t part = kIntegerLanes * Traits::kGroup;
+    const std::int64_t step = part * Traits::kWeightParts;
+    layer.weights.assign(static_cast<std::size_t>(shape.groups * layer.blocks * shape.taps * quads * step),
+                         0);
+    layer.columns.assign(static_cast<std::size_t>(shape.group_inputs * shape.taps * shape.groups *
+                                                  layer.blocks * kIntegerLanes),
+                         0);
+    layer.start.assign(static_cast<std::size_t>(shape.groups * layer.blocks * kIntegerLanes), 0);
+    for (std::int64_t o = 0; o < outputs; ++o)
+    {
+        const std::int64_t g = o / shape.group_outputs;
+        const std::int64_t in_group = o % shape.group_outputs;
+        const std::int64_t block = g * layer.blocks + in_group / kIntegerLanes;
+        const std::int64_t lane = in_group % kIntegerLanes;
+        typename Traits::Sum start =
+            static_cast<typename Traits::Sum>(layer.node.bias[static_cast<std::size_t>(o)]);
+        for (std::int64_t c = 0; c < shape.group_inputs; ++c)
+        {
+            for (std::int64_t tap = 0; tap < shape.taps; ++tap)
+            {
+                const std::int32_t code =
+                    layer.node
+                        .weights[static_cast<std::size_t>((o * shape.group_inputs + c) * shape.taps + tap)];
+                start -= static_cast<typename Traits::Sum>(code) * Traits::kZero;
+                store_weight<Word>(code,
+                                   layer.weights.data() +
+                                       ((block * shape.taps + tap) * quads + c / Traits::kGroup) * step +
+                                       lane * Traits::kGroup + c % Traits::kGroup,
+                                   part);
+                layer.columns[static_cast<std::size_t>(
+                    (((c * shape.taps + tap) * shape.groups + g) * layer.blocks) * kIntegerLanes +
+                    in_group)] = code;
+            }
+        }
+        layer.start[static_cast<std::size_t>(block * kIntegerLanes + lane)] = start;
+    }
+}
+
+template<class Word>
+std::uint64_t IntegerModel<Word>::bytes() const
+{
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+    {
+        bytes += layers_[i].weights.size() * sizeof(typename WordTraits<Word>::Weight) +
+                 layers_[i].columns.size() * sizeof(std::int32_t) +
+                 network_.nodes[i].weights.size() * sizeof(std::int32_t);
+    }
+    return bytes;
+}
+
+template class IntegerModel<std::uint8_t>;
+template class IntegerModel<std::int16_t>;
+template class IntegerModel<std::int32_t>;
+
+}  // namespace flipstorm

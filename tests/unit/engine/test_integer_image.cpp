@@ -1,0 +1,205 @@
+// Networks of whole numbers: the kernels against the obvious loops, bit by bit, and what is followed against
+// full passes.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/compute/integer/integer_image.hpp"
+#include "engine/network/network_format.hpp"
+#include "naive_integers.hpp"
+#include "random_graph.hpp"
+#include "random_parameters.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+using test::naive_logits;
+
+/// A random network in a format; ranges so that some values saturate.
+Network random_network(std::uint64_t seed, const FormatChoice& choice)
+{
+    const Network network = with_parameters(RandomGraph(seed).take(), kRandomClasses, seed);
+    std::vector<float> ranges;
+    RandomStream random(seed, RandomPurpose::test, 5);
+    for (std::size_t i = 0; i < network.graph.nodes().size(); ++i)
+        ranges.push_back(static_cast<float>(1.5 + 3 * random.uniform()));
+    return stored_as(network, choice, ranges);
+}
+
+std::vector<float> random_image(const Graph& graph, std::uint64_t seed)
+{
+    RandomStream random(seed, RandomPurpose::test, 6);
+    std::vector<float> image(static_cast<std::size_t>(elements(graph.input_shape())));
+    for (float& x : image)
+        x = static_cast<float>(random.normal());
+    return image;
+}
+
+struct Tried
+{
+    int followed = 0;
+    int changed = 0;
+};
+
+/// Flip bits of weights, and strike values, of every layer.
+template<class Word>
+void compare_with_full_passes(const Network& network, std::uint64_t seed, Tried& tried)
+{
+    const IntegerModel<Word> model(integer_network(network));
+    IntegerImage<Word> image(model);
+    RandomStream random(seed, RandomPurpose::test, 7);
+    for (std::uint64_t n = 0; n < 2; ++n)
+    {
+        const std::vector<float> pixels = random_image(network.graph, 2 * seed + n);
+        image.load(pixels.data());
+        ASSERT_EQ(image.golden_logits(), naive_logits(model.network(), pixels.data()))
+            << "seed " << seed << ", " << to_string(network.format);
+        for (const InjectableLayer& layer : injectable_layers(network))
+        {
+            const std::vector<NodeId> nodes = [&] {
+                std::vector<NodeId> behind;
+                const std::vector<bool> reached = network.graph.reachable_from(layer.node);
+                for (std::size_t i = index(layer.node) + 1; i < reached.size(); ++i)
+                {
+                    if (reached[i]) behind.emplace_back(static_cast<std::int32_t>(i));
+                }
+                return behind;
+            }();
+            for (int k = 0; k < 6; ++k)
+            {
+                const std::uint64_t weight = random.below(layer.weights);
+                Network faulty = network;
+                Parameter& parameter = faulty.parameters[layer.weight];
+                const auto bit =
+                    static_cast<unsigned>(random.below(static_cast<std::uint64_t>(layer.word_bits)));
+                parameter.set_word(weight, parameter.word(weight) ^ (1U << bit));
+                const IntegerNetwork other = integer_network(faulty);
+                const std::vector<float> want = naive_logits(other, pixels.data());
+                const auto expect = [&](const float* got, const char* how) {
+                    ++tried.followed;
+                    tried.changed += got == nullptr ? 0 : 1;
+                    const std::vector<float> logits =
+                        got == nullptr ? image.golden_logits() : std::vector<float>(got, got + want.size());
+                    EXPECT_EQ(logits, want) << how << ", seed " << seed << ", layer " << layer.name << ", "
+                                            << to_string(network.format);
+                    EXPECT_EQ(got == nullptr, want == image.golden_logits());
+                };
+                const std::int32_t code = other.node(layer.node).weights[weight];
+                expect(image.follow_weight(layer.node, nodes, static_cast<std::int64_t>(weight), code),
+                       "weight");
+                const IntegerLayer<Word> layer_of_other = model.laid_out(layer.node, other.node(layer.node));
+                expect(image.follow_parameters(layer.node, nodes, layer_of_other), "parameters");
+                EXPECT_EQ(image.full_pass(layer.node, layer_of_other), want);
+            }
+        }
+    }
+}
+
+Tried compare_all(const FormatChoice& choice, std::uint64_t first, std::uint64_t end)
+{
+    Tried tried;
+    for (std::uint64_t seed = first; seed < end; ++seed)
+    {
+        const Network network = random_network(seed, choice);
+        if (!integer_obstacle(network).empty()) continue;
+        switch (integer_network(network).word_bits)
+        {
+            case 8:
+                compare_with_full_passes<std::uint8_t>(network, seed, tried);
+                break;
+            case 16:
+                compare_with_full_passes<std::int16_t>(network, seed, tried);
+                break;
+            default:
+                compare_with_full_passes<std::int32_t>(network, seed, tried);
+                break;
+        }
+    }
+    return tried;
+}
+
+class EveryIntegerFormat : public ::testing::TestWithParam<NumberFormat>
+{};
+
+TEST_P(EveryIntegerFormat, FollowedChangesHaveTheBitsOfFullPasses)
+{
+    FormatChoice choice;
+    choice.format = GetParam();
+    if (format_traits(choice.format).scaling == Scaling::power_of_two) choice.integer_bits = 3;
+    const Tried tried = compare_all(choice, 0, word_bits(choice.format) == 8 ? 60 : 40);
+    EXPECT_GT(tried.followed, 600);
+    EXPECT_GT(tried.changed, tried.followed / 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, EveryIntegerFormat,
+                         ::testing::Values(NumberFormat::fxp8, NumberFormat::fxp16, NumberFormat::fxp32,
+                                           NumberFormat::int8),
+                         [](const auto& instance) { return to_string(instance.param); });
+
+TEST(IntegerImage, Int8WithOneScaleOfATensor)
+{
+    FormatChoice choice;
+    choice.format = NumberFormat::int8;
+    choice.scale_per_channel = false;
+    EXPECT_GT(compare_all(choice, 0, 20).changed, 200);
+}
+
+/// Every instruction set that this machine has gives the same bits.
+template<class Word>
+void compare_instruction_sets(NumberFormat format)
+{
+    FormatChoice choice;
+    choice.format = format;
+    choice.integer_bits = 3;
+    int sets = 0;
+    for (const char* name : {"portable", "avx2", "avx512", "vnni"})
+    {
+        const IntegerKernels<Word>* const kernels = integer_kernels_of<Word>(name);
+        if (kernels == nullptr) continue;
+        EXPECT_STREQ(kernels->name, name);
+        ++sets;
+        for (std::uint64_t seed = 0; seed < 30; ++seed)
+        {
+            const Network network = random_network(seed, choice);
+            if (!integer_obstacle(network).empty()) continue;
+            const IntegerModel<Word> model(integer_network(network), *kernels);
+            IntegerImage<Word> image(model);
+            const std::vector<float> pixels = random_image(network.graph, seed);
+            image.load(pixels.data());
+            EXPECT_EQ(image.golden_logits(), naive_logits(model.network(), pixels.data()))
+                << name << ", seed " << seed << ", " << to_string(format);
+        }
+    }
+    EXPECT_GE(sets, 1);
+    EXPECT_EQ(integer_kernels_of<Word>("sse9"), nullptr);
+}
+
+TEST(IntegerImage, EveryInstructionSetGivesTheSameBits)
+{
+    compare_instruction_sets<std::uint8_t>(NumberFormat::fxp8);
+    compare_instruction_sets<std::int16_t>(NumberFormat::fxp16);
+    compare_instruction_sets<std::int32_t>(NumberFormat::fxp32);
+}
+
+TEST(IntegerImage, LayersOfOtherFormats)
+{
+    Tried tried;
+    for (std::uint64_t seed = 0; seed < 30; ++seed)
+    {
+        FormatChoice choice;
+        choice.format = seed % 2 == 0 ? NumberFormat::fxp8 : NumberFormat::int8;
+        choice.integer_bits = seed % 2 == 0 ? 3 : 1;
+        choice.of_layer["n1"] = NumberFormat::fxp16;
+        const Network network = random_network(seed, choice);
+        if (!integer_obstacle(network).empty()) continue;
+        ASSERT_EQ(integer_network(network).word_bits, 16);
+        compare_with_full_passes<std::int16_t>(network, seed, tried);
+    }
+    EXPECT_GT(tried.changed, 200);
+}
+
+}  // namespace
+}  // namespace flipstorm
