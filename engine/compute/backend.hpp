@@ -22,6 +22,7 @@ struct WeightChange
     std::uint64_t parameter = 0;  ///< flat row-major index in the layer's weight tensor
     float value = 0;              ///< faulty value; may be NaN or infinite
     std::uint64_t fault = 0;      ///< number of the fault: keys the choice of audited images
+    std::uint32_t word = 0;       ///< that is stored now; of networks of whole numbers it counts, not the value
 };
 
 /// A contiguous range of changes of one layer.
@@ -194,6 +195,12 @@ class ComputeBackend
 
 /// The whole network for each change.
 [[nodiscard]] std::unique_ptr<ComputeBackend> make_reference_backend(const Network& network, Device device);
+
+/// Networks of whole numbers, on the CPU. \throws JobError if integer_obstacle() says so
+[[nodiscard]] std::unique_ptr<ComputeBackend> make_integer_backend(const Network& network);
+
+/// The same, the whole network for each change.
+[[nodiscard]] std::unique_ptr<ComputeBackend> make_integer_reference(const Network& network);
 
 /// Kernels of our own on the CPU. \throws Error if native_obstacle() says so
 [[nodiscard]] std::unique_ptr<ComputeBackend> make_native_backend(const Network& network);

@@ -14,8 +14,17 @@ int evaluation_threads(const Device& device, int threads)
     return device.cuda ? std::min(threads, kCudaThreads) : threads;
 }
 
-bool computes_natively(const Graph& graph, const EvaluationOptions& options)
+bool computes_natively(const Network& network, const EvaluationOptions& options)
 {
+    const Graph& graph = network.graph;
+    if (network.computes_in_integers())
+    {
+        FS_CHECK(JobError, options.backend != Backend::libtorch && !options.device.cuda,
+                 "a network in {} is computed in whole numbers, by kernels for the CPU: take "
+                 "campaign.backend = \"native\" or \"auto\", and device.kind = \"cpu\"",
+                 to_string(network.format));
+        return options.mode != EvaluationMode::reference;
+    }
     if (options.mode == EvaluationMode::reference || options.backend == Backend::libtorch) return false;
     const std::string obstacle = options.device.cuda
                                      ? fmt::format("the device is {}", to_string(options.device))

@@ -2,7 +2,7 @@
 // Which backend computes, and with how many threads.
 
 #include "engine/evaluate/evaluation_options.hpp"
-#include "engine/network/graph.hpp"
+#include "engine/network/network.hpp"
 
 namespace flipstorm
 {
@@ -11,8 +11,8 @@ namespace flipstorm
 /// is queued.
 [[nodiscard]] int evaluation_threads(const Device& device, int threads);
 
-/// Whether the native kernels compute, not LibTorch: never in `reference`. \throws JobError if they are asked
-/// for where they cannot.
-[[nodiscard]] bool computes_natively(const Graph& graph, const EvaluationOptions& options);
+/// Whether kernels of our own compute, not LibTorch, and not mode `reference`. \throws JobError if they are
+/// asked for where they cannot, or LibTorch where it cannot.
+[[nodiscard]] bool computes_natively(const Network& network, const EvaluationOptions& options);
 
 }  // namespace flipstorm

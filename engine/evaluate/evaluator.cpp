@@ -31,7 +31,7 @@ class Evaluator::Implementation
     Implementation(const Network& network, const ImageSet& images, const EvaluationOptions& options)
         : network_(network), images_(images), options_(options), layers_(injectable_layers(network))
     {
-        const bool native = computes_natively(network.graph, options);
+        const bool native = computes_natively(network, options);
         check_test_images(network, images);
         FS_REQUIRE(!options.tolerances.empty(), "an evaluator needs a tolerance");
         if (options_.device.cuda) set_reproducible_arithmetic();
@@ -149,7 +149,8 @@ class Evaluator::Implementation
     /// A neuron of the last layer moves one logit: a sum says by how much, no estimate is needed.
     [[nodiscard]] bool may_screen(const InjectableLayer& layer) const
     {
-        return options_.mode == EvaluationMode::screened && layer.node != network_.graph.output();
+        return options_.mode == EvaluationMode::screened && !network_.computes_in_integers() &&
+               layer.node != network_.graph.output();
     }
 
     /// Fault-free logits, from the options or by a pass over all images.
@@ -169,8 +170,10 @@ class Evaluator::Implementation
 
     [[nodiscard]] std::unique_ptr<ComputeBackend> make_backend(bool native) const
     {
-        if (options_.mode == EvaluationMode::reference)
-            return make_reference_backend(network_, options_.device);
+        const bool reference = options_.mode == EvaluationMode::reference;
+        if (network_.computes_in_integers())
+            return reference ? make_integer_reference(network_) : make_integer_backend(network_);
+        if (reference) return make_reference_backend(network_, options_.device);
         if (native) return make_native_backend(network_);
         return make_libtorch_backend(
             network_, options_.device,
@@ -181,7 +184,7 @@ class Evaluator::Implementation
     void measure_scales()
     {
         gains_.resize(layers_.size());
-        if (options_.mode == EvaluationMode::reference) return;
+        if (options_.mode == EvaluationMode::reference || network_.computes_in_integers()) return;
         const bool screened = options_.mode == EvaluationMode::screened;
         std::vector<NodeId> judged;  // where the screen compares changes with the spread
         LogitGains gains(network_);

@@ -124,7 +124,7 @@ class TransientEvaluator::Implementation
         check_test_images(network, images);
         FS_REQUIRE(options.mode != EvaluationMode::screened, "transient faults are not screened");
         if (options.device.cuda) set_reproducible_arithmetic();
-        backend_ = computes_natively(network.graph, options)
+        backend_ = computes_natively(network, options)
                        ? make_native_strikes(network_, images_)
                        : make_libtorch_strikes(network_, images_, options.device,
                                                options.mode == EvaluationMode::reference);

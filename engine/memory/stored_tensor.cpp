@@ -84,9 +84,16 @@ float StoredTensor::decoded(std::size_t i, std::uint32_t word) const
     return traits_->decode(word, scale(i));
 }
 
+std::uint32_t StoredTensor::word_under(std::size_t i, WordFault fault) const
+{
+    const int bit = highest_bit(fault.mask);
+    FS_REQUIRE(bit < traits_->bits, "bit {} of a word of {}", bit, traits_->bits);
+    return static_cast<std::uint32_t>(apply(fault, word(i)));
+}
+
 float StoredTensor::faulty_value(std::size_t i, WordFault fault) const
 {
-    return faulty_word(*traits_, word(i), fault, scale(i));
+    return decoded(i, word_under(i, fault));
 }
 
 void StoredTensor::set_word(std::size_t i, std::uint32_t word)

@@ -51,6 +51,8 @@ class StoredTensor
     [[nodiscard]] std::uint32_t word(std::size_t i) const;
     /// What the word would read as in place of element i. \pre i < size()
     [[nodiscard]] float decoded(std::size_t i, std::uint32_t word) const;
+    /// The word of element i under a fault. \pre i < size() \throws Error as faulty_value
+    [[nodiscard]] std::uint32_t word_under(std::size_t i, WordFault fault) const;
     /**
      * What element i reads as under a fault of its word. Never clamped: NaN and infinities come through.
      * \pre i < size() \throws Error if the fault hits a bit that the format's words do not have

@@ -30,7 +30,34 @@ IntegerImage<Word>::IntegerImage(const IntegerModel<Word>& model)
 }
 
 template<class Word>
+std::uint64_t IntegerImage<Word>::bytes(const IntegerModel<Word>& model)
+{
+    return 2 * (static_cast<std::uint64_t>(model.words()) * sizeof(Word) +
+                static_cast<std::uint64_t>(model.sums()) * sizeof(Sum));
+}
+
+template<class Word>
 void IntegerImage<Word>::load(const float* image)
+{
+    compute_golden(image);
+    now_ = golden_;
+    wide_ = golden_wide_;
+    gathered_node_ = NodeId(-1);
+}
+
+template<class Word>
+const std::vector<float>& IntegerImage<Word>::full_pass(const float* image, NodeId id,
+                                                        const IntegerLayer<Word>& other)
+{
+    other_ = &other;
+    other_node_ = id;
+    compute_golden(image);
+    other_ = nullptr;
+    return golden_logits_;
+}
+
+template<class Word>
+void IntegerImage<Word>::compute_golden(const float* image)
 {
     const IntegerNetwork& network = model_.network();
     const NodeId input(0);
@@ -51,10 +78,7 @@ void IntegerImage<Word>::load(const float* image)
         const NodeId id(static_cast<std::int32_t>(i));
         compute_rows(id, 0, place(id).form.height, arrays);
     }
-    now_ = golden_;
-    wide_ = golden_wide_;
     read_logits(arrays, golden_logits_);
-    gathered_node_ = NodeId(-1);
 }
 
 template<class Word>
@@ -70,25 +94,6 @@ void IntegerImage<Word>::read_logits(const Arrays& arrays, std::vector<float>& l
                 : code(arrays.values[static_cast<std::size_t>(place(output).at(0, 0)) + k]);
         logits[k] = static_cast<float>(of_class) * scale;
     }
-}
-
-template<class Word>
-std::vector<float> IntegerImage<Word>::full_pass(NodeId id, const IntegerLayer<Word>& other)
-{
-    other_ = &other;
-    other_node_ = id;
-    const Arrays arrays{now_, sums_, wide_};
-    for (std::size_t i = 1; i < changes_.size(); ++i)
-    {
-        const NodeId at(static_cast<std::int32_t>(i));
-        compute_rows(at, 0, place(at).form.height, arrays);
-    }
-    other_ = nullptr;
-    std::vector<float> logits(golden_logits_.size());
-    read_logits(arrays, logits);
-    now_ = golden_;
-    wide_ = golden_wide_;
-    return logits;
 }
 
 template<class Word>

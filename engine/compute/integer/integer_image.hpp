@@ -49,6 +49,13 @@ class IntegerImage
     /// Another image: compute all its golden values. \param image  normalised, [C, H, W]
     void load(const float* image);
 
+    /// The logits of another image, by a full pass, without what following changes takes.
+    [[nodiscard]] const std::vector<float>& pass(const float* image)
+    {
+        compute_golden(image);
+        return golden_logits_;
+    }
+
     /// [classes]
     [[nodiscard]] const std::vector<float>& golden_logits() const { return golden_logits_; }
 
@@ -69,8 +76,13 @@ class IntegerImage
                                             const std::vector<IntegerAt>& elements,
                                             const std::vector<std::int32_t>& codes);
 
-    /// A full pass with other parameters of a node: what following them is held against.
-    [[nodiscard]] std::vector<float> full_pass(NodeId id, const IntegerLayer<Word>& other);
+    /// The logits of an image if a node had other parameters, by a full pass: what following them is held
+    /// against. Golden values are not there afterwards.
+    [[nodiscard]] const std::vector<float>& full_pass(const float* image, NodeId id,
+                                                      const IntegerLayer<Word>& other);
+
+    /// Bytes of the values of an image.
+    [[nodiscard]] static std::uint64_t bytes(const IntegerModel<Word>& model);
 
     /// A golden code.
     [[nodiscard]] std::int32_t golden_code(NodeId id, IntegerAt at) const;
@@ -108,6 +120,8 @@ class IntegerImage
     {
         return place(id).at(at.y, at.x) + at.channel;
     }
+
+    void compute_golden(const float* image);
 
     /// Rows [top, bottom) of a node's value, from its inputs'.
     void compute_rows(NodeId id, std::int64_t top, std::int64_t bottom, const Arrays& arrays);

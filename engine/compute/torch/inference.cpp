@@ -1,8 +1,11 @@
 #include "engine/compute/torch/inference.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <numeric>
 
+#include "engine/compute/integer/integer_logits.hpp"
 #include "engine/compute/torch/executor.hpp"
 
 namespace flipstorm
@@ -10,6 +13,8 @@ namespace flipstorm
 
 std::vector<float> logits_of(const Network& network, const ImageSet& images, Device device)
 {
+    if (network.computes_in_integers())
+        return integer_logits(network, images, 0, images.size(), omp_get_max_threads());
     constexpr std::int64_t kBatch = 200;
     const c10::InferenceMode no_gradients;
     const Executor executor(network, torch_device(device));

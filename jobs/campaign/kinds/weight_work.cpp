@@ -1,7 +1,5 @@
 #include "jobs/campaign/kinds/weight_work.hpp"
 
-#include <cstring>
-
 #include "jobs/campaign/kinds/weights.hpp"
 
 namespace flipstorm
@@ -68,7 +66,7 @@ std::vector<float> golden_logits_of_all(const Context& context, const Campaign& 
 WeightChange change_of(const Campaign& campaign, FaultIndex index)
 {
     const FaultyWeight weight = faulty_weight(campaign.network, campaign.layers(), campaign.plan(), index);
-    return {weight.fault.parameter, weight.after, index.value()};
+    return {weight.fault.parameter, weight.after, index.value(), weight.word_after};
 }
 
 std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign)
@@ -86,13 +84,12 @@ std::optional<std::vector<Outcome>> evaluate_changes(const Campaign& campaign, E
                                                      const std::function<bool()>& should_stop)
 {
     const std::size_t weight = campaign.layers().at(static_cast<std::size_t>(layer.value())).weight;
-    const std::vector<float>& golden = campaign.network.parameters[weight].values();
+    const StoredTensor& golden = campaign.network.parameters[weight];
     std::vector<WeightChange> real;
     std::vector<std::size_t> place;
     for (std::size_t i = 0; i < changes.size(); ++i)
     {
-        const float before = golden.at(changes[i].parameter);
-        const bool same = std::memcmp(&before, &changes[i].value, sizeof before) == 0;
+        const bool same = golden.word(changes[i].parameter) == changes[i].word;
         if (same && campaign.mode != EvaluationMode::reference) continue;
         real.push_back(changes[i]);
         place.push_back(i);

@@ -40,7 +40,8 @@ FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableL
     const WeightFault fault = plan.fault(index);
     const InjectableLayer& layer = layers[static_cast<std::size_t>(fault.layer.value())];
     const StoredTensor& weight = network.parameters[layer.weight];
-    return {fault, weight.values()[fault.parameter], weight.faulty_value(fault.parameter, fault.word)};
+    const std::uint32_t word = weight.word_under(fault.parameter, fault.word);
+    return {fault, weight.values()[fault.parameter], weight.decoded(fault.parameter, word), word};
 }
 
 std::unique_ptr<CampaignFaults> WeightKind::plan(const Job& job, const Network& network,

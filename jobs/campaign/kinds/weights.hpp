@@ -14,6 +14,7 @@ struct FaultyWeight
     WeightFault fault;
     float before = 0;
     float after = 0;
+    std::uint32_t word_after = 0;  ///< what is stored then
 };
 
 /// Fault of a plan of faults in weights. \throws Error if there is none of that number. Thread-safe.

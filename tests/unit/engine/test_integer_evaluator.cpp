@@ -1,0 +1,90 @@
+// Campaigns in networks of whole numbers: `exact` gives what `reference` gives, to the last image.
+
+#include <gtest/gtest.h>
+
+#include "engine/base/error.hpp"
+#include "engine/compute/integer/integer_logits.hpp"
+#include "engine/evaluate/evaluator.hpp"
+#include "engine/network/network_format.hpp"
+#include "random_graph.hpp"
+#include "sample_networks.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+Network in_format(const Network& network, NumberFormat format)
+{
+    FormatChoice choice;
+    choice.format = format;
+    choice.integer_bits = 3;
+    return stored_as(network, choice, std::vector<float>(network.graph.nodes().size(), 12));
+}
+
+std::vector<WeightChange> random_word_flips(const Network& network, const InjectableLayer& layer, int count)
+{
+    RandomStream random(11, RandomPurpose::test, static_cast<std::uint64_t>(layer.id.value()));
+    const Parameter& weight = network.parameters[layer.weight];
+    std::vector<WeightChange> changes;
+    for (int i = 0; i < count; ++i)
+    {
+        const std::uint64_t parameter = random.below(layer.weights);
+        const WordFault flip =
+            bit_flip(static_cast<int>(random.below(static_cast<std::uint64_t>(layer.word_bits))));
+        changes.push_back({parameter, weight.faulty_value(parameter, flip), static_cast<std::uint64_t>(i),
+                           weight.word_under(parameter, flip)});
+    }
+    return changes;
+}
+
+class IntegerEvaluator : public ::testing::TestWithParam<NumberFormat>
+{};
+
+TEST_P(IntegerEvaluator, ExactIsReference)
+{
+    int changed = 0;
+    for (const Network& floats : {network_of_everything(), gated_network()})
+    {
+        if (word_bits(GetParam()) == 32 && floats.graph.nodes()[2].name == "swish") continue;
+        const Network network = in_format(floats, GetParam());
+        const ImageSet images = images_for(network, 60);
+        EvaluationOptions options = evaluation_options(EvaluationMode::exact, 2);
+        options.tolerances = {1};
+        Evaluator exact(network, images, options);
+        Evaluator reference(network, images, evaluation_options(EvaluationMode::reference));
+        EXPECT_EQ(exact.golden().top1, reference.golden().top1);
+        EXPECT_EQ(exact.golden().margin, reference.golden().margin);
+        for (const InjectableLayer& layer : injectable_layers(network))
+        {
+            const std::vector<WeightChange> changes = random_word_flips(network, layer, 40);
+            const std::vector<Outcome> want = reference.evaluate(layer.id, changes);
+            const std::vector<Outcome> got = exact.evaluate(layer.id, changes);
+            for (std::size_t f = 0; f < changes.size(); ++f)
+            {
+                EXPECT_EQ(got[f].tally, want[f].tally) << layer.name << ", fault " << f;
+                changed += want[f].tally.mismatches > 0 ? 1 : 0;
+            }
+        }
+        const WorkCount work = exact.work();
+        EXPECT_EQ(work.pairs, work.masked + work.finished);
+        EXPECT_GT(work.masked, work.pairs / 20);
+    }
+    EXPECT_GT(changed, 30);
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, IntegerEvaluator,
+                         ::testing::Values(NumberFormat::fxp8, NumberFormat::fxp16, NumberFormat::fxp32,
+                                           NumberFormat::int8),
+                         [](const auto& instance) { return to_string(instance.param); });
+
+TEST(IntegerEvaluator, RefusesLibtorch)
+{
+    const Network network = in_format(network_of_everything(), NumberFormat::fxp8);
+    EvaluationOptions options = evaluation_options(EvaluationMode::exact);
+    options.backend = Backend::libtorch;
+    EXPECT_THROW(Evaluator(network, images_for(network, 20), options), JobError);
+}
+
+}  // namespace
+}  // namespace flipstorm
