@@ -37,7 +37,7 @@ std::int64_t code_of(double value, double scale, CodeLimits limits)
     if (std::isnan(value)) return 0;
     const double units = std::nearbyint(value / scale);
     return static_cast<std::int64_t>(
-        std::fmin(std::fmax(units, static_cast<double>(limits.low)), static_cast<double>(limits.high)));
+        std::min(std::max(units, static_cast<double>(limits.low)), static_cast<double>(limits.high)));
 }
 
 }  // namespace flipstorm

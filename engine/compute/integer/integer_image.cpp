@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "engine/compute/integer/integer_elements.hpp"
 #include "engine/compute/integer/integer_follow.hpp"
@@ -195,33 +196,25 @@ template<class Word>
 void IntegerImage<Word>::rows_of(const ReluOp& /*op*/, NodeId id, std::int64_t top, std::int64_t bottom,
                                  const Arrays& arrays)
 {
-    const IntegerPlace& in = place(node(id).inputs[0]);
-    const IntegerPlace& to = place(id);
-    const auto zero = static_cast<Word>(WordTraits<Word>::kZero);
-    for (std::int64_t y = top; y < bottom; ++y)
-    {
-        const Word* const from = arrays.values.data() + in.at(y, 0);
-        Word* const row = arrays.values.data() + to.at(y, 0);
-        for (std::int64_t i = 0; i < to.form.width * to.channels; ++i)
-            row[i] = std::max(from[i], zero);
-    }
+    relu_rows(id, top, bottom, std::numeric_limits<Word>::max(), arrays);
 }
 
 template<class Word>
 void IntegerImage<Word>::rows_of(const Relu6Op& /*op*/, NodeId id, std::int64_t top, std::int64_t bottom,
                                  const Arrays& arrays)
 {
+    relu_rows(id, top, bottom, word(layer(id).node.ceiling), arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::relu_rows(NodeId id, std::int64_t top, std::int64_t bottom, Word ceiling,
+                                   const Arrays& arrays)
+{
     const IntegerPlace& in = place(node(id).inputs[0]);
     const IntegerPlace& to = place(id);
-    const auto zero = static_cast<Word>(WordTraits<Word>::kZero);
-    const Word ceiling = word(layer(id).node.ceiling);
     for (std::int64_t y = top; y < bottom; ++y)
-    {
-        const Word* const from = arrays.values.data() + in.at(y, 0);
-        Word* const row = arrays.values.data() + to.at(y, 0);
-        for (std::int64_t i = 0; i < to.form.width * to.channels; ++i)
-            row[i] = std::min(std::max(from[i], zero), ceiling);
-    }
+        model_.kernels().relu(arrays.values.data() + in.at(y, 0), ceiling, arrays.values.data() + to.at(y, 0),
+                              to.form.width * to.channels);
 }
 
 template<class Word>
@@ -230,29 +223,26 @@ void IntegerImage<Word>::rows_of(const MaxPool2dOp& op, NodeId id, std::int64_t 
 {
     const IntegerPlace& in = place(node(id).inputs[0]);
     const IntegerPlace& to = place(id);
+    IntegerPool2d<Word> pool;
+    pool.row = in.row;
+    pool.step = op.stride * in.channels;
+    pool.channels = in.channels;
     for (std::int64_t y = top; y < bottom; ++y)
     {
-        for (std::int64_t x = 0; x < to.form.width; ++x)
+        const std::int64_t first_row = std::max<std::int64_t>(y * op.stride - op.padding, 0);
+        pool.rows = std::min(y * op.stride - op.padding + op.kernel, in.form.height) - first_row;
+        // Windows that lie within the columns go together.
+        for (std::int64_t x = 0; x < to.form.width; x += pool.pixels)
         {
-            Word* const out = arrays.values.data() + to.at(y, x);
-            bool first = true;
-            for (std::int64_t v = std::max<std::int64_t>(y * op.stride - op.padding, 0);
-                 v < std::min(y * op.stride - op.padding + op.kernel, in.form.height); ++v)
-            {
-                for (std::int64_t u = std::max<std::int64_t>(x * op.stride - op.padding, 0);
-                     u < std::min(x * op.stride - op.padding + op.kernel, in.form.width); ++u)
-                {
-                    const Word* const from = arrays.values.data() + in.at(v, u);
-                    if (first)
-                        std::copy_n(from, to.channels, out);
-                    else
-                    {
-                        for (std::int64_t c = 0; c < to.channels; ++c)
-                            out[c] = std::max(out[c], from[c]);
-                    }
-                    first = false;
-                }
-            }
+            const std::int64_t left = x * op.stride - op.padding;
+            const std::int64_t first = std::max<std::int64_t>(left, 0);
+            pool.columns = std::min(left + op.kernel, in.form.width) - first;
+            pool.pixels = 1;
+            if (pool.columns == op.kernel)
+                pool.pixels = std::min((in.form.width - op.kernel - left) / op.stride + 1, to.form.width - x);
+            pool.in = arrays.values.data() + in.at(first_row, first);
+            pool.out = arrays.values.data() + to.at(y, x);
+            model_.kernels().max_pool(pool);
         }
     }
 }

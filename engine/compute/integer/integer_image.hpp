@@ -147,6 +147,7 @@ class IntegerImage
     void rows_of(const SiluOp& op, NodeId id, std::int64_t top, std::int64_t bottom, const Arrays& arrays);
     void rows_of(const MulOp& op, NodeId id, std::int64_t top, std::int64_t bottom, const Arrays& arrays);
     void product_row(NodeId id, const Word* in, std::ptrdiff_t in_step, std::int64_t y, const Arrays& arrays);
+    void relu_rows(NodeId id, std::int64_t top, std::int64_t bottom, Word ceiling, const Arrays& arrays);
     /// One element of an operation other than a product, without its limits.
     [[nodiscard]] std::int64_t element(NodeId id, IntegerAt at) const;
     template<class Op>

@@ -25,7 +25,6 @@ struct WordTraits<std::uint8_t>
 {
     using Sum = std::int32_t;
     using Weight = std::int8_t;
-    using Factor = double;  ///< exact: sums have 31 bits, factors 20
     static constexpr int kBits = 8;
     static constexpr std::int32_t kZero = 128;       ///< what the code 0 is stored as
     static constexpr std::int64_t kGroup = 4;        ///< channels that are multiplied and added at a time
@@ -39,7 +38,6 @@ struct WordTraits<std::int16_t>
 {
     using Sum = std::int64_t;
     using Weight = std::int16_t;
-    using Factor = std::int64_t;
     static constexpr int kBits = 16;
     static constexpr std::int32_t kZero = 0;
     static constexpr std::int64_t kGroup = 2;
@@ -51,7 +49,6 @@ struct WordTraits<std::int32_t>
 {
     using Sum = std::int64_t;
     using Weight = std::int32_t;
-    using Factor = std::int64_t;
     static constexpr int kBits = 32;
     static constexpr std::int32_t kZero = 0;
     static constexpr std::int64_t kGroup = 1;
@@ -84,15 +81,37 @@ struct IntegerProduct
     int dropped = 0;
 };
 
-/// From sums to codes, by channel: floor(sum · factor / 2^shift + offset / 2^shift + 1/2), within the limits.
-template<class Word>
+/// From sums to codes, by channel: (sum · factor + offset) >> shift with half of the last place in the
+/// offset, within the limits; in the lengths that the instruction sets multiply.
 struct IntegerRescale
 {
-    std::vector<typename WordTraits<Word>::Factor> factor;  ///< [padded channels]
-    std::vector<typename WordTraits<Word>::Factor> offset;
-    std::vector<typename WordTraits<Word>::Factor> shift;  ///< of doubles, 2^−shift
+    std::vector<std::int64_t> factor;  ///< [padded channels]
+    std::vector<std::int64_t> offset;
+    std::vector<std::int64_t> shift;
+    std::vector<std::int32_t> factor32;  ///< the same, where it fits
+    std::vector<std::int32_t> offset32;
+    std::vector<std::int32_t> shift32;
+    std::vector<double> factor_real;  ///< the same; sums of 31 bits and factors of 20 are exact
+    std::vector<double> offset_real;
+    std::vector<double> shift_real;  ///< 2^−shift
+    bool shifts_alone = false;       ///< all factors are 1, and offsets fit 30 bits
+    bool codes_fit_32 = false;       ///< codes of 8 bits, times the factor, plus the offset
     std::int64_t low = 0;
     std::int64_t high = 0;
+};
+
+/// A row of a max-pool: of each of `pixels` outputs, the largest of a window of rows · columns inputs.
+template<class Word>
+struct IntegerPool2d
+{
+    const Word* in = nullptr;  ///< of the first output's window
+    std::ptrdiff_t row = 0;
+    std::ptrdiff_t step = 0;  ///< between the windows of neighbouring outputs
+    std::int64_t rows = 0;
+    std::int64_t columns = 0;
+    Word* out = nullptr;
+    std::int64_t pixels = 0;
+    std::int64_t channels = 0;  ///< padded
 };
 
 template<class Word>
@@ -104,14 +123,17 @@ struct IntegerKernels
     void (*product)(const IntegerProduct<Word>& product);
 
     /// Codes of `pixels` pixels of sums [pixels][channels], a multiple of 16 channels.
-    void (*rescale)(const Sum* sums, const IntegerRescale<Word>& by, Word* out, std::int64_t pixels,
+    void (*rescale)(const Sum* sums, const IntegerRescale& by, Word* out, std::int64_t pixels,
                     std::int64_t channels);
     /// The same of codes: of a batch norm.
-    void (*rescale_codes)(const Word* codes, const IntegerRescale<Word>& by, Word* out, std::int64_t pixels,
+    void (*rescale_codes)(const Word* codes, const IntegerRescale& by, Word* out, std::int64_t pixels,
                           std::int64_t channels);
     /// Codes of the sum of two values, each by its own factor, by the shift of the first.
-    void (*add)(const Word* a, const Word* b, const IntegerRescale<Word>& of_a,
-                const IntegerRescale<Word>& of_b, Word* out, std::int64_t count);
+    void (*add)(const Word* a, const Word* b, const IntegerRescale& of_a, const IntegerRescale& of_b,
+                Word* out, std::int64_t count);
+    /// Codes of the smaller of the ceiling and the larger of code and 0. \param ceiling  as it is stored
+    void (*relu)(const Word* codes, Word ceiling, Word* out, std::int64_t count);
+    void (*max_pool)(const IntegerPool2d<Word>& pool);
     /// sums[v] += P(w[v] · is) − P(w[v] · was)
     void (*change)(Sum* sums, const std::int32_t* weights, std::int64_t was, std::int64_t is, int dropped,
                    std::int64_t count);
@@ -120,7 +142,7 @@ struct IntegerKernels
      * they are stored. One factor, offset and shift for all.
      */
     void (*channel)(const Sum* sums, const Word* x, std::int64_t golden, std::int64_t faulty, int dropped,
-                    const IntegerRescale<Word>& by, std::int64_t at, Word* out, std::int64_t count);
+                    const IntegerRescale& by, std::int64_t at, Word* out, std::int64_t count);
 };
 
 /// The best kernels that this machine runs.

@@ -45,25 +45,35 @@ void store_weight(std::int32_t code, typename WordTraits<Word>::Weight* to, std:
     }
 }
 
-template<class Word>
-IntegerRescale<Word> rescale_vectors(const std::vector<Rescale>& rescales, std::int64_t channels,
-                                     const CodeLimits& limits)
+IntegerRescale rescale_vectors(const std::vector<Rescale>& rescales, std::int64_t channels,
+                               const CodeLimits& limits)
 {
-    using Factor = typename WordTraits<Word>::Factor;
-    IntegerRescale<Word> result;
+    constexpr std::int64_t kMost32 = std::int64_t{1} << 30;
+    IntegerRescale result;
     result.low = limits.low;
     result.high = limits.high;
+    result.shifts_alone = true;
+    result.codes_fit_32 = true;
     for (std::int64_t c = 0; c < integer_padded(channels); ++c)
     {
         const Rescale rescale = c >= channels
                                     ? Rescale{0, 0, 0}
                                     : rescales[rescales.size() == 1 ? 0 : static_cast<std::size_t>(c)];
-        result.factor.push_back(static_cast<Factor>(rescale.factor));
-        result.offset.push_back(static_cast<Factor>(rescale.offset));
-        if constexpr (std::is_same_v<Factor, double>)
-            result.shift.push_back(std::ldexp(1.0, -rescale.shift));
-        else
-            result.shift.push_back(rescale.shift);
+        const std::int64_t half = rescale.shift == 0 ? 0 : std::int64_t{1} << (rescale.shift - 1);
+        const std::int64_t offset = rescale.offset + half;
+        const bool fits = offset > -kMost32 && offset < kMost32 && rescale.shift < 31;
+        const bool alone = c >= channels || rescale.factor == 1;
+        result.shifts_alone = result.shifts_alone && fits && alone;
+        result.codes_fit_32 = result.codes_fit_32 && fits;
+        result.factor.push_back(rescale.factor);
+        result.offset.push_back(offset);
+        result.shift.push_back(rescale.shift);
+        result.factor32.push_back(rescale.factor);
+        result.offset32.push_back(fits ? static_cast<std::int32_t>(offset) : 0);
+        result.shift32.push_back(rescale.shift);
+        result.factor_real.push_back(rescale.factor);
+        result.offset_real.push_back(static_cast<double>(offset));
+        result.shift_real.push_back(std::ldexp(1.0, -rescale.shift));
     }
     return result;
 }
@@ -134,10 +144,10 @@ IntegerLayer<Word> IntegerModel<Word>::laid_out(NodeId id, IntegerNode node) con
     if (std::holds_alternative<AddOp>(operation) || std::holds_alternative<ConcatOp>(operation))
     {
         for (const Rescale& rescale : layer.node.rescale)
-            layer.of_input.push_back(rescale_vectors<Word>({rescale}, 1, layer.node.limits));
+            layer.of_input.push_back(rescale_vectors({rescale}, 1, layer.node.limits));
     }
     else if (!layer.node.rescale.empty())
-        layer.rescale = rescale_vectors<Word>(layer.node.rescale, channels, layer.node.limits);
+        layer.rescale = rescale_vectors(layer.node.rescale, channels, layer.node.limits);
     if (is_product(operation)) lay_out_product(id, layer);
     return layer;
 }

@@ -42,8 +42,8 @@ struct IntegerLayer
     using Sum = typename WordTraits<Word>::Sum;
 
     IntegerNode node;
-    IntegerRescale<Word> rescale;                            ///< of sums, or of a batch norm
-    std::vector<IntegerRescale<Word>> of_input;              ///< of an addition or a concatenation
+    IntegerRescale rescale;                                  ///< of sums, or of a batch norm
+    std::vector<IntegerRescale> of_input;                    ///< of an addition or a concatenation
     std::vector<typename WordTraits<Word>::Weight> weights;  ///< see IntegerProduct, [group][block]…
     std::vector<std::int32_t> columns;  ///< [input channel of a group][tap][group][padded outputs of a group]
     std::vector<Sum> start;             ///< [group][blocks][16]
