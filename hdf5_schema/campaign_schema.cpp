@@ -45,7 +45,7 @@ const FileSpec& campaign_spec()
             {"/", "images_per_fault", T::uint64, "", "images that each fault strikes", kTransient},
             {"/", "combine", T::text, "",
              "what the error value v makes of a value y: `add` y + v, `multiply` y · v, `relative` y · (1 + "
-             "v)",
+             "v), `bit_flip` y with bit v of the word that it is stored as flipped",
              kFeatureMaps},
             {"/", "instruction", T::text, "",
              "what happens to an instruction: `bit_flip`, a bit of its result flips; `warp_random_value`, "
@@ -211,7 +211,8 @@ const FileSpec& campaign_spec()
               {3, "line"},
               {4, "block"},
               {5, "channel"},
-              {6, "random"}},
+              {6, "random"},
+              {7, "element"}},
              kFeatureMaps},
             {"/faults/row", T::int32, {"fault"}, "1", "first corrupted row of the output", {}, kFeatureMaps},
             {"/faults/column",

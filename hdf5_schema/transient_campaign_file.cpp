@@ -55,7 +55,7 @@ void for_each_column(const TransientHeader& header, Faults& faults, Outcomes& ou
 /// Where the fault strikes.
 void check_site(const H5Reader& in, const TransientCampaignRecord& campaign, std::size_t i)
 {
-    constexpr std::uint8_t kLastGeometry = 6;
+    constexpr std::uint8_t kLastGeometry = 7;
     constexpr std::uint8_t kNoBit = 255;
     constexpr std::uint8_t kWordBits = 32;
     const TransientHeader& header = campaign.header;

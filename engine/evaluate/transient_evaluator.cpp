@@ -5,6 +5,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/parallel.hpp"
+#include "engine/compute/integer/integer_arithmetic.hpp"
 #include "engine/compute/strike_backend.hpp"
 #include "engine/evaluate/backend_choice.hpp"
 #include "engine/evaluate/judge.hpp"
@@ -69,6 +70,29 @@ class TransientDisturbance : public Disturbance
                     output);
     }
 
+    /// An error value meets what the word reads as, and the sum is stored again: rounded and saturated. What
+    /// is not a number is stored as 0.
+    void apply(const StoredActivation& stored, std::int32_t* codes) const override
+    {
+        const auto& map = std::get<FeatureMapFault>(fault_);
+        const auto scale = static_cast<double>(stored.scale);
+        const CodeLimits limits = code_limits(stored.bits);
+        for_each_struck(map, layer_.shape, [&](std::size_t element) {
+            std::int32_t& code = codes[element];
+            if (map.combine == Combine::bit_flip)
+            {
+                const auto word = static_cast<std::uint32_t>(code) ^ (1U << static_cast<unsigned>(map.value));
+                const auto bits = static_cast<unsigned>(stored.bits);
+                code = static_cast<std::int32_t>(
+                    whole_number(word & (~std::uint32_t{0} >> (32U - bits)), stored.bits));
+                return;
+            }
+            const auto golden = static_cast<float>(static_cast<double>(code) * scale);
+            const float faulty = corrupted(map.combine, golden, map.value);
+            code = static_cast<std::int32_t>(code_of(static_cast<double>(faulty), scale, limits));
+        });
+    }
+
   private:
     const StruckLayer& layer_;
     const TransientFault& fault_;
@@ -124,10 +148,14 @@ class TransientEvaluator::Implementation
         check_test_images(network, images);
         FS_REQUIRE(options.mode != EvaluationMode::screened, "transient faults are not screened");
         if (options.device.cuda) set_reproducible_arithmetic();
-        backend_ = computes_natively(network, options)
-                       ? make_native_strikes(network_, images_)
-                       : make_libtorch_strikes(network_, images_, options.device,
-                                               options.mode == EvaluationMode::reference);
+        const bool native = computes_natively(network, options);
+        const bool reference = options.mode == EvaluationMode::reference;
+        if (network.computes_in_integers())
+            backend_ = make_integer_strikes(network_, images_, reference);
+        else if (native)
+            backend_ = make_native_strikes(network_, images_);
+        else
+            backend_ = make_libtorch_strikes(network_, images_, options.device, reference);
         const std::uint64_t bytes = backend_->memory();
         FS_CHECK(JobError, options.memory_budget >= bytes,
                  "campaign.memory_budget is {} MiB; the values of a batch of images need {}",
@@ -150,6 +178,12 @@ class TransientEvaluator::Implementation
         std::vector<StruckPair> pairs;
         for (const TransientStrike& strike : strikes)
         {
+            FS_CHECK(
+                JobError,
+                !network_.computes_in_integers() || std::holds_alternative<FeatureMapFault>(strike.fault),
+                "campaign.target = \"instructions\" emulates floating-point instructions; the network is "
+                "computed in {}: take \"feature_maps\"",
+                to_string(network_.format));
             disturbances.emplace_back(struck, strike.fault, disturbances.size());
             for (const std::int64_t image : strike.images)
             {

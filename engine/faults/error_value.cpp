@@ -115,11 +115,12 @@ ErrorTable read_error_table(const std::filesystem::path& file)
     return table;
 }
 
-float draw_error(const ErrorValue& value, RandomStream& random)
+float draw_error(const ErrorValue& value, int word_bits, RandomStream& random)
 {
     const double u = random.uniform();
     if (const auto* uniform = std::get_if<UniformError>(&value)) return narrowed(uniform->magnitude * u);
     if (const auto* law = std::get_if<PowerLaw>(&value)) return narrowed(quantile(*law, u));
+    if (std::holds_alternative<BitError>(value)) return static_cast<float>(std::floor(u * word_bits));
     const auto& table = std::get<ErrorTable>(value);
     const auto found =
         std::upper_bound(table.cumulative.begin(), table.cumulative.end(), u * table.cumulative.back());

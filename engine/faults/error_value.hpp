@@ -35,7 +35,11 @@ struct ErrorTable
     std::vector<double> cumulative;  ///< sum of the weights up to and with each value
 };
 
-using ErrorValue = std::variant<UniformError, PowerLaw, ErrorTable>;
+/// A bit of the stored word, uniformly: the error value is its number, 0 the least significant.
+struct BitError
+{};
+
+using ErrorValue = std::variant<UniformError, PowerLaw, ErrorTable, BitError>;
 
 /**
  * The 21 power laws of the relative error |faulty − golden| / |golden| of GPU instructions: FADD, FMUL, FFMA,
@@ -59,7 +63,8 @@ using ErrorValue = std::variant<UniformError, PowerLaw, ErrorTable>;
  */
 [[nodiscard]] ErrorTable read_error_table(const std::filesystem::path& file);
 
-/// An error value; infinite where a float is too small. Thread-safe for different streams.
-[[nodiscard]] float draw_error(const ErrorValue& value, RandomStream& random);
+/// An error value; infinite where a float is too small. \param word_bits  of the words that are struck.
+/// Thread-safe for different streams.
+[[nodiscard]] float draw_error(const ErrorValue& value, int word_bits, RandomStream& random);
 
 }  // namespace flipstorm

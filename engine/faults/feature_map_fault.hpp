@@ -2,6 +2,7 @@
 // Faults in feature maps: after a convolution or a linear layer has computed its output, some elements of it
 // are wrong (Cavagnero et al., IOLTS 2022).
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -19,11 +20,12 @@ enum class Combine
     add,       ///< y + v
     multiply,  ///< y · v
     relative,  ///< y · (1 + v): |v| is the relative error
+    bit_flip,  ///< bit v of the word that y is stored as flips
 };
 
 /// Rule of that name. \throws JobError naming the known ones.
 [[nodiscard]] Combine combine_from(std::string_view name);
-/// "add", "multiply", "relative"
+/// "add", "multiply", "relative", "bit_flip"
 [[nodiscard]] const char* to_string(Combine combine);
 
 /// What faults in feature maps look like.
@@ -47,14 +49,18 @@ struct FeatureMapFault
 /**
  * Draw geometry, region and error value. For `relative`, whose laws give magnitudes, the sign is drawn too.
  *
- * \param map  shape of the layer's output for one image
+ * \param map  shape of the layer's output for one image \param word_bits  of its values as they are stored
  * \throws Error as draw_region. Thread-safe for different streams.
  */
 [[nodiscard]] FeatureMapFault draw_feature_map_fault(const FeatureMapRules& rules, const Shape& map,
-                                                     RandomStream& random);
+                                                     int word_bits, RandomStream& random);
 
-/// The corrupted value. Sum and product in single precision; `relative` in double, then rounded.
+/// The corrupted value of a float. Sum and product in single precision; `relative` in double, then rounded.
 [[nodiscard]] float corrupted(Combine combine, float golden, float value);
+
+/// Call `strike` with the place of each struck element of an output, row-major. Thread-safe.
+void for_each_struck(const FeatureMapFault& fault, const Shape& map,
+                     const std::function<void(std::size_t)>& strike);
 
 /// Corrupt an output [C, H, W] or [features] in place, row-major. Thread-safe.
 void corrupt(const FeatureMapFault& fault, const Shape& map, float* output);

@@ -18,13 +18,14 @@ struct Named
     double channel_probability;
 };
 
-constexpr std::array<Named, 7> kGeometries = {{{Geometry::single, "single", 1.0},
+constexpr std::array<Named, 8> kGeometries = {{{Geometry::single, "single", 1.0},
                                                {Geometry::row, "row", 0.75},
                                                {Geometry::column, "column", 0.75},
                                                {Geometry::line, "line", 0.75},
                                                {Geometry::block, "block", 0.3},
                                                {Geometry::channel, "channel", 0.1},
-                                               {Geometry::random, "random", 0.3}}};
+                                               {Geometry::random, "random", 0.3},
+                                               {Geometry::element, "element", 1.0}}};
 
 const Named& entry(Geometry geometry)
 {
@@ -68,7 +69,8 @@ Geometry geometry_from(std::string_view name)
         if (name == known.name) return known.geometry;
     }
     throw JobError(
-        "geometry '{}' is not known; this build has: single, row, column, line, block, channel, random",
+        "geometry '{}' is not known; this build has: single, row, column, line, block, channel, random, "
+        "element",
         name);
 }
 
@@ -100,7 +102,8 @@ FaultRegion draw_region(Geometry geometry, const Shape& shape, double channel_pr
     const std::int64_t height = shape.size() == 3 ? shape[1] : 1;
     const std::int64_t width = shape.size() == 3 ? shape[2] : 1;
     FaultRegion region;
-    region.channels = draw_channels(shape[0], channel_probability, random);
+    region.channels = geometry == Geometry::element ? std::vector<std::int64_t>{draw_below(random, shape[0])}
+                                                    : draw_channels(shape[0], channel_probability, random);
     region.row_end = height;
     region.column_end = width;
     // `length` of the indices 0 … extent − 1 from a uniform place on.
@@ -113,6 +116,7 @@ FaultRegion draw_region(Geometry geometry, const Shape& shape, double channel_pr
     switch (geometry)
     {
         case Geometry::single:
+        case Geometry::element:
             place(height, 1, region.row_begin, region.row_end);
             place(width, 1, region.column_begin, region.column_end);
             break;

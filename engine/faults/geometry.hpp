@@ -24,6 +24,7 @@ enum class Geometry
     block,    ///< a rectangle: height and width uniform on 1 … H and 1 … W, anywhere it fits
     channel,  ///< the whole plane
     random,   ///< n scattered positions, n uniform on 1 … H·W
+    element,  ///< one position of one channel
 };
 
 /// Geometry of that name. \throws JobError naming the known ones.
@@ -57,7 +58,8 @@ struct FaultRegion
 /**
  * Draw the corrupted elements of one feature map.
  *
- * Each channel is hit with `channel_probability`, independently; if none is, one of them, uniformly. A fully
+ * Each channel is hit with `channel_probability`, independently; if none is, one of them, uniformly; of
+ * `element`, one of them, uniformly. A fully
  * connected layer's value [features] counts as [features, 1, 1].
  *
  * \param shape  of the value for one image: [C, H, W] or [features]

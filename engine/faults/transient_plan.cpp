@@ -75,6 +75,8 @@ TransientPlan::TransientPlan(const Network& network, const TransientPlanOptions&
     for (const InjectableLayer& layer : injectable_layers(network))
     {
         maps_.push_back(network.graph.node(layer.node).shape);
+        map_bits_.push_back(network.computes_in_integers() ? network.activations[index(layer.node)].bits
+                                                           : word_bits(NumberFormat::fp32));
         layers_.push_back(dot_products(network.graph, layer.node));
     }
 }
@@ -94,7 +96,7 @@ TransientStrike TransientPlan::strike(FaultIndex index) const
     RandomStream random(options_.plan.seed, RandomPurpose::transient, stream | number);
     TransientStrike strike{drawn.stratum, drawn.layer, {}, images_of(stream, number)};
     if (const auto* maps = std::get_if<FeatureMapRules>(&options_.rules))
-        strike.fault = draw_feature_map_fault(*maps, maps_[layer], random);
+        strike.fault = draw_feature_map_fault(*maps, maps_[layer], map_bits_[layer], random);
     else
         strike.fault = draw_instruction_fault(std::get<InstructionRules>(options_.rules), layers_[layer],
                                               drawn.parameter / kDraws, random);

@@ -85,6 +85,7 @@ class TransientPlan
     TransientPlanOptions options_;
     std::uint64_t images_per_fault_;
     std::vector<Shape> maps_;          ///< output of each layer
+    std::vector<int> map_bits_;        ///< of its values as they are stored
     std::vector<DotProducts> layers_;  ///< by layer id
     Plan plan_;
 };

@@ -330,9 +330,9 @@ std::vector<KeySpec> make_keys()
         key<&Job::transient, &TransientTable::geometry>(
             "transient", "geometry",
             "feature_maps: what part of a channel is struck, each with the same probability; line: a row or "
-            "a column")
-            .one_of({"single", "row", "column", "line", "block", "channel", "random"})
-            .by_default("paper: single, line, block; diehardnet: line, block, channel")
+            "a column; element: one position of one channel")
+            .one_of({"single", "row", "column", "line", "block", "channel", "random", "element"})
+            .by_default("bit_flip: element; paper: single, line, block; diehardnet: line, block, channel")
             .may_be_empty(),
         key<&Job::transient, &TransientTable::channel_probability>(
             "transient", "channel_probability",
@@ -340,11 +340,13 @@ std::vector<KeySpec> make_keys()
             .above(0, 1)
             .by_default("single 1, row, column, line 0.75, block, random 0.3, channel 0.1")
             .may_be_empty(),
-        key<&Job::transient, &TransientTable::value>(
-            "transient", "value",
-            "error value: uniform on [0, magnitude), of a power law, or of a table; instructions: relative "
-            "error of warp_random_value, of a power law by default")
-            .one_of({"uniform", "power_law", "table"})
+        key<&Job::transient, &TransientTable::value>("transient", "value",
+                                                     "error value: uniform on [0, magnitude), of a power "
+                                                     "law, or of a table; or a random bit of the word "
+                                                     "that a value is stored as flips (bit_flip); "
+                                                     "instructions: relative error of warp_random_value, of "
+                                                     "a power law by default")
+            .one_of({"uniform", "power_law", "table", "bit_flip"})
             .by_default("paper: uniform; diehardnet: power_law"),
         key<&Job::transient, &TransientTable::magnitude>(
             "transient", "magnitude",
@@ -363,9 +365,9 @@ std::vector<KeySpec> make_keys()
         key<&Job::transient, &TransientTable::combine>(
             "transient", "combine",
             "feature_maps: what the error value v makes of a value y: y + v (add), y · v (multiply), or "
-            "y · (1 ± v) (relative)")
-            .one_of({"add", "multiply", "relative"})
-            .by_default("paper: add; diehardnet: multiply"),
+            "y · (1 ± v) (relative), or y with bit v of its word flipped (bit_flip)")
+            .one_of({"add", "multiply", "relative", "bit_flip"})
+            .by_default("bit_flip: bit_flip; paper: add; diehardnet: multiply"),
         key<&Job::transient, &TransientTable::instruction>(
             "transient", "instruction",
             "instructions: what happens to a multiply-add: one bit of its result flips, or the results of a "

@@ -14,6 +14,9 @@ void resolve_transient(Job& job)
     if (target == nullptr) return;
     TransientTable& table = job.transient;
     const bool paper = table.rules == "paper";
+    const bool bits = table.value == "bit_flip";
+    if (bits && table.geometry.empty()) table.geometry = {"element"};
+    if (bits && table.combine.empty()) table.combine = "bit_flip";
     if (table.geometry.empty())
     {
         table.geometry = paper ? std::vector<std::string>{"single", "line", "block"}
@@ -57,6 +60,21 @@ std::vector<RuleProblem> transient_problems(const Job& job)
                        "transient.value = \"table\" needs transient.table, a CSV file of error values")
                  : fmt::format("transient.table is given, but transient.value is \"{}\"; set it to \"table\"",
                                table.value)});
+    }
+    if ((table.value == "bit_flip") != (table.combine == "bit_flip"))
+    {
+        problems.push_back(
+            {{"transient.combine", "transient.value"},
+             fmt::format("transient.value is \"{}\" and transient.combine \"{}\": a bit of a stored "
+                         "word flips only where both say bit_flip",
+                         table.value, table.combine)});
+    }
+    if (table.value == "bit_flip" && job.campaign.target == "instructions")
+    {
+        problems.push_back(
+            {{"transient.value", "campaign.target"},
+             "transient.value = \"bit_flip\" is for campaign.target = \"feature_maps\"; a bit of an "
+             "instruction's result flips with transient.instruction = \"bit_flip\""});
     }
     return problems;
 }

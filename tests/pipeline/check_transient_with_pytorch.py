@@ -57,6 +57,9 @@ def corrupt_map(fault, output, combine):
             faulty = output + value
         elif combine == "multiply":
             faulty = output * value
+        elif combine == "bit_flip":
+            flipped = output.view(np.uint32) ^ np.uint32(1 << int(value))
+            faulty = flipped.view(np.float32)
         else:
             faulty = (output.astype(np.float64) * (1.0 + np.float64(value))).astype(np.float32)
     return np.where(struck, faulty, output), False

@@ -471,4 +471,27 @@ const float* IntegerImage<Word>::follow_value(NodeId id, const std::vector<NodeI
     return follow(id, nodes);
 }
 
+template<class Word>
+const float* IntegerImage<Word>::replace_value(NodeId id, const std::vector<NodeId>& nodes,
+                                               const std::vector<IntegerAt>& elements,
+                                               const std::vector<std::int32_t>& codes)
+{
+    for (std::size_t i = 0; i < elements.size(); ++i)
+    {
+        if (model_.is_wide(id))
+            wide_[elements[i].channel] = codes[i];
+        else
+            now_[static_cast<std::size_t>(position(id, elements[i]))] = word(codes[i]);
+    }
+    for (const NodeId behind : nodes)
+    {
+        compute_rows(behind, 0, place(behind).form.height, {now_, sums_, wide_});
+        macs_ += static_cast<double>(model_.graph().macs(behind));
+    }
+    read_logits({now_, sums_, wide_}, logits_);
+    now_ = golden_;
+    wide_ = golden_wide_;
+    return logits_ == golden_logits_ ? nullptr : logits_.data();
+}
+
 }  // namespace flipstorm

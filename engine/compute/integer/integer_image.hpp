@@ -76,6 +76,11 @@ class IntegerImage
                                             const std::vector<IntegerAt>& elements,
                                             const std::vector<std::int32_t>& codes);
 
+    /// The same, computing all values behind the node anew.
+    [[nodiscard]] const float* replace_value(NodeId id, const std::vector<NodeId>& nodes,
+                                             const std::vector<IntegerAt>& elements,
+                                             const std::vector<std::int32_t>& codes);
+
     /// The logits of an image if a node had other parameters, by a full pass: what following them is held
     /// against. Golden values are not there afterwards.
     [[nodiscard]] const std::vector<float>& full_pass(const float* image, NodeId id,

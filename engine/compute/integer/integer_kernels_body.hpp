@@ -576,22 +576,24 @@ void relu(const Word* codes, Word ceiling, Word* out, std::int64_t count)
 template<class Word>
 void max_pool(const IntegerPool2d<Word>& pool)
 {
+    using Block = Word __attribute__((vector_size(kIntegerLanes * sizeof(Word))));
     for (std::int64_t p = 0; p < pool.pixels; ++p)
     {
         for (std::int64_t c = 0; c < pool.channels; c += kIntegerLanes)
         {
             const Word* in = pool.in + p * pool.step + c;
-            Word most[kIntegerLanes];
-            std::memcpy(most, in, sizeof most);
+            Block most = {};
+            std::memcpy(&most, in, sizeof most);
             for (std::int64_t y = 0; y < pool.rows; ++y, in += pool.row)
             {
                 for (std::int64_t x = 0; x < pool.columns; ++x)
                 {
-                    for (std::int64_t v = 0; v < kIntegerLanes; ++v)
-                        most[v] = std::max(most[v], in[x * pool.channels + v]);
+                    Block other = {};
+                    std::memcpy(&other, in + x * pool.channels, sizeof other);
+                    most = most > other ? most : other;
                 }
             }
-            std::memcpy(pool.out + p * pool.channels + c, most, sizeof most);
+            std::memcpy(pool.out + p * pool.channels + c, &most, sizeof most);
         }
     }
 }

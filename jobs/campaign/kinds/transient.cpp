@@ -29,13 +29,15 @@ struct ErrorKind
     std::string (*text)(const TransientTable&);
 };
 
-const std::array<ErrorKind, 3> kErrorKinds{{
+const std::array<ErrorKind, 4> kErrorKinds{{
     {"uniform", [](const TransientTable& table) -> ErrorValue { return UniformError{table.magnitude}; },
      [](const TransientTable& table) { return fmt::format("uniform on [0, {})", table.magnitude); }},
     {"power_law", [](const TransientTable& table) -> ErrorValue { return power_law(table.power_law); },
      [](const TransientTable& table) { return fmt::format("of the power law {}", table.power_law); }},
     {"table", [](const TransientTable& table) -> ErrorValue { return read_error_table(table.table); },
      [](const TransientTable& table) { return fmt::format("from '{}'", table.table); }},
+    {"bit_flip", [](const TransientTable& /*table*/) -> ErrorValue { return BitError{}; },
+     [](const TransientTable& /*table*/) { return std::string("a bit of the stored word"); }},
 }};
 
 const ErrorKind& error_kind(const TransientTable& table)

@@ -61,7 +61,7 @@ TEST(ErrorValue, DrawsFollowTheDistributionFunction)
         RandomStream random(3, RandomPurpose::test);
         std::vector<double> values;
         for (int i = 0; i < kDraws; ++i)
-            values.push_back(draw_error(law, random));
+            values.push_back(draw_error(law, 32, random));
         std::sort(values.begin(), values.end());
         EXPECT_GE(values.front(), static_cast<float>(law.x_min));
         double distance = 0;  // Kolmogorov-Smirnov, against F(x) = 1 − (x / x_min)^(1 − α)
@@ -80,7 +80,7 @@ TEST(ErrorValue, UniformStaysBelowItsMagnitude)
     double sum = 0;
     for (int i = 0; i < 10000; ++i)
     {
-        const float value = draw_error(UniformError{8}, random);
+        const float value = draw_error(UniformError{8}, 32, random);
         ASSERT_TRUE(value >= 0 && value < 8);
         sum += value;
     }
@@ -96,7 +96,7 @@ TEST(ErrorValue, TablesAreDrawnByWeight)
     RandomStream random(5, RandomPurpose::test);
     int second = 0;
     for (int i = 0; i < 10000; ++i)
-        second += draw_error(table, random) == 2000.0F ? 1 : 0;
+        second += draw_error(table, 32, random) == 2000.0F ? 1 : 0;
     EXPECT_NEAR(second, 7500, 150);
 }
 

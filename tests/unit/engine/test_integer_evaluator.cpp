@@ -4,7 +4,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/compute/integer/integer_logits.hpp"
-#include "engine/evaluate/evaluator.hpp"
+#include "engine/evaluate/transient_evaluator.hpp"
 #include "engine/network/network_format.hpp"
 #include "random_graph.hpp"
 #include "sample_networks.hpp"
@@ -77,6 +77,56 @@ INSTANTIATE_TEST_SUITE_P(Formats, IntegerEvaluator,
                          ::testing::Values(NumberFormat::fxp8, NumberFormat::fxp16, NumberFormat::fxp32,
                                            NumberFormat::int8),
                          [](const auto& instance) { return to_string(instance.param); });
+
+// Values that meet an error are stored again; bits of stored values flip. Followed and computed anew, alike.
+TEST_P(IntegerEvaluator, TransientFaultsOfExactAreThoseOfReference)
+{
+    const Network network = in_format(network_of_everything(), GetParam());
+    const ImageSet images = images_for(network, 12);
+    int changed = 0;
+    int masked = 0;
+    for (const bool flips : {true, false})
+    {
+        TransientPlanOptions plan_options;
+        plan_options.plan.images = 12;
+        plan_options.plan.limit = 300;
+        plan_options.images_per_fault = 3;
+        plan_options.rules =
+            flips ? FeatureMapRules{{Geometry::element}, {1}, BitError{}, Combine::bit_flip}
+                  : FeatureMapRules{
+                        {Geometry::single, Geometry::block}, {0.5, 0.5}, UniformError{9}, Combine::add};
+        const TransientPlan plan(network, plan_options);
+        TransientEvaluator exact(network, images, evaluation_options(EvaluationMode::exact, 2));
+        TransientEvaluator reference(network, images, evaluation_options(EvaluationMode::reference));
+        for (const Chunk& chunk : plan.plan().chunks())
+        {
+            std::vector<TransientStrike> strikes;
+            for (std::uint64_t i = 0; i < chunk.count; ++i)
+                strikes.push_back(plan.strike(FaultIndex(chunk.first.value() + i)));
+            const auto want = reference.evaluate(chunk.layer, strikes);
+            const auto got = exact.evaluate(chunk.layer, strikes);
+            for (std::size_t f = 0; f < strikes.size(); ++f)
+            {
+                EXPECT_EQ((*got)[f].tally, (*want)[f].tally);
+                EXPECT_EQ((*got)[f].masked, (*want)[f].masked);
+                changed += (*want)[f].tally.mismatches > 0 ? 1 : 0;
+                masked += (*want)[f].masked > 0 ? 1 : 0;
+            }
+        }
+    }
+    EXPECT_GT(changed, 20);
+    EXPECT_GT(masked, 20);
+}
+
+TEST(IntegerEvaluator, RefusesInstructions)
+{
+    const Network network = in_format(network_of_everything(), NumberFormat::fxp8);
+    const ImageSet images = images_for(network, 12);
+    TransientEvaluator evaluator(network, images, evaluation_options(EvaluationMode::exact));
+    EXPECT_THROW(static_cast<void>(evaluator.evaluate(
+                     LayerId(0), {TransientStrike{StratumId(0), LayerId(0), InstructionFault{}, {0}}})),
+                 JobError);
+}
 
 TEST(IntegerEvaluator, RefusesLibtorch)
 {

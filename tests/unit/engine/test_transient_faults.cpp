@@ -37,7 +37,7 @@ TEST(FeatureMapFault, CorruptsExactlyItsRegion)
         const FeatureMapRules rules{{geometry}, {0.5}, UniformError{3}, Combine::add};
         for (int k = 0; k < 20; ++k)
         {
-            const FeatureMapFault fault = draw_feature_map_fault(rules, shape, random);
+            const FeatureMapFault fault = draw_feature_map_fault(rules, shape, 32, random);
             std::vector<float> faulty = golden;
             corrupt(fault, shape, faulty.data());
             const FaultRegion& region = fault.region;
@@ -75,6 +75,22 @@ TEST(FeatureMapFault, CombinesErrorAndValue)
     EXPECT_THROW(static_cast<void>(combine_from("xor")), JobError);
 }
 
+TEST(FeatureMapFault, FlipsABitOfOneElement)
+{
+    RandomStream random(3, RandomPurpose::test);
+    const FeatureMapRules rules{{Geometry::element}, {1}, BitError{}, Combine::bit_flip};
+    std::set<float> bits;
+    for (int k = 0; k < 400; ++k)
+    {
+        const FeatureMapFault fault = draw_feature_map_fault(rules, {5, 6, 7}, 8, random);
+        EXPECT_EQ(fault.region.size(), 1);
+        bits.insert(fault.value);
+    }
+    EXPECT_EQ(bits, (std::set<float>{0, 1, 2, 3, 4, 5, 6, 7}));
+    EXPECT_EQ(corrupted(Combine::bit_flip, 1.0F, 31), -1.0F);
+    EXPECT_EQ(corrupted(Combine::bit_flip, 1.0F, 23), 0.5F);
+}
+
 TEST(FeatureMapFault, RelativeErrorsHaveBothSigns)
 {
     RandomStream random(2, RandomPurpose::test);
@@ -84,7 +100,7 @@ TEST(FeatureMapFault, RelativeErrorsHaveBothSigns)
         {Geometry::line, Geometry::block}, {1, 1}, power_law("ffma_common"), Combine::relative};
     for (int i = 0; i < 1000; ++i)
     {
-        const FeatureMapFault fault = draw_feature_map_fault(rules, {2, 3, 3}, random);
+        const FeatureMapFault fault = draw_feature_map_fault(rules, {2, 3, 3}, 32, random);
         ++signs[fault.value < 0];
         ++geometries[fault.geometry];
         EXPECT_GE(std::abs(fault.value), 2.0F);
