@@ -134,7 +134,7 @@ InstructionFault draw_instruction_fault(const InstructionRules& rules, const Dot
     const std::int64_t row = start(place / across % down, kWarpRows);
     const std::int64_t column = start(place % across, kWarpColumns);
     fault.element = static_cast<std::uint64_t>((group * layer.rows + row) * layer.columns + column);
-    fault.value = draw_error(rules.value, random);
+    fault.value = draw_error(rules.value, word_bits(kRegister), random);
     if (random.below(2) == 1) fault.value = -fault.value;
     return fault;
 }

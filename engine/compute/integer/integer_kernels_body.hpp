@@ -573,10 +573,29 @@ void relu(const Word* codes, Word ceiling, Word* out, std::int64_t count)
         out[i] = std::min(std::max(codes[i], kZero), ceiling);
 }
 
+/// Words of 16 channels side by side.
+template<class Word>
+struct BlockOf;
+template<>
+struct BlockOf<std::uint8_t>
+{
+    using Type = std::uint8_t __attribute__((vector_size(16)));
+};
+template<>
+struct BlockOf<std::int16_t>
+{
+    using Type = std::int16_t __attribute__((vector_size(32)));
+};
+template<>
+struct BlockOf<std::int32_t>
+{
+    using Type = std::int32_t __attribute__((vector_size(64)));
+};
+
 template<class Word>
 void max_pool(const IntegerPool2d<Word>& pool)
 {
-    using Block = Word __attribute__((vector_size(kIntegerLanes * sizeof(Word))));
+    using Block = typename BlockOf<Word>::Type;
     for (std::int64_t p = 0; p < pool.pixels; ++p)
     {
         for (std::int64_t c = 0; c < pool.channels; c += kIntegerLanes)
