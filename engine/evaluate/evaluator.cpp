@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "engine/base/error.hpp"
@@ -149,8 +150,7 @@ class Evaluator::Implementation
     /// A neuron of the last layer moves one logit: a sum says by how much, no estimate is needed.
     [[nodiscard]] bool may_screen(const InjectableLayer& layer) const
     {
-        return options_.mode == EvaluationMode::screened && !network_.computes_in_integers() &&
-               layer.node != network_.graph.output();
+        return options_.mode == EvaluationMode::screened && layer.node != network_.graph.output();
     }
 
     /// Fault-free logits, from the options or by a pass over all images.
@@ -184,17 +184,20 @@ class Evaluator::Implementation
     void measure_scales()
     {
         gains_.resize(layers_.size());
-        if (options_.mode == EvaluationMode::reference || network_.computes_in_integers()) return;
+        if (options_.mode == EvaluationMode::reference) return;
         const bool screened = options_.mode == EvaluationMode::screened;
-        std::vector<NodeId> judged;  // where the screen compares changes with the spread
-        LogitGains gains(network_);
+        const bool whole = network_.computes_in_integers();
+        if (whole && !screened) return;
+        std::vector<NodeId> judged;       // where the screen compares changes with the spread
+        std::optional<LogitGains> gains;  // of floats alone: rounding has none
+        if (!whole) gains.emplace(network_);
         for (const InjectableLayer& layer : layers_)
         {
             const ChangeFlow flow = change_flow(network_.graph, layer.node);
             judged.push_back(layer.node);
             judged.insert(judged.end(), flow.checkpoints.begin(), flow.checkpoints.end());
-            if (!may_screen(layer))
-                gains_[static_cast<std::size_t>(layer.id.value())] = gains.of_layer(flow, layer.node);
+            if (gains && !may_screen(layer))
+                gains_[static_cast<std::size_t>(layer.id.value())] = gains->of_layer(flow, layer.node);
         }
         if (!screened) return;
         std::sort(judged.begin(), judged.end());

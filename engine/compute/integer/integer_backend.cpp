@@ -1,11 +1,15 @@
 // Faults in weights of networks of whole numbers, image by image: on every image the golden values once for a
 // group of faults, then one fault after another.
 
-#include <algorithm>
+#include "engine/compute/integer/integer_backend.hpp"
 
-#include "engine/compute/backend.hpp"
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "engine/compute/cpu/kernels.hpp"
 #include "engine/compute/integer/integer_pool.hpp"
-#include "engine/network/graph.hpp"
 
 namespace flipstorm
 {
@@ -82,8 +86,8 @@ template<class Word>
 class IntegerBackend : public IntegerBackendBase<Word>
 {
   public:
-    IntegerBackend(const Network& network, IntegerNetwork lowered)
-        : IntegerBackendBase<Word>(network, std::move(lowered))
+    IntegerBackend(const Network& network, IntegerNetwork lowered, GradientPass gradients)
+        : IntegerBackendBase<Word>(network, std::move(lowered)), gradients_(std::move(gradients))
     {
         for (const InjectableLayer& layer : injectable_layers(network))
         {
@@ -98,24 +102,47 @@ class IntegerBackend : public IntegerBackendBase<Word>
 
     [[nodiscard]] std::size_t group_size() const override { return 1024; }
 
+    [[nodiscard]] TileMemory memory(const InjectableLayer& layer, std::int64_t tile_images,
+                                    PreparedFor wanted) const override
+    {
+        TileMemory memory = IntegerBackendBase<Word>::memory(layer, tile_images, wanted);
+        if (!wanted.gradients) return memory;
+        const Graph& graph = this->model_.graph();
+        const std::int64_t rivals = rivals_of(graph, layer.node);
+        const std::int64_t held = rivals * elements(graph.node(layer.node).shape);
+        // What automatic differentiation keeps of every node behind, rounding included.
+        std::int64_t passing = 2 * held;
+        for (const NodeId id : behind_[static_cast<std::size_t>(layer.id.value())])
+            passing += 3 * elements(graph.node(id).shape);
+        memory.prepared = static_cast<std::uint64_t>(held * tile_images) * sizeof(float);
+        memory.preparing = static_cast<std::uint64_t>(passing * tile_images) * sizeof(float);
+        return memory;
+    }
+
+    [[nodiscard]] std::unique_ptr<PreparedTile> prepare(const InjectableLayer& layer,
+                                                        const DeviceImages& images,
+                                                        PreparedFor wanted) const override
+    {
+        if (!wanted.gradients) return nullptr;
+        const auto& loaded = static_cast<const PlainImages&>(images);
+        return gradients_(layer.node, loaded.pixels, loaded.count);
+    }
+
     double follow(const InjectableLayer& layer, const ChangeGroup& group, const DeviceImages& images,
-                  const PreparedTile* /*prepared*/, PairPolicy& policy) const override
+                  const PreparedTile* prepared, PairPolicy& policy) const override
     {
         const auto& loaded = static_cast<const PlainImages&>(images);
         const std::vector<NodeId>& nodes = behind_[static_cast<std::size_t>(layer.id.value())];
         auto image = this->pool_.take();
         const double macs = image->macs();
         std::vector<LayerMeasure> measures(group.count);
+        const IntegerTile* const tile =
+            policy.screens() ? static_cast<const IntegerTile*>(prepared) : nullptr;
         for (std::int64_t n = 0; n < loaded.count; ++n)
         {
-            for (std::size_t f = 0; f < group.count; ++f)
-            {
-                measures[f] = {};
-                measures[f].fault = f;
-                measures[f].size = 1;
-            }
-            policy.at_layer(n, measures.data(), measures.size());
             image->load(loaded.image(n));
+            measure(layer, group, *image, n, tile, policy, measures);
+            policy.at_layer(n, measures.data(), measures.size());
             for (const LayerMeasure& measure : measures)
             {
                 if (!measure.follows) continue;
@@ -135,6 +162,123 @@ class IntegerBackend : public IntegerBackendBase<Word>
     }
 
   private:
+    using Moves = std::array<float, kNeuronRivals>;
+
+    /// What is known of the changes at the layer. \param tile  null: nothing is screened
+    void measure(const InjectableLayer& layer, const ChangeGroup& group, IntegerImage<Word>& image,
+                 std::int64_t n, const IntegerTile* tile, const PairPolicy& policy,
+                 std::vector<LayerMeasure>& measures) const
+    {
+        const bool conv = std::holds_alternative<Conv2dOp>(this->model_.graph().node(layer.node).operation);
+        OfWeight of_weight;
+        for (std::size_t f = 0; f < group.count; ++f)
+        {
+            const WeightChange& change = group.changes[f];
+            const auto weight = static_cast<std::int64_t>(change.parameter);
+            LayerMeasure& measure = measures[f];
+            measure = {};
+            measure.fault = f;
+            measure.size = 1;
+            bool small = false;
+            if (!conv)
+            {
+                const std::int64_t move = image.neuron_move(layer.node, weight, this->code(layer, change));
+                measure.masked = move == 0;
+                if (tile != nullptr && move != 0)
+                    small = is_small_neuron(layer, *tile, n, weight, move, policy);
+            }
+            else if (tile != nullptr)
+            {
+                if (of_weight.weight != weight) of_weight = weigh(layer, image, *tile, n, weight);
+                measure.masked = of_weight.dead;
+                if (!of_weight.dead)
+                    small = is_small_channel(layer, *tile, n, of_weight, this->code(layer, change), policy);
+            }
+            measure.small = small ? std::numeric_limits<float>::infinity() : 0;
+        }
+    }
+
+    /// A weight of a convolution on an image.
+    struct OfWeight
+    {
+        std::int64_t weight = -1;
+        std::int64_t channel = 0;
+        bool dead = false;  ///< it meets zeros alone
+        float largest = 0;  ///< code that it meets
+        Moves moves{};      ///< of the margins for a change of the weight by one code, in units of the sums
+    };
+
+    [[nodiscard]] OfWeight weigh(const InjectableLayer& layer, IntegerImage<Word>& image,
+                                 const IntegerTile& tile, std::int64_t n, std::int64_t weight) const
+    {
+        OfWeight of;
+        of.weight = weight;
+        of.channel = weight / (static_cast<std::int64_t>(layer.weights) / layer.out_channels);
+        const Word* const met = image.met_by(layer.node, weight);
+        of.dead = met == nullptr;
+        if (of.dead) return of;
+        thread_local std::vector<float> map;
+        map.assign(static_cast<std::size_t>(padded(tile.pixels)), 0);
+        for (std::int64_t p = 0; p < tile.pixels; ++p)
+        {
+            map[static_cast<std::size_t>(p)] =
+                static_cast<float>(static_cast<std::int32_t>(met[p]) - WordTraits<Word>::kZero);
+        }
+        of.largest = kernels_.largest(map.data(), tile.pixels);
+        kernels_.dots(map.data(), tile.gradient(n, 0, of.channel), tile.channels * tile.pixels, tile.rivals,
+                      tile.pixels, of.moves.data());
+        return of;
+    }
+
+    /// Whether to first order no margin moves past zero, and no output far. Rounding moves each output by
+    /// half a code more or less, independently: by so many times the length of the gradient.
+    [[nodiscard]] bool is_small_channel(const InjectableLayer& layer, const IntegerTile& tile, std::int64_t n,
+                                        const OfWeight& of, std::int32_t code, const PairPolicy& policy) const
+    {
+        const IntegerNode& node = this->model_.network().node(layer.node);
+        const double scale = this->sum_scale(layer, of.channel);
+        const auto own = static_cast<double>(this->network_.activations[index(layer.node)].scale);
+        const double by =
+            std::abs(static_cast<double>(code) - node.weights[static_cast<std::size_t>(of.weight)]) * scale;
+        const double far = by * static_cast<double>(of.largest) + own / 2;
+        const auto spread =
+            static_cast<double>(policy.spread(layer.node)[static_cast<std::size_t>(of.channel)]);
+        if (!(far < static_cast<double>(policy.tau(n)) * spread)) return false;
+        Moves moves{};
+        for (std::int64_t k = 0; k < tile.rivals; ++k)
+        {
+            const auto r = static_cast<std::size_t>(k);
+            moves[r] = static_cast<float>(by * std::abs(static_cast<double>(of.moves[r])) +
+                                          own / 2 * static_cast<double>(tile.length(n, k, of.channel)));
+        }
+        return policy.harmless(n, moves.data());
+    }
+
+    /// The same of a neuron, whose move is known.
+    [[nodiscard]] bool is_small_neuron(const InjectableLayer& layer, const IntegerTile& tile, std::int64_t n,
+                                       std::int64_t weight, std::int64_t move, const PairPolicy& policy) const
+    {
+        const std::int64_t neuron = weight / (static_cast<std::int64_t>(layer.weights) / layer.out_channels);
+        const float by = static_cast<float>(move) * this->network_.activations[index(layer.node)].scale;
+        const float spread = policy.spread(layer.node)[static_cast<std::size_t>(neuron)];
+        if (!(std::fabs(by) < policy.tau(n) * spread)) return false;
+        Moves moves{};
+        for (std::int64_t k = 0; k < tile.rivals; ++k)
+            moves[static_cast<std::size_t>(k)] = by * *tile.gradient(n, k, neuron);
+        return policy.harmless(n, moves.data());
+    }
+
+    /// Of the sums of an output channel.
+    [[nodiscard]] double sum_scale(const InjectableLayer& layer, std::int64_t channel) const
+    {
+        const SharedValues& scales = this->network_.parameters[layer.weight].scales();
+        const NodeId input = this->network_.graph.node(layer.node).inputs[0];
+        return static_cast<double>(scales[scales.size() == 1 ? 0 : static_cast<std::size_t>(channel)]) *
+               static_cast<double>(this->network_.activations[index(input)].scale);
+    }
+
+    GradientPass gradients_;
+    const Kernels& kernels_ = native_kernels();
     std::vector<std::vector<NodeId>> behind_;  ///< by layer id: nodes that depend on it
 };
 
@@ -169,25 +313,23 @@ class IntegerReference : public IntegerBackendBase<Word>
     }
 };
 
-template<template<class> class Kind>
-std::unique_ptr<ComputeBackend> make(const Network& network)
+}  // namespace
+
+std::unique_ptr<ComputeBackend> make_integer_backend(const Network& network, GradientPass gradients)
 {
     IntegerNetwork lowered = integer_network(network);
     return with_word(lowered.word_bits, [&](auto word) -> std::unique_ptr<ComputeBackend> {
-        return std::make_unique<Kind<decltype(word)>>(network, std::move(lowered));
+        return std::make_unique<IntegerBackend<decltype(word)>>(network, std::move(lowered),
+                                                                std::move(gradients));
     });
-}
-
-}  // namespace
-
-std::unique_ptr<ComputeBackend> make_integer_backend(const Network& network)
-{
-    return make<IntegerBackend>(network);
 }
 
 std::unique_ptr<ComputeBackend> make_integer_reference(const Network& network)
 {
-    return make<IntegerReference>(network);
+    IntegerNetwork lowered = integer_network(network);
+    return with_word(lowered.word_bits, [&](auto word) -> std::unique_ptr<ComputeBackend> {
+        return std::make_unique<IntegerReference<decltype(word)>>(network, std::move(lowered));
+    });
 }
 
 }  // namespace flipstorm

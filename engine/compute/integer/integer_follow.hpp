@@ -348,7 +348,6 @@ void IntegerImage<Word>::gather_channel(NodeId id, std::int64_t channel)
     const auto pixels = static_cast<std::size_t>(to.form.pixels());
     channel_sums_.resize(pixels);
     channel_codes_.resize(pixels);
-    channel_input_.resize(pixels);
     channel_new_.resize(pixels);
     const Sum* sums = golden_sums_.data() + model_.sums_at(id) + channel;
     std::size_t p = 0;
@@ -363,40 +362,52 @@ void IntegerImage<Word>::gather_channel(NodeId id, std::int64_t channel)
     }
 }
 
-/// A weight of a convolution changes one channel.
 template<class Word>
-void IntegerImage<Word>::follow_channel(NodeId id, std::int64_t weight, std::int32_t to)
+const Word* IntegerImage<Word>::met_by(NodeId id, std::int64_t weight)
 {
     const IntegerLayer<Word>& of = layer(id);
     const auto& conv = std::get<Conv2dOp>(node(id).operation);
     const IntegerPlace& in = place(node(id).inputs[0]);
-    const IntegerPlace& out = place(id);
+    const ValueForm& out = place(id).form;
     const std::int64_t taps = conv.kernel * conv.kernel;
     const std::int64_t channel = weight / (taps * of.group_inputs);
     const std::int64_t element = weight % (taps * of.group_inputs);
     const std::int64_t from_channel = channel / of.group_outputs * of.group_inputs + element / taps;
     const std::int64_t dy = element % taps / conv.kernel * conv.dilation - conv.padding;
     const std::int64_t dx = element % conv.kernel * conv.dilation - conv.padding;
-    gather_channel(id, channel);
-    std::size_t p = 0;
+    channel_input_.resize(static_cast<std::size_t>(out.pixels()));
+    const auto zero = static_cast<Word>(WordTraits<Word>::kZero);
     Word any = 0;
-    for (std::int64_t y = 0; y < out.form.height; ++y)
+    std::size_t p = 0;
+    for (std::int64_t y = 0; y < out.height; ++y)
     {
         const Word* x_in = golden_.data() + in.at(y * conv.stride + dy, dx) + from_channel;
-        for (std::int64_t x = 0; x < out.form.width; ++x, ++p, x_in += conv.stride * in.channels)
+        for (std::int64_t x = 0; x < out.width; ++x, ++p, x_in += conv.stride * in.channels)
         {
             channel_input_[p] = *x_in;
-            any = static_cast<Word>(any | (*x_in ^ static_cast<Word>(WordTraits<Word>::kZero)));
+            any = static_cast<Word>(any | (*x_in ^ zero));
         }
     }
     macs_ += static_cast<double>(p);
-    if (any == 0) return;
+    return any == 0 ? nullptr : channel_input_.data();
+}
+
+/// A weight of a convolution changes one channel.
+template<class Word>
+void IntegerImage<Word>::follow_channel(NodeId id, std::int64_t weight, std::int32_t to)
+{
+    const Word* const input = met_by(id, weight);
+    if (input == nullptr) return;
+    const IntegerLayer<Word>& of = layer(id);
+    const ValueForm& out = place(id).form;
+    const std::int64_t channel = weight / (of.group_inputs * static_cast<std::int64_t>(of.taps.size()));
+    gather_channel(id, channel);
     const std::int32_t golden = model_.network().node(id).weights[static_cast<std::size_t>(weight)];
-    model_.kernels().channel(channel_sums_.data(), channel_input_.data(), golden, to, of.node.dropped,
-                             of.rescale, channel, channel_new_.data(), static_cast<std::int64_t>(p));
-    for (std::size_t first = 0; first < p; first += static_cast<std::size_t>(out.form.width))
+    model_.kernels().channel(channel_sums_.data(), input, golden, to, of.node.dropped, of.rescale, channel,
+                             channel_new_.data(), out.pixels());
+    const auto width = static_cast<std::size_t>(out.width);
+    for (std::size_t first = 0; first < channel_new_.size(); first += width)
     {
-        const auto width = static_cast<std::size_t>(out.form.width);
         if (std::memcmp(channel_new_.data() + first, channel_codes_.data() + first, width * sizeof(Word)) ==
             0)
             continue;
@@ -411,29 +422,43 @@ void IntegerImage<Word>::follow_channel(NodeId id, std::int64_t weight, std::int
     }
 }
 
-/// A weight of a linear layer changes one neuron.
 template<class Word>
-void IntegerImage<Word>::follow_neuron(NodeId id, std::int64_t weight, std::int32_t to)
+std::int64_t IntegerImage<Word>::neuron_of(NodeId id, std::int64_t weight) const
+{
+    const ValueForm& in = place(node(id).inputs[0]).form;
+    return weight / (in.channels * in.pixels());
+}
+
+template<class Word>
+std::int64_t IntegerImage<Word>::neuron_move(NodeId id, std::int64_t weight, std::int32_t to) const
 {
     const IntegerLayer<Word>& of = layer(id);
     const IntegerPlace& in = place(node(id).inputs[0]);
-    const std::int64_t features = in.form.channels * in.form.pixels();
-    const std::int64_t neuron = weight / features;
-    const std::int64_t channel = weight % features / in.form.pixels();
+    const std::int64_t neuron = neuron_of(id, weight);
+    const std::int64_t channel = weight % (in.form.channels * in.form.pixels()) / in.form.pixels();
     const std::int64_t pixel = weight % in.form.pixels();
     const std::int64_t x = code(
         golden_[static_cast<std::size_t>(in.at(pixel / in.form.width, pixel % in.form.width) + channel)]);
-    macs_ += 1;
-    if (x == 0) return;
+    if (x == 0) return 0;
     const std::int32_t golden = model_.network().node(id).weights[static_cast<std::size_t>(weight)];
     const std::int64_t sum =
         static_cast<std::int64_t>(golden_sums_[static_cast<std::size_t>(model_.sums_at(id) + neuron)]) +
         rounded_product(to, x, of.node.dropped) - rounded_product(golden, x, of.node.dropped);
-    const std::int64_t result = of.node.limits(of.node.rescale[static_cast<std::size_t>(neuron)](sum));
-    if (!model_.is_wide(id)) return set(id, {0, 0, static_cast<std::uint32_t>(neuron)}, result);
-    wide_[static_cast<std::size_t>(neuron)] = static_cast<std::int32_t>(result);
-    if (wide_[static_cast<std::size_t>(neuron)] != golden_wide_[static_cast<std::size_t>(neuron)])
-        change(id).kind = Kind::rows;
+    return of.node.limits(of.node.rescale[static_cast<std::size_t>(neuron)](sum)) -
+           golden_code(id, {0, 0, static_cast<std::uint32_t>(neuron)});
+}
+
+/// A weight of a linear layer changes one neuron.
+template<class Word>
+void IntegerImage<Word>::follow_neuron(NodeId id, std::int64_t weight, std::int32_t to)
+{
+    macs_ += 1;
+    const std::int64_t move = neuron_move(id, weight, to);
+    if (move == 0) return;
+    const auto neuron = static_cast<std::uint32_t>(neuron_of(id, weight));
+    if (!model_.is_wide(id)) return set(id, {0, 0, neuron}, golden_code(id, {0, 0, neuron}) + move);
+    wide_[neuron] += static_cast<std::int32_t>(move);
+    change(id).kind = Kind::rows;
 }
 
 template<class Word>

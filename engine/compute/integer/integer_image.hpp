@@ -67,6 +67,13 @@ class IntegerImage
     [[nodiscard]] const float* follow_weight(NodeId layer, const std::vector<NodeId>& nodes,
                                              std::int64_t weight, std::int32_t code);
 
+    /// What a weight of a convolution is multiplied by, output by output: codes as they are stored, [pixels],
+    /// until the next call. Null if all of them are 0.
+    [[nodiscard]] const Word* met_by(NodeId layer, std::int64_t weight);
+
+    /// How far the code of the neuron moves that a weight of a linear layer belongs to.
+    [[nodiscard]] std::int64_t neuron_move(NodeId layer, std::int64_t weight, std::int32_t code) const;
+
     /// The same if a node had other parameters. \param other  as IntegerModel::laid_out
     [[nodiscard]] const float* follow_parameters(NodeId id, const std::vector<NodeId>& nodes,
                                                  const IntegerLayer<Word>& other);
@@ -208,6 +215,7 @@ class IntegerImage
     void gather_channel(NodeId id, std::int64_t channel);
     void follow_channel(NodeId id, std::int64_t weight, std::int32_t code);
     void follow_neuron(NodeId id, std::int64_t weight, std::int32_t code);
+    [[nodiscard]] std::int64_t neuron_of(NodeId id, std::int64_t weight) const;
     void read_logits(const Arrays& arrays, std::vector<float>& logits) const;
 
     const IntegerModel<Word>& model_;

@@ -43,7 +43,6 @@ class IntegerEvaluator : public ::testing::TestWithParam<NumberFormat>
 
 TEST_P(IntegerEvaluator, ExactIsReference)
 {
-    int changed = 0;
     for (const Network& floats : {network_of_everything(), gated_network()})
     {
         if (word_bits(GetParam()) == 32 && floats.graph.nodes()[2].name == "swish") continue;
@@ -63,14 +62,13 @@ TEST_P(IntegerEvaluator, ExactIsReference)
             for (std::size_t f = 0; f < changes.size(); ++f)
             {
                 EXPECT_EQ(got[f].tally, want[f].tally) << layer.name << ", fault " << f;
-                changed += want[f].tally.mismatches > 0 ? 1 : 0;
             }
         }
         const WorkCount work = exact.work();
         EXPECT_EQ(work.pairs, work.masked + work.finished);
         EXPECT_GT(work.masked, work.pairs / 20);
+        EXPECT_GT(work.finished, work.pairs / 20);
     }
-    EXPECT_GT(changed, 30);
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, IntegerEvaluator,
