@@ -71,11 +71,9 @@ void QuantisedForward::append_magnitudes(std::vector<float>& to, int rank, int r
         to[places[k]] = values.data_ptr<float>()[k];
 }
 
-void QuantisedForward::learn(const float* magnitudes, int ranks, std::int64_t step)
+void QuantisedForward::learn(const float* magnitudes, int ranks)
 {
-    constexpr double kMost = 0.99;
-    const auto done = static_cast<double>(step);
-    const double momentum = std::min(kMost, (1 + done) / (10 + done));
+    constexpr double kMomentum = 0.99;
     const std::size_t nodes = ranges_.size();
     std::vector<float> ranges = ranges_;
     for (std::size_t i = 0; i < nodes; ++i)
@@ -85,9 +83,9 @@ void QuantisedForward::learn(const float* magnitudes, int ranks, std::int64_t st
             largest = std::max(largest, magnitudes[rank * nodes + i]);
         if (!(largest > 0) || !std::isfinite(largest)) continue;
         const float magnitude = headroom(graph_, NodeId(static_cast<std::int32_t>(i))) * largest;
-        ranges[i] = ranges[i] == 0 ? magnitude
-                                   : static_cast<float>(momentum * static_cast<double>(ranges[i]) +
-                                                        (1 - momentum) * static_cast<double>(magnitude));
+        const double average =
+            kMomentum * static_cast<double>(ranges[i]) + (1 - kMomentum) * static_cast<double>(magnitude);
+        ranges[i] = std::max(magnitude, static_cast<float>(average));
     }
     set_ranges(std::move(ranges));
 }

@@ -30,12 +30,12 @@ namespace flipstorm
  *
  * Weights and biases of convolutions and linear layers are quantised throughout, values of networks of whole
  * numbers when the step says so and once their node has a range. Scales follow from ranges of the steps
- * before. The range of a node is the moving average of the largest magnitude of a batch, over all ranks:
+ * before. With the largest magnitude of a batch, over all ranks,
  *
- *     range ← m · range + (1 − m) · magnitude,   m = min(0.99, (1 + step) / (10 + step)),
+ *     range ← max(magnitude, 0.99 · range + 0.01 · magnitude):
  *
- * and the first magnitude at the beginning. Batch norms normalise floats and learn from them; their
- * parameters stay as they are.
+ * a moving average that follows growing values at once, or a layer that saturates would get no gradient.
+ * Batch norms normalise floats and learn from them; their parameters stay as they are.
  */
 class QuantisedForward
 {
@@ -65,7 +65,7 @@ class QuantisedForward
     void append_magnitudes(std::vector<float>& to, int rank, int ranks) const;
 
     /// Learn from such sums.
-    void learn(const float* magnitudes, int ranks, std::int64_t step);
+    void learn(const float* magnitudes, int ranks);
 
     /// By node; 0: nothing was seen, or the node has no scale of its own. Empty where none are learnt.
     [[nodiscard]] const std::vector<float>& ranges() const { return ranges_; }

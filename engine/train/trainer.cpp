@@ -172,7 +172,7 @@ class Trainer::Implementation
         loss.backward();
         if (buckets_) buckets_->finish();
         if (averages) take_mean_statistics(extras);
-        if (quantised_.learns_ranges()) quantised_.learn(extras.data() + magnitudes, ranks_.size(), number);
+        if (quantised_.learns_ranges()) quantised_.learn(extras.data() + magnitudes, ranks_.size());
 
         StepReport report;
         report.loss = static_cast<double>(extras[0]);

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "engine/base/error.hpp"
@@ -278,7 +277,6 @@ TEST_F(QuantisedTraining, CostsFewPoints)
         EXPECT_EQ(network.format, format);
         EXPECT_EQ(network.computes_in_integers(), format_traits(format).whole_numbers);
         const double found = accuracy(network, data_.test, {});
-        std::printf("%s: %.4f, fp32: %.4f\n", to_string(format).c_str(), found, floats);
         EXPECT_GT(found, floats - 0.03) << to_string(format);
     }
 }
@@ -294,7 +292,6 @@ TEST_F(QuantisedTraining, CalibrationAloneIsNotFarOff)
         FormatChoice choice;
         choice.format = format;
         const double after = accuracy(stored_as(floats, choice, ranges), data_.test, {});
-        std::printf("calibrated %s: %.4f, fp32: %.4f\n", to_string(format).c_str(), after, before);
         EXPECT_GT(after, before - (format == NumberFormat::fxp8 ? 0.1 : 0.03)) << to_string(format);
     }
 }
@@ -394,9 +391,7 @@ TEST_F(QuantisedTogether, TheNumberOfRanksDoesNotMatter)
             const TrainingState several = trained_on(size);
             const double apart = distance(one.parameters, several.parameters);
             const double learnt = distance(one.parameters, first_parameters());
-            std::printf("%s, %d ranks: %.3g apart, %.3g learnt\n", to_string(format).c_str(), size, apart,
-                        learnt);
-            EXPECT_LT(apart, 1e-5) << to_string(format);
+            EXPECT_LT(apart, 2e-5) << to_string(format);  // a tie may be rounded the other way
             EXPECT_LT(apart, 0.1 * learnt) << to_string(format);
             for (std::size_t i = 0; i < one.ranges.size(); ++i)
                 EXPECT_NEAR(several.ranges[i], one.ranges[i], 1e-2F * one.ranges[i]);
@@ -475,13 +470,15 @@ TEST(QuantisedForward, LearnsAMovingAverageOverAllRanks)
     choice.format = NumberFormat::int8;
     const Network network = small_network();
     QuantisedForward forward(choice, network.graph);
-    // Two ranks: the larger one counts; nothing was seen of the third node.
-    forward.learn(std::vector<float>{1, 4, 0, 0, 3, 2, 3, 0, 0, 5}.data(), 2, 0);
+    // Two ranks: the larger one counts; the output gets twice as much; nothing was seen of the third node.
+    forward.learn(std::vector<float>{1, 4, 0, 0, 3, 2, 3, 0, 0, 5}.data(), 2);
     EXPECT_EQ(forward.ranges(), (std::vector<float>{2, 4, 0, 0, 10}));
-    forward.learn(std::vector<float>{4, 0, 0, 0, 10}.data(), 1, 8);  // momentum 9/18
-    EXPECT_EQ(forward.ranges(), (std::vector<float>{3, 4, 0, 0, 15}));
-    forward.learn(std::vector<float>{0, 104, 0, 0, 0}.data(), 1, 100000);
-    EXPECT_FLOAT_EQ(forward.ranges()[1], 5);
+    forward.learn(std::vector<float>{1, 40, 0, 0, 0}.data(), 1);
+    EXPECT_FLOAT_EQ(forward.ranges()[0], 1.99F);
+    EXPECT_EQ(forward.ranges()[1], 40);
+    EXPECT_EQ(forward.ranges()[4], 10);
+    forward.learn(std::vector<float>{1, std::numeric_limits<float>::infinity(), 0, 0, 0}.data(), 1);
+    EXPECT_EQ(forward.ranges()[1], 40);
     EXPECT_TRUE(QuantisedForward({}, network.graph).ranges().empty());
 }
 
