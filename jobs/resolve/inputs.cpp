@@ -147,8 +147,8 @@ Network fresh_network(const Job& job, const Dataset& dataset)
 {
     check_dataset(dataset, data_name(job));
     const ImageSet& images = dataset.train;
-    return build_network(job.model.arch, NumberFormat::fp32, {images.channels, images.height, images.width},
-                         dataset.num_classes, dataset.normalisation, job.job.seed,
+    return build_network(job.model.arch, {images.channels, images.height, images.width}, dataset.num_classes,
+                         dataset.normalisation, job.job.seed,
                          {activation_from(job.model.activation), layer_order_from(job.model.order),
                           shortcut_from(job.model.shortcut), initialisation_from(job.train.init)});
 }

@@ -243,7 +243,7 @@ class QuantisedTraining : public ::testing::Test
   protected:
     QuantisedTraining()
         : data_(make_synthetic_dataset(2, {600, 400, 1, 28, 28, 10})),
-          network_(build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data_.normalisation, 2))
+          network_(build_network("lenet5", {1, 28, 28}, 10, data_.normalisation, 2))
     {
         set_compute_threads(1);
         options_.epochs = 3;
@@ -320,7 +320,7 @@ class QuantisedTogether : public ::testing::Test
   protected:
     QuantisedTogether()
         : data_(make_synthetic_dataset(4, {43, 20, 3, 16, 16, 10})),
-          network_(build_network("resnet8", NumberFormat::fp32, {3, 16, 16}, 10, data_.normalisation, 3))
+          network_(build_network("resnet8", {3, 16, 16}, 10, data_.normalisation, 3))
     {
         set_compute_threads(1);
         options_.epochs = 2;
