@@ -143,7 +143,7 @@ std::vector<float> initial_values(const Node& node, const ParameterSpec& spec, R
     return values;
 }
 
-std::vector<Parameter> initial_parameters(const Graph& graph, NumberFormat format, std::uint64_t seed,
+std::vector<Parameter> initial_parameters(const Graph& graph, std::uint64_t seed,
                                           Initialisation initialisation)
 {
     std::vector<Parameter> parameters;
@@ -152,8 +152,8 @@ std::vector<Parameter> initial_parameters(const Graph& graph, NumberFormat forma
         for (const ParameterSpec& spec : parameters_of(node))
         {
             const RandomStream random(seed, RandomPurpose::initialise, parameters.size());
-            parameters.emplace_back(spec.name, spec.shape, initial_values(node, spec, random, initialisation),
-                                    format_traits(format));
+            parameters.emplace_back(spec.name, spec.shape,
+                                    initial_values(node, spec, random, initialisation));
         }
     }
     return parameters;
@@ -222,14 +222,13 @@ Initialisation initialisation_from(std::string_view name)
         {{{"default", Initialisation::pytorch}, {"kaiming_normal", Initialisation::kaiming_normal}}});
 }
 
-Network build_network(const std::string& arch, NumberFormat format, const Shape& input_shape,
-                      std::int32_t num_classes, const Normalisation& normalisation, std::uint64_t seed,
-                      const BuildOptions& options)
+Network build_network(const std::string& arch, const Shape& input_shape, std::int32_t num_classes,
+                      const Normalisation& normalisation, std::uint64_t seed, const BuildOptions& options)
 {
     FS_CHECK(DataError, input_shape.size() == 3, "'{}' takes images of [C, H, W]", arch);
     Graph graph = build_graph(arch, input_shape, num_classes, options);
-    std::vector<Parameter> parameters = initial_parameters(graph, format, seed, options.initialisation);
-    return {arch, format, std::move(graph), num_classes, normalisation, std::move(parameters)};
+    std::vector<Parameter> parameters = initial_parameters(graph, seed, options.initialisation);
+    return {arch, NumberFormat::fp32, std::move(graph), num_classes, normalisation, std::move(parameters)};
 }
 
 }  // namespace flipstorm

@@ -55,7 +55,7 @@ struct BuildOptions
 };
 
 /**
- * A network of a built-in architecture with fresh parameters.
+ * A network of a built-in architecture with fresh parameters, in fp32.
  *
  * "lenet5": conv1 6@5×5 pad 2, max-pool 2, conv2 16@5×5, max-pool 2, fc1 120, fc2 84, fc3 classes, an
  * activation after all but the last; 61,706 parameters for 1×28×28 images and 10 classes. LeCun et al.,
@@ -84,8 +84,8 @@ struct BuildOptions
  * \param input_shape  C, H, W
  * \throws JobError for an unknown architecture; DataError if the images do not fit it.
  */
-Network build_network(const std::string& arch, NumberFormat format, const Shape& input_shape,
-                      std::int32_t num_classes, const Normalisation& normalisation, std::uint64_t seed,
+Network build_network(const std::string& arch, const Shape& input_shape, std::int32_t num_classes,
+                      const Normalisation& normalisation, std::uint64_t seed,
                       const BuildOptions& options = {});
 
 }  // namespace flipstorm

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/compute/device.hpp"
+#include "engine/network/network_format.hpp"
 #include "engine/train/augment.hpp"
 #include "engine/train/fault_aware.hpp"
 #include "engine/train/schedule.hpp"
@@ -48,6 +49,7 @@ struct TrainOptions
     Augment augment = Augment::none;
     BatchNormScope batch_norm = BatchNormScope::synchronised;
     FaultAwareOptions fault_aware;
+    FormatChoice format;  ///< of the network that is to come out; training is quantisation-aware
     std::uint64_t seed = 1;
     Device device;
 };
@@ -68,6 +70,7 @@ struct TrainingState
     std::int64_t step = 0;                       ///< steps done
     std::vector<std::vector<float>> parameters;  ///< in the order of Network::parameters
     std::vector<std::vector<float>> momentum;    ///< of the trainable ones, in that order
+    std::vector<float> ranges;                   ///< of the values, by node: see QuantisedForward
     double loss_sum = 0;                         ///< of the epoch under way: Σ loss · images
     std::int64_t correct = 0;                    ///< of the epoch under way: images classified correctly
     double seconds = 0;                          ///< of the epoch under way

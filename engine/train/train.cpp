@@ -6,6 +6,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/compute/torch/executor.hpp"
+#include "engine/train/calibrate.hpp"
 #include "engine/train/loss.hpp"
 #include "engine/train/trainer.hpp"
 
@@ -28,6 +29,22 @@ void end_epoch(TrainingState& state, const ImageSet& images, double lr)
     state.loss_sum = 0;
     state.correct = 0;
     state.seconds = 0;
+}
+
+/// The ranges that a training learnt; those of values that it never saw (its faults struck all images) as the
+/// trained network has them.
+std::vector<float> complete_ranges(const std::vector<float>& learnt, const Network& trained,
+                                   const ImageSet& images, const TrainOptions& options)
+{
+    std::vector<float> ranges = learnt;
+    bool complete = true;
+    for (std::size_t i = 0; i < ranges.size(); ++i)
+        complete = complete && (ranges[i] > 0 || !has_own_scale(trained.graph.nodes()[i].operation));
+    if (complete) return ranges;
+    const std::vector<float> measured = calibrate_ranges(trained, images, options.device);
+    for (std::size_t i = 0; i < ranges.size(); ++i)
+        ranges[i] = ranges[i] > 0 ? ranges[i] : measured[i];
+    return ranges;
 }
 
 }  // namespace
@@ -71,6 +88,7 @@ bool train(Network& network, const ImageSet& images, const TrainOptions& options
     }
     trainer.save(state);
     trainer.store(network);
+    network = stored_as(network, options.format, complete_ranges(trainer.ranges(), network, images, options));
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
@@ -11,6 +12,7 @@
 #include "engine/train/fault_layer.hpp"
 #include "engine/train/gradient_buckets.hpp"
 #include "engine/train/loss.hpp"
+#include "engine/train/quantised_forward.hpp"
 #include "engine/train/sync_batch_norm.hpp"
 
 namespace flipstorm
@@ -41,6 +43,28 @@ Part part_of(std::int64_t count, const TrainingRanks& ranks)
     return {count * ranks.rank() / ranks.size(), count * (ranks.rank() + 1) / ranks.size()};
 }
 
+/// Images of a part, by their places in it, that a fault does not strike.
+std::vector<std::int64_t> spared_by(const TrainingFault& fault, Part part)
+{
+    std::vector<std::int64_t> spared;
+    for (std::int64_t image = part.begin; image < part.end; ++image)
+    {
+        if (!std::binary_search(fault.images.begin(), fault.images.end(), image))
+            spared.push_back(image - part.begin);
+    }
+    return spared;
+}
+
+void require_floats(const Network& network)
+{
+    FS_REQUIRE(!network.computes_in_integers(), "a network of whole numbers cannot be trained");
+    for (const Parameter& parameter : network.parameters)
+    {
+        FS_REQUIRE(parameter.format() == NumberFormat::fp32, "'{}' is {}; a training changes floats",
+                   parameter.name, parameter.traits().name);
+    }
+}
+
 std::vector<float> floats_of(const torch::Tensor& tensor)
 {
     const torch::Tensor values = tensor.detach().to(torch::kCPU).contiguous();
@@ -68,9 +92,12 @@ class Trainer::Implementation
           ranks_(ranks),
           normalisation_(network.normalisation),
           executor_(network, torch_device(options.device)),
-          specs_(network.graph.parameters())
+          specs_(network.graph.parameters()),
+          quantised_(options.format, network.graph)
     {
+        require_floats(network);
         executor_.own_parameters();
+        quantised_.attach(hooks_);
         for (std::size_t i = 0; i < specs_.size(); ++i)
         {
             const torch::Tensor& parameter = executor_.parameters()[i];
@@ -124,7 +151,7 @@ class Trainer::Implementation
         const Part part = part_of(count, ranks_);
         const std::vector<std::int64_t> indices(order_.begin() + first + part.begin,
                                                 order_.begin() + first + part.end);
-        corrupt_layer(number, epoch, count, part.begin);
+        begin_forward(number, epoch, count, part);
 
         const torch::Tensor labels = label_batch(images_, indices, executor_.device());
         const torch::Tensor logits = executor_.forward_training(batch(indices, epoch), hooks_);
@@ -135,14 +162,17 @@ class Trainer::Implementation
         for (torch::Tensor& parameter : trainable_)
             parameter.mutable_grad().reset();
 
-        // [loss, correct, stop, running statistics of local batch norms]
+        // [loss, correct, stop, running statistics of local batch norms, magnitudes of the values]
         std::vector<float> extras{loss.item<float>(), correct_of(logits, labels), stop ? 1.0F : 0.0F};
         const bool averages = ranks_.size() > 1 && options_.batch_norm == BatchNormScope::local;
         if (averages) append_statistics(extras);
+        const std::size_t magnitudes = extras.size();
+        if (quantised_.learns_ranges()) quantised_.append_magnitudes(extras, ranks_.rank(), ranks_.size());
         if (buckets_) buckets_->start(extras);
         loss.backward();
         if (buckets_) buckets_->finish();
         if (averages) take_mean_statistics(extras);
+        if (quantised_.learns_ranges()) quantised_.learn(extras.data() + magnitudes, ranks_.size());
 
         StepReport report;
         report.loss = static_cast<double>(extras[0]);
@@ -169,6 +199,7 @@ class Trainer::Implementation
             state.parameters.push_back(floats_of(parameter));
         for (const torch::Tensor& buffer : momentum_)
             state.momentum.push_back(floats_of(buffer));
+        state.ranges = quantised_.ranges();
     }
 
     void load(const TrainingState& state)
@@ -177,6 +208,10 @@ class Trainer::Implementation
                  state.parameters.size() == specs_.size() && state.momentum.size() == trainable_.size(),
                  "a training state of {} parameters, {} of them trained, for a network of {} and {}",
                  state.parameters.size(), state.momentum.size(), specs_.size(), trainable_.size());
+        FS_CHECK(DataError, state.ranges.size() == quantised_.ranges().size(),
+                 "a training state of {} ranges for a training that learns {}", state.ranges.size(),
+                 quantised_.ranges().size());
+        quantised_.set_ranges(state.ranges);
         std::size_t trained = 0;
         for (std::size_t i = 0; i < specs_.size(); ++i)
         {
@@ -188,6 +223,8 @@ class Trainer::Implementation
     }
 
     void store(Network& network) const { executor_.store(network); }
+
+    [[nodiscard]] const std::vector<float>& ranges() const { return quantised_.ranges(); }
 
     [[nodiscard]] double waited_seconds() const { return buckets_ ? buckets_->waited_seconds() : 0; }
 
@@ -203,14 +240,22 @@ class Trainer::Implementation
         return values.to(executor_.device());
     }
 
-    /// Have the next forward pass meet the fault of its step. All ranks draw the same one.
-    void corrupt_layer(std::int64_t number, std::int64_t epoch, std::int64_t count, std::int64_t first)
+    /// Have the next forward pass quantise as its step does, and meet its fault. All ranks draw the same one.
+    void begin_forward(std::int64_t number, std::int64_t epoch, std::int64_t count, Part part)
     {
+        // The ranges of the values settle first.
+        const bool quantises_values = 2 * number >= steps_per_epoch();
         hooks_.layer_output = nullptr;
-        if (options_.fault_aware.rule == FaultRule::none || !meets_faults_) return;
-        hooks_.layer_output = [fault = draw_training_fault(options_.fault_aware, executor_.graph(),
-                                                           options_.seed, number, epoch + 1, count),
-                               first](NodeId node, const torch::Tensor& value) {
+        if (options_.fault_aware.rule == FaultRule::none || !meets_faults_)
+        {
+            quantised_.begin(quantises_values, std::nullopt);
+            return;
+        }
+        TrainingFault fault = draw_training_fault(options_.fault_aware, executor_.graph(), options_.seed,
+                                                  number, epoch + 1, count);
+        quantised_.begin(quantises_values, spared_by(fault, part));
+        hooks_.layer_output = [fault = std::move(fault), first = part.begin](NodeId node,
+                                                                             const torch::Tensor& value) {
             if (node == fault.node) apply_fault(value, fault, first);
         };
     }
@@ -263,6 +308,7 @@ class Trainer::Implementation
     Normalisation normalisation_;
     Executor executor_;
     std::vector<ParameterSpec> specs_;
+    QuantisedForward quantised_;
     std::vector<torch::Tensor> trainable_;
     std::vector<torch::Tensor> momentum_;    ///< of the trainable ones
     std::vector<torch::Tensor> statistics_;  ///< running statistics of the batch norms
@@ -313,6 +359,11 @@ void Trainer::load(const TrainingState& state)
 void Trainer::store(Network& network) const
 {
     implementation_->store(network);
+}
+
+const std::vector<float>& Trainer::ranges() const
+{
+    return implementation_->ranges();
 }
 
 double Trainer::waited_seconds() const

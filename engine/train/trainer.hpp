@@ -29,13 +29,20 @@ struct StepReport
  * contiguous parts. Loss and gradient are the means over the whole batch, so parameters do not depend on the
  * number of ranks, rounding aside (and aside from local batch norms). What is random depends on (seed, epoch,
  * image) or (seed, step) alone.
+ *
+ * Parameters are floats; what the network computes with, in the forward pass, is what the words of the
+ * options' format read as (see QuantisedForward): parameters in every step, values from the second half of
+ * the first epoch on. A fault strikes a layer's output before it is quantised; ranges are learnt from the
+ * images that the step's fault spares.
  */
 class Trainer
 {
   public:
     /**
+     * \param network  of fp32 parameters
      * \param images  all training images; must outlive this, as must `ranks`
-     * \throws JobError if a rank would have too few images for a local batch norm
+     * \throws JobError if a rank would have too few images for a local batch norm, or the format is not one
+     * for the network
      */
     Trainer(const Network& network, const ImageSet& images, const TrainOptions& options,
             TrainingRanks& ranks);
@@ -59,12 +66,15 @@ class Trainer
     /// cost.
     void meet_faults(bool meet);
 
-    /// Copy parameters and momentum into a state.
+    /// Copy parameters, momentum and ranges into a state.
     void save(TrainingState& state) const;
-    /// Take parameters and momentum from a state. \throws DataError if they are not this network's.
+    /// Take them from a state. \throws DataError if they are not this network's.
     void load(const TrainingState& state);
-    /// Copy the parameters into a network of the same graph.
+    /// Copy the parameters into a network of the same graph, of fp32 parameters.
     void store(Network& network) const;
+    /// Ranges of the nodes' values, as stored_as() takes them; of a node that was never seen, 0. Empty unless
+    /// the network is to compute in whole numbers.
+    [[nodiscard]] const std::vector<float>& ranges() const;
 
     /// Seconds spent waiting for the gradients of other ranks, in all.
     [[nodiscard]] double waited_seconds() const;

@@ -71,7 +71,7 @@ std::string training_bench_text(const TrainingBench& bench)
 StageEnd run_training_bench(const Context& context)
 {
     const Dataset dataset = load_dataset(context.job);
-    const Network network = fresh_network(context.job, dataset);
+    const Network network = first_network(context.job, dataset);
     TrainOptions options = train_options(context.job);
     options.device = context.device;
     FS_CHECK(JobError, options.fault_aware.rule != FaultRule::none,

@@ -8,6 +8,7 @@
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/h5.hpp"
 #include "jobs/job_file/job_print.hpp"
+#include "jobs/resolve/format_choice.hpp"
 #include "jobs/resolve/processor.hpp"
 #include "mpi/agreed_error.hpp"
 #include "mpi/session.hpp"
@@ -46,7 +47,8 @@ void throw_agreed(const std::string& failure)
 
 std::filesystem::path Context::model_file() const
 {
-    return job.model.file.empty() ? file("model.h5") : std::filesystem::path(job.model.file);
+    return job.model.file.empty() || fine_tunes(job) ? file("model.h5")
+                                                     : std::filesystem::path(job.model.file);
 }
 
 std::filesystem::path Context::campaign_file() const

@@ -74,7 +74,8 @@ struct Context
     [[nodiscard]] std::filesystem::path out() const { return job.job.out; }
     /// A file of the out folder.
     [[nodiscard]] std::filesystem::path file(const char* name) const { return out() / name; }
-    /// The model to inject: model.file, or model.h5 of the out folder.
+    /// The model to inject: model.file, or model.h5 of the out folder if there is none or it is fine-tuned.
+    /// \throws FileError as fine_tunes
     [[nodiscard]] std::filesystem::path model_file() const;
     /// The campaign to analyse: forest.campaign, or campaign.h5 of the out folder.
     [[nodiscard]] std::filesystem::path campaign_file() const;

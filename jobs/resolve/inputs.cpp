@@ -15,6 +15,7 @@
 #include "engine/data/synthetic.hpp"
 #include "engine/network/builders.hpp"
 #include "engine/network/graph_json.hpp"
+#include "jobs/resolve/format_choice.hpp"
 
 namespace flipstorm
 {
@@ -146,11 +147,26 @@ Network fresh_network(const Job& job, const Dataset& dataset)
 {
     check_dataset(dataset, data_name(job));
     const ImageSet& images = dataset.train;
-    return build_network(job.model.arch, number_format(job.model.format),
-                         {images.channels, images.height, images.width}, dataset.num_classes,
+    return build_network(job.model.arch, {images.channels, images.height, images.width}, dataset.num_classes,
                          dataset.normalisation, job.job.seed,
                          {activation_from(job.model.activation), layer_order_from(job.model.order),
                           shortcut_from(job.model.shortcut), initialisation_from(job.train.init)});
+}
+
+Network first_network(const Job& job, const Dataset& dataset)
+{
+    if (!fine_tunes(job)) return fresh_network(job, dataset);
+    Network network = load_network(job.model.file);
+    const ImageSet& images = dataset.train;
+    const Shape shape{images.channels, images.height, images.width};
+    FS_CHECK(DataError, shape == network.graph.input_shape(),
+             "the network of '{}' takes images of {}; those of '{}' are {}", job.model.file,
+             network.graph.input_shape(), data_name(job), shape);
+    const std::string where =
+        fmt::format("'{}' has {} outputs; '{}'", job.model.file, network.num_classes, data_name(job));
+    check_images(images, network.num_classes, where + ", training set");
+    check_images(dataset.test, network.num_classes, where + ", test set");
+    return network;
 }
 
 void warn_of_chance(double accuracy, std::int64_t images, std::int32_t classes)

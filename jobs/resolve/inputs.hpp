@@ -40,9 +40,13 @@ Dataset load_dataset(const Job& job);
 /// The first data.test_images test images of a job (0: all). \throws JobError, FileError, DataError
 ImageSet load_test_images(const Job& job);
 
-/// The network that a job trains, before it is trained. \throws JobError, DataError if the images do not fit
-/// it, or a label is no class of the training set
+/// The network that a job trains from the beginning, before it is trained, in fp32. \throws JobError,
+/// DataError if the images do not fit it, or a label is no class of the training set
 Network fresh_network(const Job& job, const Dataset& dataset);
+
+/// The network that a job's training begins with, in fp32: that of model.file where the job fine-tunes it,
+/// else a fresh one. \throws JobError, FileError, DataError as load_network and fresh_network
+Network first_network(const Job& job, const Dataset& dataset);
 
 /// Say in the log if a fault-free accuracy on so many images is not better than chance (chance_warning).
 void warn_of_chance(double accuracy, std::int64_t images, std::int32_t classes);

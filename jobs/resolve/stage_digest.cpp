@@ -8,13 +8,13 @@
 namespace flipstorm
 {
 
-std::string train_digest(const Job& job, const std::string& dataset_sha256)
+std::string train_digest(const Job& job, const std::string& dataset_sha256, const std::string& start_sha256)
 {
     Job relevant = job;
     relevant.data.test_images = 0;  // what a campaign looks at
     return sha256_hex("flipstorm train 2\n" +
                       canonical_tables(relevant, {"data", "model", "train", "train.fault_aware"}) +
-                      dataset_sha256);
+                      dataset_sha256 + (start_sha256.empty() ? "" : "\nfrom " + start_sha256));
 }
 
 std::string import_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256)

@@ -11,7 +11,9 @@ namespace flipstorm
 {
 
 /// Of the parameters of model.h5. \param dataset_sha256  of training and test images
-[[nodiscard]] std::string train_digest(const Job& job, const std::string& dataset_sha256);
+/// \param start_sha256  digest() of the network that is fine-tuned; empty: none
+[[nodiscard]] std::string train_digest(const Job& job, const std::string& dataset_sha256,
+                                       const std::string& start_sha256 = {});
 
 /// Of the content of an imported model file. \param model_sha256  of the TorchScript file
 [[nodiscard]] std::string import_digest(const Job& job, const std::string& model_sha256,

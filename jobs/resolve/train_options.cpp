@@ -1,5 +1,7 @@
 #include "jobs/resolve/train_options.hpp"
 
+#include "jobs/resolve/format_choice.hpp"
+
 namespace flipstorm
 {
 
@@ -21,6 +23,7 @@ TrainOptions train_options(const Job& job)
     options.fault_aware.image_share = job.fault_aware.images;
     options.fault_aware.channel_probability = job.fault_aware.channels;
     options.fault_aware.magnitude = job.fault_aware.magnitude;
+    options.format = format_choice(job.model);
     options.seed = job.job.seed;
     return options;
 }

@@ -7,7 +7,8 @@
 namespace flipstorm
 {
 
-/// Options of the job's [train] and [train.fault_aware]; the device is left to the caller. \throws JobError
+/// Options of the job's [train] and [train.fault_aware], and the format of its [model]; the device is left to
+/// the caller. \throws JobError
 [[nodiscard]] TrainOptions train_options(const Job& job);
 
 }  // namespace flipstorm

@@ -13,7 +13,8 @@
 namespace flipstorm
 {
 
-/// Train the job's network into model.h5, on all ranks. Nothing to do if the job names a model.file.
+/// Train the job's network into model.h5, on all ranks. Nothing to do if the job names a model.file, unless
+/// it fine-tunes that one.
 StageEnd run_train(const Context& context);
 
 /**

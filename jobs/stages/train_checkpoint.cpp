@@ -43,7 +43,8 @@ namespace
 constexpr Frame kFrame{std::string_view("\x89"
                                         "FST\r\n\x1a\n",
                                         8),
-                       1, "a training checkpoint"};
+                       2, "a training checkpoint", 1};
+constexpr std::uint32_t kFirstWithRanges = 2;
 
 constexpr std::uint64_t kLongestCheckpoint = std::uint64_t{16} << 30U;  ///< bytes
 
@@ -54,7 +55,7 @@ std::string encode_checkpoint(const TrainCheckpoint& checkpoint)
     std::ostringstream out(std::ios::binary);
     {
         boost::archive::binary_oarchive archive(out);
-        archive << checkpoint.stage_sha256 << checkpoint.state;
+        archive << checkpoint.stage_sha256 << checkpoint.state << checkpoint.state.ranges;
     }
     return framed(kFrame, out.str());
 }
@@ -62,14 +63,17 @@ std::string encode_checkpoint(const TrainCheckpoint& checkpoint)
 TrainCheckpoint decode_checkpoint(std::string_view file)
 {
     TrainCheckpoint checkpoint;
-    read_archive(payload_of(kFrame, file), 0, [&checkpoint](CheckedArchive& archive) {
+    const std::string_view payload = payload_of(kFrame, file);
+    const bool has_ranges = version_of(file) >= kFirstWithRanges;
+    read_archive(payload, 0, [&checkpoint, has_ranges](CheckedArchive& archive) {
         archive >> checkpoint.stage_sha256 >> checkpoint.state;
+        if (has_ranges) archive >> checkpoint.state.ranges;
     });
     return checkpoint;
 }
 
 std::string misfit(const TrainingState& state, const Network& network, std::int64_t steps_per_epoch,
-                   std::int64_t epochs)
+                   std::int64_t epochs, const FormatChoice& format)
 {
     if (state.step < 0 || state.step > steps_per_epoch * epochs)
         return fmt::format("it is of step {} of {}", state.step, steps_per_epoch * epochs);
@@ -99,6 +103,13 @@ std::string misfit(const TrainingState& state, const Network& network, std::int6
     };
     if (sizes(state.parameters) != all || sizes(state.momentum) != trained)
         return "its parameters are those of another network";
+    const std::size_t ranges = format.in_integers() ? network.graph.nodes().size() : 0;
+    if (state.ranges.size() != ranges)
+        return fmt::format("it has {} ranges of values, not {}", state.ranges.size(), ranges);
+    for (const float range : state.ranges)
+    {
+        if (!std::isfinite(range) || range < 0) return fmt::format("it has a range of {}", range);
+    }
     return {};
 }
 

@@ -2,7 +2,8 @@
 // OUT/train.checkpoint: a training that is not done yet, so that a kill or a time limit costs minutes.
 //
 // Framed (see engine/base/framed_bytes.hpp) with magic 89 46 53 54 0d 0a 1a 0a ("\x89FST\r\n\x1a\n"); the
-// payload is a Boost.Serialization binary archive of stage digest and TrainingState.
+// payload is a Boost.Serialization binary archive of stage digest and TrainingState. Version 1 has no ranges:
+// it is of trainings that learn none.
 //
 // Written durably by rank 0: the file is whole or as it was before. All that is random in a training is a
 // function of seed and step, so the state holds no generator.
@@ -39,9 +40,11 @@ struct TrainCheckpoint
  * Why a state cannot be one of this training; empty if it can. A file that is whole may still not be ours.
  *
  * \param network  as it is before the training
+ * \param format   that it is trained for
  */
 [[nodiscard]] std::string misfit(const TrainingState& state, const Network& network,
-                                 std::int64_t steps_per_epoch, std::int64_t epochs);
+                                 std::int64_t steps_per_epoch, std::int64_t epochs,
+                                 const FormatChoice& format = {});
 
 /**
  * Read the checkpoint of a training.

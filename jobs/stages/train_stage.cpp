@@ -8,6 +8,7 @@
 #include "engine/base/sha256.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/train/train.hpp"
+#include "jobs/resolve/format_choice.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/resolve/stage_digest.hpp"
 #include "jobs/resolve/train_options.hpp"
@@ -36,7 +37,9 @@ Preparation prepare(const Context& context, const std::optional<Dataset>& datase
     Preparation found;
     on_root(context, [&] {
         found.dataset_sha256 = sha256_hex(digest(dataset->train) + digest(dataset->test));
-        found.stage_sha256 = train_digest(context.job, found.dataset_sha256);
+        const std::string start_sha256 =
+            fine_tunes(context.job) ? digest(load_network(context.job.model.file)) : std::string();
+        found.stage_sha256 = train_digest(context.job, found.dataset_sha256, start_sha256);
         found.is_current = output_is_current(context, context.file("model.h5"), found.stage_sha256, true);
         if (found.is_current) return StageEnd::complete;
         make_folder(context.out());
@@ -61,7 +64,7 @@ TrainingState fitting_state(const Context& context, const Preparation& preparati
 {
     TrainingState state = decode_checkpoint(preparation.checkpoint).state;
     const std::int64_t steps = (dataset.train.size() + options.batch - 1) / options.batch;
-    const std::string problem = misfit(state, network, steps, options.epochs);
+    const std::string problem = misfit(state, network, steps, options.epochs, options.format);
     if (problem.empty()) return state;
     if (context.world.is_root())
     {
@@ -144,11 +147,35 @@ bool train_together(Network& network, const Dataset& dataset, const TrainOptions
     }
 }
 
+/// Whether the job names a model that is used as it is. \collective
+bool is_trained(const Context& context)
+{
+    if (context.job.model.file.empty()) return false;
+    bool trained = false;
+    on_root(context, [&] {
+        trained = !fine_tunes(context.job);
+        return StageEnd::complete;
+    });
+    return context.world.broadcast(trained ? 1U : 0U) != 0;
+}
+
+/// "training lenet5 on 60000 images for 6 epochs", and what else is not usual.
+std::string training_text(const Context& context, const Network& network, const Dataset& dataset,
+                          const TrainOptions& options)
+{
+    std::string text = fmt::format("training {} on {} images for {} epochs", network.arch,
+                                   dataset.train.size(), options.epochs);
+    if (options.format.format != NumberFormat::fp32)
+        text += fmt::format(", for {}", to_string(options.format.format));
+    if (!context.job.model.file.empty()) text += fmt::format(", from '{}'", context.job.model.file);
+    return text;
+}
+
 }  // namespace
 
 StageEnd run_train(const Context& context)
 {
-    if (!context.job.model.file.empty())
+    if (is_trained(context))
     {
         log_info("model.file names {}: nothing to train", context.job.model.file);
         return StageEnd::complete;
@@ -164,7 +191,7 @@ StageEnd run_train(const Context& context)
     std::optional<Network> network;
     on_all(context.world, [&] {
         if (!dataset) dataset = load_dataset(context.job);
-        network = fresh_network(context.job, *dataset);
+        network = first_network(context.job, *dataset);
     });
 
     TrainOptions options = train_options(context.job);
@@ -173,10 +200,9 @@ StageEnd run_train(const Context& context)
     if (!preparation.checkpoint.empty())
         state = fitting_state(context, preparation, *network, *dataset, options);
     set_compute_threads(context.threads);
-    log_info("{}", normalisation_text(*dataset));
-    log_info("training {} on {} images for {} epochs: {} rank(s), {}, {} thread(s) each{}", network->arch,
-             dataset->train.size(), options.epochs, context.world.size(), to_string(options.device),
-             context.threads,
+    if (context.job.model.file.empty()) log_info("{}", normalisation_text(*dataset));
+    log_info("{}: {} rank(s), {}, {} thread(s) each{}", training_text(context, *network, *dataset, options),
+             context.world.size(), to_string(options.device), context.threads,
              state.step > 0 ? fmt::format("; {} steps are done already", state.step) : std::string());
     JobTrainingRanks ranks(context.world, options.device, context.job.device.collectives);
     TrainTiming timing;

@@ -11,7 +11,7 @@ using namespace flipstorm;
 const Frame kFrame{std::string_view("\x89"
                                     "FST\r\n\x1a\n",
                                     8),
-                   1, "a training checkpoint"};
+                   2, "a training checkpoint"};
 
 Network small_network()
 {

@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "engine/base/error.hpp"
+#include "engine/compute/torch/fake_quantise.hpp"
 #include "engine/compute/torch/operations.hpp"
 
 namespace flipstorm
 {
-Executor::Executor(const Network& network, torch::Device device) : graph_(network.graph), device_(device)
+Executor::Executor(const Network& network, torch::Device device)
+    : graph_(network.graph), activations_(network.activations), device_(device)
 {
     for (const Parameter& parameter : network.parameters)
     {
@@ -37,12 +39,29 @@ torch::Tensor Executor::apply(NodeId id, const std::vector<torch::Tensor>& input
                               const TrainingHooks* training) const
 {
     const Node& node = graph_.node(id);
-    const ValueStep step{node.name, inputs, parameters_of(id), training};
-    torch::Tensor value =
-        std::visit([&](const auto& op) { return value_on_torch(op, step); }, node.operation);
-    if (training != nullptr && training->layer_output && is_product(node.operation))
-        training->layer_output(id, value);
-    return value;
+    const torch::Tensor* parameters = parameters_of(id);
+    std::vector<torch::Tensor> replaced;
+    if (training != nullptr && training->parameters && is_product(node.operation))
+    {
+        replaced = training->parameters(id, parameters);
+        parameters = replaced.data();
+    }
+    const ValueStep step{node.name, inputs, parameters, training};
+    return finished(id, std::visit([&](const auto& op) { return value_on_torch(op, step); }, node.operation),
+                    training);
+}
+
+torch::Tensor Executor::finished(NodeId id, torch::Tensor value, const TrainingHooks* training) const
+{
+    const Operation& operation = graph_.node(id).operation;
+    if (training != nullptr)
+    {
+        if (training->computed) training->computed(id, value);
+        if (training->layer_output && is_product(operation)) training->layer_output(id, value);
+        if (training->value) value = training->value(id, value);
+    }
+    if (activations_.empty() || !is_rounded(operation)) return value;
+    return fake_quantise(value, activations_[index(id)]);
 }
 
 std::vector<torch::Tensor> Executor::compute(std::vector<torch::Tensor> values,
@@ -99,18 +118,18 @@ std::vector<torch::Tensor> Executor::forward_to(const torch::Tensor& images,
     std::vector<NodeId> nodes = nodes_from(graph_, NodeId(1));
     nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [&](NodeId id) { return !needed[index(id)]; }),
                 nodes.end());
-    return compute({images}, nodes, wanted);
+    return compute({finished(NodeId(0), images, nullptr)}, nodes, wanted);
 }
 
 torch::Tensor Executor::forward(const torch::Tensor& images) const
 {
-    return resume({images}, nodes_from(graph_, NodeId(1)));
+    return resume({finished(NodeId(0), images, nullptr)}, nodes_from(graph_, NodeId(1)));
 }
 
 torch::Tensor Executor::forward_training(const torch::Tensor& images, const TrainingHooks& hooks)
 {
     FS_REQUIRE(owns_parameters_, "training would change parameters that others share");
-    return compute({images}, nodes_from(graph_, NodeId(1)), {graph_.output()},
+    return compute({finished(NodeId(0), images, &hooks)}, nodes_from(graph_, NodeId(1)), {graph_.output()},
                    &hooks)[index(graph_.output())];
 }
 

@@ -13,11 +13,21 @@
 namespace flipstorm
 {
 
-/// What a training changes in the forward pass. Empty functions change nothing.
+/// What a training changes in the forward pass. Empty functions change nothing. Of a node's value, images
+/// included: first `computed`, then `layer_output`, then `value`.
 struct TrainingHooks
 {
+    /// What stands for the parameters of a convolution or linear layer. \param own  its own ones
+    std::function<std::vector<torch::Tensor>(NodeId, const torch::Tensor* own)> parameters;
+
+    /// Called with each value.
+    std::function<void(NodeId, const torch::Tensor&)> computed;
+
     /// Called with the value of each convolution and linear layer, which it may change in place.
     std::function<void(NodeId, const torch::Tensor&)> layer_output;
+
+    /// What stands for each value, for all that read it.
+    std::function<torch::Tensor(NodeId, const torch::Tensor&)> value;
 
     /// Computes a batch norm in training from input and parameters (weight, bias, running mean, running
     /// variance), whose running statistics it moves.
@@ -31,6 +41,9 @@ struct TrainingHooks
  *
  * Copies share the tensors; `set_parameter` on a copy leaves the original as it is, which is how a fault is
  * tried. The const members may be called from several threads.
+ *
+ * Of a network that computes in whole numbers the values are floats that read as these, rounded as
+ * fake_quantise() does, with its gradient: near what the network computes, and differentiable.
  */
 class Executor
 {
@@ -104,7 +117,11 @@ class Executor
     [[nodiscard]] torch::Tensor apply(NodeId id, const std::vector<torch::Tensor>& inputs,
                                       const TrainingHooks* training) const;
 
+    /// A node's value as others read it.
+    [[nodiscard]] torch::Tensor finished(NodeId id, torch::Tensor value, const TrainingHooks* training) const;
+
     Graph graph_;
+    std::vector<StoredActivation> activations_;  ///< by node; empty: values are floats
     torch::Device device_;
     std::vector<torch::Tensor> parameters_;
     bool owns_parameters_ = false;

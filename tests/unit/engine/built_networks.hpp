@@ -11,12 +11,12 @@ namespace flipstorm::test
 
 inline Network lenet()
 {
-    return build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1);
+    return build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1);
 }
 
 inline Network resnet(const std::string& arch, const BuildOptions& options = {}, std::int32_t classes = 10)
 {
-    return build_network(arch, NumberFormat::fp32, {3, 32, 32}, classes, {{0, 0, 0}, {1, 1, 1}}, 1, options);
+    return build_network(arch, {3, 32, 32}, classes, {{0, 0, 0}, {1, 1, 1}}, 1, options);
 }
 
 }  // namespace flipstorm::test

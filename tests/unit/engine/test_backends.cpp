@@ -231,15 +231,13 @@ TEST(Backends, OneChannelThroughBranches)
 
 TEST(Backends, ResidualNetworksWithOptionAShortcuts)
 {
-    Network network = build_network("resnet20", NumberFormat::fp32, {3, 16, 16}, 6,
-                                    {{0.3F, 0.3F, 0.3F}, {0.3F, 0.3F, 0.3F}}, 7);
+    Network network = build_network("resnet20", {3, 16, 16}, 6, {{0.3F, 0.3F, 0.3F}, {0.3F, 0.3F, 0.3F}}, 7);
     expect_backends_equal_reference(network, kBoth, 3, 24);
 }
 
 TEST(Backends, ResidualNetworksWithProjectionsAndRelu6)
 {
-    Network network = build_network("resnet20", NumberFormat::fp32, {3, 16, 16}, 6,
-                                    {{0.3F, 0.3F, 0.3F}, {0.3F, 0.3F, 0.3F}}, 8,
+    Network network = build_network("resnet20", {3, 16, 16}, 6, {{0.3F, 0.3F, 0.3F}, {0.3F, 0.3F, 0.3F}}, 8,
                                     {Activation::relu6, LayerOrder::conv_act_norm, Shortcut::projection});
     expect_backends_equal_reference(network, kBoth, 3, 24);
 }
@@ -398,7 +396,7 @@ void expect_backends_screen_alike(const Network& network, const ImageSet& images
 TEST(Backends, ScreenALenetAlike)
 {
     const Dataset data = make_synthetic_dataset(3, {800, 420, 1, 28, 28, 10});
-    Network network = build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    Network network = build_network("lenet5", {1, 28, 28}, 10, data.normalisation, 3);
     TrainOptions training;
     training.epochs = 3;
     training.batch = 32;
@@ -411,9 +409,9 @@ TEST(Backends, ScreenALenetAlike)
 
 TEST(Backends, ScreenAResidualNetworkAlike)
 {
-    const Network network = build_network(
-        "resnet20", NumberFormat::fp32, {3, 16, 16}, 6, {{0.3F, 0.3F, 0.3F}, {0.3F, 0.3F, 0.3F}}, 7,
-        {Activation::relu, LayerOrder::conv_norm_act, Shortcut::projection});
+    const Network network =
+        build_network("resnet20", {3, 16, 16}, 6, {{0.3F, 0.3F, 0.3F}, {0.3F, 0.3F, 0.3F}}, 7,
+                      {Activation::relu, LayerOrder::conv_norm_act, Shortcut::projection});
     expect_backends_screen_alike(network, images_for(network, 40), 12, {8, 0.1, 0.05});
 }
 

@@ -265,9 +265,9 @@ TEST(BuildNetwork, KnowsItsVariantsByName)
 
 TEST(BuildNetwork, RefusesUnknownArchitecturesAndTinyImages)
 {
-    EXPECT_THROW(build_network("resnet20", NumberFormat::fp32, {784}, 10, {{0.F}, {1.F}}, 1), DataError);
-    EXPECT_THROW(build_network("vgg", NumberFormat::fp32, {1, 28, 28}, 10, {{0.F}, {1.F}}, 1), JobError);
-    EXPECT_THROW(build_network("lenet5", NumberFormat::fp32, {1, 8, 8}, 10, {{0.F}, {1.F}}, 1), DataError);
+    EXPECT_THROW(build_network("resnet20", {784}, 10, {{0.F}, {1.F}}, 1), DataError);
+    EXPECT_THROW(build_network("vgg", {1, 28, 28}, 10, {{0.F}, {1.F}}, 1), JobError);
+    EXPECT_THROW(build_network("lenet5", {1, 8, 8}, 10, {{0.F}, {1.F}}, 1), DataError);
 }
 
 }  // namespace

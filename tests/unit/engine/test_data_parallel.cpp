@@ -22,7 +22,7 @@ class DataParallel : public ::testing::Test
   protected:
     DataParallel()
         : data_(make_synthetic_dataset(4, {43, 20, 3, 16, 16, 10})),
-          network_(build_network("resnet20", NumberFormat::fp32, {3, 16, 16}, 10, data_.normalisation, 3,
+          network_(build_network("resnet20", {3, 16, 16}, 10, data_.normalisation, 3,
                                  {Activation::relu6, LayerOrder::conv_act_norm, Shortcut::projection,
                                   Initialisation::kaiming_normal}))
     {

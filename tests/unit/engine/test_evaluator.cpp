@@ -58,7 +58,7 @@ void expect_exact_equals_reference(const Network& network, const ImageSet& image
 TEST(Evaluator, ExactEqualsReferenceOnATrainedLenet)
 {
     const Dataset data = make_synthetic_dataset(3, {1500, 450, 1, 28, 28, 10});
-    Network network = build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    Network network = build_network("lenet5", {1, 28, 28}, 10, data.normalisation, 3);
     TrainOptions training;
     training.epochs = 4;
     training.lr = 0.05;
@@ -214,8 +214,7 @@ TEST(Evaluator, OutcomesDoNotDependOnTheMemoryBudget)
 {
     set_compute_threads(1);
     const Dataset data = make_synthetic_dataset(3, {10, 900, 1, 28, 28, 10});
-    const Network network =
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    const Network network = build_network("lenet5", {1, 28, 28}, 10, data.normalisation, 3);
     EvaluationOptions tight = evaluation_options(EvaluationMode::exact);
     std::unique_ptr<Evaluator> small;
     for (tight.memory_budget = 1U << 20U; !small; tight.memory_budget += 1U << 18U)
@@ -248,8 +247,7 @@ TEST(Evaluator, TellsTheMemoryBeforehand)
 {
     set_compute_threads(1);
     const Dataset data = make_synthetic_dataset(3, {10, 1000, 1, 28, 28, 10});
-    const Network network =
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    const Network network = build_network("lenet5", {1, 28, 28}, 10, data.normalisation, 3);
     for (const std::uint64_t budget : {std::uint64_t{60} << 20U, std::uint64_t{1} << 30U})
     {
         EvaluationOptions options = evaluation_options(EvaluationMode::exact);
@@ -284,8 +282,7 @@ TEST(Evaluator, AbandonsABatchWhenAsked)
 {
     set_compute_threads(1);
     const Dataset data = make_synthetic_dataset(3, {10, 900, 1, 28, 28, 10});
-    const Network network =
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data.normalisation, 3);
+    const Network network = build_network("lenet5", {1, 28, 28}, 10, data.normalisation, 3);
     Evaluator evaluator(network, data.test, evaluation_options(EvaluationMode::exact));
     const InjectableLayer layer = injectable_layers(network)[4];
     const std::vector<WeightChange> changes = random_flips(network, layer, 3);

@@ -147,7 +147,7 @@ TEST(Executor, JoinsAlongTheChannels)
 // F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, planes // 4, planes // 4)).
 TEST(Executor, ComputesTheShortcutWithoutParameters)
 {
-    const Network network = build_network("resnet20", NumberFormat::fp32, {3, 8, 8}, 10, {}, 1);
+    const Network network = build_network("resnet20", {3, 8, 8}, 10, {}, 1);
     NodeId block(-1);
     NodeId shortcut(-1);
     for (std::int32_t i = 0; i < static_cast<std::int32_t>(network.graph.nodes().size()); ++i)
@@ -177,7 +177,7 @@ TEST(Executor, ComputesTheShortcutWithoutParameters)
 
 TEST(Executor, SharesTheParametersUntilSomeoneEditsThem)
 {
-    Network network = build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {}, 1);
+    Network network = build_network("lenet5", {1, 28, 28}, 10, {}, 1);
     const Executor executor(network, torch::kCPU);
     const Network copy = network;
     const float before = network.parameters[0].values()[0];

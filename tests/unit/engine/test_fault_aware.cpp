@@ -17,7 +17,7 @@ namespace
 
 Graph lenet()
 {
-    return build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0}, {1}}, 1).graph;
+    return build_network("lenet5", {1, 28, 28}, 10, {{0}, {1}}, 1).graph;
 }
 
 FaultAwareOptions options_of(FaultRule rule)

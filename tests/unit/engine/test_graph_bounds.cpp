@@ -142,7 +142,7 @@ TEST(GraphBounds, NormalisationIsFinite)
     for (const float std_dev :
          {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), -1.0F, 0.0F})
     {
-        Network network = build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.4F}}, 1);
+        Network network = build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.4F}}, 1);
         network.normalisation.std_dev = {std_dev};
         const std::string problem = problem_of([&] { check_network(network, "model.h5"); });
         EXPECT_NE(problem.find("model.h5: mean 0.3 and std"), std::string::npos) << problem;

@@ -16,8 +16,8 @@ TEST(InferenceTime, IsThatOfTheNetworks)
 {
     const ImageSet images = make_synthetic_test_images(1).head(32);
     const Normalisation normalisation{{0.3F}, {0.3F}};
-    const Network small = build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, normalisation, 1);
-    const Network large = build_network("resnet20", NumberFormat::fp32, {1, 28, 28}, 10, normalisation, 1);
+    const Network small = build_network("lenet5", {1, 28, 28}, 10, normalisation, 1);
+    const Network large = build_network("resnet20", {1, 28, 28}, 10, normalisation, 1);
     TimingOptions options;
     options.least_rounds = 2;
     options.most_rounds = 2;

@@ -43,13 +43,13 @@ std::vector<Network> networks()
 {
     const Normalisation normalisation{{0.5F, 0.5F, 0.5F}, {0.3F, 0.3F, 0.3F}};
     std::vector<Network> all{network_of_everything(), gated_network()};
-    all.push_back(build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.5F}, {0.3F}}, 3));
-    all.push_back(build_network("resnet20", NumberFormat::fp32, {3, 16, 16}, 4, normalisation, 2));
+    all.push_back(build_network("lenet5", {1, 28, 28}, 10, {{0.5F}, {0.3F}}, 3));
+    all.push_back(build_network("resnet20", {3, 16, 16}, 4, normalisation, 2));
     BuildOptions options;
     options.activation = Activation::relu6;
     options.order = LayerOrder::conv_act_norm;
     options.shortcut = Shortcut::projection;
-    all.push_back(build_network("resnet8", NumberFormat::fp32, {3, 12, 12}, 4, normalisation, 2, options));
+    all.push_back(build_network("resnet8", {3, 12, 12}, 4, normalisation, 2, options));
     return all;
 }
 
@@ -154,8 +154,8 @@ TEST(Replay, BoxesAsEverywhereAndLessWork)
 
 TEST(Replay, FewPixelsAreLittleWork)
 {
-    const Network network = build_network("resnet20", NumberFormat::fp32, {3, 32, 32}, 4,
-                                          {{0.5F, 0.5F, 0.5F}, {0.3F, 0.3F, 0.3F}}, 2);
+    const Network network =
+        build_network("resnet20", {3, 32, 32}, 4, {{0.5F, 0.5F, 0.5F}, {0.3F, 0.3F, 0.3F}}, 2);
     const ImageSet images = images_for(network, 1);
     const ReplayNetwork native(network);
     const auto replay = replay_of(native, network, images, 0);

@@ -17,8 +17,7 @@ namespace
 
 std::vector<InjectableLayer> lenet_layers()
 {
-    return injectable_layers(
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
+    return injectable_layers(build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
 }
 
 PlanOptions options(Scheme scheme, std::uint64_t limit = 0, std::uint64_t seed = 1)

@@ -29,8 +29,7 @@ std::vector<InjectableLayer> layers_of(const std::string& arch)
     if (arch == "resnet18") options.shortcut = Shortcut::projection;
     const Shape shape = arch == "lenet5" ? Shape{1, 28, 28} : Shape{3, 32, 32};
     const std::vector<float> channels(static_cast<std::size_t>(shape[0]), 0.5F);
-    return injectable_layers(
-        build_network(arch, NumberFormat::fp32, shape, 10, {channels, channels}, 1, options));
+    return injectable_layers(build_network(arch, shape, 10, {channels, channels}, 1, options));
 }
 
 /// Published totals are for t = 2.58, not 2.5758.

@@ -57,7 +57,7 @@ class Train : public ::testing::Test
   protected:
     Train()
         : data_(make_synthetic_dataset(2, {600, 200, 1, 28, 28, 10})),
-          network_(build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, data_.normalisation, 2))
+          network_(build_network("lenet5", {1, 28, 28}, 10, data_.normalisation, 2))
     {
         set_compute_threads(1);
         options_.epochs = 3;

@@ -204,8 +204,8 @@ TEST(TransientEvaluator, InstructionsAsTheNetworkRunAgain)
 
 TEST(TransientEvaluator, AResidualNetworkAndModeReference)
 {
-    const Network network = build_network("resnet20", NumberFormat::fp32, {3, 8, 8}, 4,
-                                          {{0.5F, 0.5F, 0.5F}, {0.3F, 0.3F, 0.3F}}, 2);
+    const Network network =
+        build_network("resnet20", {3, 8, 8}, 4, {{0.5F, 0.5F, 0.5F}, {0.3F, 0.3F, 0.3F}}, 2);
     const ImageSet images = images_for(network, 20);
     const TransientPlan plan(network, plan_of(InstructionRules{}, 20, 1, 100));
     compare(network, images, plan, EvaluationMode::exact, 1);

@@ -18,8 +18,7 @@ namespace
 
 std::vector<InjectableLayer> lenet5_layers()
 {
-    return injectable_layers(
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
+    return injectable_layers(build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
 }
 
 Plan plan_of(Scheme scheme, std::uint64_t limit)

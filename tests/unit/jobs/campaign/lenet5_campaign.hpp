@@ -15,8 +15,7 @@ inline constexpr std::uint64_t kCampaignImages = 100;
 
 inline const Network& lenet5()
 {
-    static const Network network =
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1);
+    static const Network network = build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1);
     return network;
 }
 

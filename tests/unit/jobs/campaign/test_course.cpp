@@ -23,8 +23,7 @@ constexpr std::uint64_t kImages = 1000;
 
 std::vector<InjectableLayer> lenet_layers()
 {
-    return injectable_layers(
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
+    return injectable_layers(build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
 }
 
 Plan plan_of(Scheme scheme, std::uint64_t limit = 0)

@@ -35,8 +35,7 @@ TEST(Progress, SaysHowFarHowFastAndHowLong)
 
 TEST(CriticalCount, CountsByStratum)
 {
-    const auto layers =
-        injectable_layers(build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
+    const auto layers = injectable_layers(build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
     const Plan plan(layers, {Scheme::layer_wise, {}, 100, 1, 10});
     CriticalCount count(plan, 0.1);
     // conv1 is 4,800 of 1,967,040 bits; all its faults critical, and half of fc1's (1,536,000 bits).

@@ -217,8 +217,7 @@ TEST(Screening, RefusesTotalsThatCannotBe)
 
 TEST(WorkOfLayers, AddsUpToThePlan)
 {
-    const auto layers =
-        injectable_layers(build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
+    const auto layers = injectable_layers(build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
     PlanOptions options;
     options.scheme = Scheme::network_wise;
     options.limit = 30;

@@ -20,8 +20,7 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<InjectableLayer> lenet_layers()
 {
-    return injectable_layers(
-        build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
+    return injectable_layers(build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.3F}}, 1));
 }
 
 Plan plan_of(Scheme scheme, std::uint64_t limit)

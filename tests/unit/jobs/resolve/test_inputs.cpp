@@ -14,7 +14,7 @@ namespace
 
 Network lenet()
 {
-    return build_network("lenet5", NumberFormat::fp32, {1, 28, 28}, 10, {{0.3F}, {0.4F}}, 1);
+    return build_network("lenet5", {1, 28, 28}, 10, {{0.3F}, {0.4F}}, 1);
 }
 
 TEST(ModelRecord, CarriesANetworkWhole)
@@ -24,9 +24,9 @@ TEST(ModelRecord, CarriesANetworkWhole)
 
 TEST(ModelRecord, CarriesAResidualNetworkWhole)
 {
-    const Network network = build_network("resnet20", NumberFormat::fp32, {3, 32, 32}, 10,
-                                          {{0.5F, 0.5F, 0.5F}, {0.2F, 0.2F, 0.2F}}, 1,
-                                          {Activation::relu6, LayerOrder::conv_act_norm, Shortcut::option_a});
+    const Network network =
+        build_network("resnet20", {3, 32, 32}, 10, {{0.5F, 0.5F, 0.5F}, {0.2F, 0.2F, 0.2F}}, 1,
+                      {Activation::relu6, LayerOrder::conv_act_norm, Shortcut::option_a});
     EXPECT_EQ(digest(from_record(to_record(network), "model.h5")), digest(network));
     ModelRecord record = to_record(network);
     record.parameters[4].values.edit()[3] = -0.5F;

@@ -23,6 +23,11 @@ TEST(StageDigest, OfTrainingAndImportAreWhatTheyWere)
     EXPECT_EQ(train_digest(job_of("[job]\nname = \"quickstart\"\n"),
                            "6e5c876258f0dc9d999f53f8ad401c01d092ece5238f74429892f743cf7a7e4e"),
               "e9700c13813eb0b21f219e1dd1c37ec094a6ffd528ff979343f75ffa63dfed58");
+    // Of a fine-tuned network, what it was tells, too.
+    const Job job = job_of("[model]\nformat = \"int8\"\nfile = \"a\"\n");
+    EXPECT_NE(train_digest(job, "data"), train_digest(job, "data", "network"));
+    EXPECT_NE(train_digest(job, "data", "another"), train_digest(job, "data", "network"));
+    EXPECT_EQ(train_digest(job, "data"), train_digest(job_of("[model]\nformat = \"int8\"\n"), "data"));
     // The imported network of tests/pipeline/old_files.
     EXPECT_EQ(import_digest(read_job_text("[data]\nkind = \"idx\"\npath = \"data\"\nmean = [0.1]\nstd = "
                                           "[0.25]\n",

@@ -30,6 +30,7 @@ TrainCheckpoint sample()
     state.step = 17;
     state.parameters = {{1.5F, -0.0F, 1e-45F}, {}, {std::numeric_limits<float>::max()}};
     state.momentum = {{0.1F, 0.2F, 0.3F}, {}};
+    state.ranges = {0, 2.5F};
     state.loss_sum = 12.3456789;
     state.correct = 99;
     state.seconds = 0.5;
@@ -59,6 +60,7 @@ TEST(TrainCheckpoint, ComesBackAsItWas)
     EXPECT_EQ(got.state.parameters, want.state.parameters);
     EXPECT_TRUE(std::signbit(got.state.parameters[0][1]));
     EXPECT_EQ(got.state.momentum, want.state.momentum);
+    EXPECT_EQ(got.state.ranges, want.state.ranges);
     EXPECT_EQ(got.state.loss_sum, want.state.loss_sum);
     EXPECT_EQ(got.state.correct, want.state.correct);
     EXPECT_EQ(got.state.seconds, want.state.seconds);
@@ -68,6 +70,26 @@ TEST(TrainCheckpoint, ComesBackAsItWas)
     EXPECT_EQ(got.state.curve[1].train_accuracy, 0.75);
     EXPECT_EQ(got.state.curve[1].learning_rate, 0.05);
     EXPECT_EQ(got.state.curve[1].seconds, 3.25);
+}
+
+TEST(TrainCheckpoint, OfVersionOneHasNoRanges)
+{
+    const auto frame = [](std::uint32_t version) {
+        return Frame{std::string_view("\x89"
+                                      "FST\r\n\x1a\n",
+                                      8),
+                     version, "a training checkpoint"};
+    };
+    TrainCheckpoint want = sample();
+    want.state.ranges.clear();
+    std::string payload(payload_of(frame(2), encode_checkpoint(want)));
+    payload.resize(payload.size() - sizeof(std::uint64_t));  // that there are none
+    const TrainCheckpoint got = decode_checkpoint(framed(frame(1), payload));
+    EXPECT_EQ(got.stage_sha256, want.stage_sha256);
+    EXPECT_EQ(got.state.parameters, want.state.parameters);
+    EXPECT_EQ(got.state.curve.size(), 2U);
+    EXPECT_TRUE(got.state.ranges.empty());
+    EXPECT_NE(refusal(framed(frame(2), payload)), "not refused");
 }
 
 TEST(TrainCheckpoint, DamageOfAnyKindIsSeen)
@@ -94,7 +116,7 @@ TEST(TrainCheckpoint, LengthsBehindAValidCrcAreNotBelieved)
     const Frame frame{std::string_view("\x89"
                                        "FST\r\n\x1a\n",
                                        8),
-                      1, "a training checkpoint"};
+                      2, "a training checkpoint"};
     const std::string payload(payload_of(frame, encode_checkpoint(sample())));
     std::size_t lengths = 0;
     for (std::size_t place = 0; place + 8 <= payload.size(); ++place)
@@ -113,7 +135,7 @@ TEST(TrainCheckpoint, TheHeaderBehindAValidCrcIsNotBelieved)
     const Frame frame{std::string_view("\x89"
                                        "FST\r\n\x1a\n",
                                        8),
-                      1, "a training checkpoint"};
+                      2, "a training checkpoint"};
     const std::string file = encode_checkpoint(sample());
     const std::string payload(payload_of(frame, file));
     // "serialization::archive" and its length, then the version: Boost asserts that it is there.
@@ -168,6 +190,18 @@ TEST(TrainCheckpoint, AStateOfAnotherTrainingIsAMisfit)
     EXPECT_NE(problem([](TrainingState& s) { s.parameters[1].resize(4); }).find("network"),
               std::string::npos);
     EXPECT_NE(problem([](TrainingState& s) { s.momentum.pop_back(); }).find("network"), std::string::npos);
+    EXPECT_NE(problem([](TrainingState& s) { s.ranges = {1, 1}; }).find("2 ranges"), std::string::npos);
+
+    FormatChoice int8;
+    int8.format = NumberFormat::int8;
+    EXPECT_NE(misfit(good, network, 5, 2, int8).find("0 ranges"), std::string::npos);
+    TrainingState quantised = good;
+    quantised.ranges = {1, 0};
+    EXPECT_EQ(misfit(quantised, network, 5, 2, int8), "");
+    quantised.ranges = {1, std::numeric_limits<float>::infinity()};
+    EXPECT_NE(misfit(quantised, network, 5, 2, int8).find("range of inf"), std::string::npos);
+    quantised.ranges = {-1, 0};
+    EXPECT_NE(misfit(quantised, network, 5, 2, int8).find("range of -1"), std::string::npos);
 }
 
 TEST(TrainCheckpoint, IsReadForItsOwnTrainingOnly)
@@ -207,6 +241,9 @@ TEST(TrainOptions, AreTheJobs)
     EXPECT_EQ(options.fault_aware.channel_probability, 0.25);
     EXPECT_EQ(options.fault_aware.magnitude, 2.0);
     EXPECT_EQ(train_options(Job{}).fault_aware.rule, FaultRule::none);
+    EXPECT_EQ(train_options(Job{}).format.format, NumberFormat::fp32);
+    job.model.format = "fxp8";
+    EXPECT_EQ(train_options(job).format.format, NumberFormat::fxp8);
 }
 
 TEST(TrainingBench, CostsAreRelativeToTheMedianStep)
