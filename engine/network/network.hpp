@@ -23,6 +23,7 @@ struct Parameter : StoredTensor
               const FormatTraits& traits = format_traits(NumberFormat::fp32), SharedValues scales = {})
         : StoredTensor(std::move(shape), std::move(values), traits, std::move(scales)), name(std::move(of))
     {}
+    Parameter(std::string of, StoredTensor tensor) : StoredTensor(std::move(tensor)), name(std::move(of)) {}
 
     std::string name;  ///< PyTorch state-dict name
 };
