@@ -132,6 +132,7 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
         layer.in_channels = static_cast<std::int32_t>(shape[1]);
         layer.kernel_elements = static_cast<std::int32_t>(elements(shape) / (shape[0] * shape[1]));
         layer.word_bits = network.parameters[layer.weight].traits().bits;
+        layer.format = network.parameters[layer.weight].format();
         layer.suffix_macs = change_macs(network.graph, layer.node);
         layers.push_back(std::move(layer));
     }

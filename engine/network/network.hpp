@@ -78,6 +78,7 @@ struct InjectableLayer
     /// Batch norms, activations, pools and the like keep channels apart; a convolution mixes those of a
     /// group.
     std::int64_t suffix_macs = 0;
+    NumberFormat format = NumberFormat::fp32;  ///< of its weights
 };
 
 /// Injectable layers in graph order; the position is the layer id.
