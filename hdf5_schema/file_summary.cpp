@@ -220,7 +220,9 @@ class SchemaCheck
             return;
         }
         seen_.insert(known->path);
-        if (to_string(known->type) != item.type)
+        const bool other = std::any_of(known->other_types.begin(), known->other_types.end(),
+                                       [&](ElementType type) { return to_string(type) == item.type; });
+        if (to_string(known->type) != item.type && !other)
         {
             problems_ +=
                 fmt::format("{} is {}, the schema says {}\n", item.object, item.type, to_string(known->type));
@@ -249,7 +251,7 @@ class SchemaCheck
     {
         for (const DatasetSpec& dataset : spec_.datasets)
         {
-            if (seen_.count(dataset.path) == 0 && is_expected(dataset.targets))
+            if (seen_.count(dataset.path) == 0 && is_expected(dataset.targets) && !dataset.optional)
                 problems_ += fmt::format("{} is missing\n", dataset.path);
         }
         for (const std::vector<AttributeSpec>* list : {&common_attributes(), &spec_.attributes})
@@ -257,7 +259,7 @@ class SchemaCheck
             for (const AttributeSpec& attribute : *list)
             {
                 if (seen_.count(attribute.object + "@" + attribute.name) == 0 &&
-                    is_expected(attribute.targets))
+                    is_expected(attribute.targets) && !attribute.optional)
                 {
                     problems_ +=
                         fmt::format("attribute {} of {} is missing\n", attribute.name, attribute.object);

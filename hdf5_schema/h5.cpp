@@ -47,6 +47,8 @@ hid_t h5_native(ElementType type)
             return H5T_NATIVE_INT32;
         case ElementType::uint8:
             return H5T_NATIVE_UINT8;
+        case ElementType::uint16:
+            return H5T_NATIVE_UINT16;
         case ElementType::uint32:
             return H5T_NATIVE_UINT32;
         case ElementType::uint64:

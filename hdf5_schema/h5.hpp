@@ -63,6 +63,11 @@ struct H5Element<std::uint8_t>
     static constexpr ElementType kType = ElementType::uint8;
 };
 template<>
+struct H5Element<std::uint16_t>
+{
+    static constexpr ElementType kType = ElementType::uint16;
+};
+template<>
 struct H5Element<std::uint32_t>
 {
     static constexpr ElementType kType = ElementType::uint32;

@@ -230,6 +230,11 @@ std::vector<std::string> H5Reader::texts(const std::string& path) const
     return values;
 }
 
+bool H5Reader::has(const std::string& object) const
+{
+    return h5_check(H5Lexists(file_.get(), object.c_str(), H5P_DEFAULT), where(object)) > 0;
+}
+
 std::vector<std::string> H5Reader::names(const std::string& group) const
 {
     const H5Handle handle(h5_check(H5Gopen2(file_.get(), group.c_str(), H5P_DEFAULT), where(group)),

@@ -65,6 +65,8 @@ class H5Reader
         return values;
     }
     [[nodiscard]] std::vector<std::string> texts(const std::string& path) const;
+    /// Whether an object of the root is there: "/codes".
+    [[nodiscard]] bool has(const std::string& object) const;
     [[nodiscard]] std::vector<hsize_t> dims(const std::string& path) const;
 
     /// Names in a group, in the order in which they were created where known, else sorted.

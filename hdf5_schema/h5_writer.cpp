@@ -63,12 +63,13 @@ void put_text_attribute(hid_t object, const std::string& name, const std::string
 
 }  // namespace
 
-H5Writer::H5Writer(std::filesystem::path file, const FileSpec& spec, const Provenance& provenance)
+H5Writer::H5Writer(std::filesystem::path file, const FileSpec& spec, const Provenance& provenance,
+                   std::int32_t minor)
     : final_name_(std::move(file)), temporary_(create_temporary(final_name_)), spec_(spec)
 {
     try
     {
-        begin(provenance);
+        begin(provenance, minor);
     }
     catch (...)
     {
@@ -78,7 +79,7 @@ H5Writer::H5Writer(std::filesystem::path file, const FileSpec& spec, const Prove
     }
 }
 
-void H5Writer::begin(const Provenance& provenance)
+void H5Writer::begin(const Provenance& provenance, std::int32_t minor)
 {
     h5_prepare();
     const H5Handle layout(h5_check(H5Pcreate(H5P_FILE_CREATE), "file layout"), H5Pclose);
@@ -88,7 +89,7 @@ void H5Writer::begin(const Provenance& provenance)
                               fmt::format("cannot create '{}'", final_name_.string())),
                      H5Fclose);
     attribute("/", "filetype", spec_.filetype);
-    attribute("/", "version", std::vector<std::int32_t>{spec_.major, spec_.minor});
+    attribute("/", "version", std::vector<std::int32_t>{spec_.major, minor});
     attribute("/", "software_version", provenance.software_version);
     attribute("/", "git_sha1", provenance.git_sha1);
     attribute("/", "date", provenance.date);
@@ -160,7 +161,7 @@ void H5Writer::write_attribute(const std::string& object, const std::string& nam
 const DatasetSpec& H5Writer::spec_of(const std::string& path, ElementType type) const
 {
     const DatasetSpec* spec = find_dataset(spec_, path);
-    FS_REQUIRE(spec != nullptr && spec->type == type, "the schema of {} has no dataset '{}' of {}",
+    FS_REQUIRE(spec != nullptr && spec->has_type(type), "the schema of {} has no dataset '{}' of {}",
                spec_.title, path, to_string(type));
     return *spec;
 }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hdf5_schema/h5.hpp"
@@ -23,7 +24,12 @@ class H5Writer
 {
   public:
     /// Creates the temporary file with the root attributes. \throws FileError
-    H5Writer(std::filesystem::path file, const FileSpec& spec, const Provenance& provenance);
+    H5Writer(std::filesystem::path file, const FileSpec& spec, const Provenance& provenance)
+        : H5Writer(std::move(file), spec, provenance, spec.minor)
+    {}
+    /// The same of a file that holds nothing that minor versions behind that one added.
+    H5Writer(std::filesystem::path file, const FileSpec& spec, const Provenance& provenance,
+             std::int32_t minor);
     ~H5Writer();
     H5Writer(const H5Writer&) = delete;
     H5Writer& operator=(const H5Writer&) = delete;
@@ -70,7 +76,7 @@ class H5Writer
     void publish();
 
   private:
-    void begin(const Provenance& provenance);
+    void begin(const Provenance& provenance, std::int32_t minor);
     void write_attribute(const std::string& object, const std::string& name, ElementType type,
                          const void* values, std::size_t count, bool scalar);
     void write_dataset(const std::string& path, ElementType type, const void* values, std::size_t count,

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace flipstorm
 {
 namespace
@@ -39,6 +41,11 @@ std::string shape_text(const std::vector<std::string>& dims)
 
 }  // namespace
 
+bool DatasetSpec::has_type(ElementType wanted) const
+{
+    return wanted == type || std::find(other_types.begin(), other_types.end(), wanted) != other_types.end();
+}
+
 std::string to_string(ElementType type)
 {
     switch (type)
@@ -47,6 +54,8 @@ std::string to_string(ElementType type)
             return "int32";
         case T::uint8:
             return "uint8";
+        case T::uint16:
+            return "uint16";
         case T::uint32:
             return "uint32";
         case T::uint64:
@@ -145,9 +154,12 @@ std::string render_schema()
             {
                 flags += fmt::format("{}{} = {}", flags.empty() ? " (" : ", ", flag.value, flag.meaning);
             }
-            text += fmt::format("| `{}` | {} | {} | {} | {}{}{}{} |\n", d.path, to_string(d.type),
-                                shape_text(d.dims), d.units, d.description, flags, flags.empty() ? "" : ")",
-                                only_text(d.targets));
+            std::string types = to_string(d.type);
+            for (const ElementType type : d.other_types)
+                types += (type == d.other_types.back() ? " or " : ", ") + to_string(type);
+            text +=
+                fmt::format("| `{}` | {} | {} | {} | {}{}{}{} |\n", d.path, types, shape_text(d.dims),
+                            d.units, d.description, flags, flags.empty() ? "" : ")", only_text(d.targets));
         }
     }
     return text;

@@ -13,6 +13,7 @@ enum class ElementType
 {
     int32,
     uint8,
+    uint16,
     uint32,
     uint64,
     float32,
@@ -41,6 +42,10 @@ struct DatasetSpec
     std::vector<FlagMeaning> flags{};  ///< of a category
     /// Values of the root attribute `target` with which a file has it; empty: every file has it.
     std::vector<std::string> targets{};
+    std::vector<ElementType> other_types{};  ///< that each of a family may have instead
+    bool optional = false;                   ///< a file may be without
+
+    [[nodiscard]] bool has_type(ElementType wanted) const;
 };
 
 /// One attribute of the root or of a group or dataset.
@@ -52,6 +57,7 @@ struct AttributeSpec
     std::string shape;  ///< "" for a scalar, else e.g. "[tolerances]"
     std::string description;
     std::vector<std::string> targets{};  ///< as of a dataset
+    bool optional = false;               ///< as of a dataset
 };
 
 /// One kind of file.

@@ -166,8 +166,9 @@ std::vector<std::uint64_t> spread_limit(const std::vector<std::uint64_t>& wanted
 double followed_share(const PlanOptions& options, const InjectableLayer& layer, std::int32_t bit)
 {
     constexpr double kProducts = 576;
-    const std::vector<double>& by_bit = options.followed_by_bit;
-    if (bit < 0 || by_bit.empty()) return options.followed_share;
+    if (bit < 0 || options.followed_by_bit.empty()) return options.followed_share;
+    const std::vector<double>& by_bit =
+        options.followed_by_bit.at(static_cast<std::size_t>(layer.id.value()));
     const double products = static_cast<double>(layer.in_channels) * layer.kernel_elements;
     return std::min(by_bit.at(static_cast<std::size_t>(bit)) * std::max(1.0, kProducts / products),
                     *std::max_element(by_bit.begin(), by_bit.end()));

@@ -70,7 +70,8 @@ struct PlanOptions
     /// Share of the (fault, image) pairs that are followed through the network, and passes over all images
     /// that the faults of a chunk share; they decide how large a chunk is.
     double followed_share = 1;
-    std::vector<double> followed_by_bit{};  ///< the same of strata of one bit position; empty: all alike
+    /// The same of strata of one bit position, [layer id][bit]; empty: all alike.
+    std::vector<std::vector<double>> followed_by_bit{};
     double shared_passes = 0;
 
     UpsetModel upset{};

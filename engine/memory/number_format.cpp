@@ -97,18 +97,27 @@ std::vector<std::string> number_format_names()
 {
     std::vector<std::string> names;
     for (const NumberFormat format : number_formats())
-        names.push_back(to_string(format));
+    {
+        if (format_traits(format).of_weights) names.push_back(to_string(format));
+    }
     return names;
 }
 
 NumberFormat number_format(std::string_view name)
 {
-    for (const NumberFormat format : number_formats())
-    {
-        if (format_traits(format).name == name) return format;
-    }
+    const FormatTraits* const row = find_format(name);
+    if (row != nullptr && row->of_weights) return row->format;
     throw JobError("number format '{}' is not known; this build has: {}", name,
                    fmt::join(number_format_names(), ", "));
+}
+
+const FormatTraits* find_format(std::string_view name)
+{
+    for (const NumberFormat format : number_formats())
+    {
+        if (format_traits(format).name == name) return &format_traits(format);
+    }
+    return nullptr;
 }
 
 std::string to_string(NumberFormat format)

@@ -16,11 +16,15 @@ namespace flipstorm
 /// All formats, in the order of the enumeration. Thread-safe.
 [[nodiscard]] const std::vector<NumberFormat>& number_formats();
 
-/// Their names, in the same order: what `model.format` of a job may say. Thread-safe.
+/// Names of those that weights can be stored in, in the same order: what `model.format` of a job may say.
+/// Thread-safe.
 [[nodiscard]] std::vector<std::string> number_format_names();
 
-/// Format of that name ("fp32"). \throws JobError naming the known ones.
+/// Format of weights of that name ("fp32"). \throws JobError naming the known ones.
 [[nodiscard]] NumberFormat number_format(std::string_view name);
+
+/// Row of the format of that name, also of one of biases alone; null if there is none. Thread-safe.
+[[nodiscard]] const FormatTraits* find_format(std::string_view name);
 
 /// Name of a format, as in job files and model.h5.
 [[nodiscard]] std::string to_string(NumberFormat format);

@@ -2,6 +2,7 @@
 // Values that many own and nobody copies: a rank holds the parameters of a network once.
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <utility>
@@ -53,5 +54,8 @@ class SharedArray
 
 /// The values of a tensor.
 using SharedValues = SharedArray<float>;
+
+/// The stored words of a tensor.
+using SharedWords = SharedArray<std::uint32_t>;
 
 }  // namespace flipstorm

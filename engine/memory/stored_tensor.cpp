@@ -30,27 +30,55 @@ bool is_power_of_two(float scale)
     return std::frexp(scale, &exponent) == 0.5F;
 }
 
-/// Whether the number of scales and their values are as the format wants them.
-bool fits(Scaling scaling, const SharedValues& scales, const std::vector<std::int64_t>& shape)
+/// Whether a tensor of that shape can have so many scales.
+bool can_have(Scaling scaling, std::size_t scales, const std::vector<std::int64_t>& shape)
 {
-    for (const float scale : scales)
-    {
-        if (!std::isfinite(scale) || scale <= 0) return false;
-    }
     switch (scaling)
     {
         case Scaling::none:
-            return scales.empty();
+            return scales == 0;
         case Scaling::power_of_two:
-            return scales.size() == 1 && is_power_of_two(scales.front());
+            return scales == 1;
         case Scaling::any:
-            return scales.size() == 1 ||
-                   (!shape.empty() && scales.size() == static_cast<std::size_t>(shape.front()));
+            return scales == 1 || (!shape.empty() && scales == static_cast<std::size_t>(shape.front()));
+    }
+    throw Error("no scaling is number {}", static_cast<int>(scaling));
+}
+
+std::string wanted_scales(Scaling scaling)
+{
+    switch (scaling)
+    {
+        case Scaling::none:
+            return "none";
+        case Scaling::power_of_two:
+            return "one";
+        case Scaling::any:
+            return "one, or one of each output channel,";
     }
     throw Error("no scaling is number {}", static_cast<int>(scaling));
 }
 
 }  // namespace
+
+std::string scales_problem(const FormatTraits& traits, const std::vector<float>& scales,
+                           const std::vector<std::int64_t>& shape)
+{
+    if (!can_have(traits.scaling, scales.size(), shape))
+    {
+        return fmt::format("{} scales for {} of shape [{}]; {} would be right", scales.size(), traits.name,
+                           fmt::join(shape, ", "), wanted_scales(traits.scaling));
+    }
+    for (std::size_t i = 0; i < scales.size(); ++i)
+    {
+        if (!std::isfinite(scales[i]) || scales[i] <= 0)
+            return fmt::format("scale {} is {}; a scale is finite and above 0", i, scales[i]);
+        if (traits.scaling == Scaling::power_of_two && !is_power_of_two(scales[i]))
+            return fmt::format("scale {} is {}; the scale of {} is a power of two", i, scales[i],
+                               traits.name);
+    }
+    return {};
+}
 
 StoredTensor::StoredTensor() : StoredTensor({0}, SharedValues()) {}
 
@@ -58,20 +86,48 @@ StoredTensor::StoredTensor(std::vector<std::int64_t> shape, SharedValues values,
                            SharedValues scales)
     : traits_(&traits), shape_(std::move(shape)), scales_(std::move(scales))
 {
-    FS_REQUIRE(values.size() == elements_of(shape_), "{} values for a tensor of shape [{}]", values.size(),
-               fmt::join(shape_, ", "));
-    FS_REQUIRE(fits(traits.scaling, scales_, shape_), "scales [{}] for a tensor of shape [{}] in {}",
-               fmt::join(scales_, ", "), fmt::join(shape_, ", "), traits.name);
+    require_form(values.size());
     encode_all(std::move(values));
 }
 
-StoredTensor StoredTensor::of_words(std::vector<std::int64_t> shape, std::vector<std::uint32_t> words,
+StoredTensor StoredTensor::of_words(std::vector<std::int64_t> shape, SharedWords words,
                                     const FormatTraits& traits, SharedValues scales)
 {
-    StoredTensor tensor(std::move(shape), std::vector<float>(words.size()), traits, std::move(scales));
-    for (std::size_t i = 0; i < words.size(); ++i)
-        tensor.set_word(i, words[i]);
+    StoredTensor tensor;
+    tensor.traits_ = &traits;
+    tensor.shape_ = std::move(shape);
+    tensor.scales_ = std::move(scales);
+    tensor.require_form(words.size());
+    const std::vector<std::uint32_t>& stored = words.get();
+    std::vector<float> values(stored.size());
+    tensor.by_scale(stored.size(), [&](std::size_t first, std::size_t end, float scale) {
+        for (std::size_t i = first; i < end; ++i)
+        {
+            FS_REQUIRE(std::uint64_t{stored[i]} >> static_cast<unsigned>(traits.bits) == 0,
+                       "word {:#x} in a tensor of {}-bit words", stored[i], traits.bits);
+            values[i] = traits.decode(stored[i], scale);
+        }
+    });
+    tensor.values_ = std::move(values);
+    if (!traits.words_are_values) tensor.words_ = std::move(words);
     return tensor;
+}
+
+void StoredTensor::require_form(std::size_t elements) const
+{
+    FS_REQUIRE(elements == elements_of(shape_), "{} values for a tensor of shape [{}]", elements,
+               fmt::join(shape_, ", "));
+    const std::string problem = scales_problem(*traits_, scales_, shape_);
+    FS_REQUIRE(problem.empty(), "{}", problem);
+}
+
+template<class Work>
+void StoredTensor::by_scale(std::size_t elements, Work&& work) const
+{
+    const std::size_t parts = scales_.empty() ? 1 : scales_.size();
+    const std::size_t each = elements / parts;
+    for (std::size_t p = 0; p < parts; ++p)
+        work(p * each, (p + 1) * each, scales_.empty() ? 1.0F : scales_[p]);
 }
 
 std::uint32_t StoredTensor::word(std::size_t i) const
@@ -130,11 +186,13 @@ void StoredTensor::encode_all(SharedValues values)
     if (traits_->words_are_values) return;
     std::vector<float>& decoded_values = values_.edit();
     std::vector<std::uint32_t> words(decoded_values.size());
-    for (std::size_t i = 0; i < words.size(); ++i)
-    {
-        words[i] = traits_->encode(decoded_values[i], scale(i));
-        decoded_values[i] = decoded(i, words[i]);
-    }
+    by_scale(words.size(), [&](std::size_t first, std::size_t end, float scale) {
+        for (std::size_t i = first; i < end; ++i)
+        {
+            words[i] = traits_->encode(decoded_values[i], scale);
+            decoded_values[i] = traits_->decode(words[i], scale);
+        }
+    });
     words_ = std::move(words);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "engine/memory/number_format.hpp"
@@ -11,6 +12,11 @@
 
 namespace flipstorm
 {
+
+/// What is wrong with the scales of a tensor of that shape, as the rest of a sentence ("scale 2 is nan; …");
+/// empty if they are as the format wants them (Scaling): none, one, or one of each output channel.
+[[nodiscard]] std::string scales_problem(const FormatTraits& traits, const std::vector<float>& scales,
+                                         const std::vector<std::int64_t>& shape);
 
 /**
  * Words of one number format, row-major, with their decoded values beside them. Where the format's words are
@@ -28,16 +34,15 @@ class StoredTensor
      * Values, each encoded.
      *
      * \param shape   its product is the number of values; the first dimension is that of the output channels
-     * \param scales  as the format wants them (Scaling): none, one, or one of each output channel
+     * \param scales  see scales_problem
      * \throws Error if the shape or the scales do not fit
      */
     StoredTensor(std::vector<std::int64_t> shape, SharedValues values,
                  const FormatTraits& traits = format_traits(NumberFormat::fp32), SharedValues scales = {});
 
     /// Words as they were stored: from their low bits. \throws Error as above, or if a word has more bits
-    [[nodiscard]] static StoredTensor of_words(std::vector<std::int64_t> shape,
-                                               std::vector<std::uint32_t> words, const FormatTraits& traits,
-                                               SharedValues scales = {});
+    [[nodiscard]] static StoredTensor of_words(std::vector<std::int64_t> shape, SharedWords words,
+                                               const FormatTraits& traits, SharedValues scales = {});
 
     [[nodiscard]] const FormatTraits& traits() const { return *traits_; }
     [[nodiscard]] NumberFormat format() const { return traits_->format; }
@@ -47,6 +52,8 @@ class StoredTensor
 
     /// What the words read as.
     [[nodiscard]] const SharedValues& values() const { return values_; }
+    /// The words, in their low bits; empty where the values are the words.
+    [[nodiscard]] const SharedWords& words() const { return words_; }
     /// \pre i < size()
     [[nodiscard]] std::uint32_t word(std::size_t i) const;
     /// What the word would read as in place of element i. \pre i < size()
@@ -68,13 +75,17 @@ class StoredTensor
     void set_values(SharedValues values);
 
   private:
+    void require_form(std::size_t elements) const;
     [[nodiscard]] float scale(std::size_t i) const;
     void encode_all(SharedValues values);
+    /// Call work(first element, the one behind the last, scale) for each scale.
+    template<class Work>
+    void by_scale(std::size_t elements, Work&& work) const;
 
     const FormatTraits* traits_;
     std::vector<std::int64_t> shape_;
     SharedValues scales_;
-    SharedArray<std::uint32_t> words_;  ///< empty where the values are the words
+    SharedWords words_;
     SharedValues values_;
 };
 

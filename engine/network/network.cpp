@@ -8,6 +8,7 @@
 #include "engine/base/error.hpp"
 #include "engine/base/sha256.hpp"
 #include "engine/network/graph_json.hpp"
+#include "engine/network/network_format.hpp"
 
 namespace flipstorm
 {
@@ -75,6 +76,32 @@ void check_activations(const Network& network, const std::string& where)
     }
 }
 
+/// \throws DataError unless the biases of layers are stored as those of their weights ask for.
+void check_biases(const Network& network, const std::string& where)
+{
+    for (const Node& node : network.graph.nodes())
+    {
+        if (!is_product(node.operation) || parameters_of(node).size() < 2) continue;
+        const Parameter& weight = network.parameter(node.name + ".weight");
+        const Parameter& bias = network.parameter(node.name + ".bias");
+        FormatChoice choice;
+        choice.format = weight.format();
+        const NumberFormat wanted = parameter_format(choice, node, ".bias");
+        FS_CHECK(DataError, bias.format() == wanted, "{}: '{}' is {}; beside weights in {} it is {}", where,
+                 bias.name, bias.traits().name, weight.traits().name, to_string(wanted));
+        if (bias.traits().scaling != Scaling::any) continue;
+        const float input = network.activations.at(index(node.inputs[0])).scale;
+        const SharedValues& scales = weight.scales();
+        bool fits = bias.scales().size() == scales.size();
+        for (std::size_t i = 0; fits && i < scales.size(); ++i)
+            fits = bias.scales()[i] == scales[i] * input;
+        FS_CHECK(DataError, fits,
+                 "{}: '{}' has other scales than the sums of its layer: those of the weights times {}, "
+                 "that of '{}'",
+                 where, bias.name, input, network.graph.node(node.inputs[0]).name);
+    }
+}
+
 }  // namespace
 
 const Parameter& Network::parameter(const std::string& name) const
@@ -105,6 +132,7 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
         layer.in_channels = static_cast<std::int32_t>(shape[1]);
         layer.kernel_elements = static_cast<std::int32_t>(elements(shape) / (shape[0] * shape[1]));
         layer.word_bits = network.parameters[layer.weight].traits().bits;
+        layer.format = network.parameters[layer.weight].format();
         layer.suffix_macs = change_macs(network.graph, layer.node);
         layers.push_back(std::move(layer));
     }
@@ -169,6 +197,7 @@ void check_network(const Network& network, const std::string& where)
         }
     }
     check_activations(network, where);
+    check_biases(network, where);
     for (const Node& node : network.graph.nodes())
     {
         const auto* norm = std::get_if<BatchNormOp>(&node.operation);

@@ -23,6 +23,7 @@ struct Parameter : StoredTensor
               const FormatTraits& traits = format_traits(NumberFormat::fp32), SharedValues scales = {})
         : StoredTensor(std::move(shape), std::move(values), traits, std::move(scales)), name(std::move(of))
     {}
+    Parameter(std::string of, StoredTensor tensor) : StoredTensor(std::move(tensor)), name(std::move(of)) {}
 
     std::string name;  ///< PyTorch state-dict name
 };
@@ -77,6 +78,7 @@ struct InjectableLayer
     /// Batch norms, activations, pools and the like keep channels apart; a convolution mixes those of a
     /// group.
     std::int64_t suffix_macs = 0;
+    NumberFormat format = NumberFormat::fp32;  ///< of its weights
 };
 
 /// Injectable layers in graph order; the position is the layer id.

@@ -82,6 +82,13 @@ void check_choice(const FormatChoice& choice, const Graph& graph)
                  "fxp16 or fxp8 beside int8",
                  layer, to_string(format), to_string(choice.format));
     }
+    const bool used = std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
+        return is_product(node.operation) && choice.layer_format(node.name) == choice.format;
+    });
+    FS_CHECK(JobError, used,
+             "model.format is {}, but model.formats has another one for every layer; let it be that of "
+             "some",
+             to_string(choice.format));
     for (const Node& node : graph.nodes())
     {
         const NumberFormat format = choice.layer_format(node.name);

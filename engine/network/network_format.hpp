@@ -25,8 +25,8 @@ struct FormatChoice
     [[nodiscard]] bool in_integers() const { return format_traits(format).whole_numbers; }
 };
 
-/// \throws JobError for a layer that the graph does not have, formats that cannot stand beside each other,
-/// and integer bits that a word does not have.
+/// \throws JobError for a layer that the graph does not have, formats that cannot stand beside each other, a
+/// format that no layer is left in, and integer bits that a word does not have.
 void check_choice(const FormatChoice& choice, const Graph& graph);
 
 /**

@@ -72,16 +72,17 @@ RankMemory memory_of_rank(const Context& context, const Campaign& campaign,
 void count_cells(Calibration& result, const Campaign& campaign, const std::vector<LayerCost>& costs)
 {
     std::vector<std::vector<char>> planned(campaign.layers().size());
-    for (std::vector<char>& layer : planned)
-        layer.assign(result.model.classes.size(), 0);
+    for (std::size_t l = 0; l < planned.size(); ++l)
+        planned[l].assign(result.model.classes[l].size(), 0);
     for (const Plan::Draw& draw : campaign.plan().draws())
     {
         const std::int32_t bit = campaign.plan().strata()[static_cast<std::size_t>(draw.stratum.value())].bit;
-        std::vector<char>& layer = planned[static_cast<std::size_t>(draw.layer.value())];
+        const auto l = static_cast<std::size_t>(draw.layer.value());
+        std::vector<char>& layer = planned[l];
         if (bit < 0)
             std::fill(layer.begin(), layer.end(), 1);
         else
-            layer[result.model.classes.of_bit.at(static_cast<std::size_t>(bit))] = 1;
+            layer[result.model.classes[l].of_bit.at(static_cast<std::size_t>(bit))] = 1;
     }
     for (std::size_t l = 0; l < planned.size(); ++l)
     {
@@ -100,7 +101,8 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
 {
     Calibration result;
     CostModel& model = result.model;
-    model.classes = bit_classes(campaign.network.format);
+    for (const InjectableLayer& layer : campaign.layers())
+        model.classes.push_back(bit_classes(layer.format));
     set_compute_threads(1);
     const auto images = static_cast<std::uint64_t>(campaign.images.size());
     CostMeasurement measurement(context, campaign, model.classes, seconds);
@@ -132,7 +134,7 @@ Calibration calibrate(const Context& context, const Campaign& campaign, double s
         result.share_of_peak = usual_share(mode);
         const double macs = result.share_of_peak * result.peak / 2;
         model.layers = costs_by_macs(campaign.layers(), model.classes,
-                                     plan_options(context.job, campaign.network.format, images), macs);
+                                     plan_options(context.job, campaign.layers(), images), macs);
         double network_macs = 0;
         for (std::size_t i = 0; i < campaign.network.graph.nodes().size(); ++i)
             network_macs +=

@@ -35,8 +35,8 @@ double RoundTime::scaled(const MeasurementRound& from, const MeasurementRound& t
     return images * (setup + shared + faults * count);
 }
 
-CostMeasurement::CostMeasurement(const Context& context, const Campaign& campaign, const BitClasses& classes,
-                                 double seconds)
+CostMeasurement::CostMeasurement(const Context& context, const Campaign& campaign,
+                                 const std::vector<BitClasses>& classes, double seconds)
     : campaign_(campaign),
       options_(evaluation_options(context, evaluation_mode(context.job.campaign.evaluation))),
       tolerance_(options_.tolerances.back()),
@@ -45,9 +45,11 @@ CostMeasurement::CostMeasurement(const Context& context, const Campaign& campaig
              [this] { return out_of_time(2); })
 {
     options_ = measurement_options(options_);
-    costs_.assign(campaign.layers().size(),
-                  {kUnknownSeconds, std::vector<double>(classes.size(), kUnknownSeconds)});
-    audits_.assign(costs_.size(), {kUnknownSeconds, std::vector<double>(classes.size(), 0)});
+    for (const BitClasses& of_layer : classes)
+    {
+        costs_.push_back({kUnknownSeconds, std::vector<double>(of_layer.size(), kUnknownSeconds)});
+        audits_.push_back({kUnknownSeconds, std::vector<double>(of_layer.size(), 0)});
+    }
 }
 
 void CostMeasurement::run(Calibration& result)

@@ -41,8 +41,8 @@ struct RoundTime
 class CostMeasurement
 {
   public:
-    /// The campaign and the classes outlive it. \param seconds  that it may take
-    CostMeasurement(const Context& context, const Campaign& campaign, const BitClasses& classes,
+    /// The campaign and the classes, by layer id, outlive it. \param seconds  that it may take
+    CostMeasurement(const Context& context, const Campaign& campaign, const std::vector<BitClasses>& classes,
                     double seconds);
     CostMeasurement(const CostMeasurement&) = delete;
     CostMeasurement& operator=(const CostMeasurement&) = delete;

@@ -45,6 +45,30 @@ double mean_of(const std::vector<double>& values)
     return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
 }
 
+/// What each class of a layer costs beside the mean of the layer, over the layers of the same classes that
+/// are known whole; else as a screen leaves.
+std::vector<double> relative_costs(const std::vector<LayerCost>& costs,
+                                   const std::vector<BitClasses>& classes, std::size_t layer)
+{
+    const BitClasses& own = classes.at(layer);
+    std::vector<double> relative(own.size(), 0);
+    double theirs = 0;
+    for (std::size_t l = 0; l < costs.size(); ++l)
+    {
+        const std::vector<double>& faults = costs[l].faults;
+        if (classes.at(l).names != own.names ||
+            std::any_of(faults.begin(), faults.end(), [](double s) { return std::isnan(s); }))
+            continue;
+        for (std::size_t c = 0; c < own.size(); ++c)
+            relative[c] += faults[c];
+        theirs += mean_of(faults);
+    }
+    const double followed = mean_of(own.followed);
+    for (std::size_t c = 0; c < own.size(); ++c)
+        relative[c] = theirs > 0 ? relative[c] / theirs : own.followed[c] / followed;
+    return relative;
+}
+
 }  // namespace
 
 double ThreadSpeed::of(std::uint64_t busy) const
@@ -103,14 +127,16 @@ std::vector<QueuedChunk> queue_of(const Plan& plan, const CostModel& model)
     for (const ChunkId id : dearest_first(plan))
     {
         const Chunk& chunk = plan.chunks()[id.value()];
-        queue.push_back(cost_of(model, chunk.layer, class_counts(plan, chunk, model.classes)));
+        const BitClasses& classes = model.classes.at(static_cast<std::size_t>(chunk.layer.value()));
+        queue.push_back(cost_of(model, chunk.layer, class_counts(plan, chunk, classes)));
         queue.back().cost = chunk.macs;
     }
     return queue;
 }
 
-std::vector<LayerCost> costs_by_macs(const std::vector<InjectableLayer>& layers, const BitClasses& classes,
-                                     const PlanOptions& options, double macs_per_second)
+std::vector<LayerCost> costs_by_macs(const std::vector<InjectableLayer>& layers,
+                                     const std::vector<BitClasses>& classes, const PlanOptions& options,
+                                     double macs_per_second)
 {
     const double image_seconds = static_cast<double>(options.images) / macs_per_second;
     std::int64_t network_macs = 0;
@@ -121,9 +147,10 @@ std::vector<LayerCost> costs_by_macs(const std::vector<InjectableLayer>& layers,
     {
         LayerCost cost;
         cost.shared = options.shared_passes * static_cast<double>(network_macs) * image_seconds;
-        std::vector<double> share(classes.size(), options.followed_share);
-        for (std::size_t bit = 0; bit < classes.of_bit.size(); ++bit)
-            share[classes.of_bit[bit]] = followed_share(options, layer, static_cast<std::int32_t>(bit));
+        const BitClasses& own = classes.at(static_cast<std::size_t>(layer.id.value()));
+        std::vector<double> share(own.size(), options.followed_share);
+        for (std::size_t bit = 0; bit < own.of_bit.size(); ++bit)
+            share[own.of_bit[bit]] = followed_share(options, layer, static_cast<std::int32_t>(bit));
         for (const double part : share)
             cost.faults.push_back(part * static_cast<double>(layer.suffix_macs) * image_seconds);
         costs.push_back(std::move(cost));
@@ -192,23 +219,11 @@ void add_audits(LayerCost& cost, const std::vector<double>& screened, double sha
 }
 
 void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>& layers,
-               const BitClasses& classes)
+               const std::vector<BitClasses>& classes)
 {
-    // What a class costs beside the mean of its layer, over the layers that are known whole; else as a screen
-    // leaves.
-    const double followed = mean_of(classes.followed);
-    std::vector<double> relative(classes.size(), 0);
-    double theirs = 0;
-    for (const LayerCost& cost : costs)
-    {
-        if (std::any_of(cost.faults.begin(), cost.faults.end(), [](double s) { return std::isnan(s); }))
-            continue;
-        for (std::size_t c = 0; c < classes.size(); ++c)
-            relative[c] += cost.faults[c];
-        theirs += mean_of(cost.faults);
-    }
-    for (std::size_t c = 0; c < classes.size(); ++c)
-        relative[c] = theirs > 0 ? relative[c] / theirs : classes.followed[c] / followed;
+    std::vector<std::vector<double>> all_relative;  // of the measured costs alone
+    for (std::size_t l = 0; l < costs.size(); ++l)
+        all_relative.push_back(relative_costs(costs, classes, l));
     double seconds = 0;
     double macs = 0;
     double shared = 0;
@@ -229,9 +244,10 @@ void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>
     for (std::size_t l = 0; l < costs.size(); ++l)
     {
         if (std::isnan(costs[l].shared)) costs[l].shared = shared / shared_known;
+        const std::vector<double>& relative = all_relative[l];
         double measured = 0;
         double expected = 0;
-        for (std::size_t c = 0; c < classes.size(); ++c)
+        for (std::size_t c = 0; c < relative.size(); ++c)
         {
             if (std::isnan(costs[l].faults[c])) continue;
             measured += costs[l].faults[c];
@@ -241,7 +257,7 @@ void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>
             expected > 0
                 ? measured / expected
                 : seconds / macs * static_cast<double>(std::max<std::int64_t>(layers[l].suffix_macs, 1));
-        for (std::size_t c = 0; c < classes.size(); ++c)
+        for (std::size_t c = 0; c < relative.size(); ++c)
         {
             if (std::isnan(costs[l].faults[c])) costs[l].faults[c] = mean * relative[c];
         }

@@ -17,7 +17,7 @@ namespace flipstorm
 struct LayerCost
 {
     double shared = 0;           ///< golden and gradient passes of a chunk
-    std::vector<double> faults;  ///< of one fault, by class of bits
+    std::vector<double> faults;  ///< of one fault, by class of the layer's bits
 };
 
 /// How much faster several threads are than one.
@@ -33,13 +33,14 @@ struct ThreadSpeed
 /// The cost of a campaign on one rank.
 struct CostModel
 {
-    BitClasses classes;
+    std::vector<BitClasses> classes;  ///< by layer id
     std::vector<LayerCost> layers;    ///< by layer id
     std::vector<LayerMemory> memory;  ///< by layer id; says how threads share the work, and what is kept
     ThreadSpeed threads;
 };
 
-/// Faults of a chunk by class of bits. In strata of one bit they are counted; in others each is looked up.
+/// Faults of a chunk by class of its layer's bits. In strata of one bit they are counted; in others each is
+/// looked up.
 [[nodiscard]] std::vector<std::uint64_t> class_counts(const Plan& plan, const Chunk& chunk,
                                                       const BitClasses& classes);
 
@@ -59,11 +60,11 @@ struct CostModel
 /**
  * A model without a measurement: multiply-accumulates over speed.
  *
- * \param macs_per_second  of one thread. \param options  those of the plan
+ * \param classes  by layer id \param macs_per_second  of one thread. \param options  those of the plan
  */
 [[nodiscard]] std::vector<LayerCost> costs_by_macs(const std::vector<InjectableLayer>& layers,
-                                                   const BitClasses& classes, const PlanOptions& options,
-                                                   double macs_per_second);
+                                                   const std::vector<BitClasses>& classes,
+                                                   const PlanOptions& options, double macs_per_second);
 
 /// What a measurement found for some faults of a layer and class.
 struct ClassSample
@@ -119,11 +120,11 @@ void add_audits(LayerCost& cost, const std::vector<double>& screened, double sha
 
 /**
  * Fill in the cells that were not measured (NaN): from the same layer's other classes, in proportion to what
- * these classes cost in the layers where both are known; a layer without any from the others, by
- * multiply-accumulates. \throws Error if nothing was measured.
+ * these classes cost in the layers of the same classes where both are known; a layer without any from the
+ * others, by multiply-accumulates. \param classes  by layer id \throws Error if nothing was measured.
  */
 void fill_gaps(std::vector<LayerCost>& costs, const std::vector<InjectableLayer>& layers,
-               const BitClasses& classes);
+               const std::vector<BitClasses>& classes);
 
 /// Memory of the process of a rank, in bytes.
 struct RankMemory

@@ -65,13 +65,28 @@ std::vector<LayerSum> sums_of(const Plan& plan, const std::vector<QueuedChunk>& 
     return sums;
 }
 
+/// Names of the classes of all layers, each once.
+std::vector<std::string> class_names(const std::vector<BitClasses>& classes)
+{
+    std::vector<std::string> names;
+    for (const BitClasses& of_layer : classes)
+    {
+        for (const std::string& name : of_layer.names)
+        {
+            if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+        }
+    }
+    return names;
+}
+
 ResultTable layers_table(const CostSetting& setting, const std::vector<LayerSum>& sums)
 {
     const CostModel& model = setting.calibration->model;
     ResultTable table;
     table.title = "Cost by layer";
     table.columns = {"layer", "faults", "chunks", "faults each", "shared"};
-    table.columns.insert(table.columns.end(), model.classes.names.begin(), model.classes.names.end());
+    const std::vector<std::string> classes = class_names(model.classes);
+    table.columns.insert(table.columns.end(), classes.begin(), classes.end());
     table.columns.emplace_back("all of it");
     for (std::size_t l = 0; l < sums.size(); ++l)
     {
@@ -82,8 +97,13 @@ ResultTable layers_table(const CostSetting& setting, const std::vector<LayerSum>
                 ? format_count(sums[l].most)
                 : fmt::format("{} to {}", format_count(sums[l].fewest), format_count(sums[l].most)),
             time_text(model.layers[l].shared)};
-        for (const double seconds : model.layers[l].faults)
-            row.push_back(time_text(seconds));
+        const std::vector<std::string>& own = model.classes[l].names;
+        for (const std::string& name : classes)
+        {
+            const auto found = std::find(own.begin(), own.end(), name);
+            const auto c = static_cast<std::size_t>(found - own.begin());
+            row.push_back(found == own.end() ? "" : time_text(model.layers[l].faults[c]));
+        }
         row.push_back(time_text(sums[l].seconds));
         table.rows.push_back(std::move(row));
     }

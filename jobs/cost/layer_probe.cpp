@@ -12,8 +12,9 @@
 namespace flipstorm
 {
 
-LayerProbe::LayerProbe(const Campaign& campaign, const BitClasses& classes, const EvaluationOptions& options,
-                       std::uint64_t seed, StopConditions* stop, std::function<bool()> give_up)
+LayerProbe::LayerProbe(const Campaign& campaign, const std::vector<BitClasses>& classes,
+                       const EvaluationOptions& options, std::uint64_t seed, StopConditions* stop,
+                       std::function<bool()> give_up)
     : campaign_(campaign),
       classes_(classes),
       mode_(options.mode),
@@ -81,12 +82,13 @@ std::optional<std::vector<Outcome>> LayerProbe::evaluate(Evaluator& evaluator, s
 std::vector<std::vector<WeightChange>> LayerProbe::changes_of(std::size_t layer, std::uint64_t count) const
 {
     constexpr std::uint64_t kTries = 200;  // a class is 1/32 of the faults, or more
-    std::vector<std::vector<WeightChange>> samples(classes_.size());
+    const BitClasses& classes = classes_.at(layer);
+    std::vector<std::vector<WeightChange>> samples(classes.size());
     for (const FaultIndex fault :
          bench_faults(campaign_.plan(), campaign_.layers()[layer].id, kTries * count, seed_))
     {
         const auto bit = static_cast<std::size_t>(campaign_.plan().fault(fault).bit);
-        std::vector<WeightChange>& sample = samples[classes_.of_bit.at(bit)];
+        std::vector<WeightChange>& sample = samples[classes.of_bit.at(bit)];
         if (sample.size() < count) sample.push_back(change_of(campaign_, fault));
     }
     return samples;

@@ -37,8 +37,9 @@ class LayerProbe
      * \param options  of the evaluators, as to mode, device and threads
      * \param give_up  asked again and again while faults are evaluated
      */
-    LayerProbe(const Campaign& campaign, const BitClasses& classes, const EvaluationOptions& options,
-               std::uint64_t seed, StopConditions* stop, std::function<bool()> give_up);
+    LayerProbe(const Campaign& campaign, const std::vector<BitClasses>& classes,
+               const EvaluationOptions& options, std::uint64_t seed, StopConditions* stop,
+               std::function<bool()> give_up);
 
     /// Up to `faults` of the layer's faults by class on the evaluator's images. \throws Stopped if asked to
     [[nodiscard]] LayerSamples measure(Evaluator& evaluator, std::size_t layer, std::uint64_t images,
@@ -59,7 +60,7 @@ class LayerProbe
                                                                     std::uint64_t count) const;
 
     const Campaign& campaign_;
-    const BitClasses& classes_;
+    const std::vector<BitClasses>& classes_;  ///< by layer id
     EvaluationMode mode_;
     int threads_;
     bool cuda_;

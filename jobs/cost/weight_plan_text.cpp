@@ -53,7 +53,7 @@ std::string describe_weight_plan(const Context& context, const Campaign& campaig
     const std::vector<InjectableLayer>& layers = campaign.layers();
     const Plan& plan = campaign.plan();
     const auto images = static_cast<std::uint64_t>(campaign.images.size());
-    PlanOptions options = plan_options(job, campaign.network.format, images);
+    PlanOptions options = plan_options(job, layers, images);
     options.priors = layer_priors(campaign.network, layers);
 
     std::string text = render_text(strata_table(job, layers, plan, images, context.all_strata)) + "\n" +

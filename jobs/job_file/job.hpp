@@ -3,6 +3,7 @@
 // meaning, limits and default of every key stand once, in job_keys.cpp.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,10 @@ struct ModelTable
 {
     std::string arch = "lenet5";
     std::string format = "fp32";
-    std::string file;  ///< a model.h5 to use as it is instead of training one
+    std::map<std::string, std::string> formats;  ///< by layer, of those that have another one
+    std::int64_t integer_bits = 1;  ///< of fixed point: digits before the point, the sign one of them
+    std::string scale = "channel";  ///< of int8: "channel", "tensor"
+    std::string file;               ///< a model.h5 to use as it is instead of training one
     std::string activation = "relu";
     std::string order = "conv-norm-act";
     std::string shortcut;  ///< empty in the file: the usual one of the architecture

@@ -89,14 +89,22 @@ class Reader
         }
         const std::string name = trimmed(std::string_view(text).substr(0, equals));
         const std::string value_text = trimmed(std::string_view(text).substr(equals + 1));
+        if (const KeySpec* const table = table_of_entry(name))
+        {
+            const std::string entry = name.substr(table->name().size() + 1);
+            if (const auto value = value_with_entry(table->bind(job_), entry, value_text))
+                take(*table, *value, origin);
+            else
+                problems_.refuse(origin, fmt::format("{} must be a string, not '{}'", name, value_text));
+            return;
+        }
         const auto dot = name.rfind('.');
         const std::string table = dot == std::string::npos ? "" : name.substr(0, dot);
         const KeySpec* const spec =
             check_name(origin, table, dot == std::string::npos ? name : name.substr(dot + 1));
         if (spec == nullptr) return;
         const KeyRef target = spec->bind(job_);
-        const std::optional<TomlValue> value = override_value(target, value_text);
-        if (value)
+        if (const std::optional<TomlValue> value = override_value(target, value_text))
             take(*spec, *value, origin);
         else
             problems_.refuse(
@@ -299,20 +307,13 @@ class Reader
     void take(const KeySpec& spec, const TomlValue& value, const Origin& origin)
     {
         problems_.set(spec.name(), origin);
-        Job changed = job_;
-        std::vector<std::string> problems;
-        if (const auto problem = assign(spec, value, spec.bind(changed)))
-            problems.push_back(*problem);
-        else
-            problems = value_problems(spec, changed);
-        if (problems.empty())
+        const std::vector<ValueProblem> problems = put_value(spec, value, job_);
+        if (!problems.empty()) problems_.set_wrong(spec.name());
+        for (const ValueProblem& problem : problems)
         {
-            job_ = std::move(changed);
-            return;
+            const bool of_entry = problem.line > 0 && origin.line > 0;
+            problems_.refuse(of_entry ? problems_.at_line(problem.line) : origin, problem.text);
         }
-        problems_.set_wrong(spec.name());
-        for (std::string& problem : problems)
-            problems_.refuse(origin, std::move(problem));
     }
 
     Job job_;

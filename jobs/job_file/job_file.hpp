@@ -15,7 +15,8 @@ namespace flipstorm
  * Read a job file, change it by overrides, check it whole and resolve it.
  *
  * An override is `table.key=value`, as given to --set. The value is written as in TOML; quotes may be left
- * out around strings (`job.name=night`, `harden.options=[none,sec_all]`). The last override of a key counts.
+ * out around strings (`job.name=night`, `harden.options=[none,sec_all]`). The last override of a key counts;
+ * that of an entry of a table (`model.formats.conv1=fxp16`) leaves the other entries.
  * Paths stay as they are given: relative ones are relative to the current folder, and `~` is not expanded.
  *
  * A table of the list `[[variant]]` has a `name` and the keys that the variant changes, under their full

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 
 #include "engine/memory/codes/protection_scheme.hpp"
 #include "engine/memory/number_format.hpp"
 #include "engine/memory/word_fault.hpp"
-#include "jobs/job_file/job_print.hpp"
 #include "jobs/job_file/target.hpp"
 
 namespace flipstorm
@@ -159,7 +156,22 @@ std::vector<KeySpec> make_keys()
         key<&Job::model, &ModelTable::arch>("model", "arch", "architecture of the network")
             .one_of({"lenet5", "resnet8", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}),
         key<&Job::model, &ModelTable::format>("model", "format", "number format of the stored parameters")
-            .one_of(number_format_names(), {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}),
+            .one_of(number_format_names()),
+        key<&Job::model, &ModelTable::formats>(
+            "model", "formats",
+            "table: layers whose weights and biases have another one: \"layer1.0.conv1\" = \"fxp16\"")
+            .one_of(number_format_names())
+            .by_default("none")
+            .may_be_empty()
+            .since("0.2"),
+        key<&Job::model, &ModelTable::integer_bits>(
+            "model", "integer_bits", "fixed point: digits before the point, the sign one of them")
+            .between(1, 32)
+            .since("0.2"),
+        key<&Job::model, &ModelTable::scale>(
+            "model", "scale", "int8: what has a scale of its own, an output channel of a layer or its tensor")
+            .one_of({"channel", "tensor"})
+            .since("0.2"),
         key<&Job::model, &ModelTable::file>("model", "file",
                                             "a model.h5 to use as it is instead of training one")
             .by_default("none")
@@ -437,25 +449,6 @@ std::vector<KeySpec> make_keys()
 
 }  // namespace
 
-bool Limits::allow(double value) const
-{
-    return (low_open ? value > low : value >= low) && (high_open ? value < high : value <= high);
-}
-
-std::string Limits::text() const
-{
-    const auto number = [](double value) {
-        return value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
-    };
-    std::string text;
-    if (std::isfinite(low)) text = fmt::format("{} {}", low_open ? ">" : "≥", number(low));
-    if (std::isfinite(high))
-    {
-        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", high_open ? "<" : "≤", number(high));
-    }
-    return text;
-}
-
 const std::vector<KeySpec>& job_keys()
 {
     static const std::vector<KeySpec> keys = make_keys();
@@ -481,22 +474,6 @@ const std::vector<std::string>& job_tables()
         return names;
     }();
     return tables;
-}
-
-std::string type_name(const KeyRef& value)
-{
-    constexpr std::array<const char*, std::variant_size_v<KeyRef>> kNames = {
-        "a boolean", "a string",          "an integer",       "an integer",
-        "a number",  "a list of numbers", "a list of strings"};
-    return kNames.at(value.index());
-}
-
-std::string limits_text(const KeySpec& spec)
-{
-    if (spec.choices.empty()) return spec.limits.text();
-    std::string text = list_text(spec.choices);
-    if (!spec.planned.empty()) text += "; not built yet: " + list_text(spec.planned);
-    return text;
 }
 
 }  // namespace flipstorm

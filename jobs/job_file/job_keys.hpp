@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -14,9 +15,12 @@
 namespace flipstorm
 {
 
+/// A table whose keys are names of the user's own: [model.formats].
+using StringTable = std::map<std::string, std::string>;
+
 /// Where the value of a key lives in a Job; the alternative is the key's type.
 using KeyRef = std::variant<bool*, std::string*, std::uint64_t*, std::int64_t*, double*, std::vector<double>*,
-                            std::vector<std::string>*>;
+                            std::vector<std::string>*, StringTable*>;
 
 /// What the numbers of a key may be. NaN and infinity are never allowed.
 struct Limits
@@ -38,12 +42,13 @@ struct KeySpec
     std::string key;
     std::string meaning;  ///< one line
     KeyRef (*bind)(Job&) = nullptr;
-    Limits limits{};                     ///< of a number, or of each number of a list
-    std::vector<std::string> choices{};  ///< what a string, or each string of a list, may be; empty: anything
+    Limits limits{};  ///< of a number, or of each number of a list
+    /// What a string, or each string of a list or table, may be; empty: anything.
+    std::vector<std::string> choices{};
     std::vector<std::string> planned{};  ///< known choices that are refused as not built yet
     std::string unit{};
     std::string default_note{};  ///< the default in words, where it depends on other keys
-    bool may_be_empty = false;   ///< of a list: the empty list stands for the default
+    bool may_be_empty = false;   ///< of a list or table: the empty one stands for the default
     bool ascending = false;      ///< of a list: each number is larger than the one before
     bool identity = true;        ///< takes part in what is computed; not: where files lie and how it is run
     /// Version of flipstorm that knows the key first; empty: 0.1, as far back as journals and files go. Of a
@@ -59,6 +64,9 @@ const std::vector<KeySpec>& job_keys();
 
 /// The key of that full name ("campaign.limit"), or null.
 const KeySpec* find_key(std::string_view name);
+
+/// Whether its value is a StringTable.
+bool is_string_table(const KeySpec& spec);
 
 /// The tables in the order in which they are printed; a table in another one as "train.fault_aware".
 const std::vector<std::string>& job_tables();

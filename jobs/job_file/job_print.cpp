@@ -44,11 +44,24 @@ std::string number_text(double value)
     return text;
 }
 
-template<class T, class ToText>
-std::string joined(const std::vector<T>& values, ToText to_text)
+/// A name as a key: conv1, "layer1.0.conv1".
+std::string key_text(const std::string& name)
+{
+    constexpr const char* kBare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    const bool bare = !name.empty() && name.find_first_not_of(kBare) == std::string::npos;
+    return bare ? name : quoted(name);
+}
+
+std::string entry_text(const StringTable::value_type& entry)
+{
+    return fmt::format("{} = {}", key_text(entry.first), quoted(entry.second));
+}
+
+template<class Values, class ToText>
+std::string joined(const Values& values, ToText to_text)
 {
     std::string text;
-    for (const T& value : values)
+    for (const auto& value : values)
     {
         if (!text.empty()) text += ", ";
         text += to_text(value);
@@ -98,6 +111,8 @@ std::string toml_text(const KeyRef& value)
                 return fmt::format("{}", *v);
             else if constexpr (std::is_same_v<Value, std::vector<double>>)
                 return "[" + joined(*v, number_text) + "]";
+            else if constexpr (std::is_same_v<Value, StringTable>)
+                return "{" + joined(*v, entry_text) + "}";
             else
                 return "[" + joined(*v, quoted) + "]";
         },

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "engine/memory/number_format.hpp"
 #include "jobs/job_file/job_print.hpp"
 #include "jobs/job_file/job_suggest.hpp"
 #include "jobs/job_file/job_variants.hpp"
@@ -42,8 +43,9 @@ void check_number(const KeySpec& spec, const std::string& shown, double value,
     }
 }
 
-/// Adds what is wrong with one string of a key.
-void check_choice(const KeySpec& spec, const std::string& value, std::vector<std::string>& problems)
+/// Adds what is wrong with one string of a key. \param name  what it is the value of
+void check_choice(const KeySpec& spec, const std::string& name, const std::string& value,
+                  std::vector<std::string>& problems)
 {
     const auto has = [&value](const std::vector<std::string>& list) {
         return std::find(list.begin(), list.end(), value) != list.end();
@@ -53,15 +55,46 @@ void check_choice(const KeySpec& spec, const std::string& value, std::vector<std
     if (has(spec.planned))
     {
         problems.push_back(
-            fmt::format("{} = {} is not built yet; it can be {}", spec.name(), list_text({value}), built));
+            fmt::format("{} = {} is not built yet; it can be {}", name, list_text({value}), built));
         return;
     }
     std::vector<std::string> known = spec.choices;
     known.insert(known.end(), spec.planned.begin(), spec.planned.end());
     const std::optional<std::string> guess = nearest(value, known);
-    problems.push_back(fmt::format("{} = {} is not known; it can be {}{}", spec.name(), list_text({value}),
-                                   built,
+    problems.push_back(fmt::format("{} = {} is not known; it can be {}{}", name, list_text({value}), built,
                                    guess ? fmt::format("; did you mean {}?", list_text({*guess})) : ""));
+}
+
+/// Whether a layer may have a format with scales of that kind.
+bool has_scaling(const ModelTable& model, Scaling scaling)
+{
+    std::vector<std::string> names{model.format};
+    for (const auto& [layer, format] : model.formats)
+        names.push_back(format);
+    // A name that is none is refused with the other values of keys.
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        const FormatTraits* const format = find_format(name);
+        return format == nullptr || format->scaling == scaling;
+    });
+}
+
+std::vector<RuleProblem> format_problems(const ModelTable& model)
+{
+    std::vector<RuleProblem> problems;
+    if (model.integer_bits != 1 && !has_scaling(model, Scaling::power_of_two))
+    {
+        problems.push_back({{"model.integer_bits", "model.format", "model.formats"},
+                            fmt::format("model.integer_bits = {} is for fixed point, \"fxp32\", \"fxp16\" or "
+                                        "\"fxp8\"; model.format is {}",
+                                        model.integer_bits, list_text({model.format}))});
+    }
+    if (model.scale != "channel" && !has_scaling(model, Scaling::any))
+    {
+        problems.push_back({{"model.scale", "model.format", "model.formats"},
+                            fmt::format("model.scale = {} is for \"int8\"; model.format is {}",
+                                        list_text({model.scale}), list_text({model.format}))});
+    }
+    return problems;
 }
 
 }  // namespace
@@ -74,7 +107,16 @@ std::vector<std::string> value_problems(const KeySpec& spec, Job job)
             using Value = std::decay_t<decltype(*value)>;
             if constexpr (std::is_same_v<Value, std::string>)
             {
-                check_choice(spec, *value, problems);
+                check_choice(spec, spec.name(), *value, problems);
+            }
+            else if constexpr (std::is_same_v<Value, StringTable>)
+            {
+                for (const auto& [name, entry] : *value)
+                {
+                    if (name.empty())
+                        problems.push_back(fmt::format("{} has an entry without a name", spec.name()));
+                    check_choice(spec, spec.name() + "." + name, entry, problems);
+                }
             }
             else if constexpr (std::is_arithmetic_v<Value>)
             {
@@ -91,7 +133,7 @@ std::vector<std::string> value_problems(const KeySpec& spec, Job job)
                 {
                     if constexpr (std::is_same_v<Value, std::vector<std::string>>)
                     {
-                        check_choice(spec, *entry, problems);
+                        check_choice(spec, spec.name(), *entry, problems);
                         if (std::find(value->begin(), entry, *entry) != entry)
                         {
                             problems.push_back(
@@ -116,7 +158,7 @@ std::vector<std::string> value_problems(const KeySpec& spec, Job job)
 
 std::vector<RuleProblem> rule_problems(const Job& job)
 {
-    std::vector<RuleProblem> problems;
+    std::vector<RuleProblem> problems = format_problems(job.model);
     if (!is_folder_name(job.job.name))
     {
         problems.push_back(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "analysis/golden_check.hpp"
@@ -42,6 +43,40 @@ NumberFormat format_of(const ModelRecord& record, const std::filesystem::path& f
     {
         throw DataError("'{}': {}", file.string(), error.what());
     }
+}
+
+/// A parameter as it was stored. \throws DataError if its format is none
+Parameter parameter_from(ParameterRecord record)
+{
+    const FormatTraits* const format = find_format(record.format);
+    FS_CHECK(DataError, format != nullptr, "parameter '{}' is of format '{}', which is none", record.name,
+             record.format);
+    if (format->words_are_values)
+        return {std::move(record.name), std::move(record.shape), std::move(record.values), *format};
+    return {std::move(record.name), StoredTensor::of_words(std::move(record.shape), std::move(record.codes),
+                                                           *format, std::move(record.scales))};
+}
+
+/// Of all nodes, in their order, or of none. \throws DataError, naming the file and a node that has none
+std::vector<StoredActivation> activations_from(const std::vector<ActivationRecord>& records,
+                                               const Graph& graph, const std::filesystem::path& file)
+{
+    std::vector<StoredActivation> activations;
+    if (records.empty()) return activations;
+    std::map<std::string, const ActivationRecord*> by_node;
+    for (const ActivationRecord& record : records)
+        by_node[record.node] = &record;
+    for (const Node& node : graph.nodes())
+    {
+        const auto found = by_node.find(node.name);
+        FS_CHECK(DataError, found != by_node.end(), "'{}' lacks the activation of node '{}'", file.string(),
+                 node.name);
+        activations.push_back({found->second->scale, found->second->bits});
+        by_node.erase(found);
+    }
+    FS_CHECK(DataError, by_node.empty(), "'{}' has an activation of '{}', which is no node of its graph",
+             file.string(), by_node.begin()->first);
+    return activations;
 }
 
 /// Classes of a data set whose labels are 0 … classes − 1 before the offset is subtracted.
@@ -190,7 +225,13 @@ ModelRecord to_record(const Network& network)
     record.graph = to_json(network.graph);
     for (const Parameter& parameter : network.parameters)
     {
-        record.parameters.push_back({parameter.name, parameter.shape(), parameter.values()});
+        record.parameters.push_back({parameter.name, parameter.shape(), parameter.values(),
+                                     parameter.traits().name, parameter.words(), parameter.scales()});
+    }
+    for (std::size_t i = 0; i < network.activations.size(); ++i)
+    {
+        const StoredActivation& activation = network.activations[i];
+        record.activations.push_back({network.graph.nodes()[i].name, activation.scale, activation.bits});
     }
     return record;
 }
@@ -209,9 +250,9 @@ Network from_record(ModelRecord record, const std::filesystem::path& file)
                                         [&](const ParameterRecord& p) { return p.name == spec.name; });
         FS_CHECK(DataError, found != record.parameters.end(), "'{}' lacks the parameter '{}'", file.string(),
                  spec.name);
-        network.parameters.emplace_back(found->name, found->shape, std::move(found->values),
-                                        format_traits(network.format));
+        network.parameters.push_back(naming(file, [&] { return parameter_from(std::move(*found)); }));
     }
+    network.activations = activations_from(record.activations, network.graph, file);
     check_network(network, file.string());
     return network;
 }

@@ -6,8 +6,22 @@
 
 namespace flipstorm
 {
+namespace
+{
 
-PlanOptions plan_options(const Job& job, NumberFormat format, std::uint64_t images)
+/// About which share of the pairs of each bit a screen leaves to be followed.
+std::vector<double> followed_by_bit(NumberFormat format)
+{
+    const BitClasses classes = bit_classes(format);
+    std::vector<double> shares;
+    for (const std::size_t bits : classes.of_bit)
+        shares.push_back(classes.followed[bits]);
+    return shares;
+}
+
+}  // namespace
+
+PlanOptions plan_options(const Job& job, const std::vector<InjectableLayer>& layers, std::uint64_t images)
 {
     PlanOptions options;
     options.scheme = scheme_from(job.campaign.scheme);
@@ -19,7 +33,6 @@ PlanOptions plan_options(const Job& job, NumberFormat format, std::uint64_t imag
     options.layers = job.campaign.layers;
     options.exhaustive = job.campaign.exhaustive;
     options.pilot = static_cast<std::uint64_t>(job.campaign.pilot);
-    const BitClasses classes = bit_classes(format);
     switch (evaluation_mode(job.campaign.evaluation))
     {
         case EvaluationMode::reference:
@@ -31,8 +44,8 @@ PlanOptions plan_options(const Job& job, NumberFormat format, std::uint64_t imag
             // A golden pass and the backward passes of the nearest rivals; few pairs in a hundred go on.
             options.shared_passes = 3;
             options.followed_share = 1.0 / 32;
-            for (const std::size_t bits : classes.of_bit)
-                options.followed_by_bit.push_back(classes.followed[bits]);
+            for (const InjectableLayer& layer : layers)
+                options.followed_by_bit.push_back(followed_by_bit(layer.format));
             break;
     }
     return options;

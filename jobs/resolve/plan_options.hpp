@@ -12,9 +12,11 @@
 namespace flipstorm
 {
 
-/// Options of a job's plan for words of a format on so many test images, but for the priors of a data-aware
-/// one. \throws JobError for an unknown scheme or fault model, or where upset_bits does not fit it.
-[[nodiscard]] PlanOptions plan_options(const Job& job, NumberFormat format, std::uint64_t images);
+/// Options of a job's plan for all injectable layers of a network on so many test images, but for the priors
+/// of a data-aware one. \throws JobError for an unknown scheme or fault model, or where upset_bits does not
+/// fit it.
+[[nodiscard]] PlanOptions plan_options(const Job& job, const std::vector<InjectableLayer>& layers,
+                                       std::uint64_t images);
 
 /// Priors of a network's layers for a data-aware plan, [layer id][bit]. Thread-safe.
 [[nodiscard]] std::vector<std::vector<double>> layer_priors(const Network& network,

@@ -119,8 +119,8 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
         std::vector<std::string> options = {
             "--campaign", std::filesystem::absolute(context.campaign_file()).string(), "--forest",
             std::filesystem::absolute(context.forest_file()).string()};
-        for (const NumberFormat format : number_formats())
-            options.insert(options.end(), {"--fields", fields_text(format)});
+        for (const std::string& format : number_format_names())
+            options.insert(options.end(), {"--fields", fields_text(number_format(format))});
         const std::vector<std::string> figures = draw_figures(context.out(), kFigures, options, stop);
         stop_if_asked(stop);
         const std::string page = render_report(campaign, forest, protection, {context.job.job.name, figures});

@@ -90,6 +90,8 @@ struct FormatTraits
     /// What a word reads as, never clamped: NaN and infinities come through.
     float (*decode)(std::uint32_t word, float scale) = nullptr;
 
+    bool of_weights = true;  ///< weights can be stored in it; else biases alone, and no job names it
+
     /// Whether the words have an exponent.
     [[nodiscard]] bool floating() const;
 };

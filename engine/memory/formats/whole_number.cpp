@@ -70,7 +70,11 @@ const FormatTraits& int8_format()
 
 const FormatTraits& int32_format()
 {
-    static const FormatTraits row = row_of<32>(NumberFormat::int32, "int32", Scaling::any);
+    static const FormatTraits row = [] {
+        FormatTraits traits = row_of<32>(NumberFormat::int32, "int32", Scaling::any);
+        traits.of_weights = false;
+        return traits;
+    }();
     return row;
 }
 

@@ -77,7 +77,7 @@ TransientPlanOptions transient_options(const Job& job, const Network& network, c
                                        std::uint64_t images)
 {
     TransientPlanOptions options;
-    options.plan = plan_options(job, network.format, images);
+    options.plan = plan_options(job, injectable_layers(network), images);
     options.rules = rules;
     options.layers = layer_weight_from(job.transient.layers_by);
     options.images_per_fault = static_cast<std::uint64_t>(job.transient.images_per_fault);

@@ -48,7 +48,7 @@ std::unique_ptr<CampaignFaults> WeightKind::plan(const Job& job, const Network& 
                                                  std::uint64_t images) const
 {
     std::vector<InjectableLayer> layers = injectable_layers(network);
-    PlanOptions options = plan_options(job, network.format, images);
+    PlanOptions options = plan_options(job, layers, images);
     if (options.scheme == Scheme::data_aware) options.priors = layer_priors(network, layers);
     return std::make_unique<WeightFaults>(std::move(layers), options);
 }

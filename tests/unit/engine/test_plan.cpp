@@ -168,10 +168,11 @@ TEST(Plan, DearestFirstIsAPermutationOfFallingCost)
 TEST(Plan, ChunksOfDearBitsHoldFewerFaults)
 {
     PlanOptions dear = options(Scheme::data_unaware);
-    dear.followed_by_bit.assign(32, 0.01);
-    dear.followed_by_bit[30] = 0.1;
-    dear.shared_passes = 1;
     const std::vector<InjectableLayer> layers = lenet_layers();
+    dear.followed_by_bit.assign(layers.size(), std::vector<double>(32, 0.01));
+    for (std::vector<double>& by_bit : dear.followed_by_bit)
+        by_bit[30] = 0.1;
+    dear.shared_passes = 1;
     // 0.01 · 576 / products where an output is a sum of fewer than 576, but not beyond 0.1.
     const double cheap[] = {0.1, 0.01 * 576 / 150, 0.01 * 576 / 400, 0.01 * 576 / 120, 0.01 * 576 / 84};
     const Plan plan(layers, dear);

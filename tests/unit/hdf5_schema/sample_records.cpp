@@ -6,6 +6,7 @@
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
+#include "engine/memory/stored_tensor.hpp"
 #include "hdf5_schema/h5.hpp"
 #include "hdf5_schema/seal.hpp"
 
@@ -42,6 +43,23 @@ ModelRecord sample_model()
     // Not in alphabetical order: files keep the order of writing.
     model.parameters = {{"conv.weight", {2, 1, 1, 2}, {1, 2, 3, -0.0F}}, {"a.bias", {1}, {1e-45F}}};
     model.training = {{1, 2}, {2.5, 0.5}, {0.25, 0.75}, {0.1, 0.0}, {3.5, 4}};
+    return model;
+}
+
+ModelRecord sample_model_in(const FormatTraits& format)
+{
+    ModelRecord model = sample_model();
+    model.format = format.name;
+    ParameterRecord& weight = model.parameters[0];
+    std::vector<float> scales;
+    if (format.scaling == Scaling::power_of_two) scales = {0.0625F};
+    if (format.scaling == Scaling::any) scales = {0.75F, 0.01F};
+    const StoredTensor stored(weight.shape, {1, 2.25F, -3.5F, -0.0F}, format, scales);
+    weight.values = stored.values();
+    weight.format = format.name;
+    weight.codes = stored.words();
+    weight.scales = stored.scales();
+    if (format.whole_numbers) model.activations = {{"input", 0.125F, format.bits}, {"conv", 0.3F, 24}};
     return model;
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "engine/memory/number_format.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/comparison_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
@@ -19,6 +20,8 @@ namespace flipstorm
 
 Provenance sample_provenance();
 ModelRecord sample_model();
+/// The same with its weights in a format, and with activations where it is one of whole numbers.
+ModelRecord sample_model_in(const FormatTraits& format);
 CampaignRecord sample_campaign();
 ForestRecord sample_forest();
 ProtectionRecord sample_protection();

@@ -123,6 +123,33 @@ TEST(StoredTensor, ScalesOfOutputChannels)
     const StoredTensor read = StoredTensor::of_words({2, 3}, {1, 2, 3, 4, 8, 12}, kToy, {1.0F, 0.25F});
     EXPECT_EQ(read.values(), tensor.values());
     EXPECT_EQ(read.word(4), 8U);
+    EXPECT_EQ(read.words(), (std::vector<std::uint32_t>{1, 2, 3, 4, 8, 12}));
+    const StoredTensor empty = StoredTensor::of_words({0, 3}, {}, kToy, {1.0F});
+    EXPECT_EQ(empty.size(), 0U);
+}
+
+TEST(StoredTensor, OfFloatsCanBeReadFromWords)
+{
+    const StoredTensor read =
+        StoredTensor::of_words({2}, {0x3F800000U, 0xC0000000U}, format_traits(NumberFormat::fp32));
+    EXPECT_EQ(read.values(), (std::vector<float>{1, -2}));
+    EXPECT_TRUE(read.words().empty());
+    EXPECT_EQ(read.word(1), 0xC0000000U);
+}
+
+TEST(ScalesProblem, SaysWhatWouldBeRight)
+{
+    const FormatTraits& fp16 = format_traits(NumberFormat::fp16);
+    EXPECT_EQ(scales_problem(fp16, {}, {2, 2}), "");
+    EXPECT_EQ(scales_problem(fp16, {1}, {2, 2}), "1 scales for fp16 of shape [2, 2]; none would be right");
+    EXPECT_EQ(scales_problem(kFixed, {0.25F}, {2, 2}), "");
+    EXPECT_EQ(scales_problem(kFixed, {0.25F, 0.25F}, {2, 2}),
+              "2 scales for toy of shape [2, 2]; one would be right");
+    EXPECT_EQ(scales_problem(kFixed, {0.3F}, {2}), "scale 0 is 0.3; the scale of toy is a power of two");
+    EXPECT_EQ(scales_problem(kToy, {1, 2, 3}, {2, 2}),
+              "3 scales for toy of shape [2, 2]; one, or one of each output channel, would be right");
+    EXPECT_EQ(scales_problem(kToy, {1, 0}, {2}), "scale 1 is 0; a scale is finite and above 0");
+    EXPECT_NE(scales_problem(kToy, {std::numeric_limits<float>::infinity()}, {2}), "");
 }
 
 TEST(StoredTensor, RefusesWhatDoesNotFit)

@@ -38,12 +38,12 @@ Plan plan_of(Scheme scheme, std::uint64_t limit)
 CostModel synthetic_model()
 {
     CostModel model;
-    model.classes = bit_classes(NumberFormat::fp32);
+    model.classes.assign(5, bit_classes(NumberFormat::fp32));
     for (int l = 1; l <= 5; ++l)
     {
         LayerCost cost;
         cost.shared = 1000.0 * l;
-        for (std::size_t c = 0; c < model.classes.size(); ++c)
+        for (std::size_t c = 0; c < model.classes[0].size(); ++c)
             cost.faults.push_back(l * std::pow(10, static_cast<double>(c)));
         model.layers.push_back(cost);
         LayerMemory memory;
@@ -74,7 +74,7 @@ TEST(CostModel, AChunkCostsWhatItsFaultsCost)
                 const WeightFault fault = plan.fault(FaultIndex(chunk.first.value() + k));
                 const auto bit = static_cast<std::size_t>(fault.bit);
                 own += model.layers[static_cast<std::size_t>(fault.layer.value())]
-                           .faults[model.classes.of_bit[bit]];
+                           .faults[model.classes[0].of_bit[bit]];
             }
             EXPECT_EQ(queue[i].layer, chunk.layer.value());
             EXPECT_NEAR(queue[i].own, own, 1e-9 * own);
@@ -88,7 +88,7 @@ TEST(CostModel, ThreadsShareTilesAndGroups)
 {
     CostModel model = synthetic_model();
     model.threads = {8, 6.6};  // 1 thread: 1; each more: 0.8
-    std::vector<std::uint64_t> counts(model.classes.size(), 0);
+    std::vector<std::uint64_t> counts(model.classes[0].size(), 0);
     counts[0] = 300;  // two groups, on two tiles: four threads have something to do
     const QueuedChunk chunk = cost_of(model, LayerId(0), counts);
     EXPECT_DOUBLE_EQ(chunk.shared, 1000 / 1.8);
@@ -205,12 +205,38 @@ TEST(FillGaps, AWholeLayerByItsArithmetic)
             {7, std::vector<double>(classes.size(), 1e-6 * static_cast<double>(layer.suffix_macs))});
     const std::vector<LayerCost> all = costs;
     costs[2] = {kUnknown, std::vector<double>(classes.size(), kUnknown)};
-    fill_gaps(costs, layers, classes);
+    const std::vector<BitClasses> of_layers(layers.size(), classes);
+    fill_gaps(costs, layers, of_layers);
     EXPECT_DOUBLE_EQ(costs[2].shared, 7);
     for (std::size_t c = 0; c < classes.size(); ++c)
         EXPECT_NEAR(costs[2].faults[c], all[2].faults[c], 1e-9 * all[2].faults[c]);
     std::vector<LayerCost> none(5, {kUnknown, std::vector<double>(classes.size(), kUnknown)});
-    EXPECT_THROW(fill_gaps(none, layers, classes), Error);
+    EXPECT_THROW(fill_gaps(none, layers, of_layers), Error);
+}
+
+TEST(FillGaps, ALayerOfOtherBitsByThoseOfItsFormat)
+{
+    const std::vector<InjectableLayer> layers = lenet_layers();
+    const BitClasses floats = bit_classes(NumberFormat::fp32);
+    const BitClasses halves = bit_classes(NumberFormat::fp16);
+    ASSERT_NE(floats.size(), halves.size());
+    const std::vector<BitClasses> classes{floats, halves, floats, halves, floats};
+    std::vector<LayerCost> costs;
+    for (const BitClasses& of_layer : classes)
+    {
+        LayerCost cost{1, {}};
+        for (std::size_t c = 0; c < of_layer.size(); ++c)
+            cost.faults.push_back(of_layer.size() == floats.size() ? std::pow(2, static_cast<double>(c))
+                                                                   : std::pow(3, static_cast<double>(c)));
+        costs.push_back(cost);
+    }
+    const std::vector<LayerCost> all = costs;
+    costs[2].faults[3] = kUnknown;
+    costs[3].faults[1] = kUnknown;
+    fill_gaps(costs, layers, classes);
+    EXPECT_NEAR(costs[2].faults[3], 8, 1e-9);
+    EXPECT_NEAR(costs[3].faults[1], 3, 1e-9);
+    EXPECT_EQ(costs[1].faults, all[1].faults);
 }
 
 TEST(CostsByMacs, AreThoseOfThePlan)
@@ -222,12 +248,14 @@ TEST(CostsByMacs, AreThoseOfThePlan)
     options.limit = 3000;
     options.images = 1000;
     options.shared_passes = 3;
+    std::vector<double> by_bit;
     for (const std::size_t bits : classes.of_bit)
-        options.followed_by_bit.push_back(classes.followed[bits]);
+        by_bit.push_back(classes.followed[bits]);
+    options.followed_by_bit.assign(layers.size(), by_bit);
     const Plan plan(layers, options);
     CostModel model;
-    model.classes = classes;
-    model.layers = costs_by_macs(layers, classes, options, 1e9);
+    model.classes.assign(layers.size(), classes);
+    model.layers = costs_by_macs(layers, model.classes, options, 1e9);
     model.memory.assign(layers.size(), LayerMemory{});
     const std::vector<ChunkId> order = dearest_first(plan);
     const std::vector<QueuedChunk> queue = queue_of(plan, model);

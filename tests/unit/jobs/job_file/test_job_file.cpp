@@ -8,6 +8,7 @@
 #include "engine/base/error.hpp"
 #include "jobs/job_file/job_file.hpp"
 #include "jobs/job_file/job_print.hpp"
+#include "jobs/job_file/job_rules.hpp"
 #include "tests/unit/jobs/job_file/job_text_file.hpp"
 
 namespace flipstorm
@@ -301,7 +302,10 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
     const std::vector<Case> cases = {
         {"data.kind", {}, {"idx", "cifar10", "cifar100", "synthetic"}},
         {"model.arch", {}, {"lenet5", "resnet8", "resnet18", "resnet20", "resnet32", "resnet44", "resnet56"}},
-        {"model.format", {"fp16", "bf16", "fxp32", "fxp16", "fxp8"}, {"fp32"}},
+        {"model.format",
+         {},
+         {"fp32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "fxp32", "fxp16", "fxp8", "int8"}},
+        {"model.scale", {}, {"channel"}},
         {"model.activation", {}, {"relu", "relu6"}},
         {"model.order", {}, {"conv-norm-act", "conv-act-norm"}},
         {"model.shortcut", {}, {"option-a", "projection"}},
@@ -334,6 +338,62 @@ TEST(JobFile, WhatIsNotBuiltYetIsRefusedAsSuch)
         }
     }
     EXPECT_EQ(problems_of(kSound + "device.kind = 'cuda'"), "");
+    KeySpec later = *find_key("model.format");
+    later.choices = {"fp32"};
+    later.planned = {"fp16"};
+    Job job;
+    job.model.format = "fp16";
+    EXPECT_EQ(value_problems(later, job),
+              std::vector<std::string>{"model.format = \"fp16\" is not built yet; it can be \"fp32\""});
+}
+
+TEST(JobFile, ATableOfFormats)
+{
+    const StringTable want{{"conv1", "fxp16"}, {"layer1.0.conv1", "fxp8"}};
+    const std::string sound = kSound + "model.format = 'fxp8'\n";
+    EXPECT_EQ(
+        read_text(sound + "[model.formats]\nconv1 = 'fxp16'\n'layer1.0.conv1' = \"fxp8\"").model.formats,
+        want);
+    EXPECT_EQ(
+        read_text(sound + "model.formats = {conv1 = 'fxp16', \"layer1.0.conv1\" = 'fxp8'}").model.formats,
+        want);
+    EXPECT_EQ(read_text(sound + "model.formats.conv1 = 'fxp16'").model.formats,
+              (StringTable{{"conv1", "fxp16"}}));
+    EXPECT_EQ(read_text(sound + "model.formats = {}").model.formats, StringTable{});
+    EXPECT_EQ(problems_of(kSound + "[model.formats]\nfc1 = 'fp32'\nconv1 = 'fxp12'\nconv2 = 8"),
+              "FILE:4: model.formats.conv1 = \"fxp12\" is not known; it can be \"fp32\", \"fp16\", \"bf16\", "
+              "\"fp8_e4m3\", \"fp8_e5m2\", \"fxp32\", \"fxp16\", \"fxp8\", \"int8\"; did you mean "
+              "\"fxp32\"?\n"
+              "FILE:5: model.formats.conv2 must be a string, not an integer");
+    EXPECT_EQ(problems_of(kSound + "[model.formats]\nconv1 = 'int32'")
+                  .find("FILE:3: model.formats.conv1 = "
+                        "\"int32\" is not known"),
+              0U)
+        << "a format of biases alone";
+    EXPECT_EQ(
+        problems_of(kSound + "[model.formats]\nlayer1.0.conv1 = 'fp16'"),
+        "FILE:3: model.formats.layer1 must be a string, not a table; a name with dots stands in quotes");
+    EXPECT_EQ(problems_of(kSound + "model.formats = 'fp16'"),
+              "FILE:2: model.formats must be a table of strings, not a string");
+    EXPECT_EQ(problems_of(kSound + "[model.format]\nconv1 = 'fp16'"),
+              "FILE:2: model.format must be a string, not a table");
+}
+
+TEST(JobFile, KeysOfNumberFormatsGoWithTheirFormats)
+{
+    EXPECT_EQ(
+        problems_of(kSound + "model.integer_bits = 2"),
+        "FILE:2: model.integer_bits = 2 is for fixed point, \"fxp32\", \"fxp16\" or \"fxp8\"; model.format "
+        "is \"fp32\"");
+    EXPECT_EQ(problems_of(kSound + "model.scale = 'tensor'\nmodel.format = 'fxp8'"),
+              "FILE:2: model.scale = \"tensor\" is for \"int8\"; model.format is \"fxp8\"");
+    EXPECT_EQ(problems_of(kSound + "model.integer_bits = 2\nmodel.format = 'fxp16'"), "");
+    EXPECT_EQ(
+        problems_of(kSound + "model.integer_bits = 2\nmodel.format = 'int8'\nmodel.formats.conv1 = 'fxp8'"),
+        "");
+    EXPECT_EQ(problems_of(kSound + "model.scale = 'tensor'\nmodel.format = 'int8'"), "");
+    EXPECT_EQ(problems_of(kSound + "model.integer_bits = 33\nmodel.format = 'fxp16'"),
+              "FILE:2: model.integer_bits = 33 is out of range; it must be ≥ 1, ≤ 32");
 }
 
 TEST(JobFile, ATableInATable)
@@ -379,6 +439,23 @@ TEST(JobOverride, ReplacesTheFileAndTheLastCounts)
     EXPECT_EQ(read_text("", {"data.kind=synthetic"}).data.kind, "synthetic");
 }
 
+TEST(JobOverride, AnEntryOfATableLeavesTheOthers)
+{
+    const std::string job = kSound + "model.format = 'fxp8'\nmodel.formats = {fc1 = 'fxp32', conv1 = 'fxp8'}";
+    const StringTable want{{"fc1", "fxp32"}, {"conv1", "fxp16"}, {"layer1.0.conv1", "fxp16"}};
+    EXPECT_EQ(
+        read_text(job, {"model.formats.conv1=fxp16", "model.formats.layer1.0.conv1=\"fxp16\""}).model.formats,
+        want);
+    EXPECT_EQ(read_text(job, {"model.formats.\"conv1\"=fxp16", "model.formats.'layer1.0.conv1' = fxp16"})
+                  .model.formats,
+              want);
+    const StringTable two{{"fc2", "fxp8"}, {"layer1.0.conv1", "fxp16"}};
+    EXPECT_EQ(read_text(job, {"model.formats={fc2=\"fxp8\", \"layer1.0.conv1\"='fxp16'}"}).model.formats,
+              two);
+    EXPECT_EQ(read_text(job, {"model.formats={fc2=fxp8, layer1.0.conv1 = fxp16}"}).model.formats, two);
+    EXPECT_EQ(read_text(job, {"model.formats={}"}).model.formats, StringTable{});
+}
+
 TEST(JobOverride, ProblemsNameTheOverride)
 {
     EXPECT_EQ(problems_of(kSound, {"campaign.limit"}),
@@ -393,9 +470,20 @@ TEST(JobOverride, ProblemsNameTheOverride)
     EXPECT_EQ(problems_of(kSound, {"campaign.limt=5"}),
               "--set campaign.limt=5: unknown key 'campaign.limt'; did you mean 'campaign.limit'?");
     EXPECT_EQ(problems_of(kSound, {"seed=5"}), "--set seed=5: unknown key 'seed'; did you mean 'job.seed'?");
-    EXPECT_EQ(problems_of(kSound, {"model.format=fp16"})
-                  .find("--set model.format=fp16: model.format = \"fp16\" is not built yet"),
+    EXPECT_EQ(problems_of(kSound, {"model.format=fp12"})
+                  .find("--set model.format=fp12: model.format = \"fp12\" is not known"),
               0U);
+    EXPECT_EQ(problems_of(kSound, {"model.formats.conv1=fp12"})
+                  .find("--set model.formats.conv1=fp12: model.formats.conv1 = \"fp12\" is not known"),
+              0U);
+    EXPECT_EQ(problems_of(kSound, {"model.formats.conv1='fp16"}),
+              "--set model.formats.conv1='fp16: model.formats.conv1 must be a string, not ''fp16'");
+    EXPECT_EQ(problems_of(kSound, {"model.formats=fp16"}),
+              "--set model.formats=fp16: model.formats must be a table of strings, not 'fp16'");
+    EXPECT_EQ(problems_of(kSound, {"model.formats={conv1}"}),
+              "--set model.formats={conv1}: model.formats must be a table of strings, not '{conv1}'");
+    EXPECT_EQ(problems_of(kSound, {"model.formats.=fp16"}),
+              "--set model.formats.=fp16: model.formats has an entry without a name");
     EXPECT_EQ(problems_of(kSound, {"data.kind=cifar"}).find("--set data.kind=cifar: data.kind = \"cifar\""),
               0U);
     EXPECT_EQ(problems_of(kSound, {"harden.tolerance=0.5"}),

@@ -68,6 +68,25 @@ arch = "resnet18"
     EXPECT_EQ(file.job.model.activation, "relu");
 }
 
+TEST(JobVariants, ATableOfAVariantReplacesTheJobs)
+{
+    const JobFile file = read_file_of(kCommon + R"(
+[model]
+format = "fxp8"
+formats = {conv1 = "fxp16", fc1 = "fxp32"}
+[[variant]]
+name = "other"
+model.formats.conv1 = "fxp32"
+[[variant]]
+name = "none"
+model.formats = {}
+)",
+                                      {"model.formats.fc2=fxp16"});
+    EXPECT_EQ(file.job.model.formats, (StringTable{{"conv1", "fxp16"}, {"fc1", "fxp32"}, {"fc2", "fxp16"}}));
+    EXPECT_EQ(file.variants[0].job.model.formats, (StringTable{{"conv1", "fxp32"}, {"fc2", "fxp16"}}));
+    EXPECT_EQ(file.variants[1].job.model.formats, (StringTable{{"fc2", "fxp16"}}));
+}
+
 TEST(JobVariants, WithoutAnyTheFileIsOneJob)
 {
     EXPECT_TRUE(read_file_of(kCommon).variants.empty());
@@ -161,14 +180,21 @@ model.arch = "resnet18"
 name = "b"
 data.mean = [0.5]
 data.std = [0.25]
+[[variant]]
+name = "c"
+model.format = "int8"
+model.formats = {"layer1.0.conv1" = "fxp16"}
 )");
+    EXPECT_EQ(variant_changes(file, file.variants[2]),
+              (std::vector<std::string>{"model.format = \"int8\"",
+                                        "model.formats = {\"layer1.0.conv1\" = \"fxp16\"}"}));
     EXPECT_EQ(variant_changes(file, file.variants[1]),
               (std::vector<std::string>{"data.mean = [0.5]", "data.std = [0.25]"}));
     const std::string printed = print_job_file(file);
     const JobFile again = read_file_of(printed);
     EXPECT_EQ(print_job_file(again), printed);
-    ASSERT_EQ(again.variants.size(), 2U);
-    for (std::size_t i = 0; i < 2; ++i)
+    ASSERT_EQ(again.variants.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i)
         EXPECT_EQ(canonical_job(again.variants[i].job), canonical_job(file.variants[i].job));
 }
 

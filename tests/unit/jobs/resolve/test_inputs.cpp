@@ -4,6 +4,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/network/builders.hpp"
+#include "engine/network/network_format.hpp"
 #include "jobs/job_file/job_print.hpp"
 #include "jobs/resolve/inputs.hpp"
 
@@ -32,6 +33,102 @@ TEST(ModelRecord, CarriesAResidualNetworkWhole)
     record.parameters[4].values.edit()[3] = -0.5F;
     ASSERT_EQ(record.parameters[4].name, "bn1.running_var");
     EXPECT_THROW(from_record(record, "model.h5"), DataError);
+}
+
+Network residual()
+{
+    return build_network("resnet8", NumberFormat::fp32, {3, 32, 32}, 10,
+                         {{0.5F, 0.5F, 0.5F}, {0.2F, 0.2F, 0.2F}}, 1);
+}
+
+Network stored(const Network& network, const FormatChoice& choice)
+{
+    return stored_as(network, choice, std::vector<float>(network.graph.nodes().size(), 3.0F));
+}
+
+TEST(ModelRecord, CarriesNetworksOfEveryFormatWhole)
+{
+    for (const std::string& name : number_format_names())
+    {
+        FormatChoice choice;
+        choice.format = number_format(name);
+        for (const Network& network : {lenet(), residual()})
+        {
+            const Network want = stored(network, choice);
+            const Network got = from_record(to_record(want), "model.h5");
+            EXPECT_EQ(digest(got), digest(want)) << name;
+            EXPECT_EQ(got.activations, want.activations) << name;
+            ASSERT_EQ(got.parameters.size(), want.parameters.size());
+            for (std::size_t i = 0; i < want.parameters.size(); ++i)
+            {
+                EXPECT_EQ(got.parameters[i].format(), want.parameters[i].format());
+                EXPECT_EQ(got.parameters[i].scales(), want.parameters[i].scales());
+                EXPECT_EQ(got.parameters[i].values(), want.parameters[i].values());
+            }
+        }
+    }
+}
+
+TEST(ModelRecord, CarriesNetworksOfMixedFormatsWhole)
+{
+    FormatChoice floats;
+    floats.of_layer = {{"conv1", NumberFormat::fp16}, {"fc1", NumberFormat::fp8_e4m3}};
+    FormatChoice whole;
+    whole.format = NumberFormat::int8;
+    whole.of_layer = {{"conv1", NumberFormat::fxp16}};
+    whole.scale_per_channel = false;
+    for (const FormatChoice& choice : {floats, whole})
+    {
+        const Network want = stored(lenet(), choice);
+        EXPECT_EQ(digest(from_record(to_record(want), "model.h5")), digest(want));
+    }
+}
+
+TEST(ModelRecord, OfWholeNumbersIsRefusedWhenItIsNotWhole)
+{
+    const auto refused = [](auto&& spoil) -> std::string {
+        FormatChoice choice;
+        choice.format = NumberFormat::int8;
+        ModelRecord record = to_record(stored(lenet(), choice));
+        spoil(record);
+        try
+        {
+            from_record(record, "model.h5");
+        }
+        catch (const DataError& error)
+        {
+            return error.what();
+        }
+        return "accepted";
+    };
+    const auto parameter = [](ModelRecord& record, const std::string& name) -> ParameterRecord& {
+        return *std::find_if(record.parameters.begin(), record.parameters.end(),
+                             [&](const ParameterRecord& p) { return p.name == name; });
+    };
+    EXPECT_EQ(refused([](ModelRecord&) {}), "accepted");
+    EXPECT_EQ(refused([](ModelRecord& r) { r.activations.erase(r.activations.begin() + 1); }),
+              "'model.h5' lacks the activation of node 'conv1'");
+    EXPECT_NE(refused([](ModelRecord& r) {
+                  r.activations.push_back({"elsewhere", 1, 8});
+              }).find("'elsewhere', which is no node"),
+              std::string::npos);
+    EXPECT_NE(refused([](ModelRecord& r) { r.activations.clear(); }).find("in whole numbers or in floats"),
+              std::string::npos);
+    EXPECT_NE(refused([&](ModelRecord& r) {
+                  parameter(r, "fc1.weight").format = "fp32";
+              }).find("the weights of 'fc1' are fp32"),
+              std::string::npos);
+    EXPECT_NE(refused([&](ModelRecord& r) {
+                  parameter(r, "fc1.weight").format = "fp12";
+              }).find("'model.h5': parameter 'fc1.weight' is of format 'fp12'"),
+              std::string::npos);
+    EXPECT_NE(refused([&](ModelRecord& r) {
+                  parameter(r, "fc1.bias").format = "fp32";
+              }).find("'fc1.bias' is fp32; beside weights in int8 it is int32"),
+              std::string::npos);
+    EXPECT_NE(
+        refused([&](ModelRecord& r) { r.activations[0].scale *= 2; }).find("has other scales than the sums"),
+        std::string::npos);
 }
 
 TEST(ModelRecord, MayListItsParametersInAnyOrder)

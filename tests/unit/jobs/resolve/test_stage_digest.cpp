@@ -37,6 +37,22 @@ TEST(StageDigest, OfTrainingAndImportAreWhatTheyWere)
               "081b195fab3e10d5f303af0780590ce6053933eebce5ef340380bd4dc79b5199");
 }
 
+TEST(StageDigest, OfTrainingHoldsTheFormatsThatAreNotTheDefault)
+{
+    const auto digest = [](const std::string& model) {
+        return train_digest(job_of("[model]\n" + model), "data set");
+    };
+    const std::string plain = digest("");
+    EXPECT_EQ(digest("format = 'fp32'\nformats = {}\ninteger_bits = 1\nscale = 'channel'"), plain);
+    std::set<std::string> others;
+    for (const char* model : {"format = 'int8'", "format = 'fxp8'", "format = 'fxp8'\ninteger_bits = 2",
+                              "format = 'int8'\nscale = 'tensor'", "formats = {conv1 = 'fp16'}",
+                              "formats = {conv2 = 'fp16'}", "formats = {conv2 = 'bf16'}"})
+        others.insert(digest(model));
+    EXPECT_EQ(others.size(), 7U);
+    EXPECT_EQ(others.count(plain), 0U);
+}
+
 TEST(StageDigest, OfForestAndHardenAreWhatTheyWere)
 {
     const Job job = job_of("[job]\nseed = 3\n[forest]\ntrees = 4\ntolerances = [0.01, 0.05]\n");

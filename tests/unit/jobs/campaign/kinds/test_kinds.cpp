@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/base/error.hpp"
+#include "engine/network/network_format.hpp"
 #include "jobs/campaign/kinds/feature_maps.hpp"
 #include "jobs/campaign/kinds/weights.hpp"
 #include "jobs/job_file/job_file.hpp"
@@ -223,8 +224,34 @@ TEST(Kinds, BitsAreClassedByTheNetworksFormat)
     const auto chunks = [&job] { return kind_of(job).plan(job, lenet5(), 100)->plan().chunks().size(); };
     const std::size_t want = chunks();
     job.model.format = "of another network";
-    EXPECT_EQ(plan_options(job, NumberFormat::fp32, 100).followed_by_bit.size(), 32U);
+    const std::vector<InjectableLayer> layers = injectable_layers(lenet5());
+    const PlanOptions options = plan_options(job, layers, 100);
+    ASSERT_EQ(options.followed_by_bit.size(), layers.size());
+    for (const std::vector<double>& by_bit : options.followed_by_bit)
+        EXPECT_EQ(by_bit.size(), 32U);
     EXPECT_EQ(chunks(), want);
+}
+
+TEST(Kinds, BitsOfLayersInSeveralFormatsAreClassedByLayer)
+{
+    FormatChoice choice;
+    choice.format = NumberFormat::fp16;
+    choice.of_layer = {{"conv2", NumberFormat::fp8_e4m3}, {"fc3", NumberFormat::fp32}};
+    const Network network = stored_as(lenet5(), choice, std::vector<float>(lenet5().graph.nodes().size()));
+    const std::vector<InjectableLayer> layers = injectable_layers(network);
+    const Job job = job_of("scheme = \"data_unaware\"\n");
+    const PlanOptions options = plan_options(job, layers, 100);
+    const std::size_t bits[] = {16, 8, 16, 16, 32};
+    ASSERT_EQ(options.followed_by_bit.size(), 5U);
+    std::size_t strata = 0;
+    for (std::size_t l = 0; l < 5; ++l)
+    {
+        EXPECT_EQ(options.followed_by_bit[l].size(), bits[l]);
+        EXPECT_EQ(options.followed_by_bit[l][bits[l] - 2], 0.5) << "the top bit of the exponent";
+        strata += bits[l];
+    }
+    const std::unique_ptr<CampaignFaults> planned = kind_of(job).plan(job, network, 100);
+    EXPECT_EQ(planned->plan().strata().size(), strata);
 }
 
 TEST(Kinds, FaultyWeightsAreThoseOfThePlan)
