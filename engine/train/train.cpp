@@ -1,10 +1,13 @@
 #include "engine/train/train.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <numeric>
 
 #include "engine/base/error.hpp"
 #include "engine/base/timing.hpp"
+#include "engine/compute/integer/integer_logits.hpp"
 #include "engine/compute/torch/executor.hpp"
 #include "engine/train/calibrate.hpp"
 #include "engine/train/loss.hpp"
@@ -103,9 +106,21 @@ bool train(Network& network, const ImageSet& images, const TrainOptions& options
 double accuracy(const Network& network, const ImageSet& images, Device device)
 {
     constexpr std::int64_t kBatch = 500;
+    std::int64_t correct = 0;
+    if (network.computes_in_integers())
+    {
+        const std::vector<float> logits =
+            integer_logits(network, images, 0, images.size(), omp_get_max_threads());
+        for (std::int64_t n = 0; n < images.size(); ++n)
+        {
+            const auto first = logits.begin() + n * network.num_classes;
+            const auto top1 = std::max_element(first, first + network.num_classes) - first;
+            correct += top1 == images.labels[static_cast<std::size_t>(n)] ? 1 : 0;
+        }
+        return static_cast<double>(correct) / static_cast<double>(images.size());
+    }
     const c10::InferenceMode no_gradients;
     const Executor executor(network, torch_device(device));
-    std::int64_t correct = 0;
     for (std::int64_t first = 0; first < images.size(); first += kBatch)
     {
         std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(kBatch, images.size() - first)));
