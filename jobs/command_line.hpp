@@ -29,7 +29,7 @@ struct Arguments
     bool all_strata = false;
     BenchOptions bench;
     CostOptions cost;
-    ImportFiles importing;
+    ModelFiles model_files;
     std::string backend;  ///< of bench; empty: the job's
     StatusView status;
     bool status_json = false;

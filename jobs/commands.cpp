@@ -68,7 +68,7 @@ Context context_of(const Program& program, const Arguments& arguments, const std
     context.deadline = arguments.deadline;
     context.bench = arguments.bench;
     context.cost = arguments.cost;
-    context.importing = arguments.importing;
+    context.model_files = arguments.model_files;
     return context;
 }
 

@@ -54,13 +54,13 @@ void add_plan_options(CLI::App& plan, Arguments& arguments)
 
 void add_import_line(CLI::App& importer, Arguments& arguments)
 {
-    importer.add_option("MODEL.pt", arguments.importing.model, "TorchScript file")->required();
+    importer.add_option("MODEL.pt", arguments.model_files.from, "TorchScript file")->required();
     importer
         .add_option(
             "JOB.toml", arguments.file,
             "job file; its [data] names the data set and the mean and std the network was trained with")
         ->required();
-    importer.add_option("--to", arguments.importing.to, "file to write")
+    importer.add_option("--to", arguments.model_files.to, "file to write")
         ->type_name("MODEL.h5")
         ->required()
         ->check(folder_check());
@@ -79,6 +79,31 @@ void add_import_line(CLI::App& importer, Arguments& arguments)
         "parameters keep their state-dict names. Its logits are compared with TorchScript's before the file\n"
         "is written. Then:\n"
         "    flipstorm inject JOB.toml --set model.file=MODEL.h5");
+}
+
+void add_convert_line(CLI::App& converter, Arguments& arguments)
+{
+    converter.add_option("MODEL.h5", arguments.model_files.from, "model file of fp32")->required();
+    converter
+        .add_option("JOB.toml", arguments.file,
+                    "job file; its [model] names the number formats, its [data] the images")
+        ->required();
+    converter.add_option("--to", arguments.model_files.to, "file to write")
+        ->type_name("OUT.h5")
+        ->required()
+        ->check(folder_check());
+    add_override_option(converter, arguments);
+    add_variant_option(converter, arguments);
+    converter.add_flag("--fresh", arguments.fresh, "overwrite a file that was made by another conversion");
+    converter.add_flag("--quiet", arguments.quiet, "only warnings");
+    converter.footer(
+        "Weights and biases are rounded to the nearest value of their format; nothing is trained. In fixed\n"
+        "point and int8 the values between layers become whole numbers, too, whose ranges are measured on\n"
+        "training images. For instance:\n"
+        "    flipstorm convert model.h5 JOB.toml --set model.format=int8 --to int8.h5\n"
+        "    flipstorm convert model.h5 JOB.toml --set model.format=fxp8 --set model.formats.conv1=fxp16 \\\n"
+        "        --to mixed.h5\n"
+        "    flipstorm inject JOB.toml --set model.file=int8.h5");
 }
 
 }  // namespace flipstorm

@@ -15,7 +15,8 @@ struct Arguments;
 void add_bench_options(CLI::App& bench, Arguments& arguments);
 void add_plan_options(CLI::App& plan, Arguments& arguments);
 
-/// The line of `import`.
+/// The lines of `import` and `convert`.
 void add_import_line(CLI::App& importer, Arguments& arguments);
+void add_convert_line(CLI::App& converter, Arguments& arguments);
 
 }  // namespace flipstorm

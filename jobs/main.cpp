@@ -28,6 +28,8 @@ std::vector<JobCommand> all_commands()
                         run_bench, false, false, false, false, add_bench_options});
     commands.push_back({"import", "make a model file of a PyTorch network (TorchScript)", run_import, false,
                         false, false, false, nullptr, add_import_line});
+    commands.push_back({"convert", "store an fp32 network in other number formats", run_convert, false, false,
+                        false, false, nullptr, add_convert_line});
     return commands;
 }
 

@@ -44,11 +44,11 @@ struct CostOptions
     bool possible = true;   ///< false: the job's device is not here
 };
 
-/// What `import` reads and writes.
-struct ImportFiles
+/// What `import` and `convert` read and write.
+struct ModelFiles
 {
-    std::string model;  ///< TorchScript file
-    std::string to;     ///< model file
+    std::string from;  ///< TorchScript file; model file
+    std::string to;    ///< model file
 };
 
 /// The surroundings of a stage.
@@ -68,7 +68,7 @@ struct Context
     OutLock* lock = nullptr;  ///< of the out folder, on rank 0 of a stage that writes there
     BenchOptions bench;
     CostOptions cost;
-    ImportFiles importing;
+    ModelFiles model_files;
 
     /// The out folder.
     [[nodiscard]] std::filesystem::path out() const { return job.job.out; }

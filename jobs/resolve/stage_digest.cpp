@@ -26,6 +26,18 @@ std::string import_digest(const Job& job, const std::string& model_sha256, const
                       dataset_sha256);
 }
 
+std::string convert_digest(const Job& job, const std::string& model_sha256, const std::string& dataset_sha256)
+{
+    Job own = job;
+    std::string formats;
+    for (const char* const name : {"model.format", "model.formats", "model.integer_bits", "model.scale"})
+    {
+        const KeySpec& spec = *find_key(name);
+        if (!is_left_unsaid(spec, job)) formats += fmt::format("{} = {}\n", name, toml_text(spec.bind(own)));
+    }
+    return sha256_hex("flipstorm convert 1\n" + formats + model_sha256 + dataset_sha256);
+}
+
 std::string forest_digest(const Job& job, const std::string& campaign_content,
                           const std::string& model_sha256)
 {

@@ -19,6 +19,11 @@ namespace flipstorm
 [[nodiscard]] std::string import_digest(const Job& job, const std::string& model_sha256,
                                         const std::string& dataset_sha256);
 
+/// Of the content of a converted model file. \param model_sha256  digest() of the network of fp32
+/// \param dataset_sha256  of training and test images
+[[nodiscard]] std::string convert_digest(const Job& job, const std::string& model_sha256,
+                                         const std::string& dataset_sha256);
+
 /// Of the content of forest.h5. \param campaign_content  content_digest() of the campaign
 [[nodiscard]] std::string forest_digest(const Job& job, const std::string& campaign_content,
                                         const std::string& model_sha256);

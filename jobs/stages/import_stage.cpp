@@ -121,8 +121,8 @@ StageEnd import_on_root(const Context& context, const std::filesystem::path& mod
 
 StageEnd run_import(const Context& context)
 {
-    const std::filesystem::path model = context.importing.model;
-    const std::filesystem::path to = context.importing.to;
+    const std::filesystem::path model = context.model_files.from;
+    const std::filesystem::path to = context.model_files.to;
     return on_root_until_stopped(
         context, {"an import keeps nothing; run the same command again", {to}},
         [&](const StopRequest& stop) { return import_on_root(context, model, to, stop); });

@@ -18,13 +18,19 @@ namespace flipstorm
 StageEnd run_train(const Context& context);
 
 /**
- * Make a model file of a TorchScript file (Context::importing), on rank 0; the job names the data and their
+ * Make a model file of a TorchScript file (Context::model_files), on rank 0; the job names the data and their
  * normalisation.
  *
  * The network's arch is "torchscript", whatever model.arch says. Refuses a graph whose logits are not
  * TorchScript's, on noise and on test images.
  */
 StageEnd run_import(const Context& context);
+
+/**
+ * Store the network of a model file of fp32 in the job's number formats, in another file
+ * (Context::model_files), on rank 0; the job names the data. Ranges of values come from training images.
+ */
+StageEnd run_convert(const Context& context);
 
 /// Inject the faults of the plan on all ranks, journal the outcomes, and gather them into campaign.h5.
 StageEnd run_inject(const Context& context);

@@ -53,6 +53,18 @@ TEST(StageDigest, OfTrainingHoldsTheFormatsThatAreNotTheDefault)
     EXPECT_EQ(others.count(plain), 0U);
 }
 
+TEST(StageDigest, OfAConversionHoldsFormatsAndInputs)
+{
+    EXPECT_EQ(convert_digest(job_of("[model]\nformat = \"fp16\"\n[job]\nseed = 3\n"), "model", "data"),
+              sha256_hex("flipstorm convert 1\nmodel.format = \"fp16\"\nmodeldata"));
+    EXPECT_EQ(
+        convert_digest(job_of("[model]\nformat = \"int8\"\nformats = {conv1 = \"fxp8\"}\ninteger_bits = 2\n"
+                              "scale = \"tensor\"\n"),
+                       "model", "data"),
+        sha256_hex("flipstorm convert 1\nmodel.format = \"int8\"\nmodel.formats = {conv1 = "
+                   "\"fxp8\"}\nmodel.integer_bits = 2\nmodel.scale = \"tensor\"\nmodeldata"));
+}
+
 TEST(StageDigest, OfForestAndHardenAreWhatTheyWere)
 {
     const Job job = job_of("[job]\nseed = 3\n[forest]\ntrees = 4\ntolerances = [0.01, 0.05]\n");
