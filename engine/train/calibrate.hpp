@@ -20,6 +20,9 @@ inline constexpr std::int64_t kCalibrationImages = 2000;
  * magnitude of the node's values, or of their positive part where ReLUs alone read them; twice that of the
  * output, whose bits are doubled. 0 of a node without a scale of its own.
  *
+ * The plain maximum: quantiles of the magnitudes (99.9 to 99.999 %) gained nothing on ResNet-8 and CIFAR-10,
+ * where it cost int8 and fxp8 no more than 0.3 points.
+ *
  * \param network  of floats  \param images  training images  \param count  at most so many
  * \throws DataError if the images do not fit the network. Uses the compute threads that are set.
  */
