@@ -155,8 +155,10 @@ void read_all_codes(const H5Reader& in, ModelRecord& model)
     }
     in.expect(found == coded.size(),
               fmt::format("'/codes' has {} tensors, of which {} are in '/parameters'", coded.size(), found));
+    // A format that is none is refused with what else is wrong with the network.
+    const FormatTraits* const format = find_format(model.format);
     const bool has_its_format =
-        model.format == "fp32" ||
+        format == nullptr || format->words_are_values ||
         std::any_of(model.parameters.begin(), model.parameters.end(),
                     [&](const ParameterRecord& parameter) { return parameter.format == model.format; });
     in.expect(has_its_format, fmt::format("its format is '{}', but no tensor of '/codes' is", model.format));

@@ -252,7 +252,9 @@ CASES = [
     ("two problems", USAGE, ["'cuda9'|cuda9", "campaign.limit"], "inject {f}/job.toml",
      lambda folder: write("job.toml", (folder / "job.toml").read_text()
                           .replace('"cpu"', '"cuda9"').replace("limit = 100", "limit = -1"))(folder)),
-    ("format that is planned", USAGE, ["fp16", "not built yet"], "inject {f}/job.toml --set model.format=fp16", nothing),
+    ("format that is not known", USAGE, ["fp12", "did you mean"], "inject {f}/job.toml --set model.format=fp12", nothing),
+    ("format of a layer that is not known", USAGE, ["model.formats.conv1", "int32"],
+     "inject {f}/job.toml --set model.formats.conv1=int32", nothing),
     ("override without value", USAGE, ["--set campaign.limit", "table.key=value"], "inject {f}/job.toml --set campaign.limit", nothing),
     ("override of no key", USAGE, ["campaign.limits", "campaign.limit"], "inject {f}/job.toml --set campaign.limits=3", nothing),
     ("override of wrong type", USAGE, ["campaign.limit", "integer", "many"], "inject {f}/job.toml --set campaign.limit=many", nothing),
