@@ -66,6 +66,7 @@ void write_campaign_header(H5Writer& out, const CampaignHeader& header)
     out.attribute("/", "faults_per_second", header.faults_per_second);
     out.attribute("/", "wall_seconds", header.wall_seconds);
     out.dataset("/layers/name", header.layers.name);
+    out.dataset("/layers/tensor", header.layers.tensor);
     out.dataset("/layers/weights", header.layers.weights);
     out.dataset("/layers/out_channels", header.layers.out_channels);
     out.dataset("/layers/in_channels", header.layers.in_channels);
@@ -133,6 +134,8 @@ CampaignHeader read_campaign_header(const H5Reader& in)
     header.fault_model = in.text_attribute("/", "fault_model");
     header.upset_bits = in.attribute<std::int32_t>("/", "upset_bits");
     header.layers.injected = in.dataset<std::uint8_t>("/layers/injected");
+    if (in.minor_version() < 4) return header;
+    header.layers.tensor = in.texts("/layers/tensor");
     return header;
 }
 

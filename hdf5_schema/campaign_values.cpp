@@ -48,8 +48,9 @@ void check_lengths(const H5Reader& in, const CampaignHeader& header)
             in.expect(size == *sizes.begin(), fmt::format("the columns of '{}' differ in length", group));
         }
     };
-    alike("/layers", {layers.name.size(), layers.weights.size(), layers.out_channels.size(),
-                      layers.in_channels.size(), layers.word_bits.size(), layers.injected.size()});
+    alike("/layers", {layers.name.size(), layers.tensor.empty() ? layers.name.size() : layers.tensor.size(),
+                      layers.weights.size(), layers.out_channels.size(), layers.in_channels.size(),
+                      layers.word_bits.size(), layers.injected.size()});
     alike("/strata", {strata.layer.size(), strata.bit.size(), strata.population.size(), strata.planned.size(),
                       strata.evaluated.size()});
     alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(),

@@ -202,6 +202,10 @@ class ComputeBackend
 /// The same, the whole network for each change.
 [[nodiscard]] std::unique_ptr<ComputeBackend> make_integer_reference(const Network& network);
 
+/// Faults in other tensors than weights of networks of whole numbers, on the CPU. \param full  each by full passes
+/// \throws JobError as above
+[[nodiscard]] std::unique_ptr<ComputeBackend> make_integer_parameters(const Network& network, bool full);
+
 /// Kernels of our own on the CPU. \throws Error if native_obstacle() says so
 [[nodiscard]] std::unique_ptr<ComputeBackend> make_native_backend(const Network& network);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/compute/device.hpp"
+#include "engine/network/network.hpp"
 
 namespace flipstorm
 {
@@ -52,6 +53,7 @@ struct EvaluationOptions
     int threads = 1;
     Device device;
     Backend backend = Backend::automatic;
+    std::vector<TensorKind> parameters{TensorKind::weights};  ///< what can be hit: see injectable_layers()
     std::uint64_t seed = 0;            ///< of the choice of screened pairs that are audited
     std::vector<float> golden_logits;  ///< where they are known already, as golden_share() sums to
 };

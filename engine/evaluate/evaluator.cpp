@@ -30,7 +30,10 @@ class Evaluator::Implementation
 {
   public:
     Implementation(const Network& network, const ImageSet& images, const EvaluationOptions& options)
-        : network_(network), images_(images), options_(options), layers_(injectable_layers(network))
+        : network_(network),
+          images_(images),
+          options_(options),
+          layers_(injectable_layers(network, options.parameters))
     {
         const bool native = computes_natively(network, options);
         check_test_images(network, images);
@@ -38,14 +41,15 @@ class Evaluator::Implementation
         if (options_.device.cuda) set_reproducible_arithmetic();
         options_.threads = evaluation_threads(options_.device, options_.threads);
         golden_ = golden_of(logits_of_all(), images_.labels);
-        backend_ = make_backend(native);
+        if (layers_.front().kind == TensorKind::weights) weights_ = way_of(make_backend(native));
+        if (layers_.back().kind != TensorKind::weights) others_ = way_of(make_backend_of_others());
         measure_scales();
-        tiles_ = std::make_unique<TileStore>(network_, images_, options_, golden_, *backend_);
         for (const InjectableLayer& layer : layers_)
         {
+            const TileStore& tiles = *way(layer).tiles;
             for (const bool screened : {false, may_screen(layer)})
                 static_cast<void>(
-                    tiles_->budget(layer, wanted(layer, screened), tiles_->count(), options_.threads));
+                    tiles.budget(layer, wanted(layer, screened), tiles.count(), options_.threads));
         }
     }
 
@@ -53,16 +57,17 @@ class Evaluator::Implementation
     {
         const InjectableLayer& layer = layer_of(layer_id);
         threads = evaluation_threads(options_.device, threads);
-        const std::size_t tiles = tiles_->count_for(static_cast<std::int64_t>(images));
-        const TileBudget budget = tiles_->budget(layer, wanted(layer, may_screen(layer)), tiles, threads);
+        const Way& of = way(layer);
+        const std::size_t tiles = of.tiles->count_for(static_cast<std::int64_t>(images));
+        const TileBudget budget = of.tiles->budget(layer, wanted(layer, may_screen(layer)), tiles, threads);
         const auto there = static_cast<std::uint64_t>(std::min(budget.kept + budget.together, tiles));
         LayerMemory memory;
-        memory.tile_images = static_cast<std::uint64_t>(tiles_->tile_images());
+        memory.tile_images = static_cast<std::uint64_t>(of.tiles->tile_images());
         memory.tiles = tiles;
         memory.together = budget.together;
         memory.kept = budget.kept;
-        memory.group = backend_->group_size();
-        memory.prepared = there * (budget.tile.prepared + tiles_->image_bytes());
+        memory.group = of.backend->group_size();
+        memory.prepared = there * (budget.tile.prepared + of.tiles->image_bytes());
         memory.preparing = budget.together * budget.tile.preparing;
         memory.work = budget.tile.work * static_cast<std::uint64_t>(threads);
         return memory;
@@ -82,7 +87,8 @@ class Evaluator::Implementation
                        change.parameter, layer.name, layer.weights);
         }
         const bool screened = may_screen(layer) && std::isfinite(screen.kappa);
-        const TileBudget& budget = tiles_->make_room(layer, wanted(layer, screened));
+        TileStore& all_tiles = *way(layer).tiles;
+        const TileBudget& budget = all_tiles.make_room(layer, wanted(layer, screened));
         const auto images = static_cast<std::uint64_t>(images_.size());
         std::vector<Outcome> outcomes(changes.size());
         std::vector<std::size_t> alive(changes.size());
@@ -91,15 +97,15 @@ class Evaluator::Implementation
         std::stable_sort(alive.begin(), alive.end(), [&](std::size_t a, std::size_t b) {
             return changes[a].parameter < changes[b].parameter;
         });
-        const std::size_t tiles_of_wave = static_cast<std::size_t>(kWaveImages / tiles_->tile_images());
-        for (std::size_t t = 0; t < tiles_->count() && !alive.empty(); t += tiles_of_wave)
+        const std::size_t tiles_of_wave = static_cast<std::size_t>(kWaveImages / all_tiles.tile_images());
+        for (std::size_t t = 0; t < all_tiles.count() && !alive.empty(); t += tiles_of_wave)
         {
             std::vector<WeightChange> batch;
             for (const std::size_t f : alive)
                 batch.push_back(changes[f]);
             std::vector<Tally> tallies(alive.size());
             std::vector<ScreenTally> screens(alive.size());
-            const std::size_t end = std::min(t + tiles_of_wave, tiles_->count());
+            const std::size_t end = std::min(t + tiles_of_wave, all_tiles.count());
             const Round round{layer, screened ? &screen : nullptr, batch, should_stop};
             for (std::size_t first = t; first < end; first += budget.together)
             {
@@ -131,6 +137,32 @@ class Evaluator::Implementation
     }
 
   private:
+    /// What evaluates faults, on its tiles.
+    struct Way
+    {
+        std::unique_ptr<ComputeBackend> backend;
+        std::unique_ptr<TileStore> tiles;
+    };
+
+    [[nodiscard]] Way way_of(std::unique_ptr<ComputeBackend> backend) const
+    {
+        Way way{std::move(backend), nullptr};
+        way.tiles = std::make_unique<TileStore>(network_, images_, options_, golden_, *way.backend);
+        return way;
+    }
+
+    [[nodiscard]] const Way& way(const InjectableLayer& layer) const
+    {
+        return layer.kind == TensorKind::weights ? weights_ : others_;
+    }
+
+    /// Few words: of floats, the whole network is computed for each fault.
+    [[nodiscard]] std::unique_ptr<ComputeBackend> make_backend_of_others() const
+    {
+        if (!network_.computes_in_integers()) return make_reference_backend(network_, options_.device);
+        return make_integer_parameters(network_, options_.mode == EvaluationMode::reference);
+    }
+
     /// What a wave asks of all its tiles.
     struct Round
     {
@@ -150,7 +182,8 @@ class Evaluator::Implementation
     /// A neuron of the last layer moves one logit: a sum says by how much, no estimate is needed.
     [[nodiscard]] bool may_screen(const InjectableLayer& layer) const
     {
-        return options_.mode == EvaluationMode::screened && layer.node != network_.graph.output();
+        return options_.mode == EvaluationMode::screened && layer.kind == TensorKind::weights &&
+               layer.node != network_.graph.output();
     }
 
     /// Fault-free logits, from the options or by a pass over all images.
@@ -193,6 +226,7 @@ class Evaluator::Implementation
         if (!whole) gains.emplace(network_);
         for (const InjectableLayer& layer : layers_)
         {
+            if (layer.kind != TensorKind::weights) continue;
             const ChangeFlow flow = change_flow(network_.graph, layer.node);
             judged.push_back(layer.node);
             judged.insert(judged.end(), flow.checkpoints.begin(), flow.checkpoints.end());
@@ -222,8 +256,8 @@ class Evaluator::Implementation
         const std::vector<WeightChange>& changes = round.changes;
         const std::size_t tiles = end - first;
         const std::vector<std::shared_ptr<const ReadyTile>> ready =
-            tiles_->ready(round.layer, first, tiles, work_);
-        const std::size_t group = backend_->group_size();
+            way(round.layer).tiles->ready(round.layer, first, tiles, work_);
+        const std::size_t group = way(round.layer).backend->group_size();
         const std::size_t groups = (changes.size() + group - 1) / group;
         std::vector<Tally> part(tiles * changes.size());
         std::vector<ScreenTally> screen_part(tiles * changes.size());
@@ -251,7 +285,7 @@ class Evaluator::Implementation
                 screens[f] += screen_part[tile * changes.size() + f];
             }
         }
-        work_.peak_bytes = std::max(work_.peak_bytes, tiles_->bytes(first, tiles));
+        work_.peak_bytes = std::max(work_.peak_bytes, way(round.layer).tiles->bytes(first, tiles));
         return true;
     }
 
@@ -264,9 +298,10 @@ class Evaluator::Implementation
         const PreparedTile* const prepared = ready.prepared.get();
         GroupPolicy policy({round.screen, &spread_, &gains(round.layer), options_.seed}, group, ready.tile,
                            prepared != nullptr ? prepared->margins : unknown, network_.num_classes, tallies);
-        double macs = backend_->follow(round.layer, group, images, prepared, policy);
+        const ComputeBackend& backend = *way(round.layer).backend;
+        double macs = backend.follow(round.layer, group, images, prepared, policy);
         macs +=
-            backend_->follow_as_reference(round.layer, group, images, prepared, policy.overflowing(), policy);
+            backend.follow_as_reference(round.layer, group, images, prepared, policy.overflowing(), policy);
         WorkCount work = policy.work();
         work.macs = macs;
         return work;
@@ -279,8 +314,8 @@ class Evaluator::Implementation
     Golden golden_;
     std::vector<std::vector<float>> spread_;  ///< by node, where a screen asks for it
     std::vector<std::vector<double>> gains_;  ///< by layer id; empty where nothing is proven
-    std::unique_ptr<ComputeBackend> backend_;
-    std::unique_ptr<TileStore> tiles_;
+    Way weights_;                             ///< of faults in weights
+    Way others_;                              ///< of faults in other tensors
     WorkCount work_;
 };
 

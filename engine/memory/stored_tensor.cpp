@@ -161,6 +161,16 @@ void StoredTensor::set_word(std::size_t i, std::uint32_t word)
     if (!traits_->words_are_values) words_.edit()[i] = word;
 }
 
+void StoredTensor::set_scale(std::size_t i, float scale)
+{
+    FS_REQUIRE(i < scales_.size(), "scale {} of {}", i, scales_.size());
+    scales_.edit()[i] = scale;
+    const std::size_t each = size() / scales_.size();
+    std::vector<float>& values = values_.edit();
+    for (std::size_t k = i * each; k < (i + 1) * each; ++k)
+        values[k] = decoded(k, word(k));
+}
+
 void StoredTensor::set_value(std::size_t i, float value)
 {
     FS_REQUIRE(i < size(), "element {} of a tensor of {}", i, size());

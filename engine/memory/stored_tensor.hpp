@@ -68,6 +68,9 @@ class StoredTensor
 
     /// Put a word in place of element i. \throws Error if there is no such element or the word has more bits
     void set_word(std::size_t i, std::uint32_t word);
+    /// Put another scale, any float, in place of one: all words under it read otherwise.
+    /// \throws Error if there is no such scale
+    void set_scale(std::size_t i, float scale);
     /// Put a value there, encoded. \throws Error if there is no such element
     void set_value(std::size_t i, float value);
     /// Put other values in place of all, each encoded; the scales stay. \throws Error if there are more or

@@ -114,6 +114,114 @@ const std::vector<float>& Network::values(const Node& node, const char* suffix) 
     return parameter(node.name + suffix).values();
 }
 
+std::string to_string(TensorKind kind)
+{
+    switch (kind)
+    {
+        case TensorKind::weights:
+            return "weights";
+        case TensorKind::biases:
+            return "biases";
+        case TensorKind::batch_norm:
+            return "batch_norm";
+        case TensorKind::scales:
+            return "scales";
+    }
+    throw Error("no kind of tensor is number {}", static_cast<int>(kind));
+}
+
+std::vector<std::string> tensor_kind_names()
+{
+    std::vector<std::string> names;
+    for (const TensorKind kind :
+         {TensorKind::weights, TensorKind::biases, TensorKind::batch_norm, TensorKind::scales})
+        names.push_back(to_string(kind));
+    return names;
+}
+
+TensorKind tensor_kind(std::string_view name)
+{
+    const std::vector<std::string> names = tensor_kind_names();
+    const auto found = std::find(names.begin(), names.end(), name);
+    FS_CHECK(JobError, found != names.end(), "campaign.parameters: '{}' is not known; it can be {}", name,
+             fmt::join(names, ", "));
+    return static_cast<TensorKind>(found - names.begin());
+}
+
+StoredTensor struck_tensor(const Network& network, const InjectableLayer& layer)
+{
+    const Parameter& parameter = network.parameters[layer.weight];
+    if (layer.kind != TensorKind::scales) return parameter;
+    return {{static_cast<std::int64_t>(layer.weights)}, parameter.scales()};
+}
+
+void set_struck_word(Network& network, const InjectableLayer& layer, std::uint64_t element,
+                     std::uint32_t word)
+{
+    Parameter& parameter = network.parameters[layer.weight];
+    if (layer.kind != TensorKind::scales) return parameter.set_word(element, word);
+    parameter.set_scale(element, struck_tensor(network, layer).decoded(element, word));
+}
+
+namespace
+{
+
+/// Tensors of a kind other than weights, behind the layers that there are.
+void add_tensors(const Network& network, TensorKind kind, std::vector<InjectableLayer>& layers)
+{
+    for (std::size_t i = 0; i < network.graph.nodes().size(); ++i)
+    {
+        const Node& node = network.graph.nodes()[i];
+        const bool product = is_product(node.operation);
+        if (!product && !std::holds_alternative<BatchNormOp>(node.operation)) continue;
+        for (const ParameterSpec& spec : parameters_of(node))
+        {
+            const bool weight = spec.name == node.name + ".weight";
+            const std::size_t at = parameter_index(network, spec.name);
+            const bool scaled = format_traits(network.parameters[at].format()).scaling == Scaling::any;
+            const bool wanted = kind == TensorKind::biases       ? product && !weight
+                                : kind == TensorKind::batch_norm ? !product
+                                                                 : product && weight && scaled;
+            if (!wanted) continue;
+            InjectableLayer layer;
+            layer.id = LayerId(static_cast<std::int32_t>(layers.size()));
+            layer.node = NodeId(static_cast<std::int32_t>(i));
+            layer.kind = kind;
+            layer.tensor = kind == TensorKind::scales ? "scales/" + spec.name : spec.name;
+            layer.name = layer.tensor;
+            layer.weight = at;
+            const bool scales = kind == TensorKind::scales;
+            layer.weights = scales ? network.parameters[at].scales().size() : network.parameters[at].size();
+            layer.out_channels = static_cast<std::int32_t>(layer.weights);
+            layer.in_channels = 1;
+            layer.word_bits = scales ? word_bits(NumberFormat::fp32) : network.parameters[at].traits().bits;
+            layer.format = scales ? NumberFormat::fp32 : network.parameters[at].format();
+            layer.suffix_macs = change_macs(network.graph, layer.node);
+            layers.push_back(std::move(layer));
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<InjectableLayer> injectable_layers(const Network& network, const std::vector<TensorKind>& kinds)
+{
+    const auto wants = [&](TensorKind kind) {
+        return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+    };
+    std::vector<InjectableLayer> layers;
+    if (wants(TensorKind::weights)) layers = injectable_layers(network);
+    for (const TensorKind kind : {TensorKind::biases, TensorKind::batch_norm, TensorKind::scales})
+    {
+        if (wants(kind)) add_tensors(network, kind, layers);
+    }
+    FS_CHECK(
+        JobError, !layers.empty(), "campaign.parameters: the network has no {}",
+        fmt::join(kinds.size() == 1 ? std::vector<std::string>{to_string(kinds[0])} : tensor_kind_names(),
+                  " or "));
+    return layers;
+}
+
 std::vector<InjectableLayer> injectable_layers(const Network& network)
 {
     std::vector<InjectableLayer> layers;
@@ -125,7 +233,8 @@ std::vector<InjectableLayer> injectable_layers(const Network& network)
         layer.id = LayerId(static_cast<std::int32_t>(layers.size()));
         layer.node = NodeId(static_cast<std::int32_t>(i));
         layer.name = node.name;
-        layer.weight = parameter_index(network, node.name + ".weight");
+        layer.tensor = node.name + ".weight";
+        layer.weight = parameter_index(network, layer.tensor);
         const Shape& shape = network.parameters[layer.weight].shape();
         layer.weights = static_cast<std::uint64_t>(elements(shape));
         layer.out_channels = static_cast<std::int32_t>(shape[0]);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -61,13 +62,32 @@ struct Network
     [[nodiscard]] const std::vector<float>& values(const Node& node, const char* suffix) const;
 };
 
-/// A layer whose weights can be hit: a convolution or a linear layer.
+/// What of a network lies in memory and can be hit; numbered from 0 without a gap.
+enum class TensorKind : std::uint8_t
+{
+    weights,     ///< of convolutions and linear layers
+    biases,      ///< of the same
+    batch_norm,  ///< weight, bias, running mean and variance of batch norms
+    scales,      ///< of tensors in int8: one that is hit changes every weight under it
+};
+
+/// "weights", "biases", "batch_norm", "scales". \throws Error for a number that is no kind's
+[[nodiscard]] std::string to_string(TensorKind kind);
+/// Names of all kinds, in the order of the enumeration.
+[[nodiscard]] std::vector<std::string> tensor_kind_names();
+/// Kind of that name. \throws JobError naming the known ones
+[[nodiscard]] TensorKind tensor_kind(std::string_view name);
+
+/// A tensor whose words can be hit: the weights of a convolution or linear layer, or another one, which then
+/// counts as a layer of its own.
 struct InjectableLayer
 {
     LayerId id;
     NodeId node;
-    std::string name;
-    std::size_t weight = 0;  ///< index of its weight tensor in Network::parameters
+    std::string name;  ///< of the layer; of another tensor than its weights, the tensor's
+    TensorKind kind = TensorKind::weights;
+    std::string tensor;      ///< state-dict name; of scales, behind "scales/"
+    std::size_t weight = 0;  ///< index of the tensor, or of that which is scaled, in Network::parameters
     std::uint64_t weights = 0;
     std::int32_t out_channels = 0;     ///< first dimension of the weight tensor
     std::int32_t in_channels = 0;      ///< second dimension of the weight tensor
@@ -81,8 +101,18 @@ struct InjectableLayer
     NumberFormat format = NumberFormat::fp32;  ///< of its weights
 };
 
-/// Injectable layers in graph order; the position is the layer id.
+/// Layers whose weights can be hit, in graph order, then other tensors, in that of the kinds; the position is
+/// the layer id.
 [[nodiscard]] std::vector<InjectableLayer> injectable_layers(const Network& network);
+[[nodiscard]] std::vector<InjectableLayer> injectable_layers(const Network& network,
+                                                             const std::vector<TensorKind>& kinds);
+
+/// The words that can be hit: of a tensor, or of its scales as fp32.
+[[nodiscard]] StoredTensor struck_tensor(const Network& network, const InjectableLayer& layer);
+
+/// Put another word in place of one of them.
+void set_struck_word(Network& network, const InjectableLayer& layer, std::uint64_t element,
+                     std::uint32_t word);
 
 /// A node with its parameters, which the network keeps. \param pixels  see WeightedNode
 [[nodiscard]] WeightedNode weighted_node(const Network& network, const Node& node, std::int64_t pixels);

@@ -99,8 +99,8 @@ class Measurement
         const Screen screen = screen_of(layer);
         // A change to the value that is there never stops, so that what all faults share is done for all
         // images.
-        const float golden = campaign_.network.parameters[layer.weight].values().front();
-        const WeightChange nothing{0, golden, campaign_.plan().size()};
+        const StoredTensor golden = struck_tensor(campaign_.network, layer);
+        const WeightChange nothing{0, golden.values().front(), campaign_.plan().size(), golden.word(0)};
         const bool passes = mode_ != EvaluationMode::reference;
         const WorkCount before = evaluator_->work();
         const Stopwatch watch;
@@ -202,7 +202,7 @@ std::uint64_t near_ties_of(const Context& context, const Campaign& campaign, con
         const FaultIndex fault = bench_faults(campaign.plan(), layer.id, k + 1, context.job.job.seed).back();
         const WeightChange change = change_of(campaign, fault);
         Network faulty = campaign.network;
-        faulty.parameters[layer.weight].set_value(change.parameter, change.value);
+        set_struck_word(faulty, layer, change.parameter, change.word);
         const std::uint64_t ties = count_near_ties(logits_of(faulty, campaign.images, context.device),
                                                    static_cast<std::size_t>(campaign.network.num_classes));
         const Tally& a = mode.layers[l].outcomes[k].tally;

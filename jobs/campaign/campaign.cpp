@@ -3,6 +3,7 @@
 #include "jobs/campaign/campaign_digest.hpp"
 #include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/resolve/inputs.hpp"
+#include "jobs/resolve/plan_options.hpp"
 
 namespace flipstorm
 {
@@ -54,6 +55,7 @@ EvaluationOptions evaluation_options(const Context& context, EvaluationMode mode
     options.backend = backend_from(table.backend);
     if (options.backend != Backend::native) options.device = context.device;
     options.seed = context.job.job.seed;
+    options.parameters = struck_parameters(context.job);
     return options;
 }
 

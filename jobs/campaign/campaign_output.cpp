@@ -127,6 +127,7 @@ CampaignHeader make_header(const Context& context, const Campaign& campaign, con
             chosen.empty() || std::find(chosen.begin(), chosen.end(), layer.name) != chosen.end();
         header.layers.injected.push_back(injected ? 1 : 0);
         header.layers.name.push_back(layer.name);
+        header.layers.tensor.push_back(layer.tensor);
         header.layers.weights.push_back(layer.weights);
         header.layers.out_channels.push_back(layer.out_channels);
         header.layers.in_channels.push_back(layer.in_channels);

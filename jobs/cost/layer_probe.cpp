@@ -57,9 +57,10 @@ double LayerProbe::shared_seconds(Evaluator& evaluator, std::size_t layer) const
 {
     if (mode_ == EvaluationMode::reference) return 0;
     // A change to the value that is there changes nothing: what takes time is what all share.
-    const float value = campaign_.network.parameters[campaign_.layers()[layer].weight].values().front();
+    const StoredTensor golden = struck_tensor(campaign_.network, campaign_.layers()[layer]);
+    const WeightChange nothing{0, golden.values().front(), campaign_.plan().size(), golden.word(0)};
     const WorkWatch watch(cuda_);
-    const bool done = evaluate(evaluator, layer, {{0, value, campaign_.plan().size()}}).has_value();
+    const bool done = evaluate(evaluator, layer, {nothing}).has_value();
     return done ? watch.seconds() : kUnknownSeconds;
 }
 

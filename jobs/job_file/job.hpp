@@ -71,6 +71,7 @@ struct FaultAwareTable
 struct CampaignTable
 {
     std::string target = "weights";
+    std::vector<std::string> parameters = {"weights"};  ///< "weights", "biases", "batch_norm", "scales"
     std::string scheme = "layer_wise";
     std::string fault_model = "bit_flip";
     std::int64_t upset_bits = 2;      ///< bits that adjacent_bits and random_bits hit

@@ -7,6 +7,7 @@
 #include "engine/memory/codes/protection_scheme.hpp"
 #include "engine/memory/number_format.hpp"
 #include "engine/memory/word_fault.hpp"
+#include "engine/network/network.hpp"
 #include "jobs/job_file/target.hpp"
 
 namespace flipstorm
@@ -241,6 +242,13 @@ std::vector<KeySpec> make_keys()
 
         key<&Job::campaign, &CampaignTable::target>("campaign", "target", "what faults strike")
             .one_of(target_names()),
+        key<&Job::campaign, &CampaignTable::parameters>(
+            "campaign", "parameters",
+            "weights: what lies in the memory that is struck: weights and biases of convolutions and linear "
+            "layers, parameters of batch norms, scales of int8; a tensor that holds no weights counts as a "
+            "layer of its own name")
+            .one_of(tensor_kind_names())
+            .since("0.2"),
         key<&Job::campaign, &CampaignTable::scheme>("campaign", "scheme",
                                                     "what is sampled together: the network, each layer, or "
                                                     "each bit position of each layer; the latter as if half "

@@ -51,13 +51,21 @@ PlanOptions plan_options(const Job& job, const std::vector<InjectableLayer>& lay
     return options;
 }
 
+std::vector<TensorKind> struck_parameters(const Job& job)
+{
+    std::vector<TensorKind> kinds;
+    for (const std::string& name : job.campaign.parameters)
+        kinds.push_back(tensor_kind(name));
+    return kinds;
+}
+
 std::vector<std::vector<double>> layer_priors(const Network& network,
                                               const std::vector<InjectableLayer>& layers)
 {
     std::vector<std::vector<double>> priors;
     for (const InjectableLayer& layer : layers)
     {
-        priors.push_back(critical_priors(bit_statistics(network.parameters[layer.weight])));
+        priors.push_back(critical_priors(bit_statistics(struck_tensor(network, layer))));
     }
     return priors;
 }

@@ -22,4 +22,7 @@ namespace flipstorm
 [[nodiscard]] std::vector<std::vector<double>> layer_priors(const Network& network,
                                                             const std::vector<InjectableLayer>& layers);
 
+/// What of the network is in the memory that is struck.
+[[nodiscard]] std::vector<TensorKind> struck_parameters(const Job& job);
+
 }  // namespace flipstorm

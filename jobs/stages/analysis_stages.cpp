@@ -74,9 +74,14 @@ StageEnd forest_on_root(const Context& context, const StopRequest& stop)
              "'{}' was made with another model than '{}'; name its model in model.file",
              context.campaign_file().string(), context.model_file().string());
     std::vector<LayerWeights> weights;
-    for (const InjectableLayer& layer : injectable_layers(network))
+    std::vector<TensorKind> all;
+    for (const std::string& name : tensor_kind_names())
+        all.push_back(tensor_kind(name));
+    for (const InjectableLayer& layer : injectable_layers(network, all))
     {
-        weights.push_back({layer.name, network.parameters[layer.weight].values()});
+        const std::vector<std::string>& struck = campaign.header.layers.name;
+        if (std::find(struck.begin(), struck.end(), layer.name) == struck.end()) continue;
+        weights.push_back({layer.name, struck_tensor(network, layer).values()});
     }
     const ForestOptions options = forest_options(context, stop);
     if (context.fresh) remove_forest_journal(journal_folder);

@@ -198,12 +198,19 @@ class Network:
             return x.reshape(len(x), -1)
         raise SystemExit(f"'{op}' is not checked here")
 
-    def logits(self, pixels, changed=None):
-        """Of images uint8 [N, C, H, W]. changed: a layer's name and its weights' codes."""
+    def values(self, pixels, changed=None, golden=None):
+        """By node, of images uint8 [N, C, H, W]. changed: a layer's name and its weights' codes; golden: what the
+        values are without the change, for those that do not depend on it."""
         image = (pixels.astype(np.float32) / np.float32(255) - self.mean) / self.std
         values = {}
+        touched = set() if golden else {node["name"] for node in self.graph}
         for node in self.graph:
             name = node["name"]
+            if name == (changed or [None])[0] or any(i in touched for i in node["inputs"]):
+                touched.add(name)
+            if name not in touched:
+                values[name] = golden[name]
+                continue
             if node["op"] == "input":
                 values[name] = code_of(image, self.scale[name], self.bits[name])
                 continue
@@ -211,6 +218,9 @@ class Network:
             if name + ".weight" in self.words:
                 weights = changed[1] if changed and changed[0] == name else self.codes(name + ".weight")
             values[name] = saturated(self.value(node, [values[i] for i in node["inputs"]], weights), self.bits[name])
+        return values
+
+    def logits(self, values):
         return values[self.graph[-1]["name"]]
 
 
@@ -246,7 +256,8 @@ def main():
         count = int(campaign.attrs["images"])
         pixels, labels = read_test_images(arguments.data)
         pixels, labels = pixels[:count], labels[:count].astype(np.int64)
-        golden = network.logits(pixels)
+        values = network.values(pixels)
+        golden = network.logits(values)
         top1 = golden.argmax(1)
         ordered = np.sort(golden, 1)
         scale = np.float32(network.scale[network.graph[-1]["name"]])
@@ -267,7 +278,7 @@ def main():
             weights = network.codes(layer + ".weight").copy()
             word = int(network.words[layer + ".weight"].ravel()[parameter]) ^ mask
             weights.ravel()[parameter] = word - (1 << bits) if word >= 1 << (bits - 1) else word
-            faulty = network.logits(pixels, (layer, weights)).argmax(1)
+            faulty = network.logits(network.values(pixels, (layer, weights), values)).argmax(1)
             outcomes = campaign["outcomes"]
             got = [count, int((faulty == labels).sum()), int((faulty != top1).sum())]
             want = [int(outcomes[name][row]) for name in ("evaluated", "correct", "mismatches")]

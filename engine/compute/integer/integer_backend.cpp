@@ -28,7 +28,19 @@ struct PlainImages : DeviceImages
     }
 };
 
-/// What both ways to evaluate a fault share.
+/// All that depend on a node, without it, in order.
+std::vector<NodeId> nodes_behind(const Graph& graph, NodeId node)
+{
+    std::vector<NodeId> nodes;
+    const std::vector<bool> reached = graph.reachable_from(node);
+    for (std::size_t i = index(node) + 1; i < reached.size(); ++i)
+    {
+        if (reached[i]) nodes.emplace_back(static_cast<std::int32_t>(i));
+    }
+    return nodes;
+}
+
+/// What all ways to evaluate a fault share.
 template<class Word>
 class IntegerBackendBase : public ComputeBackend
 {
@@ -90,14 +102,7 @@ class IntegerBackend : public IntegerBackendBase<Word>
         : IntegerBackendBase<Word>(network, std::move(lowered)), gradients_(std::move(gradients))
     {
         for (const InjectableLayer& layer : injectable_layers(network))
-        {
-            std::vector<NodeId>& nodes = behind_.emplace_back();
-            const std::vector<bool> reached = network.graph.reachable_from(layer.node);
-            for (std::size_t i = index(layer.node) + 1; i < reached.size(); ++i)
-            {
-                if (reached[i]) nodes.emplace_back(static_cast<std::int32_t>(i));
-            }
-        }
+            behind_.push_back(nodes_behind(network.graph, layer.node));
     }
 
     [[nodiscard]] std::size_t group_size() const override { return 1024; }
@@ -282,6 +287,60 @@ class IntegerBackend : public IntegerBackendBase<Word>
     std::vector<std::vector<NodeId>> behind_;  ///< by layer id: nodes that depend on it
 };
 
+/// Faults in other tensors than weights: the node is computed anew with what follows from the changed word.
+template<class Word>
+class IntegerParameters : public IntegerBackendBase<Word>
+{
+  public:
+    IntegerParameters(const Network& network, IntegerNetwork lowered, bool full)
+        : IntegerBackendBase<Word>(network, std::move(lowered)), full_(full)
+    {}
+
+    [[nodiscard]] std::size_t group_size() const override { return full_ ? 1 : 64; }
+
+    double follow(const InjectableLayer& layer, const ChangeGroup& group, const DeviceImages& images,
+                  const PreparedTile* /*prepared*/, PairPolicy& policy) const override
+    {
+        const auto& loaded = static_cast<const PlainImages&>(images);
+        const std::vector<NodeId> nodes = nodes_behind(this->network_.graph, layer.node);
+        std::vector<IntegerLayer<Word>> others;
+        std::vector<LayerMeasure> measures(group.count);
+        for (std::size_t f = 0; f < group.count; ++f)
+        {
+            Network faulty = this->network_;
+            set_struck_word(faulty, layer, group.changes[f].parameter, group.changes[f].word);
+            IntegerNode node = integer_node(faulty, layer.node);
+            node.weights.clear();  // they are the golden ones
+            others.push_back(this->model_.laid_out(layer.node, std::move(node)));
+        }
+        auto image = this->pool_.take();
+        const double macs = image->macs();
+        for (std::int64_t n = 0; n < loaded.count; ++n)
+        {
+            if (!full_) image->load(loaded.image(n));
+            for (std::size_t f = 0; f < group.count; ++f)
+                measures[f] = LayerMeasure{f, 1};
+            policy.at_layer(n, measures.data(), measures.size());
+            for (std::size_t f = 0; f < group.count; ++f)
+            {
+                const float* const logits =
+                    full_ ? image->full_pass(loaded.image(n), layer.node, others[f]).data()
+                          : image->follow_parameters(layer.node, nodes, others[f]);
+                if (logits == nullptr)
+                    policy.masked({f, n, false});
+                else
+                    policy.at_logits({f, n, false}, logits);
+            }
+        }
+        const double done = image->macs() - macs;
+        this->pool_.give_back(std::move(image));
+        return done;
+    }
+
+  private:
+    bool full_;  ///< no change is followed
+};
+
 /// Mode `reference`.
 template<class Word>
 class IntegerReference : public IntegerBackendBase<Word>
@@ -321,6 +380,14 @@ std::unique_ptr<ComputeBackend> make_integer_backend(const Network& network, Gra
     return with_word(lowered.word_bits, [&](auto word) -> std::unique_ptr<ComputeBackend> {
         return std::make_unique<IntegerBackend<decltype(word)>>(network, std::move(lowered),
                                                                 std::move(gradients));
+    });
+}
+
+std::unique_ptr<ComputeBackend> make_integer_parameters(const Network& network, bool full)
+{
+    IntegerNetwork lowered = integer_network(network);
+    return with_word(lowered.word_bits, [&](auto word) -> std::unique_ptr<ComputeBackend> {
+        return std::make_unique<IntegerParameters<decltype(word)>>(network, std::move(lowered), full);
     });
 }
 

@@ -266,7 +266,7 @@ void IntegerImage<Word>::add_columns(NodeId id, const IntegerAt& at)
         Sum* const sums = sums_.data() + model_.sums_at(id) + (y * to.form.width + x) * of.sum_channels +
                           group * of.group_outputs;
         const std::int32_t* const column =
-            of.columns.data() + ((in_group * taps + tap) * of.groups + group) * outputs;
+            of.columns->data() + ((in_group * taps + tap) * of.groups + group) * outputs;
         model_.kernels().change(sums, column, was, is, of.node.dropped, outputs);
         macs_ += static_cast<double>(of.group_outputs);
     };

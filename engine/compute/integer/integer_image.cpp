@@ -139,7 +139,7 @@ void IntegerImage<Word>::product_row(NodeId id, const Word* in, std::ptrdiff_t i
     for (std::int64_t g = 0; g < of.groups; ++g)
     {
         product.in = in + g * of.group_inputs;
-        product.weights = of.weights.data() + g * of.blocks * product.block_weights;
+        product.weights = of.weights->data() + g * of.blocks * product.block_weights;
         product.start = of.start.data() + g * of.blocks * kIntegerLanes;
         product.out = sums + g * of.group_outputs;
         model_.kernels().product(product);

@@ -179,11 +179,17 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
     const std::int64_t quads = (shape.group_inputs + Traits::kGroup - 1) / Traits::kGroup;
     const std::int64_t part = kIntegerLanes * Traits::kGroup;
     const std::int64_t step = part * Traits::kWeightParts;
-    layer.weights.assign(static_cast<std::size_t>(shape.groups * layer.blocks * shape.taps * quads * step),
-                         0);
-    layer.columns.assign(static_cast<std::size_t>(shape.group_inputs * shape.taps * shape.groups *
-                                                  layer.blocks * kIntegerLanes),
-                         0);
+    // Where the weights are those of the golden layer, its sums start elsewhere by the biases alone.
+    const IntegerLayer<Word>* const golden = layer.node.weights.empty() ? &layers_[index(id)] : nullptr;
+    std::vector<typename Traits::Weight> weights;
+    std::vector<std::int32_t> columns;
+    if (golden == nullptr)
+    {
+        weights.assign(static_cast<std::size_t>(shape.groups * layer.blocks * shape.taps * quads * step), 0);
+        columns.assign(static_cast<std::size_t>(shape.group_inputs * shape.taps * shape.groups *
+                                                layer.blocks * kIntegerLanes),
+                       0);
+    }
     layer.start.assign(static_cast<std::size_t>(shape.groups * layer.blocks * kIntegerLanes), 0);
     for (std::int64_t o = 0; o < outputs; ++o)
     {
@@ -193,7 +199,12 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
         const std::int64_t lane = in_group % kIntegerLanes;
         typename Traits::Sum start =
             static_cast<typename Traits::Sum>(layer.node.bias[static_cast<std::size_t>(o)]);
-        for (std::int64_t c = 0; c < shape.group_inputs; ++c)
+        if (golden != nullptr)
+        {
+            start += golden->start[static_cast<std::size_t>(block * kIntegerLanes + lane)] -
+                     static_cast<typename Traits::Sum>(golden->node.bias[static_cast<std::size_t>(o)]);
+        }
+        for (std::int64_t c = 0; c < shape.group_inputs && golden == nullptr; ++c)
         {
             for (std::int64_t tap = 0; tap < shape.taps; ++tap)
             {
@@ -202,17 +213,21 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
                         .weights[static_cast<std::size_t>((o * shape.group_inputs + c) * shape.taps + tap)];
                 start -= static_cast<typename Traits::Sum>(code) * Traits::kZero;
                 store_weight<Word>(code,
-                                   layer.weights.data() +
+                                   weights.data() +
                                        ((block * shape.taps + tap) * quads + c / Traits::kGroup) * step +
                                        lane * Traits::kGroup + c % Traits::kGroup,
                                    part);
-                layer.columns[static_cast<std::size_t>(
+                columns[static_cast<std::size_t>(
                     (((c * shape.taps + tap) * shape.groups + g) * layer.blocks) * kIntegerLanes +
                     in_group)] = code;
             }
         }
         layer.start[static_cast<std::size_t>(block * kIntegerLanes + lane)] = start;
     }
+    using Weights = const std::vector<typename Traits::Weight>;
+    layer.weights = golden != nullptr ? golden->weights : std::make_shared<Weights>(std::move(weights));
+    layer.columns = golden != nullptr ? golden->columns
+                                      : std::make_shared<const std::vector<std::int32_t>>(std::move(columns));
 }
 
 template<class Word>
@@ -221,8 +236,9 @@ std::uint64_t IntegerModel<Word>::bytes() const
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < layers_.size(); ++i)
     {
-        bytes += layers_[i].weights.size() * sizeof(typename WordTraits<Word>::Weight) +
-                 layers_[i].columns.size() * sizeof(std::int32_t) +
+        if (layers_[i].weights == nullptr) continue;
+        bytes += layers_[i].weights->size() * sizeof(typename WordTraits<Word>::Weight) +
+                 layers_[i].columns->size() * sizeof(std::int32_t) +
                  network_.nodes[i].weights.size() * sizeof(std::int32_t);
     }
     return bytes;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "engine/compute/integer/integer_kernels.hpp"
@@ -42,13 +43,15 @@ struct IntegerLayer
     using Sum = typename WordTraits<Word>::Sum;
 
     IntegerNode node;
-    IntegerRescale rescale;                                  ///< of sums, or of a batch norm
-    std::vector<IntegerRescale> of_input;                    ///< of an addition or a concatenation
-    std::vector<typename WordTraits<Word>::Weight> weights;  ///< see IntegerProduct, [group][block]…
-    std::vector<std::int32_t> columns;  ///< [input channel of a group][tap][group][padded outputs of a group]
-    std::vector<Sum> start;             ///< [group][blocks][16]
-    std::vector<std::ptrdiff_t> taps;   ///< from the first pixel that a window reads
-    std::int64_t groups = 1;            ///< of channels that do not mix
+    IntegerRescale rescale;                ///< of sums, or of a batch norm
+    std::vector<IntegerRescale> of_input;  ///< of an addition or a concatenation
+    /// See IntegerProduct, [group][block]…; shared by layers that differ in other parameters alone.
+    std::shared_ptr<const std::vector<typename WordTraits<Word>::Weight>> weights;
+    /// [input channel of a group][tap][group][padded outputs of a group]
+    std::shared_ptr<const std::vector<std::int32_t>> columns;
+    std::vector<Sum> start;            ///< [group][blocks][16]
+    std::vector<std::ptrdiff_t> taps;  ///< from the first pixel that a window reads
+    std::int64_t groups = 1;           ///< of channels that do not mix
     std::int64_t group_inputs = 0;
     std::int64_t group_outputs = 0;
     std::int64_t blocks = 0;        ///< of a group
@@ -82,7 +85,7 @@ class IntegerModel
         return id == graph().output() && is_product(graph().node(id).operation);
     }
 
-    /// A node as it would be with other parameters.
+    /// A node as it would be with other parameters. \param node  without weights: they are the golden ones
     [[nodiscard]] IntegerLayer<Word> laid_out(NodeId id, IntegerNode node) const;
 
     /// Bytes that it holds.

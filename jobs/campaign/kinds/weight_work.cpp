@@ -83,8 +83,8 @@ std::optional<std::vector<Outcome>> evaluate_changes(const Campaign& campaign, E
                                                      const Screen& screen,
                                                      const std::function<bool()>& should_stop)
 {
-    const std::size_t weight = campaign.layers().at(static_cast<std::size_t>(layer.value())).weight;
-    const StoredTensor& golden = campaign.network.parameters[weight];
+    const StoredTensor golden =
+        struck_tensor(campaign.network, campaign.layers().at(static_cast<std::size_t>(layer.value())));
     std::vector<WeightChange> real;
     std::vector<std::size_t> place;
     for (std::size_t i = 0; i < changes.size(); ++i)

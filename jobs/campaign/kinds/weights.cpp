@@ -39,7 +39,7 @@ FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableL
 {
     const WeightFault fault = plan.fault(index);
     const InjectableLayer& layer = layers[static_cast<std::size_t>(fault.layer.value())];
-    const StoredTensor& weight = network.parameters[layer.weight];
+    const StoredTensor weight = struck_tensor(network, layer);
     const std::uint32_t word = weight.word_under(fault.parameter, fault.word);
     return {fault, weight.values()[fault.parameter], weight.decoded(fault.parameter, word), word};
 }
@@ -47,7 +47,7 @@ FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableL
 std::unique_ptr<CampaignFaults> WeightKind::plan(const Job& job, const Network& network,
                                                  std::uint64_t images) const
 {
-    std::vector<InjectableLayer> layers = injectable_layers(network);
+    std::vector<InjectableLayer> layers = injectable_layers(network, struck_parameters(job));
     PlanOptions options = plan_options(job, layers, images);
     if (options.scheme == Scheme::data_aware) options.priors = layer_priors(network, layers);
     return std::make_unique<WeightFaults>(std::move(layers), options);
