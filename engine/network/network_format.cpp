@@ -65,8 +65,10 @@ void check_choice(const FormatChoice& choice, const Graph& graph)
     {
         if (is_product(node.operation)) layers += (layers.empty() ? "" : ", ") + node.name;
     }
-    for (const auto& [layer, format] : choice.of_layer)
+    for (const auto& of_layer : choice.of_layer)
     {
+        const std::string& layer = of_layer.first;
+        const NumberFormat format = of_layer.second;
         const bool known = std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
             return node.name == layer && is_product(node.operation);
         });
