@@ -73,7 +73,7 @@ void QuantisedForward::append_magnitudes(std::vector<float>& to, int rank, int r
 
 void QuantisedForward::learn(const float* magnitudes, int ranks)
 {
-    constexpr double kMomentum = 0.99;
+    constexpr double kMomentum = 0.9;
     const std::size_t nodes = ranges_.size();
     std::vector<float> ranges = ranges_;
     for (std::size_t i = 0; i < nodes; ++i)

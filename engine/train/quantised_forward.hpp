@@ -32,7 +32,7 @@ namespace flipstorm
  * numbers when the step says so and once their node has a range. Scales follow from ranges of the steps
  * before. With the largest magnitude of a batch, over all ranks,
  *
- *     range ← max(magnitude, 0.99 · range + 0.01 · magnitude):
+ *     range ← max(magnitude, 0.9 · range + 0.1 · magnitude):
  *
  * a moving average that follows growing values at once, or a layer that saturates would get no gradient.
  * Batch norms normalise floats and learn from them; their parameters stay as they are.

@@ -393,8 +393,9 @@ TEST_F(QuantisedTogether, TheNumberOfRanksDoesNotMatter)
             const double learnt = distance(one.parameters, first_parameters());
             EXPECT_LT(apart, 2e-5) << to_string(format);  // a tie may be rounded the other way
             EXPECT_LT(apart, 0.1 * learnt) << to_string(format);
+            // A range is one value's magnitude: what flipped ties move it by is steps of int8.
             for (std::size_t i = 0; i < one.ranges.size(); ++i)
-                EXPECT_NEAR(several.ranges[i], one.ranges[i], 1e-2F * one.ranges[i]);
+                EXPECT_NEAR(several.ranges[i], one.ranges[i], 3.0F / 127 * one.ranges[i]);
         }
     }
 }
@@ -474,7 +475,7 @@ TEST(QuantisedForward, LearnsAMovingAverageOverAllRanks)
     forward.learn(std::vector<float>{1, 4, 0, 0, 3, 2, 3, 0, 0, 5}.data(), 2);
     EXPECT_EQ(forward.ranges(), (std::vector<float>{2, 4, 0, 0, 10}));
     forward.learn(std::vector<float>{1, 40, 0, 0, 0}.data(), 1);
-    EXPECT_FLOAT_EQ(forward.ranges()[0], 1.99F);
+    EXPECT_FLOAT_EQ(forward.ranges()[0], 1.9F);
     EXPECT_EQ(forward.ranges()[1], 40);
     EXPECT_EQ(forward.ranges()[4], 10);
     forward.learn(std::vector<float>{1, std::numeric_limits<float>::infinity(), 0, 0, 0}.data(), 1);
