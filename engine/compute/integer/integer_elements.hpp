@@ -3,28 +3,11 @@
 // integer_image.cpp alone.
 
 #include <algorithm>
-#include <variant>
 
-#include "engine/base/error.hpp"
 #include "engine/compute/integer/integer_image.hpp"
 
 namespace flipstorm
 {
-
-template<class Word>
-std::int64_t IntegerImage<Word>::element(NodeId id, IntegerAt at) const
-{
-    return std::visit(
-        [&](const auto& op) -> std::int64_t {
-            using Op = std::decay_t<decltype(op)>;
-            if constexpr (std::is_same_v<Op, InputOp> || std::is_same_v<Op, FlattenOp> ||
-                          Op::kLinearity == Linearity::product)
-                throw Error("an element of '{}'", node(id).name);
-            else
-                return element_of(op, id, at, now_.data());
-        },
-        node(id).operation);
-}
 
 template<class Word>
 template<class Op>

@@ -196,41 +196,78 @@ void IntegerImage<Word>::compare_rows(NodeId id, std::int64_t top, std::int64_t 
 template<class Word>
 void IntegerImage<Word>::carry_list(NodeId id)
 {
-    const Node& to = node(id);
-    if (is_product(to.operation)) return carry_list_through_product(id);
+    ++call_;
+    std::visit(
+        [&](const auto& op) {
+            using Op = std::decay_t<decltype(op)>;
+            if constexpr (Op::kLinearity == Linearity::product)
+                carry_list_through_product(id);
+            else if constexpr (!std::is_same_v<Op, InputOp> && !std::is_same_v<Op, FlattenOp>)
+                carry_elements(op, id);
+        },
+        node(id).operation);
+}
+
+/// The outputs that an input element is read by, one after another.
+template<class Word>
+template<class Op>
+void IntegerImage<Word>::carry_elements(const Op& op, NodeId id)
+{
     const ValueForm& form = place(id).form;
     const CodeLimits limits = layer(id).node.limits;
-    std::int64_t channel_offset = 0;
-    for (const NodeId input : to.inputs)
+    const auto compute = [&](std::int64_t y, std::int64_t x, std::int64_t channel) {
+        const IntegerAt at{static_cast<std::uint16_t>(y), static_cast<std::uint16_t>(x),
+                           static_cast<std::uint32_t>(channel)};
+        set(id, at, limits(element_of(op, id, at, now_.data())));
+    };
+    std::int64_t before = 0;  // channels of the inputs before, where they lie behind each other
+    for (const NodeId input : node(id).inputs)
     {
         const ValueForm& in = place(input).form;
-        const WindowGrid windows = windows_of(to, in);
-        const bool spread = in.pixels() == 1 && form.pixels() > 1;
-        const auto* pad = std::get_if<PadOp>(&to.operation);
-        const auto* slice = std::get_if<SliceOp>(&to.operation);
         for (const IntegerAt& at : change(input).list)
         {
-            std::int64_t channel = at.channel + channel_offset;
-            if (pad != nullptr) channel += pad->channels_before;
-            if (slice != nullptr && slice->dimension == 0)
+            if constexpr (std::is_same_v<Op, MaxPool2dOp> || std::is_same_v<Op, AvgPool2dOp>)
             {
-                const std::int64_t behind = channel - slice->start;
-                if (behind < 0 || behind % slice->step != 0 || channel >= slice->end) continue;
-                channel = behind / slice->step;
-            }
-            Box box{at.y, at.y + 1, at.x, at.x + 1};
-            box = spread ? whole_box(form) : reached(windows, box, form);
-            for (std::int64_t y = box.top; y < box.bottom; ++y)
-            {
-                for (std::int64_t x = box.left; x < box.right; ++x)
+                std::int64_t padding = 0;
+                if constexpr (std::is_same_v<Op, MaxPool2dOp>) padding = op.padding;
+                const auto first = [&](std::int64_t i) {
+                    return std::max<std::int64_t>((i + padding - op.kernel + op.stride) / op.stride, 0);
+                };
+                const auto end = [&](std::int64_t i, std::int64_t size) {
+                    return std::min((i + padding) / op.stride + 1, size);
+                };
+                for (std::int64_t y = first(at.y); y < end(at.y, form.height); ++y)
                 {
-                    const IntegerAt there{static_cast<std::uint16_t>(y), static_cast<std::uint16_t>(x),
-                                          static_cast<std::uint32_t>(channel)};
-                    set(id, there, limits(element(id, there)));
+                    for (std::int64_t x = first(at.x); x < end(at.x, form.width); ++x)
+                        compute(y, x, at.channel);
                 }
             }
+            else if constexpr (std::is_same_v<Op, GlobalAvgPoolOp>)
+            {
+                // Each channel once.
+                std::uint32_t& seen = once_[at.channel];
+                if (seen != call_) compute(0, 0, at.channel);
+                seen = call_;
+            }
+            else if constexpr (std::is_same_v<Op, PadOp>)
+                compute(at.y + op.top, at.x + op.left, at.channel + op.channels_before);
+            else if constexpr (std::is_same_v<Op, SliceOp>)
+            {
+                std::int64_t place[3] = {at.channel, at.y, at.x};
+                std::int64_t& along = place[op.dimension];
+                if (along < op.start || along >= op.end || (along - op.start) % op.step != 0) continue;
+                along = (along - op.start) / op.step;
+                compute(place[1], place[2], place[0]);
+            }
+            else if (in.pixels() == 1 && form.pixels() > 1)
+            {
+                for (std::int64_t p = 0; p < form.pixels(); ++p)
+                    compute(p / form.width, p % form.width, at.channel);
+            }
+            else
+                compute(at.y, at.x, at.channel + before);
         }
-        if (std::holds_alternative<ConcatOp>(to.operation)) channel_offset += in.channels;
+        if constexpr (std::is_same_v<Op, ConcatOp>) before += in.channels;
     }
 }
 

@@ -23,6 +23,10 @@ IntegerImage<Word>::IntegerImage(const IntegerModel<Word>& model)
     for (std::size_t i = 0; i < changes_.size(); ++i)
         pixels = std::max(pixels, place(NodeId(static_cast<std::int32_t>(i))).form.pixels());
     touched_.assign(static_cast<std::size_t>(pixels), 0);
+    std::int64_t channels = 0;
+    for (const ValueForm& form : model.network().forms)
+        channels = std::max(channels, form.channels);
+    once_.assign(static_cast<std::size_t>(channels), 0);
     const auto classes = static_cast<std::size_t>(model.graph().node(model.graph().output()).shape[0]);
     golden_wide_.assign(classes, 0);
     wide_ = golden_wide_;

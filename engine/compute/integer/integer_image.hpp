@@ -160,10 +160,9 @@ class IntegerImage
     void rows_of(const MulOp& op, NodeId id, std::int64_t top, std::int64_t bottom, const Arrays& arrays);
     void product_row(NodeId id, const Word* in, std::ptrdiff_t in_step, std::int64_t y, const Arrays& arrays);
     void relu_rows(NodeId id, std::int64_t top, std::int64_t bottom, Word ceiling, const Arrays& arrays);
-    /// One element of an operation other than a product, without its limits.
-    [[nodiscard]] std::int64_t element(NodeId id, IntegerAt at) const;
     template<class Op>
     void element_rows(const Op& op, NodeId id, std::int64_t top, std::int64_t bottom, const Arrays& arrays);
+    /// One element of an operation other than a product, without its limits.
     [[nodiscard]] std::int64_t element_of(const BatchNormOp& op, NodeId id, IntegerAt at,
                                           const Word* values) const;
     [[nodiscard]] std::int64_t element_of(const ReluOp& op, NodeId id, IntegerAt at,
@@ -199,6 +198,8 @@ class IntegerImage
     /// Find out how the listed or any elements of a node's inputs change it.
     void carry(NodeId id);
     void carry_list(NodeId id);
+    template<class Op>
+    void carry_elements(const Op& op, NodeId id);
     void carry_rows(NodeId id);
     void carry_list_through_product(NodeId id);
     void add_columns(NodeId id, const IntegerAt& at);
@@ -231,6 +232,7 @@ class IntegerImage
     std::vector<std::uint32_t> touched_;  ///< by pixel of a product: the call that touched it
     std::uint32_t call_ = 0;
     std::vector<IntegerAt> touched_list_;
+    std::vector<std::uint32_t> once_;  ///< by channel of a value of one pixel: the call that computed it
     const IntegerLayer<Word>* other_ = nullptr;  ///< in place of a node's own
     NodeId other_node_{0};
     NodeId gathered_node_{-1};  ///< whose channel's sums are gathered

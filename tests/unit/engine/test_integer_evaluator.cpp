@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/base/error.hpp"
 #include "engine/compute/integer/integer_logits.hpp"
 #include "engine/evaluate/transient_evaluator.hpp"
@@ -75,6 +77,77 @@ INSTANTIATE_TEST_SUITE_P(Formats, IntegerEvaluator,
                          ::testing::Values(NumberFormat::fxp8, NumberFormat::fxp16, NumberFormat::fxp32,
                                            NumberFormat::int8),
                          [](const auto& instance) { return to_string(instance.param); });
+
+/// Random flips in any tensor.
+std::vector<WeightChange> random_struck_words(const Network& network, const InjectableLayer& layer, int count)
+{
+    RandomStream random(12, RandomPurpose::test, static_cast<std::uint64_t>(layer.id.value()));
+    const StoredTensor struck = struck_tensor(network, layer);
+    std::vector<WeightChange> changes;
+    for (int i = 0; i < count; ++i)
+    {
+        const std::uint64_t element = random.below(layer.weights);
+        const WordFault flip =
+            bit_flip(static_cast<int>(random.below(static_cast<std::uint64_t>(layer.word_bits))));
+        changes.push_back({element, struck.faulty_value(element, flip), static_cast<std::uint64_t>(i),
+                           struck.word_under(element, flip)});
+    }
+    return changes;
+}
+
+/// Of each tensor of some kinds, faults followed and by full passes. \returns how many tensors
+std::size_t compare_tensors(const Network& network, const std::vector<TensorKind>& kinds)
+{
+    const ImageSet images = images_for(network, 40);
+    EvaluationOptions options = evaluation_options(EvaluationMode::exact, 2);
+    options.tolerances = {1};
+    options.parameters = kinds;
+    Evaluator exact(network, images, options);
+    options.mode = EvaluationMode::reference;
+    Evaluator reference(network, images, options);
+    const std::vector<InjectableLayer> layers = injectable_layers(network, kinds);
+    for (const InjectableLayer& layer : layers)
+    {
+        const std::vector<WeightChange> changes = random_struck_words(network, layer, 24);
+        const std::vector<Outcome> want = reference.evaluate(layer.id, changes);
+        const std::vector<Outcome> got = exact.evaluate(layer.id, changes);
+        for (std::size_t f = 0; f < changes.size(); ++f)
+        {
+            // The faulty network itself, as a network of its own.
+            Network faulty = network;
+            set_struck_word(faulty, layer, changes[f].parameter, changes[f].word);
+            EXPECT_EQ(got[f].tally, want[f].tally) << layer.name << ", fault " << f;
+            if (!network.computes_in_integers()) continue;
+            const std::vector<float> logits = integer_logits(faulty, images, 0, images.size(), 1);
+            std::uint32_t correct = 0;
+            for (std::int64_t n = 0; n < images.size(); ++n)
+            {
+                const auto first = logits.begin() + n * network.num_classes;
+                correct += std::max_element(first, first + network.num_classes) - first ==
+                                   images.labels[static_cast<std::size_t>(n)]
+                               ? 1U
+                               : 0U;
+            }
+            EXPECT_EQ(got[f].tally.correct, correct) << layer.name << ", fault " << f;
+        }
+    }
+    return layers.size();
+}
+
+TEST(IntegerEvaluator, FaultsInOtherTensorsThanWeights)
+{
+    const std::vector<TensorKind> all{TensorKind::weights, TensorKind::biases, TensorKind::batch_norm,
+                                      TensorKind::scales};
+    EXPECT_EQ(compare_tensors(in_format(network_of_everything(), NumberFormat::int8), all),
+              6U + 5U + 8U + 6U);
+    EXPECT_EQ(compare_tensors(in_format(network_of_everything(), NumberFormat::fxp8),
+                              {TensorKind::biases, TensorKind::batch_norm}),
+              5U + 8U);
+    EXPECT_EQ(compare_tensors(network_of_everything(), {TensorKind::biases, TensorKind::batch_norm}),
+              5U + 8U);
+    EXPECT_THROW(static_cast<void>(injectable_layers(network_of_everything(), {TensorKind::scales})),
+                 JobError);
+}
 
 // Values that meet an error are stored again; bits of stored values flip. Followed and computed anew, alike.
 TEST_P(IntegerEvaluator, TransientFaultsOfExactAreThoseOfReference)
