@@ -21,8 +21,8 @@ struct LayerTable
     std::vector<std::int32_t> out_channels;
     std::vector<std::int32_t> in_channels;  ///< second dimension of the weight tensor
     std::vector<std::int32_t> word_bits;    ///< bits of a stored word
-    std::vector<std::string> tensor{};      ///< of the model that holds the words; empty before version 1.4
     std::vector<std::uint8_t> injected{};   ///< 1: faults may strike it; all, in files before version 1.2
+    std::vector<std::string> tensor{};      ///< of the model that holds the words; empty before version 1.4
 
     [[nodiscard]] std::size_t size() const { return name.size(); }
 };

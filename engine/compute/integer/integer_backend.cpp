@@ -115,10 +115,10 @@ class IntegerBackend : public IntegerBackendBase<Word>
         const Graph& graph = this->model_.graph();
         const std::int64_t rivals = rivals_of(graph, layer.node);
         const std::int64_t held = rivals * elements(graph.node(layer.node).shape);
-        // What automatic differentiation keeps of every node behind, rounding included.
+        // What automatic differentiation keeps of every node behind, rounding included, and gradients.
         std::int64_t passing = 2 * held;
         for (const NodeId id : behind_[static_cast<std::size_t>(layer.id.value())])
-            passing += 3 * elements(graph.node(id).shape);
+            passing += (3 + rivals) * elements(graph.node(id).shape);
         memory.prepared = static_cast<std::uint64_t>(held * tile_images) * sizeof(float);
         memory.preparing = static_cast<std::uint64_t>(passing * tile_images) * sizeof(float);
         return memory;
@@ -254,7 +254,8 @@ class IntegerBackend : public IntegerBackendBase<Word>
         {
             const auto r = static_cast<std::size_t>(k);
             moves[r] = static_cast<float>(by * std::abs(static_cast<double>(of.moves[r])) +
-                                          own / 2 * static_cast<double>(tile.length(n, k, of.channel)));
+                                          own / 2 * static_cast<double>(tile.length(n, k, of.channel)) +
+                                          static_cast<double>(tile.rounding(n, k)));
         }
         return policy.harmless(n, moves.data());
     }
@@ -269,7 +270,10 @@ class IntegerBackend : public IntegerBackendBase<Word>
         if (!(std::fabs(by) < policy.tau(n) * spread)) return false;
         Moves moves{};
         for (std::int64_t k = 0; k < tile.rivals; ++k)
-            moves[static_cast<std::size_t>(k)] = by * *tile.gradient(n, k, neuron);
+        {
+            moves[static_cast<std::size_t>(k)] =
+                std::fabs(by * *tile.gradient(n, k, neuron)) + tile.rounding(n, k);
+        }
         return policy.harmless(n, moves.data());
     }
 

@@ -13,7 +13,13 @@ namespace flipstorm
 namespace
 {
 
-std::unique_ptr<IntegerTile> gradients_of(const Executor& executor, NodeId layer,
+/// Σ over the elements of a value of (half a code · gradient)², for each image.
+torch::Tensor squared_moves(const torch::Tensor& gradient, const StoredActivation& stored)
+{
+    return (gradient.flatten(1) * (stored.scale / 2)).square().sum(1);
+}
+
+std::unique_ptr<IntegerTile> gradients_of(const Network& network, const Executor& executor, NodeId layer,
                                           const std::vector<float>& pixels, std::int64_t count)
 {
     std::vector<std::int64_t> shape = executor.graph().input_shape();
@@ -22,6 +28,12 @@ std::unique_ptr<IntegerTile> gradients_of(const Executor& executor, NodeId layer
     GoldenRequest request;
     request.layer = layer;
     request.gradients = {layer};
+    const std::vector<bool> behind = network.graph.reachable_from(layer);
+    for (std::size_t i = index(layer) + 1; i < behind.size(); ++i)
+    {
+        if (behind[i] && has_own_scale(network.graph.nodes()[i].operation))
+            request.gradients.emplace_back(static_cast<std::int32_t>(i));
+    }
     GoldenPass pass = golden_pass(executor, images, request);
     const torch::NoGradGuard no_gradients;
     const std::vector<torch::Tensor>& found = pass.gradients[index(layer)];
@@ -40,6 +52,19 @@ std::unique_ptr<IntegerTile> gradients_of(const Executor& executor, NodeId layer
             found[static_cast<std::size_t>(k)].reshape({count, tile->channels, tile->pixels}));
     torch::from_blob(tile->lengths.data(), {count, tile->rivals, tile->channels})
         .copy_(all.square().sum(3).sqrt());
+    tile->roundings.assign(static_cast<std::size_t>(count * tile->rivals), 0);
+    torch::Tensor roundings = torch::from_blob(tile->roundings.data(), {count, tile->rivals});
+    for (std::int64_t k = 0; k < tile->rivals; ++k)
+    {
+        torch::Tensor sum = torch::zeros({count});
+        for (std::size_t i = 1; i < request.gradients.size(); ++i)
+        {
+            const std::size_t node = index(request.gradients[i]);
+            sum +=
+                squared_moves(pass.gradients[node][static_cast<std::size_t>(k)], network.activations[node]);
+        }
+        roundings.select(1, k).copy_(sum.sqrt());
+    }
     return tile;
 }
 
@@ -48,9 +73,10 @@ std::unique_ptr<IntegerTile> gradients_of(const Executor& executor, NodeId layer
 std::unique_ptr<ComputeBackend> make_integer_backend(const Network& network)
 {
     auto executor = std::make_shared<const Executor>(network, torch::kCPU);
+    auto floats = std::make_shared<const Network>(network);
     return make_integer_backend(
-        network, [executor](NodeId layer, const std::vector<float>& pixels, std::int64_t count) {
-            return gradients_of(*executor, layer, pixels, count);
+        network, [executor, floats](NodeId layer, const std::vector<float>& pixels, std::int64_t count) {
+            return gradients_of(*floats, *executor, layer, pixels, count);
         });
 }
 
