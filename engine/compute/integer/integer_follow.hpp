@@ -142,6 +142,13 @@ void IntegerImage<Word>::carry_rows(NodeId id)
     compute_rows(id, box.top, box.bottom, {now_, sums_, wide_});
     if (model_.is_wide(id))
         compare_wide(id);
+    else if (model_.compared_later(id))
+    {
+        IntegerChange& of = change(id);
+        of.kind = Kind::rows;
+        of.top = box.top;
+        of.bottom = box.bottom;
+    }
     else
         compare_rows(id, box.top, box.bottom);
 }
@@ -367,35 +374,76 @@ const float* IntegerImage<Word>::follow_weight(NodeId layer_node, const std::vec
                                                std::int64_t weight, std::int32_t to)
 {
     if (std::holds_alternative<Conv2dOp>(node(layer_node).operation))
+    {
         follow_channel(layer_node, weight, to);
-    else
-        follow_neuron(layer_node, weight, to);
+        return follow(end_of_chain(layer_node), nodes);
+    }
+    follow_neuron(layer_node, weight, to);
     return follow(layer_node, nodes);
 }
 
-/// Keep the golden sums and codes of an output channel side by side.
+/// Keep the golden sums of an output channel side by side, and the golden codes at the end of its chain.
 template<class Word>
 void IntegerImage<Word>::gather_channel(NodeId id, std::int64_t channel)
 {
     if (gathered_node_ == id && gathered_channel_ == channel) return;
     gathered_node_ = id;
     gathered_channel_ = channel;
-    const IntegerPlace& to = place(id);
     const std::int64_t channels = layer(id).sum_channels;
-    const auto pixels = static_cast<std::size_t>(to.form.pixels());
-    channel_sums_.resize(pixels);
-    channel_codes_.resize(pixels);
-    channel_new_.resize(pixels);
+    channel_sums_.resize(static_cast<std::size_t>(place(id).form.pixels()));
     const Sum* sums = golden_sums_.data() + model_.sums_at(id) + channel;
-    std::size_t p = 0;
-    for (std::int64_t y = 0; y < to.form.height; ++y)
+    for (Sum& sum : channel_sums_)
     {
-        const Word* codes = golden_.data() + to.at(y, 0) + channel;
-        for (std::int64_t x = 0; x < to.form.width; ++x, ++p, sums += channels, codes += to.channels)
-        {
-            channel_sums_[p] = *sums;
+        sum = *sums;
+        sums += channels;
+    }
+    const IntegerPlace& end = place(end_of_chain(id));
+    channel_codes_.resize(static_cast<std::size_t>(end.form.pixels()));
+    std::size_t p = 0;
+    for (std::int64_t y = 0; y < end.form.height; ++y)
+    {
+        const Word* codes = golden_.data() + end.at(y, 0) + channel;
+        for (std::int64_t x = 0; x < end.form.width; ++x, ++p, codes += end.channels)
             channel_codes_[p] = *codes;
+    }
+}
+
+template<class Word>
+void IntegerImage<Word>::map_through(NodeId id, std::int64_t channel, std::vector<Word>& map)
+{
+    const Operation& operation = node(id).operation;
+    const auto count = static_cast<std::int64_t>(map.size());
+    if (std::holds_alternative<BatchNormOp>(operation))
+        model_.kernels().rescale_channel(map.data(), layer(id).rescale, channel, map.data(), count);
+    else if (std::holds_alternative<ReluOp>(operation))
+        model_.kernels().relu(map.data(), std::numeric_limits<Word>::max(), map.data(), count);
+    else if (std::holds_alternative<Relu6Op>(operation))
+        model_.kernels().relu(map.data(), word(layer(id).node.ceiling), map.data(), count);
+    else
+    {
+        const auto& op = std::get<MaxPool2dOp>(operation);
+        const ValueForm& in = place(node(id).inputs[0]).form;
+        const ValueForm& out = place(id).form;
+        channel_spare_.resize(static_cast<std::size_t>(out.pixels()));
+        Word* to = channel_spare_.data();
+        for (std::int64_t y = 0; y < out.height; ++y)
+        {
+            const std::int64_t top = std::max<std::int64_t>(y * op.stride - op.padding, 0);
+            const std::int64_t bottom = std::min(y * op.stride - op.padding + op.kernel, in.height);
+            for (std::int64_t x = 0; x < out.width; ++x, ++to)
+            {
+                const std::int64_t left = std::max<std::int64_t>(x * op.stride - op.padding, 0);
+                const std::int64_t right = std::min(x * op.stride - op.padding + op.kernel, in.width);
+                Word most = map[static_cast<std::size_t>(top * in.width + left)];
+                for (std::int64_t v = top; v < bottom; ++v)
+                {
+                    for (std::int64_t u = left; u < right; ++u)
+                        most = std::max(most, map[static_cast<std::size_t>(v * in.width + u)]);
+                }
+                *to = most;
+            }
         }
+        map.swap(channel_spare_);
     }
 }
 
@@ -440,9 +488,13 @@ void IntegerImage<Word>::follow_channel(NodeId id, std::int64_t weight, std::int
     const std::int64_t channel = weight / (of.group_inputs * static_cast<std::int64_t>(of.taps.size()));
     gather_channel(id, channel);
     const std::int32_t golden = model_.network().node(id).weights[static_cast<std::size_t>(weight)];
+    channel_new_.resize(static_cast<std::size_t>(out.pixels()));
     model_.kernels().channel(channel_sums_.data(), input, golden, to, of.node.dropped, of.rescale, channel,
                              channel_new_.data(), out.pixels());
-    const auto width = static_cast<std::size_t>(out.width);
+    for (const NodeId behind : model_.channel_chain(id))
+        map_through(behind, channel, channel_new_);
+    const NodeId end = end_of_chain(id);
+    const auto width = static_cast<std::size_t>(place(end).form.width);
     for (std::size_t first = 0; first < channel_new_.size(); first += width)
     {
         if (std::memcmp(channel_new_.data() + first, channel_codes_.data() + first, width * sizeof(Word)) ==
@@ -451,7 +503,7 @@ void IntegerImage<Word>::follow_channel(NodeId id, std::int64_t weight, std::int
         for (std::size_t x = 0; x < width; ++x)
         {
             if (channel_new_[first + x] == channel_codes_[first + x]) continue;
-            set(id,
+            set(end,
                 {static_cast<std::uint16_t>(first / width), static_cast<std::uint16_t>(x),
                  static_cast<std::uint32_t>(channel)},
                 code(channel_new_[first + x]));

@@ -214,6 +214,13 @@ class IntegerImage
     const float* follow(NodeId from, const std::vector<NodeId>& nodes);
     void restore(NodeId id);
     void gather_channel(NodeId id, std::int64_t channel);
+    /// A channel's new codes through a node of a chain. \param map  replaced
+    void map_through(NodeId id, std::int64_t channel, std::vector<Word>& map);
+    /// The last node of a layer's chain, or the layer.
+    [[nodiscard]] NodeId end_of_chain(NodeId id) const
+    {
+        return model_.channel_chain(id).empty() ? id : model_.channel_chain(id).back();
+    }
     void follow_channel(NodeId id, std::int64_t weight, std::int32_t code);
     void follow_neuron(NodeId id, std::int64_t weight, std::int32_t code);
     [[nodiscard]] std::int64_t neuron_of(NodeId id, std::int64_t weight) const;
@@ -241,6 +248,7 @@ class IntegerImage
     std::vector<Word> channel_codes_;
     std::vector<Word> channel_input_;
     std::vector<Word> channel_new_;
+    std::vector<Word> channel_spare_;
     double macs_ = 0;
 };
 

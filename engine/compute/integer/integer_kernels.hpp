@@ -131,6 +131,9 @@ struct IntegerKernels
     /// Codes of the sum of two values, each by its own factor, by the shift of the first.
     void (*add)(const Word* a, const Word* b, const IntegerRescale& of_a, const IntegerRescale& of_b,
                 Word* out, std::int64_t count);
+    /// The same of elements of one channel, side by side.
+    void (*rescale_channel)(const Word* codes, const IntegerRescale& by, std::int64_t at, Word* out,
+                            std::int64_t count);
     /// Codes of the smaller of the ceiling and the larger of code and 0. \param ceiling  as it is stored
     void (*relu)(const Word* codes, Word ceiling, Word* out, std::int64_t count);
     void (*max_pool)(const IntegerPool2d<Word>& pool);

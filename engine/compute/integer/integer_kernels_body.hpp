@@ -722,6 +722,33 @@ void channel(const typename WordTraits<Word>::Sum* sums, const Word* x, std::int
 }
 
 template<class Word>
+void rescale_channel(const Word* codes, const IntegerRescale& by, std::int64_t at, Word* out,
+                     std::int64_t count)
+{
+    constexpr std::int32_t kZero = WordTraits<Word>::kZero;
+    const auto c = static_cast<std::size_t>(at);
+    if (WordTraits<Word>::kBits == 8 && by.codes_fit_32)
+    {
+        const std::int32_t factor = by.factor32[c];
+        const std::int32_t offset = by.offset32[c];
+        const std::int32_t shift = by.shift32[c];
+        const auto low = static_cast<std::int32_t>(by.low);
+        const auto high = static_cast<std::int32_t>(by.high);
+        for (std::int64_t i = 0; i < count; ++i)
+        {
+            const std::int32_t code = ((codes[i] - kZero) * factor + offset) >> shift;
+            out[i] = static_cast<Word>(std::min(std::max(code, low), high) + kZero);
+        }
+        return;
+    }
+    const std::int64_t factor = by.factor[c];
+    const std::int64_t offset = by.offset[c];
+    const std::int64_t shift = by.shift[c];
+    for (std::int64_t i = 0; i < count; ++i)
+        out[i] = limited<Word>(((std::int64_t{codes[i]} - kZero) * factor + offset) >> shift, by);
+}
+
+template<class Word>
 constexpr IntegerKernels<Word> kernels_for(const char* name)
 {
     IntegerKernels<Word> kernels{};
@@ -729,6 +756,7 @@ constexpr IntegerKernels<Word> kernels_for(const char* name)
     kernels.product = product<Word>;
     kernels.rescale = rescale;
     kernels.rescale_codes = rescale_codes;
+    kernels.rescale_channel = rescale_channel<Word>;
     kernels.relu = relu<Word>;
     kernels.max_pool = max_pool<Word>;
     kernels.add = add<Word>;

@@ -87,6 +87,7 @@ IntegerModel<Word>::IntegerModel(IntegerNetwork network, const IntegerKernels<Wo
     FS_REQUIRE(network_.word_bits <= WordTraits<Word>::kBits, "words of {} bits in {}", network_.word_bits,
                WordTraits<Word>::kBits);
     place_values();
+    find_chains();
     for (std::size_t i = 0; i < network_.nodes.size(); ++i)
     {
         const NodeId id(static_cast<std::int32_t>(i));
@@ -132,6 +133,30 @@ void IntegerModel<Word>::place_values()
         places_.push_back(place);
     }
     words_ += kIntegerLanes;  // behind the last value, vectors are read whole
+}
+
+template<class Word>
+void IntegerModel<Word>::find_chains()
+{
+    const Graph& graph = network_.graph;
+    const std::vector<std::vector<NodeId>> consumers = consumers_of(graph);
+    const auto next_of = [&](std::size_t at) -> const NodeId* {
+        if (consumers[at].size() != 1) return nullptr;
+        const Operation& operation = graph.node(consumers[at].front()).operation;
+        const bool fits =
+            std::holds_alternative<BatchNormOp>(operation) || std::holds_alternative<ReluOp>(operation) ||
+            std::holds_alternative<Relu6Op>(operation) || std::holds_alternative<MaxPool2dOp>(operation);
+        return fits ? &consumers[at].front() : nullptr;
+    };
+    for (std::size_t i = 0; i < graph.nodes().size(); ++i)
+    {
+        std::vector<NodeId>& chain = chains_.emplace_back();
+        if (!std::holds_alternative<Conv2dOp>(graph.nodes()[i].operation)) continue;
+        for (const NodeId* next = next_of(i); next != nullptr; next = next_of(index(*next)))
+            chain.push_back(*next);
+    }
+    for (std::size_t i = 0; i < graph.nodes().size(); ++i)
+        compared_later_.push_back(next_of(i) != nullptr);
 }
 
 template<class Word>

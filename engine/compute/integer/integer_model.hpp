@@ -73,6 +73,13 @@ class IntegerModel
     [[nodiscard]] const IntegerLayer<Word>& layer(NodeId id) const { return layers_[index(id)]; }
     [[nodiscard]] const IntegerKernels<Word>& kernels() const { return kernels_; }
 
+    /// Nodes behind a product that act on each channel alone, each read by the next one only: a change of one
+    /// channel goes through them as a map. In order; often ReLU and pool, or batch norm and ReLU.
+    [[nodiscard]] const std::vector<NodeId>& channel_chain(NodeId id) const { return chains_[index(id)]; }
+
+    /// Whether what reads a node is one such node: computing that is less work than to find what has changed.
+    [[nodiscard]] bool compared_later(NodeId id) const { return compared_later_[index(id)]; }
+
     /// Where a product's sums lie among those of an image, pixel by pixel.
     [[nodiscard]] std::int64_t sums_at(NodeId id) const { return sums_at_[index(id)]; }
     /// Words of the values of an image, and sums.
@@ -93,6 +100,7 @@ class IntegerModel
 
   private:
     void place_values();
+    void find_chains();
     void lay_out_product(NodeId id, IntegerLayer<Word>& layer) const;
 
     IntegerNetwork network_;
@@ -100,6 +108,8 @@ class IntegerModel
     std::vector<IntegerPlace> places_;
     std::vector<IntegerLayer<Word>> layers_;
     std::vector<std::int64_t> sums_at_;
+    std::vector<std::vector<NodeId>> chains_;  ///< by node
+    std::vector<bool> compared_later_;         ///< by node
     std::int64_t words_ = 0;
     std::int64_t sums_ = 0;
 };

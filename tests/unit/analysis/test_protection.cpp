@@ -33,7 +33,7 @@ TEST(ChooseProtection, TableThreeOfThePaper)
     {
         // One linear layer; the first weights are predicted critical, as many as give the paper's CP.
         CampaignRecord campaign;
-        campaign.header.layers = {{"fc"}, {100'000}, {1000}, {100}, {row.word_bits}, {1}};
+        campaign.header.layers = {{"fc"}, {100'000}, {1000}, {100}, {row.word_bits}, {1}, {}};
         const std::uint64_t bits = 100'000U * static_cast<std::uint64_t>(row.word_bits);
         campaign.header.strata = {{-1}, {-1}, {bits}, {1}, {1}};
         testing::add_fault(campaign, {{"fc", std::vector<float>(100'000, 1.0F)}}, 0, 0, 0, 0, 0.0);

@@ -177,7 +177,7 @@ TEST_F(Residual, MeasuredByHandWithStrataOfUnequalRates)
 /// A network whose bits are critical at random, with probabilities that depend on layer and bit.
 struct RandomNetwork
 {
-    LayerTable layers{{"conv", "fc"}, {576, 1000}, {8, 20}, {8, 50}, {16, 16}, {1, 1}};
+    LayerTable layers{{"conv", "fc"}, {576, 1000}, {8, 20}, {8, 50}, {16, 16}, {1, 1}, {}};
     std::vector<LayerWeights> weights = testing::sample_weights(layers);
     std::vector<std::vector<std::uint8_t>> critical;  // [layer][weight × bit]
     double share = 0;

@@ -37,7 +37,7 @@ TEST(ModelRecord, CarriesAResidualNetworkWhole)
 
 Network residual()
 {
-    return build_network("resnet8", NumberFormat::fp32, {3, 32, 32}, 10,
+    return build_network("resnet8", {3, 32, 32}, 10,
                          {{0.5F, 0.5F, 0.5F}, {0.2F, 0.2F, 0.2F}}, 1);
 }
 
