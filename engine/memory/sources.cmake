@@ -12,4 +12,5 @@ set(flipstorm_memory_sources
   formats/whole_number.cpp
   number_format.cpp
   stored_tensor.cpp
+  tensor_kind.cpp
   word_fault.cpp)

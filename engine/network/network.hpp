@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/base/ids.hpp"
 #include "engine/data/dataset.hpp"
 #include "engine/memory/stored_tensor.hpp"
+#include "engine/memory/tensor_kind.hpp"
 #include "engine/network/graph.hpp"
 
 namespace flipstorm
@@ -61,22 +61,6 @@ struct Network
     /// Values of a node's parameter with that suffix, ".weight". \throws Error if there is none.
     [[nodiscard]] const std::vector<float>& values(const Node& node, const char* suffix) const;
 };
-
-/// What of a network lies in memory and can be hit; numbered from 0 without a gap.
-enum class TensorKind : std::uint8_t
-{
-    weights,     ///< of convolutions and linear layers
-    biases,      ///< of the same
-    batch_norm,  ///< weight, bias, running mean and variance of batch norms
-    scales,      ///< of tensors in int8: one that is hit changes every weight under it
-};
-
-/// "weights", "biases", "batch_norm", "scales". \throws Error for a number that is no kind's
-[[nodiscard]] std::string to_string(TensorKind kind);
-/// Names of all kinds, in the order of the enumeration.
-[[nodiscard]] std::vector<std::string> tensor_kind_names();
-/// Kind of that name. \throws JobError naming the known ones
-[[nodiscard]] TensorKind tensor_kind(std::string_view name);
 
 /// A tensor whose words can be hit: the weights of a convolution or linear layer, or another one, which then
 /// counts as a layer of its own.

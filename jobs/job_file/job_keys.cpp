@@ -6,8 +6,8 @@
 
 #include "engine/memory/codes/protection_scheme.hpp"
 #include "engine/memory/number_format.hpp"
+#include "engine/memory/tensor_kind.hpp"
 #include "engine/memory/word_fault.hpp"
-#include "engine/network/network.hpp"
 #include "jobs/job_file/target.hpp"
 
 namespace flipstorm

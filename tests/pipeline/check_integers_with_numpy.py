@@ -73,6 +73,7 @@ class Network:
     def __init__(self, file):
         self.graph = json.loads(file["graph"][()].ravel()[0] if file["graph"].ndim else file["graph"][()])
         self.nodes = {node["name"]: node for node in self.graph}
+        self.columns = {}
         self.scale = {}
         self.bits = {}
         for node in self.graph:
@@ -117,8 +118,9 @@ class Network:
         if dropped == 0:
             assert columns.shape[-1] * 2.0 ** (self.bits[self.input_of(node)] + self.word_bits[name + ".weight"] - 2) \
                 < 2.0 ** 53, "sums beyond 2^53"
-            sums = np.matmul(columns.astype(np.float64), weights.T.astype(np.float64)).astype(np.int64)
+            sums = np.matmul(columns, weights.T.astype(np.float64)).astype(np.int64)
         else:
+            columns = columns.astype(np.int64)
             sums = np.zeros(columns.shape[:2] + (weights.shape[0],), np.int64)
             for k in range(weights.shape[1]):
                 sums += rounded_shift(columns[:, :, k, None] * weights[None, None, :, k], dropped)
@@ -142,17 +144,27 @@ class Network:
     def conv2d(self, node, x, weights):
         k, stride, padding, groups = node["kernel"], node["stride"], node["padding"], node["groups"]
         dilation = node.get("dilation", 1)
-        x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
         channels, height, width = node["shape"]
-        parts = []
+        if node["name"] in self.columns:
+            parts = self.product(node, self.columns[node["name"]], weights.reshape(channels, -1))
+            return parts.reshape(len(x), channels, height, width)
+        x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding))).astype(np.float64)
         of_group = x.shape[1] // groups
         columns = np.stack([x[:, :, i * dilation:i * dilation + stride * (height - 1) + 1:stride,
                               j * dilation:j * dilation + stride * (width - 1) + 1:stride]
                             for i in range(k) for j in range(k)], 2)  # [N, C, K, H, W]
         assert groups == 1, "grouped convolutions are not checked here"
         columns = columns.reshape(len(x), of_group * k * k, height * width).transpose(0, 2, 1)
+        self.columns_of_last = columns
         parts = self.product(node, columns, weights.reshape(channels, -1))
         return parts.reshape(len(x), channels, height, width)
+
+    def keep_columns(self, layer, values):
+        """Of a convolution's golden input, for the faults of its weights."""
+        self.columns = {}
+        if self.nodes[layer]["op"] == "conv2d":
+            self.conv2d(self.nodes[layer], values[self.input_of(self.nodes[layer])], self.codes(layer + ".weight"))
+            self.columns = {layer: self.columns_of_last}
 
     def value(self, node, inputs, weights):
         name, op = node["name"], node["op"]
@@ -161,7 +173,7 @@ class Network:
         if op == "conv2d":
             return self.conv2d(node, x, weights)
         if op == "linear":
-            return self.product(node, x[:, None, :], weights)[:, :, 0]
+            return self.product(node, x[:, None, :].astype(np.float64), weights)[:, :, 0]
         if op == "batch_norm":
             gamma, beta = self.floats[name + ".weight"], self.floats[name + ".bias"]
             mean, variance = self.floats[name + ".running_mean"], self.floats[name + ".running_var"]
@@ -270,8 +282,12 @@ def main():
         layers = [Network.text(name) for name in campaign["layers/name"]]
         rows = np.random.default_rng(arguments.seed).permutation(len(campaign["faults/layer"]))[:arguments.faults]
         harmful = differing = 0
-        for row in sorted(rows):
+        last = None
+        for row in sorted(rows, key=lambda k: (campaign["faults/layer"][k], k)):
             layer = layers[campaign["faults/layer"][row]]
+            if layer != last:
+                network.keep_columns(layer, values)
+                last = layer
             parameter = int(campaign["faults/parameter"][row])
             mask = int(campaign["faults/mask"][row])
             bits = network.word_bits[layer + ".weight"]
