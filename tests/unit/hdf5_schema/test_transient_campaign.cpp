@@ -88,7 +88,7 @@ TEST_F(TransientCampaign, WhatCannotBeIsRefused)
         {sample_feature_maps, [](Record& c) { c.faults.layer[2] = 2; }, "fault 2 (stratum 1, layer 2)"},
         {sample_feature_maps, [](Record& c) { c.faults.layer[0] = 1; },
          "fault 0 of layer 1 lies in stratum 0"},
-        {sample_feature_maps, [](Record& c) { c.faults.geometry[1] = 7; }, "fault 1 (geometry 7)"},
+        {sample_feature_maps, [](Record& c) { c.faults.geometry[1] = 8; }, "fault 1 (geometry 8)"},
         {sample_feature_maps, [](Record& c) { c.faults.value[1] = std::nanf(""); },
          "fault 1 has the error value nan"},
         {sample_feature_maps, [](Record& c) { c.faults.image[1] = 3; }, "fault 0 strikes image 3"},

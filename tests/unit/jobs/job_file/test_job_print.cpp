@@ -61,6 +61,7 @@ Job unusual_job()
     job.campaign.scheme = "network_wise";
     job.campaign.fault_model = "random_bits";
     job.campaign.upset_bits = 5;
+    job.campaign.parameters = {"biases"};
     job.campaign.layers = {"fc1", "layer1.0.conv1"};
     job.campaign.exhaustive = true;
     job.campaign.pilot = 99;
