@@ -28,17 +28,24 @@ std::vector<NodeId> sides_of(const Graph& graph, const std::vector<NodeId>& node
 
 }  // namespace
 
+std::vector<NodeId> nodes_behind(const Graph& graph, NodeId node)
+{
+    std::vector<NodeId> nodes;
+    const std::vector<bool> reached = graph.reachable_from(node);
+    for (std::int32_t i = node.value() + 1; i <= graph.output().value(); ++i)
+    {
+        if (reached[static_cast<std::size_t>(i)]) nodes.emplace_back(i);
+    }
+    return nodes;
+}
+
 LayerSuffix layer_suffix(const Graph& graph, NodeId layer)
 {
     LayerSuffix suffix;
     suffix.layer = suffix.cut = layer;
     const std::vector<bool> reached = graph.reachable_from(layer);
     // The nodes stand in topological order: all paths pass a node if no edge leads past it.
-    std::vector<NodeId> behind;
-    for (std::int32_t i = layer.value() + 1; i <= graph.output().value(); ++i)
-    {
-        if (reached[static_cast<std::size_t>(i)]) behind.emplace_back(i);
-    }
+    const std::vector<NodeId> behind = nodes_behind(graph, layer);
     const auto is_cut = [&](NodeId candidate) {
         return std::none_of(behind.begin(), behind.end(), [&](NodeId id) {
             const std::vector<NodeId>& inputs = graph.node(id).inputs;

@@ -22,6 +22,9 @@ struct LayerSuffix
     std::vector<NodeId> far_sides;   ///< inputs of far_nodes that do not depend on the layer
 };
 
+/// All nodes that depend on a node, without it, in order. Thread-safe.
+[[nodiscard]] std::vector<NodeId> nodes_behind(const Graph& graph, NodeId node);
+
 /// Suffix of a node. Thread-safe.
 [[nodiscard]] LayerSuffix layer_suffix(const Graph& graph, NodeId layer);
 

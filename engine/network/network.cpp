@@ -238,11 +238,7 @@ std::string digest(const Network& network)
         hash.update(parameter.values().data(), parameter.values().size() * sizeof(float));
         if (parameter.traits().words_are_values) continue;
         hash.update(fmt::format("{} {}\n", parameter.traits().name, parameter.scales().get()));
-        for (std::size_t i = 0; i < parameter.size(); ++i)
-        {
-            const std::uint32_t word = parameter.word(i);
-            hash.update(&word, sizeof word);
-        }
+        hash.update(parameter.words().data(), parameter.words().size() * sizeof(std::uint32_t));
     }
     for (const StoredActivation& activation : network.activations)
         hash.update(fmt::format("{} {}\n", activation.scale, activation.bits));

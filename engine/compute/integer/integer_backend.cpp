@@ -10,6 +10,7 @@
 
 #include "engine/compute/cpu/kernels.hpp"
 #include "engine/compute/integer/integer_pool.hpp"
+#include "engine/network/layer_suffix.hpp"
 
 namespace flipstorm
 {
@@ -27,18 +28,6 @@ struct PlainImages : DeviceImages
         return pixels.data() + static_cast<std::int64_t>(pixels.size()) / count * n;
     }
 };
-
-/// All that depend on a node, without it, in order.
-std::vector<NodeId> nodes_behind(const Graph& graph, NodeId node)
-{
-    std::vector<NodeId> nodes;
-    const std::vector<bool> reached = graph.reachable_from(node);
-    for (std::size_t i = index(node) + 1; i < reached.size(); ++i)
-    {
-        if (reached[i]) nodes.emplace_back(static_cast<std::int32_t>(i));
-    }
-    return nodes;
-}
 
 /// What all ways to evaluate a fault share.
 template<class Word>

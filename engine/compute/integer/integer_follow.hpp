@@ -252,7 +252,7 @@ void IntegerImage<Word>::carry_elements(const Op& op, NodeId id)
             else if constexpr (std::is_same_v<Op, GlobalAvgPoolOp>)
             {
                 // Each channel once.
-                std::uint32_t& seen = once_[at.channel];
+                std::uint64_t& seen = once_[at.channel];
                 if (seen != call_) compute(0, 0, at.channel);
                 seen = call_;
             }
@@ -282,7 +282,7 @@ template<class Word>
 void IntegerImage<Word>::touch(NodeId id, std::int64_t y, std::int64_t x)
 {
     const std::int64_t pixel = y * place(id).form.width + x;
-    std::uint32_t& touched = touched_[static_cast<std::size_t>(pixel)];
+    std::uint64_t& touched = touched_[static_cast<std::size_t>(pixel)];
     if (touched == call_) return;
     touched = call_;
     touched_list_.push_back({static_cast<std::uint16_t>(y), static_cast<std::uint16_t>(x), 0});
@@ -332,7 +332,6 @@ void IntegerImage<Word>::add_columns(NodeId id, const IntegerAt& at)
 template<class Word>
 void IntegerImage<Word>::carry_list_through_product(NodeId id)
 {
-    ++call_;
     touched_list_.clear();
     for (const IntegerAt& at : change(node(id).inputs[0]).list)
         add_columns(id, at);

@@ -236,10 +236,10 @@ class IntegerImage
     std::vector<float> golden_logits_;
     std::vector<float> logits_;
     std::vector<IntegerChange> changes_;  ///< by node
-    std::vector<std::uint32_t> touched_;  ///< by pixel of a product: the call that touched it
-    std::uint32_t call_ = 0;
+    std::vector<std::uint64_t> touched_;  ///< by pixel of a product: the call that touched it
+    std::uint64_t call_ = 0;
     std::vector<IntegerAt> touched_list_;
-    std::vector<std::uint32_t> once_;  ///< by channel of a value of one pixel: the call that computed it
+    std::vector<std::uint64_t> once_;  ///< by channel of a value of one pixel: the call that computed it
     const IntegerLayer<Word>* other_ = nullptr;  ///< in place of a node's own
     NodeId other_node_{0};
     NodeId gathered_node_{-1};  ///< whose channel's sums are gathered

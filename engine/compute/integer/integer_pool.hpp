@@ -1,42 +1,14 @@
 #pragma once
 // What threads compute images of a network of whole numbers with: taken, and given back.
 
-#include <memory>
-#include <mutex>
-#include <utility>
-#include <vector>
-
+#include "engine/base/object_pool.hpp"
 #include "engine/compute/integer/integer_image.hpp"
 
 namespace flipstorm
 {
 
 template<class Word>
-class IntegerPool
-{
-  public:
-    explicit IntegerPool(const IntegerModel<Word>& model) : model_(model) {}
-
-    std::unique_ptr<IntegerImage<Word>> take()
-    {
-        const std::lock_guard<std::mutex> lock(guard_);
-        if (free_.empty()) return std::make_unique<IntegerImage<Word>>(model_);
-        std::unique_ptr<IntegerImage<Word>> image = std::move(free_.back());
-        free_.pop_back();
-        return image;
-    }
-
-    void give_back(std::unique_ptr<IntegerImage<Word>> image)
-    {
-        const std::lock_guard<std::mutex> lock(guard_);
-        free_.push_back(std::move(image));
-    }
-
-  private:
-    const IntegerModel<Word>& model_;
-    std::mutex guard_;
-    std::vector<std::unique_ptr<IntegerImage<Word>>> free_;
-};
+using IntegerPool = ObjectPool<IntegerImage<Word>, IntegerModel<Word>>;
 
 /// Call `function` with a Word of the type that a network's values are stored in.
 template<class Function>

@@ -7,6 +7,7 @@
 #include "engine/compute/cpu/kernels.hpp"
 #include "engine/compute/integer/integer_backend.hpp"
 #include "engine/compute/torch/golden_pass.hpp"
+#include "engine/network/layer_suffix.hpp"
 
 namespace flipstorm
 {
@@ -28,11 +29,9 @@ std::unique_ptr<IntegerTile> gradients_of(const Network& network, const Executor
     GoldenRequest request;
     request.layer = layer;
     request.gradients = {layer};
-    const std::vector<bool> behind = network.graph.reachable_from(layer);
-    for (std::size_t i = index(layer) + 1; i < behind.size(); ++i)
+    for (const NodeId id : nodes_behind(network.graph, layer))
     {
-        if (behind[i] && has_own_scale(network.graph.nodes()[i].operation))
-            request.gradients.emplace_back(static_cast<std::int32_t>(i));
+        if (has_own_scale(network.graph.node(id).operation)) request.gradients.push_back(id);
     }
     GoldenPass pass = golden_pass(executor, images, request);
     const torch::NoGradGuard no_gradients;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "engine/base/object_pool.hpp"
 #include "engine/base/parallel.hpp"
 #include "engine/compute/cpu/native_replay.hpp"
 #include "engine/compute/strike_backend.hpp"
@@ -13,33 +13,6 @@ namespace flipstorm
 {
 namespace
 {
-
-/// Objects that threads take and give back.
-class ReplayPool
-{
-  public:
-    explicit ReplayPool(const ReplayNetwork& network) : network_(network) {}
-
-    std::unique_ptr<Replay> take()
-    {
-        const std::lock_guard<std::mutex> lock(guard_);
-        if (free_.empty()) return std::make_unique<Replay>(network_);
-        std::unique_ptr<Replay> replay = std::move(free_.back());
-        free_.pop_back();
-        return replay;
-    }
-
-    void give_back(std::unique_ptr<Replay> replay)
-    {
-        const std::lock_guard<std::mutex> lock(guard_);
-        free_.push_back(std::move(replay));
-    }
-
-  private:
-    const ReplayNetwork& network_;
-    std::mutex guard_;
-    std::vector<std::unique_ptr<Replay>> free_;
-};
 
 class NativeStrikes : public StrikeBackend
 {
@@ -175,7 +148,7 @@ class NativeStrikes : public StrikeBackend
     const Network& network_;
     const ImageSet& images_;
     ReplayNetwork replay_network_;
-    mutable ReplayPool pool_;
+    mutable ObjectPool<Replay, ReplayNetwork> pool_;
     std::unique_ptr<StrikeBackend> reference_;  ///< for what may overflow
     std::vector<NodeId> all_;                   ///< but the input
 };

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/compute/integer/integer_image.hpp"
+#include "engine/network/layer_suffix.hpp"
 #include "engine/network/network_format.hpp"
 #include "naive_integers.hpp"
 #include "random_graph.hpp"
@@ -59,15 +60,7 @@ void compare_with_full_passes(const Network& network, std::uint64_t seed, Tried&
             << "seed " << seed << ", " << to_string(network.format);
         for (const InjectableLayer& layer : injectable_layers(network))
         {
-            const std::vector<NodeId> nodes = [&] {
-                std::vector<NodeId> behind;
-                const std::vector<bool> reached = network.graph.reachable_from(layer.node);
-                for (std::size_t i = index(layer.node) + 1; i < reached.size(); ++i)
-                {
-                    if (reached[i]) behind.emplace_back(static_cast<std::int32_t>(i));
-                }
-                return behind;
-            }();
+            const std::vector<NodeId> nodes = nodes_behind(network.graph, layer.node);
             for (int k = 0; k < 6; ++k)
             {
                 const std::uint64_t weight = random.below(layer.weights);
