@@ -10,9 +10,8 @@
 namespace flipstorm
 {
 
-/// A change of more elements than this share of a value is followed by rows.
-constexpr std::int64_t kListedShare = 8;
-constexpr std::int64_t kShortList = 64;
+/// Elements that take less time one by one than rows of a kernel.
+constexpr std::size_t kShortList = 2;
 
 template<class Word>
 void IntegerImage<Word>::set(NodeId id, IntegerAt at, std::int64_t to)
@@ -96,16 +95,11 @@ void IntegerImage<Word>::carry(NodeId id)
         change(id) = change(node(id).inputs[0]);
         return;
     }
+    if (std::holds_alternative<LinearOp>(operation)) return carry_through_linear(id);
     if (listed && is_product(operation))
-    {
-        const IntegerLayer<Word>& of = layer(id);
-        const auto taps = static_cast<std::int64_t>(of.taps.size());
-        const std::int64_t columns = static_cast<std::int64_t>(count) * taps * 4;
-        const std::int64_t whole =
-            place(id).form.pixels() *
-            (taps * ((of.group_inputs + WordTraits<Word>::kGroup - 1) / WordTraits<Word>::kGroup) + 6);
-        listed = columns < whole;
-    }
+        listed = static_cast<std::int64_t>(count) <= model_.list_limit(node(id).inputs[0]);
+    else if (listed && has_row_kernel(operation))
+        listed = count <= kShortList;
     if (listed)
         carry_list(id);
     else
@@ -140,17 +134,19 @@ void IntegerImage<Word>::carry_rows(NodeId id)
     macs_ += static_cast<double>(model_.graph().macs(id)) * static_cast<double>(box.bottom - box.top) /
              static_cast<double>(form.height);
     compute_rows(id, box.top, box.bottom, {now_, sums_, wide_});
-    if (model_.is_wide(id))
-        compare_wide(id);
-    else if (model_.compared_later(id))
-    {
-        IntegerChange& of = change(id);
-        of.kind = Kind::rows;
-        of.top = box.top;
-        of.bottom = box.bottom;
-    }
-    else
-        compare_rows(id, box.top, box.bottom);
+    settle_rows(id, box.top, box.bottom);
+}
+
+/// Rows of a node's value have been computed.
+template<class Word>
+void IntegerImage<Word>::settle_rows(NodeId id, std::int64_t top, std::int64_t bottom)
+{
+    if (model_.is_wide(id)) return compare_wide(id);
+    if (!model_.compared_later(id)) return compare_rows(id, top, bottom);
+    IntegerChange& of = change(id);
+    of.kind = Kind::rows;
+    of.top = top;
+    of.bottom = bottom;
 }
 
 template<class Word>
@@ -163,41 +159,35 @@ template<class Word>
 void IntegerImage<Word>::compare_rows(NodeId id, std::int64_t top, std::int64_t bottom)
 {
     const IntegerPlace& at = place(id);
+    const std::int64_t first = at.at(top, 0);
+    const Word* const now = now_.data() + first;
+    const Word* const golden = golden_.data() + first;
+    const std::int64_t words = at.at(bottom - 1, at.form.width) - first;
+    const std::int64_t most = std::max<std::int64_t>(model_.list_limit(id), 1);
+    if (places_.size() < static_cast<std::size_t>(most)) places_.resize(static_cast<std::size_t>(most));
+    const std::int64_t found = model_.kernels().differences(now, golden, words, places_.data(), most);
+    if (found == 0) return;
     IntegerChange& of = change(id);
-    const auto most =
-        static_cast<std::size_t>(std::max(kShortList, at.form.pixels() * at.form.channels / kListedShare));
-    const auto differ = [&](std::int64_t first, std::int64_t words) {
-        return std::memcmp(now_.data() + first, golden_.data() + first,
-                           static_cast<std::size_t>(words) * sizeof(Word)) != 0;
-    };
-    const std::int64_t of_row = at.form.width * at.channels;
-    while (top < bottom && !differ(at.at(top, 0), of_row))
-        ++top;
-    while (top < bottom && !differ(at.at(bottom - 1, 0), of_row))
-        --bottom;
-    if (top == bottom) return;
     of.kind = Kind::listed;
-    for (std::int64_t y = top; y < bottom; ++y)
+    if (found <= most)
     {
-        if (!differ(at.at(y, 0), of_row)) continue;
-        for (std::int64_t x = 0; x < at.form.width; ++x)
+        for (std::int64_t i = 0; i < found; ++i)
         {
-            const std::int64_t pixel = at.at(y, x);
-            if (!differ(pixel, at.channels)) continue;
-            for (std::int64_t c = 0; c < at.form.channels; ++c)
-            {
-                if (now_[static_cast<std::size_t>(pixel + c)] != golden_[static_cast<std::size_t>(pixel + c)])
-                    of.list.push_back({static_cast<std::uint16_t>(y), static_cast<std::uint16_t>(x),
-                                       static_cast<std::uint32_t>(c)});
-            }
+            const std::int64_t place = places_[static_cast<std::size_t>(i)];
+            const std::int64_t in_row = place % at.row;
+            of.list.push_back({static_cast<std::uint16_t>(top + place / at.row),
+                               static_cast<std::uint16_t>(in_row / at.channels),
+                               static_cast<std::uint32_t>(in_row % at.channels)});
         }
-        if (of.list.size() <= most) continue;
-        of.list.clear();
-        of.kind = Kind::rows;
-        of.top = top;
-        of.bottom = bottom;
         return;
     }
+    of.kind = Kind::rows;
+    of.top = top + places_[0] / at.row;
+    const std::int64_t of_row = at.form.width * at.channels;
+    while (std::memcmp(now_.data() + at.at(bottom - 1, 0), golden_.data() + at.at(bottom - 1, 0),
+                       static_cast<std::size_t>(of_row) * sizeof(Word)) == 0)
+        --bottom;
+    of.bottom = bottom;
 }
 
 template<class Word>
@@ -300,7 +290,6 @@ void IntegerImage<Word>::add_columns(NodeId id, const IntegerAt& at)
     const IntegerPlace& to = place(id);
     const std::int64_t group = at.channel / of.group_inputs;
     const std::int64_t in_group = at.channel % of.group_inputs;
-    const auto taps = static_cast<std::int64_t>(of.taps.size());
     const std::int64_t outputs = of.blocks * kIntegerLanes;
     const auto where = static_cast<std::size_t>(in.at(at.y, at.x) + at.channel);
     const std::int64_t was = code(golden_[where]);
@@ -310,12 +299,11 @@ void IntegerImage<Word>::add_columns(NodeId id, const IntegerAt& at)
         Sum* const sums = sums_.data() + model_.sums_at(id) + (y * to.form.width + x) * of.sum_channels +
                           group * of.group_outputs;
         const std::int32_t* const column =
-            of.columns->data() + ((in_group * taps + tap) * of.groups + group) * outputs;
+            of.columns->data() + ((in_group * of.taps + tap) * of.groups + group) * outputs;
         model_.kernels().change(sums, column, was, is, of.node.dropped, outputs);
         macs_ += static_cast<double>(of.group_outputs);
     };
-    const auto* conv = std::get_if<Conv2dOp>(&node(id).operation);
-    if (conv == nullptr) return add(at.y * in.form.width + at.x, 0, 0);
+    const auto* const conv = std::get_if<Conv2dOp>(&node(id).operation);
     for (std::int64_t kh = 0; kh < conv->kernel; ++kh)
     {
         const std::int64_t y = at.y + conv->padding - kh * conv->dilation;
@@ -327,6 +315,42 @@ void IntegerImage<Word>::add_columns(NodeId id, const IntegerAt& at)
             add(kh * conv->kernel + kw, y / conv->stride, x / conv->stride);
         }
     }
+}
+
+/// Only the steps that have changed are multiplied.
+template<class Word>
+void IntegerImage<Word>::carry_through_linear(NodeId id)
+{
+    using Traits = WordTraits<Word>;
+    const IntegerLayer<Word>& of = layer(id);
+    const std::int64_t first = place(node(id).inputs[0]).at(0, 0);
+    const auto count = static_cast<std::int64_t>(of.steps.size());
+    if (places_.size() < of.steps.size()) places_.resize(of.steps.size());
+    IntegerProductChange<Word> change;
+    change.now = now_.data() + first;
+    change.golden = golden_.data() + first;
+    for (std::int64_t from = 0; from < count; from += of.steps_in_a_row)
+    {
+        std::int32_t* const places = places_.data() + change.changed_count;
+        const std::int64_t found = model_.kernels().changed_steps(
+            change.now + of.steps[from], change.golden + of.steps[from], of.steps_in_a_row, places);
+        for (std::int64_t i = 0; i < found && from > 0; ++i)
+            places[i] += static_cast<std::int32_t>(from);
+        change.changed_count += found;
+    }
+    if (change.changed_count == 0) return;
+    change.changed = places_.data();
+    change.steps = of.steps.data();
+    change.weights = of.weights->data();
+    change.block_weights = count * kIntegerLanes * Traits::kGroup * Traits::kWeightParts;
+    change.start = golden_sums_.data() + model_.sums_at(id);
+    change.out = sums_.data() + model_.sums_at(id);
+    change.blocks = of.blocks;
+    change.dropped = of.node.dropped;
+    model_.kernels().product_change(change);
+    macs_ += static_cast<double>(2 * change.changed_count * Traits::kGroup * of.group_outputs);
+    settle_sums(id, 0, 0, 1);
+    settle_rows(id, 0, 1);
 }
 
 template<class Word>
@@ -342,211 +366,15 @@ void IntegerImage<Word>::carry_list_through_product(NodeId id)
 template<class Word>
 void IntegerImage<Word>::settle_touched(NodeId id)
 {
-    const IntegerLayer<Word>& of = layer(id);
-    const IntegerPlace& to = place(id);
+    std::int64_t top = place(id).form.height;
+    std::int64_t bottom = 0;
     for (const IntegerAt& at : touched_list_)
     {
-        const Sum* const sums =
-            sums_.data() + model_.sums_at(id) + (at.y * to.form.width + at.x) * of.sum_channels;
-        if (model_.is_wide(id))
-        {
-            for (std::size_t o = 0; o < wide_.size(); ++o)
-                wide_[o] = static_cast<std::int32_t>(of.node.limits(of.node.rescale[o](sums[o])));
-            compare_wide(id);
-            return;
-        }
-        Word* const codes = now_.data() + to.at(at.y, at.x);
-        const Word* const golden = golden_.data() + to.at(at.y, at.x);
-        model_.kernels().rescale(sums, of.rescale, codes, 1, to.channels);
-        if (std::memcmp(codes, golden, static_cast<std::size_t>(to.channels) * sizeof(Word)) == 0) continue;
-        IntegerChange& changed = change(id);
-        changed.kind = Kind::listed;
-        for (std::int64_t c = 0; c < to.form.channels; ++c)
-        {
-            if (codes[c] != golden[c]) changed.list.push_back({at.y, at.x, static_cast<std::uint32_t>(c)});
-        }
+        settle_sums(id, at.y, at.x, 1);
+        top = std::min<std::int64_t>(top, at.y);
+        bottom = std::max<std::int64_t>(bottom, at.y + 1);
     }
-}
-
-template<class Word>
-const float* IntegerImage<Word>::follow_weight(NodeId layer_node, const std::vector<NodeId>& nodes,
-                                               std::int64_t weight, std::int32_t to)
-{
-    if (std::holds_alternative<Conv2dOp>(node(layer_node).operation))
-    {
-        follow_channel(layer_node, weight, to);
-        return follow(end_of_chain(layer_node), nodes);
-    }
-    follow_neuron(layer_node, weight, to);
-    return follow(layer_node, nodes);
-}
-
-/// Keep the golden sums of an output channel side by side, and the golden codes at the end of its chain.
-template<class Word>
-void IntegerImage<Word>::gather_channel(NodeId id, std::int64_t channel)
-{
-    if (gathered_node_ == id && gathered_channel_ == channel) return;
-    gathered_node_ = id;
-    gathered_channel_ = channel;
-    const std::int64_t channels = layer(id).sum_channels;
-    channel_sums_.resize(static_cast<std::size_t>(place(id).form.pixels()));
-    const Sum* sums = golden_sums_.data() + model_.sums_at(id) + channel;
-    for (Sum& sum : channel_sums_)
-    {
-        sum = *sums;
-        sums += channels;
-    }
-    const IntegerPlace& end = place(end_of_chain(id));
-    channel_codes_.resize(static_cast<std::size_t>(end.form.pixels()));
-    std::size_t p = 0;
-    for (std::int64_t y = 0; y < end.form.height; ++y)
-    {
-        const Word* codes = golden_.data() + end.at(y, 0) + channel;
-        for (std::int64_t x = 0; x < end.form.width; ++x, ++p, codes += end.channels)
-            channel_codes_[p] = *codes;
-    }
-}
-
-template<class Word>
-void IntegerImage<Word>::map_through(NodeId id, std::int64_t channel, std::vector<Word>& map)
-{
-    const Operation& operation = node(id).operation;
-    const auto count = static_cast<std::int64_t>(map.size());
-    if (std::holds_alternative<BatchNormOp>(operation))
-        model_.kernels().rescale_channel(map.data(), layer(id).rescale, channel, map.data(), count);
-    else if (std::holds_alternative<ReluOp>(operation))
-        model_.kernels().relu(map.data(), std::numeric_limits<Word>::max(), map.data(), count);
-    else if (std::holds_alternative<Relu6Op>(operation))
-        model_.kernels().relu(map.data(), word(layer(id).node.ceiling), map.data(), count);
-    else
-    {
-        const auto& op = std::get<MaxPool2dOp>(operation);
-        const ValueForm& in = place(node(id).inputs[0]).form;
-        const ValueForm& out = place(id).form;
-        channel_spare_.resize(static_cast<std::size_t>(out.pixels()));
-        Word* to = channel_spare_.data();
-        for (std::int64_t y = 0; y < out.height; ++y)
-        {
-            const std::int64_t top = std::max<std::int64_t>(y * op.stride - op.padding, 0);
-            const std::int64_t bottom = std::min(y * op.stride - op.padding + op.kernel, in.height);
-            for (std::int64_t x = 0; x < out.width; ++x, ++to)
-            {
-                const std::int64_t left = std::max<std::int64_t>(x * op.stride - op.padding, 0);
-                const std::int64_t right = std::min(x * op.stride - op.padding + op.kernel, in.width);
-                Word most = map[static_cast<std::size_t>(top * in.width + left)];
-                for (std::int64_t v = top; v < bottom; ++v)
-                {
-                    for (std::int64_t u = left; u < right; ++u)
-                        most = std::max(most, map[static_cast<std::size_t>(v * in.width + u)]);
-                }
-                *to = most;
-            }
-        }
-        map.swap(channel_spare_);
-    }
-}
-
-template<class Word>
-const Word* IntegerImage<Word>::met_by(NodeId id, std::int64_t weight)
-{
-    const IntegerLayer<Word>& of = layer(id);
-    const auto& conv = std::get<Conv2dOp>(node(id).operation);
-    const IntegerPlace& in = place(node(id).inputs[0]);
-    const ValueForm& out = place(id).form;
-    const std::int64_t taps = conv.kernel * conv.kernel;
-    const std::int64_t channel = weight / (taps * of.group_inputs);
-    const std::int64_t element = weight % (taps * of.group_inputs);
-    const std::int64_t from_channel = channel / of.group_outputs * of.group_inputs + element / taps;
-    const std::int64_t dy = element % taps / conv.kernel * conv.dilation - conv.padding;
-    const std::int64_t dx = element % conv.kernel * conv.dilation - conv.padding;
-    channel_input_.resize(static_cast<std::size_t>(out.pixels()));
-    const auto zero = static_cast<Word>(WordTraits<Word>::kZero);
-    Word any = 0;
-    std::size_t p = 0;
-    for (std::int64_t y = 0; y < out.height; ++y)
-    {
-        const Word* x_in = golden_.data() + in.at(y * conv.stride + dy, dx) + from_channel;
-        for (std::int64_t x = 0; x < out.width; ++x, ++p, x_in += conv.stride * in.channels)
-        {
-            channel_input_[p] = *x_in;
-            any = static_cast<Word>(any | (*x_in ^ zero));
-        }
-    }
-    macs_ += static_cast<double>(p);
-    return any == 0 ? nullptr : channel_input_.data();
-}
-
-/// A weight of a convolution changes one channel.
-template<class Word>
-void IntegerImage<Word>::follow_channel(NodeId id, std::int64_t weight, std::int32_t to)
-{
-    const Word* const input = met_by(id, weight);
-    if (input == nullptr) return;
-    const IntegerLayer<Word>& of = layer(id);
-    const ValueForm& out = place(id).form;
-    const std::int64_t channel = weight / (of.group_inputs * static_cast<std::int64_t>(of.taps.size()));
-    gather_channel(id, channel);
-    const std::int32_t golden = model_.network().node(id).weights[static_cast<std::size_t>(weight)];
-    channel_new_.resize(static_cast<std::size_t>(out.pixels()));
-    model_.kernels().channel(channel_sums_.data(), input, golden, to, of.node.dropped, of.rescale, channel,
-                             channel_new_.data(), out.pixels());
-    for (const NodeId behind : model_.channel_chain(id))
-        map_through(behind, channel, channel_new_);
-    const NodeId end = end_of_chain(id);
-    const auto width = static_cast<std::size_t>(place(end).form.width);
-    for (std::size_t first = 0; first < channel_new_.size(); first += width)
-    {
-        if (std::memcmp(channel_new_.data() + first, channel_codes_.data() + first, width * sizeof(Word)) ==
-            0)
-            continue;
-        for (std::size_t x = 0; x < width; ++x)
-        {
-            if (channel_new_[first + x] == channel_codes_[first + x]) continue;
-            set(end,
-                {static_cast<std::uint16_t>(first / width), static_cast<std::uint16_t>(x),
-                 static_cast<std::uint32_t>(channel)},
-                code(channel_new_[first + x]));
-        }
-    }
-}
-
-template<class Word>
-std::int64_t IntegerImage<Word>::neuron_of(NodeId id, std::int64_t weight) const
-{
-    const ValueForm& in = place(node(id).inputs[0]).form;
-    return weight / (in.channels * in.pixels());
-}
-
-template<class Word>
-std::int64_t IntegerImage<Word>::neuron_move(NodeId id, std::int64_t weight, std::int32_t to) const
-{
-    const IntegerLayer<Word>& of = layer(id);
-    const IntegerPlace& in = place(node(id).inputs[0]);
-    const std::int64_t neuron = neuron_of(id, weight);
-    const std::int64_t channel = weight % (in.form.channels * in.form.pixels()) / in.form.pixels();
-    const std::int64_t pixel = weight % in.form.pixels();
-    const std::int64_t x = code(
-        golden_[static_cast<std::size_t>(in.at(pixel / in.form.width, pixel % in.form.width) + channel)]);
-    if (x == 0) return 0;
-    const std::int32_t golden = model_.network().node(id).weights[static_cast<std::size_t>(weight)];
-    const std::int64_t sum =
-        static_cast<std::int64_t>(golden_sums_[static_cast<std::size_t>(model_.sums_at(id) + neuron)]) +
-        rounded_product(to, x, of.node.dropped) - rounded_product(golden, x, of.node.dropped);
-    return of.node.limits(of.node.rescale[static_cast<std::size_t>(neuron)](sum)) -
-           golden_code(id, {0, 0, static_cast<std::uint32_t>(neuron)});
-}
-
-/// A weight of a linear layer changes one neuron.
-template<class Word>
-void IntegerImage<Word>::follow_neuron(NodeId id, std::int64_t weight, std::int32_t to)
-{
-    macs_ += 1;
-    const std::int64_t move = neuron_move(id, weight, to);
-    if (move == 0) return;
-    const auto neuron = static_cast<std::uint32_t>(neuron_of(id, weight));
-    if (!model_.is_wide(id)) return set(id, {0, 0, neuron}, golden_code(id, {0, 0, neuron}) + move);
-    wide_[neuron] += static_cast<std::int32_t>(move);
-    change(id).kind = Kind::rows;
+    if (top < bottom) settle_rows(id, top, bottom);
 }
 
 template<class Word>

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/compute/integer/integer_channel.hpp"
 #include "engine/compute/integer/integer_elements.hpp"
 #include "engine/compute/integer/integer_follow.hpp"
 
@@ -17,7 +18,8 @@ IntegerImage<Word>::IntegerImage(const IntegerModel<Word>& model)
       now_(golden_),
       golden_sums_(static_cast<std::size_t>(model.sums()), 0),
       sums_(golden_sums_),
-      changes_(model.graph().nodes().size())
+      changes_(model.graph().nodes().size()),
+      maps_(changes_.size())
 {
     std::int64_t pixels = 0;
     for (std::size_t i = 0; i < changes_.size(); ++i)
@@ -27,6 +29,7 @@ IntegerImage<Word>::IntegerImage(const IntegerModel<Word>& model)
     for (const ValueForm& form : model.network().forms)
         channels = std::max(channels, form.channels);
     once_.assign(static_cast<std::size_t>(channels), 0);
+    no_sums_.assign(static_cast<std::size_t>(integer_padded(channels)), 0);
     const auto classes = static_cast<std::size_t>(model.graph().node(model.graph().output()).shape[0]);
     golden_wide_.assign(classes, 0);
     wide_ = golden_wide_;
@@ -37,8 +40,9 @@ IntegerImage<Word>::IntegerImage(const IntegerModel<Word>& model)
 template<class Word>
 std::uint64_t IntegerImage<Word>::bytes(const IntegerModel<Word>& model)
 {
-    return 2 * (static_cast<std::uint64_t>(model.words()) * sizeof(Word) +
-                static_cast<std::uint64_t>(model.sums()) * sizeof(Sum));
+    // Golden and changed, and words as maps of their channels.
+    return 3 * static_cast<std::uint64_t>(model.words()) * sizeof(Word) +
+           2 * static_cast<std::uint64_t>(model.sums()) * sizeof(Sum);
 }
 
 template<class Word>
@@ -47,7 +51,9 @@ void IntegerImage<Word>::load(const float* image)
     compute_golden(image);
     now_ = golden_;
     wide_ = golden_wide_;
+    ++load_;
     gathered_node_ = NodeId(-1);
+    others_node_ = NodeId(-1);
 }
 
 template<class Word>
@@ -126,16 +132,13 @@ void IntegerImage<Word>::product_row(NodeId id, const Word* in, std::ptrdiff_t i
 {
     using Traits = WordTraits<Word>;
     const IntegerLayer<Word>& of = layer(id);
-    const IntegerPlace& to = place(id);
-    const std::int64_t width = to.form.width;
+    const std::int64_t width = place(id).form.width;
     Sum* const sums = arrays.sums.data() + model_.sums_at(id) + y * width * of.sum_channels;
     IntegerProduct<Word> product;
     product.in_step = in_step;
-    product.taps = of.taps.data();
-    product.tap_count = static_cast<std::int64_t>(of.taps.size());
-    product.groups = (of.group_inputs + Traits::kGroup - 1) / Traits::kGroup;
-    product.block_weights =
-        product.tap_count * product.groups * kIntegerLanes * Traits::kGroup * Traits::kWeightParts;
+    product.steps = of.steps.data();
+    product.step_count = static_cast<std::int64_t>(of.steps.size());
+    product.block_weights = product.step_count * kIntegerLanes * Traits::kGroup * Traits::kWeightParts;
     product.out_step = of.sum_channels;
     product.pixels = width;
     product.blocks = of.blocks;
@@ -148,24 +151,30 @@ void IntegerImage<Word>::product_row(NodeId id, const Word* in, std::ptrdiff_t i
         product.out = sums + g * of.group_outputs;
         model_.kernels().product(product);
     }
+    codes_of_sums(id, y, 0, width, arrays);
+}
+
+template<class Word>
+void IntegerImage<Word>::codes_of_sums(NodeId id, std::int64_t y, std::int64_t x, std::int64_t pixels,
+                                       const Arrays& arrays)
+{
+    const IntegerLayer<Word>& of = layer(id);
+    const IntegerPlace& to = place(id);
+    const Sum* const sums =
+        arrays.sums.data() + model_.sums_at(id) + (y * to.form.width + x) * of.sum_channels;
     if (model_.is_wide(id))
     {
+        const std::vector<Rescale>& rescale = of.node.rescale;
         for (std::size_t o = 0; o < arrays.wide.size(); ++o)
-        {
-            const std::vector<Rescale>& rescale = of.node.rescale;
             arrays.wide[o] = static_cast<std::int32_t>(of.node.limits(rescale[o](sums[o])));
-        }
         return;
     }
-    Word* const codes = arrays.values.data() + to.at(y, 0);
+    Word* const codes = arrays.values.data() + to.at(y, x);
     if (of.sum_channels == to.channels)
-        model_.kernels().rescale(sums, of.rescale, codes, width, to.channels);
-    else
-    {
-        for (std::int64_t x = 0; x < width; ++x)
-            model_.kernels().rescale(sums + x * of.sum_channels, of.rescale, codes + x * to.channels, 1,
-                                     to.channels);
-    }
+        return model_.kernels().rescale(sums, of.rescale, codes, pixels, to.channels);
+    for (std::int64_t p = 0; p < pixels; ++p)
+        model_.kernels().rescale(sums + p * of.sum_channels, of.rescale, codes + p * to.channels, 1,
+                                 to.channels);
 }
 
 template<class Word>

@@ -202,26 +202,40 @@ class IntegerImage
     void carry_elements(const Op& op, NodeId id);
     void carry_rows(NodeId id);
     void carry_list_through_product(NodeId id);
+    void carry_through_linear(NodeId id);
     void add_columns(NodeId id, const IntegerAt& at);
     void touch(NodeId id, std::int64_t y, std::int64_t x);
     void settle_touched(NodeId id);
     /// What of the rows differs from the golden value.
     void compare_rows(NodeId id, std::int64_t top, std::int64_t bottom);
     void compare_wide(NodeId id);
+    void settle_rows(NodeId id, std::int64_t top, std::int64_t bottom);
+    /// The codes of neighbouring pixels from their sums.
+    void settle_sums(NodeId id, std::int64_t y, std::int64_t x, std::int64_t pixels)
+    {
+        codes_of_sums(id, y, x, pixels, {now_, sums_, wide_});
+    }
+    void codes_of_sums(NodeId id, std::int64_t y, std::int64_t x, std::int64_t pixels, const Arrays& arrays);
     void set(NodeId id, IntegerAt at, std::int64_t code);
 
     /// Carry what was set through the nodes. \returns the logits, or null
     const float* follow(NodeId from, const std::vector<NodeId>& nodes);
     void restore(NodeId id);
-    void gather_channel(NodeId id, std::int64_t channel);
-    /// A channel's new codes through a node of a chain. \param map  replaced
-    void map_through(NodeId id, std::int64_t channel, std::vector<Word>& map);
-    /// The last node of a layer's chain, or the layer.
-    [[nodiscard]] NodeId end_of_chain(NodeId id) const
+
+    /// Words of one channel: rows so far apart.
+    struct Map
     {
-        return model_.channel_chain(id).empty() ? id : model_.channel_chain(id).back();
-    }
-    void follow_channel(NodeId id, std::int64_t weight, std::int32_t code);
+        const Word* words = nullptr;
+        std::int64_t row = 0;
+    };
+    [[nodiscard]] const Word* golden_map(NodeId id, std::int64_t channel);
+    [[nodiscard]] Map input_of(NodeId id, std::int64_t weight);
+    void gather_channel(NodeId id, std::int64_t channel, std::int64_t row);
+    void map_through(NodeId id, std::int64_t channel, std::vector<Word>& map, std::int64_t& row, Word* last);
+    [[nodiscard]] NodeId follow_channel(NodeId id, std::int64_t weight, std::int32_t code);
+    void add_map(NodeId id, const IntegerPlace& in, std::int64_t channel, const Word* map, std::int64_t top,
+                 std::int64_t bottom, const Sum* start, Sum* sums);
+    void carry_map(NodeId id, NodeId end, std::int64_t channel, std::int64_t top, std::int64_t bottom);
     void follow_neuron(NodeId id, std::int64_t weight, std::int32_t code);
     [[nodiscard]] std::int64_t neuron_of(NodeId id, std::int64_t weight) const;
     void read_logits(const Arrays& arrays, std::vector<float>& logits) const;
@@ -239,16 +253,34 @@ class IntegerImage
     std::vector<std::uint64_t> touched_;  ///< by pixel of a product: the call that touched it
     std::uint64_t call_ = 0;
     std::vector<IntegerAt> touched_list_;
-    std::vector<std::uint64_t> once_;  ///< by channel of a value of one pixel: the call that computed it
+    std::vector<std::int32_t> places_;  ///< that differ
+    std::vector<std::uint64_t> once_;   ///< by channel of a value of one pixel: the call that computed it
     const IntegerLayer<Word>* other_ = nullptr;  ///< in place of a node's own
     NodeId other_node_{0};
-    NodeId gathered_node_{-1};  ///< whose channel's sums are gathered
+
+    /// Maps of the channels of a value that were asked for, framed by zeros.
+    struct ChannelMaps
+    {
+        std::vector<Word> golden;         ///< [channels][map]
+        std::vector<std::uint64_t> load;  ///< by channel: the image that the golden map is of
+        std::vector<Word> changed;        ///< one
+    };
+    std::vector<ChannelMaps> maps_;  ///< by node
+    std::uint64_t load_ = 0;         ///< images so far
+    NodeId gathered_node_{-1};       ///< whose channel's sums are gathered
     std::int64_t gathered_channel_ = -1;
     std::vector<Sum> channel_sums_;
-    std::vector<Word> channel_codes_;
-    std::vector<Word> channel_input_;
     std::vector<Word> channel_new_;
     std::vector<Word> channel_spare_;
+    NodeId met_node_{-1};  ///< whose weight's inputs are gathered
+    std::int64_t met_weight_ = -1;
+    std::uint64_t met_load_ = 0;
+    std::vector<Word> channel_input_;
+    std::vector<Word> met_;
+    NodeId others_node_{-1};  ///< whose sums without a channel of its input are there
+    std::int64_t others_channel_ = -1;
+    std::vector<Sum> other_sums_;
+    std::vector<Sum> no_sums_;
     double macs_ = 0;
 };
 

@@ -58,25 +58,48 @@ struct WordTraits<std::int32_t>
 /**
  * Sums of products at some pixels of a row, for blocks of 16 outputs:
  *
- *     out[p][b][v] = start[b][v] + Σ_tap Σ_c P(in[p · in_step + taps[tap] + c] · w[b][tap][c][v])
+ *     out[p][b][v] = start[p][b][v] + Σ_s Σ_c P(in[p · in_step + steps[s] + c] · w[b][s][c][v])
  *
- * with weights [block][tap][group of channels][part][16][channels of the group], and P the product, of 32-bit
- * words less its `dropped` low bits.
+ * over the neighbouring words c of a step, as many as are multiplied at a time, with weights [block][step]
+ * [part][16][words of the step], and P the product, of 32-bit words less its `dropped` low bits.
  */
 template<class Word>
 struct IntegerProduct
 {
     const Word* in = nullptr;
     std::ptrdiff_t in_step = 0;
-    const std::ptrdiff_t* taps = nullptr;
-    std::int64_t tap_count = 0;
-    std::int64_t groups = 0;  ///< of channels of a tap
+    const std::ptrdiff_t* steps = nullptr;
+    std::int64_t step_count = 0;  ///< at least 1
     const typename WordTraits<Word>::Weight* weights = nullptr;
     std::ptrdiff_t block_weights = 0;                       ///< between the weights of two blocks
-    const typename WordTraits<Word>::Sum* start = nullptr;  ///< [blocks][16]
+    const typename WordTraits<Word>::Sum* start = nullptr;  ///< of the first pixel, [blocks][16]
+    std::ptrdiff_t start_step = 0;                          ///< between neighbouring pixels
     typename WordTraits<Word>::Sum* out = nullptr;
     std::ptrdiff_t out_step = 0;  ///< between neighbouring pixels
     std::int64_t pixels = 0;
+    std::int64_t blocks = 0;
+    int dropped = 0;
+};
+
+/**
+ * What sums change by where some steps of one pixel change, for blocks of 16 outputs:
+ *
+ *     out[b][v] = start[b][v] + Σ_s Σ_c ( P(now[steps[s] + c] · w[b][s][c][v]) − P(golden[…] · w[…]) )
+ *
+ * over the changed steps s alone; weights as of IntegerProduct.
+ */
+template<class Word>
+struct IntegerProductChange
+{
+    const Word* now = nullptr;
+    const Word* golden = nullptr;
+    const std::ptrdiff_t* steps = nullptr;
+    const std::int32_t* changed = nullptr;  ///< which steps
+    std::int64_t changed_count = 0;
+    const typename WordTraits<Word>::Weight* weights = nullptr;
+    std::ptrdiff_t block_weights = 0;
+    const typename WordTraits<Word>::Sum* start = nullptr;
+    typename WordTraits<Word>::Sum* out = nullptr;
     std::int64_t blocks = 0;
     int dropped = 0;
 };
@@ -114,6 +137,23 @@ struct IntegerPool2d
     std::int64_t channels = 0;  ///< padded
 };
 
+/// A max-pool of one channel's map, row by row.
+template<class Word>
+struct IntegerMapPool
+{
+    const Word* in = nullptr;  ///< the first pixel; vectors are read behind the last
+    std::ptrdiff_t in_row = 0;
+    std::int64_t in_height = 0;
+    std::int64_t in_width = 0;
+    std::int64_t kernel = 0;
+    std::int64_t stride = 0;
+    std::int64_t padding = 0;
+    Word* out = nullptr;
+    std::ptrdiff_t out_row = 0;
+    std::int64_t out_height = 0;
+    std::int64_t out_width = 0;
+};
+
 template<class Word>
 struct IntegerKernels
 {
@@ -121,6 +161,9 @@ struct IntegerKernels
 
     const char* name;
     void (*product)(const IntegerProduct<Word>& product);
+    void (*product_change)(const IntegerProductChange<Word>& change);
+    /// Which of `count` steps side by side differ. \returns how many
+    std::int64_t (*changed_steps)(const Word* a, const Word* b, std::int64_t count, std::int32_t* places);
 
     /// Codes of `pixels` pixels of sums [pixels][channels], a multiple of 16 channels.
     void (*rescale)(const Sum* sums, const IntegerRescale& by, Word* out, std::int64_t pixels,
@@ -137,6 +180,11 @@ struct IntegerKernels
     /// Codes of the smaller of the ceiling and the larger of code and 0. \param ceiling  as it is stored
     void (*relu)(const Word* codes, Word ceiling, Word* out, std::int64_t count);
     void (*max_pool)(const IntegerPool2d<Word>& pool);
+    void (*max_pool_map)(const IntegerMapPool<Word>& pool);
+    /// Where two arrays differ, in order. \returns how many places; at most `most` are written, and if there
+    /// are more it returns more than that without having counted all
+    std::int64_t (*differences)(const Word* a, const Word* b, std::int64_t count, std::int32_t* places,
+                                std::int64_t most);
     /// sums[v] += P(w[v] · is) − P(w[v] · was)
     void (*change)(Sum* sums, const std::int32_t* weights, std::int64_t was, std::int64_t is, int dropped,
                    std::int64_t count);

@@ -342,6 +342,37 @@ class Lanes<std::int32_t>
 /// Products of 16-bit words whose partial sums fit 32 bits.
 constexpr std::int64_t kStepsToFold = 255;
 
+/// Addresses at equal distances, as few of them in registers as the processor's addressing modes allow.
+template<class T, int COUNT>
+class Strided
+{
+  public:
+    Strided(const T* first, std::ptrdiff_t step) : step_(step)
+    {
+        for (int k = 0; k < kThirds; ++k)
+            third_[k] = first + 3 * k * step;
+    }
+    [[nodiscard]] const T* operator[](int i) const { return third_[i / 3] + i % 3 * step_; }
+
+  private:
+    static constexpr int kThirds = (COUNT + 2) / 3;
+    const T* third_[kThirds];
+    std::ptrdiff_t step_;
+};
+
+/// Call with each pixel and each block of a tile; unrolled, so that the tile's sums stay in registers.
+template<int PIXELS, int BLOCKS, class Function>
+inline void each_of_tile(const Function& function)
+{
+#pragma GCC unroll 24
+    for (int r = 0; r < PIXELS; ++r)
+    {
+#pragma GCC unroll 24
+        for (int b = 0; b < BLOCKS; ++b)
+            function(r, b);
+    }
+}
+
 /// PIXELS pixels × BLOCKS blocks of outputs.
 template<class Word, int PIXELS, int BLOCKS>
 void product_tile(const IntegerProduct<Word>& p, std::int64_t pixel, std::int64_t block)
@@ -349,42 +380,38 @@ void product_tile(const IntegerProduct<Word>& p, std::int64_t pixel, std::int64_
     using Traits = WordTraits<Word>;
     constexpr std::ptrdiff_t kStep = kIntegerLanes * Traits::kGroup * Traits::kWeightParts;
     Lanes<Word> lanes[PIXELS][BLOCKS];
-    for (auto& row : lanes)
-    {
-        for (Lanes<Word>& lane : row)
-            lane.begin(p.dropped);
-    }
-    const typename Traits::Weight* w = p.weights + block * p.block_weights;
-    std::int64_t steps = 0;
-    for (std::int64_t tap = 0; tap < p.tap_count; ++tap)
-    {
-        const Word* x = p.in + pixel * p.in_step + p.taps[tap];
-        for (std::int64_t g = 0; g < p.groups; ++g)
+    each_of_tile<PIXELS, BLOCKS>([&](int r, int b) { lanes[r][b].begin(p.dropped); });
+    const Word* const in = p.in + pixel * p.in_step;
+    const std::ptrdiff_t in_step = p.in_step;
+    const std::ptrdiff_t block_weights = p.block_weights;
+    const typename Traits::Weight* w = p.weights + block * block_weights;
+    const std::ptrdiff_t* step = p.steps;
+    const std::ptrdiff_t* const last = step + p.step_count;
+    const auto multiply = [&](std::int64_t count) {
+        for (; count > 0; --count, ++step, w += kStep)
         {
-#pragma GCC unroll 24
-            for (int r = 0; r < PIXELS; ++r)
-            {
-#pragma GCC unroll 24
-                for (int b = 0; b < BLOCKS; ++b)
-                    lanes[r][b].step(x + r * p.in_step, w + b * p.block_weights);
-            }
-            x += Traits::kGroup;
-            w += kStep;
-            if (Traits::kBits != 16 || ++steps < kStepsToFold) continue;
-            steps = 0;
-            for (auto& row : lanes)
-            {
-                for (Lanes<Word>& lane : row)
-                    lane.fold();
-            }
+            const Strided<Word, PIXELS> x(in + *step, in_step);
+            const Strided<typename Traits::Weight, BLOCKS> of_block(w, block_weights);
+            each_of_tile<PIXELS, BLOCKS>([&](int r, int b) { lanes[r][b].step(x[r], of_block[b]); });
+        }
+    };
+    if constexpr (Traits::kBits == 16)
+    {
+        for (; step != last;)
+        {
+            multiply(std::min<std::int64_t>(last - step, kStepsToFold));
+            each_of_tile<PIXELS, BLOCKS>([&](int r, int b) { lanes[r][b].fold(); });
         }
     }
-    for (int r = 0; r < PIXELS; ++r)
-    {
-        for (int b = 0; b < BLOCKS; ++b)
-            lanes[r][b].store(p.start + (block + b) * kIntegerLanes,
-                              p.out + (pixel + r) * p.out_step + (block + b) * kIntegerLanes);
-    }
+    else
+        multiply(p.step_count);
+    const typename Traits::Sum* const start = p.start + pixel * p.start_step + block * kIntegerLanes;
+    typename Traits::Sum* const out = p.out + pixel * p.out_step + block * kIntegerLanes;
+    const std::ptrdiff_t start_step = p.start_step;
+    const std::ptrdiff_t out_step = p.out_step;
+    each_of_tile<PIXELS, BLOCKS>([&](int r, int b) {
+        lanes[r][b].store(start + r * start_step + b * kIntegerLanes, out + r * out_step + b * kIntegerLanes);
+    });
 }
 
 /// Blocks of BLOCKS blocks, from `block` on, as long as there are as many. \returns the first that is left
@@ -396,36 +423,92 @@ std::int64_t product_blocks(const IntegerProduct<Word>& p, std::int64_t pixel, s
     return block;
 }
 
-template<class Word>
-void product(const IntegerProduct<Word>& p)
+/// Neighbouring pixels, all blocks of outputs.
+template<class Word, int PIXELS>
+void product_pixels(const IntegerProduct<Word>& p, std::int64_t pixel)
 {
     // Lanes of 64-bit sums take two registers and more.
     constexpr int kMost = WordTraits<Word>::kBits == 8 ? kMostLanes : (kMostLanes + 3) / 4;
+    std::int64_t left = 0;
+    if constexpr (PIXELS == 1 && kMost >= 8) left = product_blocks<Word, 1, 8>(p, pixel, left);
+    if constexpr (PIXELS == 1 && kMost >= 4) left = product_blocks<Word, 1, 4>(p, pixel, left);
+    if constexpr (PIXELS > 1 && kMost >= 2 * PIXELS) left = product_blocks<Word, PIXELS, 2>(p, pixel, left);
+    product_blocks<Word, PIXELS, 1>(p, pixel, left);
+}
+
+/// So many neighbouring pixels as are left, MOST at most.
+template<class Word, int MOST>
+void product_some(const IntegerProduct<Word>& p, std::int64_t pixel, std::int64_t count)
+{
+    if constexpr (MOST > 1)
+    {
+        if (count < MOST) return product_some<Word, MOST - 1>(p, pixel, count);
+    }
+    product_pixels<Word, MOST>(p, pixel);
+}
+
+template<class Word>
+void product(const IntegerProduct<Word>& p)
+{
+    constexpr int kOf8Bits = std::min(kMostLanes, 12);
+    constexpr int kMost = WordTraits<Word>::kBits == 8 ? kOf8Bits : (kMostLanes + 3) / 4;
     std::int64_t pixel = 0;
-    if constexpr (kMost >= 12)
+    // Tiles of about the same size.
+    for (std::int64_t tiles = (p.pixels + kMost - 1) / kMost; tiles > 0; --tiles)
     {
-        for (; pixel + 8 <= p.pixels; pixel += 8)
+        const std::int64_t count = (p.pixels - pixel + tiles - 1) / tiles;
+        product_some<Word, kMost>(p, pixel, count);
+        pixel += count;
+    }
+}
+
+/// Neighbouring blocks of outputs, BLOCKS of them.
+template<class Word, int BLOCKS>
+std::int64_t change_blocks(const IntegerProductChange<Word>& p, std::int64_t block)
+{
+    using Traits = WordTraits<Word>;
+    constexpr std::ptrdiff_t kStep = kIntegerLanes * Traits::kGroup * Traits::kWeightParts;
+    const std::ptrdiff_t block_weights = p.block_weights;
+    for (; block + BLOCKS <= p.blocks; block += BLOCKS)
+    {
+        Lanes<Word> lanes[2][BLOCKS];
+        each_of_tile<2, BLOCKS>([&](int r, int b) { lanes[r][b].begin(p.dropped); });
+        const typename Traits::Weight* const weights = p.weights + block * block_weights;
+        for (std::int64_t i = 0; i < p.changed_count;)
         {
-            const std::int64_t left = product_blocks<Word, 8, 2>(p, pixel, 0);
-            product_blocks<Word, 8, 1>(p, pixel, left);
+            const std::int64_t end =
+                Traits::kBits == 16 ? std::min(p.changed_count, i + kStepsToFold) : p.changed_count;
+            for (; i < end; ++i)
+            {
+                const std::int32_t at = p.changed[i];
+                const Word* const x[2] = {p.now + p.steps[at], p.golden + p.steps[at]};
+                const Strided<typename Traits::Weight, BLOCKS> w(weights + at * kStep, block_weights);
+                each_of_tile<2, BLOCKS>([&](int r, int b) { lanes[r][b].step(x[r], w[b]); });
+            }
+            each_of_tile<2, BLOCKS>([&](int r, int b) { lanes[r][b].fold(); });
+        }
+        static constexpr typename Traits::Sum kNothing[kIntegerLanes] = {};
+        for (int b = 0; b < BLOCKS; ++b)
+        {
+            const std::int64_t first = (block + b) * kIntegerLanes;
+            typename Traits::Sum golden[kIntegerLanes];
+            lanes[1][b].store(kNothing, golden);
+            lanes[0][b].store(p.start + first, p.out + first);
+            for (std::int64_t v = 0; v < kIntegerLanes; ++v)
+                p.out[first + v] -= golden[v];
         }
     }
-    if constexpr (kMost >= 4)
-    {
-        for (; pixel + 4 <= p.pixels; pixel += 4)
-        {
-            std::int64_t left = 0;
-            if constexpr (kMost >= 8) left = product_blocks<Word, 4, 2>(p, pixel, 0);
-            product_blocks<Word, 4, 1>(p, pixel, left);
-        }
-    }
-    for (; pixel < p.pixels; ++pixel)
-    {
-        std::int64_t left = 0;
-        if constexpr (kMost >= 8) left = product_blocks<Word, 1, 8>(p, pixel, left);
-        if constexpr (kMost >= 4) left = product_blocks<Word, 1, 4>(p, pixel, left);
-        product_blocks<Word, 1, 1>(p, pixel, left);
-    }
+    return block;
+}
+
+template<class Word>
+void product_change(const IntegerProductChange<Word>& p)
+{
+    constexpr int kMost = WordTraits<Word>::kBits == 8 ? kMostLanes : (kMostLanes + 3) / 4;
+    std::int64_t block = 0;
+    if constexpr (kMost >= 16) block = change_blocks<Word, 8>(p, block);
+    if constexpr (kMost >= 4) block = change_blocks<Word, 2>(p, block);
+    change_blocks<Word, 1>(p, block);
 }
 
 /// A code as it is stored, within limits.
@@ -480,10 +563,25 @@ inline void rescale_vector(__m512i sums, const IntegerRescale& by, std::int64_t 
 void rescale(const std::int32_t* sums, const IntegerRescale& by, std::uint8_t* out, std::int64_t pixels,
              std::int64_t channels)
 {
-    for (std::int64_t p = 0; p < pixels; ++p, sums += channels, out += channels)
+    for (std::int64_t c = 0; c < channels && by.shifts_alone; c += 16)
+    {
+        const __m512i offset = load_vector(by.offset32.data() + c);
+        const __m512i shift = load_vector(by.shift32.data() + c);
+        const __m512i low = _mm512_set1_epi32(static_cast<std::int32_t>(by.low));
+        const __m512i high = _mm512_set1_epi32(static_cast<std::int32_t>(by.high));
+        const __m128i zero = _mm_set1_epi8(static_cast<char>(128));
+        for (std::int64_t p = 0; p < pixels; ++p)
+        {
+            const __m512i sum = _mm512_add_epi32(load_vector(sums + p * channels + c), offset);
+            const __m512i code = _mm512_min_epi32(_mm512_max_epi32(_mm512_srav_epi32(sum, shift), low), high);
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + p * channels + c),
+                             _mm_xor_si128(_mm512_cvtepi32_epi8(code), zero));
+        }
+    }
+    for (std::int64_t p = 0; p < pixels && !by.shifts_alone; ++p)
     {
         for (std::int64_t c = 0; c < channels; c += 16)
-            rescale_vector(load_vector(sums + c), by, c, false, out + c);
+            rescale_vector(load_vector(sums + p * channels + c), by, c, false, out + p * channels + c);
     }
 }
 
@@ -592,6 +690,26 @@ struct BlockOf<std::int32_t>
     using Type = std::int32_t __attribute__((vector_size(64)));
 };
 
+/// The first words of a block.
+template<class Word>
+void store_first(Word* out, const typename BlockOf<Word>::Type& block, std::int64_t count)
+{
+#if defined(__AVX512BW__)
+    if constexpr (sizeof(Word) == 1)
+    {
+        const auto mask = static_cast<__mmask16>((1U << count) - 1);
+        return _mm_mask_storeu_epi8(out, mask, reinterpret_cast<const __m128i&>(block));
+    }
+#endif
+    if (count == kIntegerLanes)
+        std::memcpy(out, &block, sizeof block);
+    else
+    {
+        for (std::int64_t i = 0; i < count; ++i)
+            out[i] = block[i];
+    }
+}
+
 template<class Word>
 void max_pool(const IntegerPool2d<Word>& pool)
 {
@@ -613,6 +731,64 @@ void max_pool(const IntegerPool2d<Word>& pool)
                 }
             }
             std::memcpy(pool.out + p * pool.channels + c, &most, sizeof most);
+        }
+    }
+}
+
+/// The larger of neighbours: of 32 words those of each pair.
+template<class Block>
+Block larger_of_pairs(const Block& first, const Block& second)
+{
+    const Block even =
+        __builtin_shufflevector(first, second, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const Block odd =
+        __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    return even > odd ? even : odd;
+}
+
+/// Windows of 2 × 2 side by side.
+template<class Word>
+void max_pool_pairs(const IntegerMapPool<Word>& pool)
+{
+    using Block = typename BlockOf<Word>::Type;
+    for (std::int64_t y = 0; y < pool.out_height; ++y)
+    {
+        const Word* const above = pool.in + 2 * y * pool.in_row;
+        const Word* const below = above + pool.in_row;
+        Word* const out = pool.out + y * pool.out_row;
+        for (std::int64_t x = 0; x < pool.out_width; x += kIntegerLanes)
+        {
+            Block of_above[2];
+            Block of_below[2];
+            std::memcpy(of_above, above + 2 * x, sizeof of_above);
+            std::memcpy(of_below, below + 2 * x, sizeof of_below);
+            for (int k = 0; k < 2; ++k)
+                of_above[k] = of_above[k] > of_below[k] ? of_above[k] : of_below[k];
+            const Block most = larger_of_pairs(of_above[0], of_above[1]);
+            store_first(out + x, most, std::min(kIntegerLanes, pool.out_width - x));
+        }
+    }
+}
+
+template<class Word>
+void max_pool_map(const IntegerMapPool<Word>& pool)
+{
+    if (pool.kernel == 2 && pool.stride == 2 && pool.padding == 0) return max_pool_pairs(pool);
+    for (std::int64_t y = 0; y < pool.out_height; ++y)
+    {
+        const std::int64_t top = std::max<std::int64_t>(y * pool.stride - pool.padding, 0);
+        const std::int64_t bottom = std::min(y * pool.stride - pool.padding + pool.kernel, pool.in_height);
+        for (std::int64_t x = 0; x < pool.out_width; ++x)
+        {
+            const std::int64_t left = std::max<std::int64_t>(x * pool.stride - pool.padding, 0);
+            const std::int64_t right = std::min(x * pool.stride - pool.padding + pool.kernel, pool.in_width);
+            Word most = pool.in[top * pool.in_row + left];
+            for (std::int64_t v = top; v < bottom; ++v)
+            {
+                for (std::int64_t u = left; u < right; ++u)
+                    most = std::max(most, pool.in[v * pool.in_row + u]);
+            }
+            pool.out[y * pool.out_row + x] = most;
         }
     }
 }
@@ -647,6 +823,61 @@ void add(const Word* a, const Word* b, const IntegerRescale& of_a, const Integer
             out[i] = limited<Word>(
                 (std::int64_t{a[i]} * factor_a + std::int64_t{b[i]} * factor_b + offset) >> shift, of_a);
     }
+}
+
+template<class Word>
+std::int64_t differences(const Word* a, const Word* b, std::int64_t count, std::int32_t* places,
+                         std::int64_t most)
+{
+    std::int64_t found = 0;
+    std::int64_t i = 0;
+#if defined(__AVX512BW__)
+    constexpr std::int64_t kAtOnce = 64 / sizeof(Word);
+    for (; i + kAtOnce <= count; i += kAtOnce)
+    {
+        const __m512i of_a = _mm512_loadu_si512(a + i);
+        const __m512i of_b = _mm512_loadu_si512(b + i);
+        std::uint64_t differ = 0;
+        if constexpr (sizeof(Word) == 1)
+            differ = _mm512_cmpneq_epi8_mask(of_a, of_b);
+        else if constexpr (sizeof(Word) == 2)
+            differ = _mm512_cmpneq_epi16_mask(of_a, of_b);
+        else
+            differ = _mm512_cmpneq_epi32_mask(of_a, of_b);
+        for (; differ != 0; differ &= differ - 1)
+        {
+            if (found == most) return most + 1;
+            places[found++] = static_cast<std::int32_t>(i + __builtin_ctzll(differ));
+        }
+    }
+#else
+    constexpr std::int64_t kAtOnce = 16;
+    for (; i + kAtOnce <= count; i += kAtOnce)
+    {
+        if (std::memcmp(a + i, b + i, kAtOnce * sizeof(Word)) == 0) continue;
+        for (std::int64_t k = i; k < i + kAtOnce; ++k)
+        {
+            if (a[k] == b[k]) continue;
+            if (found == most) return most + 1;
+            places[found++] = static_cast<std::int32_t>(k);
+        }
+    }
+#endif
+    for (; i < count; ++i)
+    {
+        if (a[i] == b[i]) continue;
+        if (found == most) return most + 1;
+        places[found++] = static_cast<std::int32_t>(i);
+    }
+    return found;
+}
+
+template<class Word>
+std::int64_t changed_steps(const Word* a, const Word* b, std::int64_t count, std::int32_t* places)
+{
+    static_assert(WordTraits<Word>::kGroup * sizeof(Word) == sizeof(std::int32_t));
+    return differences(reinterpret_cast<const std::int32_t*>(a), reinterpret_cast<const std::int32_t*>(b),
+                       count, places, count);
 }
 
 template<class Word>
@@ -754,12 +985,16 @@ constexpr IntegerKernels<Word> kernels_for(const char* name)
     IntegerKernels<Word> kernels{};
     kernels.name = name;
     kernels.product = product<Word>;
+    kernels.product_change = product_change<Word>;
+    kernels.changed_steps = changed_steps<Word>;
     kernels.rescale = rescale;
     kernels.rescale_codes = rescale_codes;
     kernels.rescale_channel = rescale_channel<Word>;
     kernels.relu = relu<Word>;
     kernels.max_pool = max_pool<Word>;
+    kernels.max_pool_map = max_pool_map<Word>;
     kernels.add = add<Word>;
+    kernels.differences = differences<Word>;
     kernels.change = change<Word>;
     kernels.channel = channel<Word>;
     return kernels;

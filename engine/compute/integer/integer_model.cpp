@@ -27,6 +27,13 @@ ProductShape shape_of(const Graph& graph, NodeId id, const ValueForm& in)
     return {1, in.channels, graph.node(id).shape[0], in.pixels()};
 }
 
+/// Operations that act on each channel alone, as a map: links of a chain.
+bool acts_by_channel(const Operation& operation)
+{
+    return std::holds_alternative<BatchNormOp>(operation) || std::holds_alternative<ReluOp>(operation) ||
+           std::holds_alternative<Relu6Op>(operation) || std::holds_alternative<MaxPool2dOp>(operation);
+}
+
 /// A weight as it is stored, part by part.
 template<class Word>
 void store_weight(std::int32_t code, typename WordTraits<Word>::Weight* to, std::ptrdiff_t part_step)
@@ -80,6 +87,11 @@ IntegerRescale rescale_vectors(const std::vector<Rescale>& rescales, std::int64_
 
 }  // namespace
 
+bool has_row_kernel(const Operation& operation)
+{
+    return acts_by_channel(operation) || std::holds_alternative<AddOp>(operation);
+}
+
 template<class Word>
 IntegerModel<Word>::IntegerModel(IntegerNetwork network, const IntegerKernels<Word>& kernels)
     : network_(std::move(network)), kernels_(kernels)
@@ -88,6 +100,7 @@ IntegerModel<Word>::IntegerModel(IntegerNetwork network, const IntegerKernels<Wo
                WordTraits<Word>::kBits);
     place_values();
     find_chains();
+    find_map_readers();
     for (std::size_t i = 0; i < network_.nodes.size(); ++i)
     {
         const NodeId id(static_cast<std::int32_t>(i));
@@ -96,6 +109,7 @@ IntegerModel<Word>::IntegerModel(IntegerNetwork network, const IntegerKernels<Wo
         if (is_product(graph().node(id).operation))
             sums_ += place(id).form.pixels() * layers_.back().sum_channels;
     }
+    find_list_limits();
     // Weights are held as they are laid out.
     for (IntegerLayer<Word>& layer : layers_)
         layer.node.weights = {};
@@ -143,10 +157,7 @@ void IntegerModel<Word>::find_chains()
     const auto next_of = [&](std::size_t at) -> const NodeId* {
         if (consumers[at].size() != 1) return nullptr;
         const Operation& operation = graph.node(consumers[at].front()).operation;
-        const bool fits =
-            std::holds_alternative<BatchNormOp>(operation) || std::holds_alternative<ReluOp>(operation) ||
-            std::holds_alternative<Relu6Op>(operation) || std::holds_alternative<MaxPool2dOp>(operation);
-        return fits ? &consumers[at].front() : nullptr;
+        return acts_by_channel(operation) ? &consumers[at].front() : nullptr;
     };
     for (std::size_t i = 0; i < graph.nodes().size(); ++i)
     {
@@ -156,7 +167,79 @@ void IntegerModel<Word>::find_chains()
             chain.push_back(*next);
     }
     for (std::size_t i = 0; i < graph.nodes().size(); ++i)
-        compared_later_.push_back(next_of(i) != nullptr);
+    {
+        std::size_t at = i;
+        while (consumers[at].size() == 1 &&
+               std::holds_alternative<FlattenOp>(graph.node(consumers[at].front()).operation))
+            at = index(consumers[at].front());
+        const Operation* const next =
+            consumers[at].size() == 1 ? &graph.node(consumers[at].front()).operation : nullptr;
+        compared_later_.push_back(next != nullptr &&
+                                  (has_row_kernel(*next) || std::holds_alternative<LinearOp>(*next)));
+    }
+}
+
+template<class Word>
+void IntegerModel<Word>::find_map_readers()
+{
+    const Graph& graph = network_.graph;
+    const std::vector<std::vector<NodeId>> consumers = consumers_of(graph);
+    map_readers_.assign(graph.nodes().size(), NodeId(-1));
+    reads_maps_.assign(graph.nodes().size(), false);
+    for (std::size_t i = 0; i < graph.nodes().size(); ++i)
+    {
+        if (!std::holds_alternative<Conv2dOp>(graph.nodes()[i].operation)) continue;
+        std::size_t at = index(end_of_chain(NodeId(static_cast<std::int32_t>(i))));
+        while (consumers[at].size() == 1 &&
+               std::holds_alternative<FlattenOp>(graph.node(consumers[at].front()).operation))
+            at = index(consumers[at].front());
+        if (consumers[at].size() != 1) continue;
+        const NodeId reader = consumers[at].front();
+        const auto* const conv = std::get_if<Conv2dOp>(&graph.node(reader).operation);
+        const bool fits = conv != nullptr ? conv->groups == 1 && conv->dilation == 1
+                                          : std::holds_alternative<LinearOp>(graph.node(reader).operation) &&
+                                                network_.forms[at].pixels() > 1;
+        if (!fits || is_wide(reader)) continue;
+        map_readers_[i] = reader;
+        reads_maps_[index(reader)] = true;
+    }
+}
+
+/// Of how many elements of its input a convolution's columns are less work than the convolution.
+template<class Word>
+std::int64_t IntegerModel<Word>::most_columns(NodeId id) const
+{
+    constexpr std::int64_t kOfColumn = 4;  // in steps of the product kernel
+    constexpr std::int64_t kOfPixel = 6;
+    const IntegerLayer<Word>& of = layer(id);
+    const std::int64_t whole =
+        place(id).form.pixels() * (static_cast<std::int64_t>(of.steps.size()) + kOfPixel);
+    return whole / (of.taps * kOfColumn);
+}
+
+template<class Word>
+void IntegerModel<Word>::find_list_limits()
+{
+    constexpr std::int64_t kShortList = 64;
+    constexpr std::int64_t kListedShare = 8;
+    const std::vector<std::vector<NodeId>> consumers = consumers_of(graph());
+    list_limits_.assign(consumers.size(), 0);
+    for (std::size_t i = consumers.size(); i-- > 0;)
+    {
+        const ValueForm& form = network_.forms[i];
+        for (const NodeId consumer : consumers[i])
+        {
+            const Operation& operation = graph().node(consumer).operation;
+            std::int64_t limit = std::max(kShortList, form.pixels() * form.channels / kListedShare);
+            if (std::holds_alternative<Conv2dOp>(operation))
+                limit = most_columns(consumer);
+            else if (std::holds_alternative<LinearOp>(operation))
+                limit = 0;
+            else if (std::holds_alternative<FlattenOp>(operation) || has_row_kernel(operation))
+                limit = list_limits_[index(consumer)];
+            list_limits_[i] = std::max(list_limits_[i], limit);
+        }
+    }
 }
 
 template<class Word>
@@ -190,18 +273,21 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
     const std::int64_t outputs = shape.groups * shape.group_outputs;
     const bool whole = shape.groups == 1 || shape.group_outputs % kIntegerLanes == 0;
     layer.sum_channels = integer_padded(outputs) + (whole ? 0 : kIntegerLanes);
-    if (const auto* conv = std::get_if<Conv2dOp>(&graph().node(id).operation))
-    {
-        for (std::int64_t tap = 0; tap < shape.taps; ++tap)
-            layer.taps.push_back(tap / conv->kernel * conv->dilation * in.row +
-                                 tap % conv->kernel * conv->dilation * in.channels);
-    }
-    else
-    {
-        for (std::int64_t tap = 0; tap < shape.taps; ++tap)
-            layer.taps.push_back(in.at(tap / in.form.width, tap % in.form.width) - in.at(0, 0));
-    }
     const std::int64_t quads = (shape.group_inputs + Traits::kGroup - 1) / Traits::kGroup;
+    const auto* const conv = std::get_if<Conv2dOp>(&graph().node(id).operation);
+    layer.taps = shape.taps;
+    // The padded channels of a pixel are zeros, with weights of zero.
+    const bool packed = in.frame == 0 && quads * Traits::kGroup == in.channels;
+    layer.steps_in_a_row = packed ? shape.taps * quads : quads;
+    for (std::int64_t tap = 0; tap < shape.taps; ++tap)
+    {
+        const std::ptrdiff_t first = conv == nullptr
+                                         ? in.at(tap / in.form.width, tap % in.form.width) - in.at(0, 0)
+                                         : tap / conv->kernel * conv->dilation * in.row +
+                                               tap % conv->kernel * conv->dilation * in.channels;
+        for (std::int64_t quad = 0; quad < quads; ++quad)
+            layer.steps.push_back(first + quad * Traits::kGroup);
+    }
     const std::int64_t part = kIntegerLanes * Traits::kGroup;
     const std::int64_t step = part * Traits::kWeightParts;
     // Where the weights are those of the golden layer, its sums start elsewhere by the biases alone.
@@ -211,9 +297,10 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
     if (golden == nullptr)
     {
         weights.assign(static_cast<std::size_t>(shape.groups * layer.blocks * shape.taps * quads * step), 0);
-        columns.assign(static_cast<std::size_t>(shape.group_inputs * shape.taps * shape.groups *
-                                                layer.blocks * kIntegerLanes),
-                       0);
+        if (conv != nullptr)
+            columns.assign(static_cast<std::size_t>(shape.group_inputs * shape.taps * shape.groups *
+                                                    layer.blocks * kIntegerLanes),
+                           0);
     }
     layer.start.assign(static_cast<std::size_t>(shape.groups * layer.blocks * kIntegerLanes), 0);
     for (std::int64_t o = 0; o < outputs; ++o)
@@ -242,6 +329,7 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
                                        ((block * shape.taps + tap) * quads + c / Traits::kGroup) * step +
                                        lane * Traits::kGroup + c % Traits::kGroup,
                                    part);
+                if (conv == nullptr) continue;
                 columns[static_cast<std::size_t>(
                     (((c * shape.taps + tap) * shape.groups + g) * layer.blocks) * kIntegerLanes +
                     in_group)] = code;
@@ -253,6 +341,42 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
     layer.weights = golden != nullptr ? golden->weights : std::make_shared<Weights>(std::move(weights));
     layer.columns = golden != nullptr ? golden->columns
                                       : std::make_shared<const std::vector<std::int32_t>>(std::move(columns));
+    if (reads_maps_[index(id)] && golden == nullptr) lay_out_maps(id, layer);
+}
+
+template<class Word>
+void IntegerModel<Word>::lay_out_maps(NodeId id, IntegerLayer<Word>& layer) const
+{
+    using Traits = WordTraits<Word>;
+    const IntegerPlace& in = place(graph().node(id).inputs[0]);
+    const auto* const conv = std::get_if<Conv2dOp>(&graph().node(id).operation);
+    const std::int64_t rows = conv != nullptr ? conv->kernel : in.form.height;
+    const std::int64_t columns = conv != nullptr ? conv->kernel : in.form.width;
+    const std::int64_t pieces = (columns + Traits::kGroup - 1) / Traits::kGroup;
+    const std::int64_t part = kIntegerLanes * Traits::kGroup;
+    const std::int64_t step = part * Traits::kWeightParts;
+    for (std::int64_t tap = 0; tap < rows * pieces; ++tap)
+        layer.map_steps.push_back(tap / pieces * in.map_row() + tap % pieces * Traits::kGroup);
+    std::vector<typename Traits::Weight> weights(
+        static_cast<std::size_t>(layer.group_inputs * layer.blocks * rows * pieces * step), 0);
+    const std::int32_t* code = layer.node.weights.data();
+    for (std::int64_t o = 0; o < layer.group_outputs; ++o)
+    {
+        for (std::int64_t c = 0; c < layer.group_inputs; ++c)
+        {
+            const std::int64_t block = c * layer.blocks + o / kIntegerLanes;
+            for (std::int64_t tap = 0; tap < rows * columns; ++tap, ++code)
+            {
+                const std::int64_t column = tap % columns;
+                const std::int64_t piece = (block * rows + tap / columns) * pieces + column / Traits::kGroup;
+                store_weight<Word>(*code,
+                                   weights.data() + piece * step + o % kIntegerLanes * Traits::kGroup +
+                                       column % Traits::kGroup,
+                                   part);
+            }
+        }
+    }
+    layer.map_weights = std::make_shared<const std::vector<typename Traits::Weight>>(std::move(weights));
 }
 
 template<class Word>
@@ -264,6 +388,8 @@ std::uint64_t IntegerModel<Word>::bytes() const
         if (layers_[i].weights == nullptr) continue;
         bytes += layers_[i].weights->size() * sizeof(typename WordTraits<Word>::Weight) +
                  layers_[i].columns->size() * sizeof(std::int32_t) +
+                 (layers_[i].map_weights == nullptr ? 0 : layers_[i].map_weights->size()) *
+                     sizeof(typename WordTraits<Word>::Weight) +
                  network_.nodes[i].weights.size() * sizeof(std::int32_t);
     }
     return bytes;

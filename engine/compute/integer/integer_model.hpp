@@ -34,6 +34,17 @@ struct IntegerPlace
         return offset + (y + frame) * row + (x + frame) * channels;
     }
     [[nodiscard]] std::int64_t words() const { return (form.height + 2 * frame) * row; }
+
+    /// The map of one channel: [frame + height + frame][frame + width + frame], and what vectors read behind.
+    [[nodiscard]] std::int64_t map_row() const { return form.width + 2 * frame; }
+    [[nodiscard]] std::int64_t map_at(std::int64_t y, std::int64_t x) const
+    {
+        return (y + frame) * map_row() + x + frame;
+    }
+    [[nodiscard]] std::int64_t map_words() const
+    {
+        return integer_padded((form.height + 2 * frame) * map_row()) + 3 * kIntegerLanes;
+    }
 };
 
 /// A node as its kernels want it; of a product, weights in two layouts.
@@ -47,16 +58,27 @@ struct IntegerLayer
     std::vector<IntegerRescale> of_input;  ///< of an addition or a concatenation
     /// See IntegerProduct, [group][block]…; shared by layers that differ in other parameters alone.
     std::shared_ptr<const std::vector<typename WordTraits<Word>::Weight>> weights;
-    /// [input channel of a group][tap][group][padded outputs of a group]
+    /// Of a convolution, [input channel of a group][tap][group][padded outputs of a group].
     std::shared_ptr<const std::vector<std::int32_t>> columns;
-    std::vector<Sum> start;            ///< [group][blocks][16]
-    std::vector<std::ptrdiff_t> taps;  ///< from the first pixel that a window reads
-    std::int64_t groups = 1;           ///< of channels that do not mix
+    /// Of a layer that reads the end of a channel chain: for maps of one input channel, as IntegerProduct
+    /// wants them, [input channel][block]…; a step is some neighbouring columns of a row of the kernel.
+    std::shared_ptr<const std::vector<typename WordTraits<Word>::Weight>> map_weights;
+    std::vector<std::ptrdiff_t> map_steps;
+    std::vector<Sum> start;  ///< [group][blocks][16]
+    std::vector<std::ptrdiff_t>
+        steps;                        ///< some neighbouring channels of a tap, from a window's first pixel on
+    std::int64_t taps = 0;            ///< elements of the kernel
+    std::int64_t steps_in_a_row = 0;  ///< of a linear layer: steps that lie side by side, again and again
+    std::int64_t groups = 1;          ///< of channels that do not mix
     std::int64_t group_inputs = 0;
     std::int64_t group_outputs = 0;
     std::int64_t blocks = 0;        ///< of a group
     std::int64_t sum_channels = 0;  ///< of the sums of a pixel
 };
+
+/// Whether kernels compute rows of an operation other than a product: to find what has changed in them takes
+/// as long.
+[[nodiscard]] bool has_row_kernel(const Operation& operation);
 
 /// \param Word  see WordTraits
 template<class Word>
@@ -77,8 +99,22 @@ class IntegerModel
     /// channel goes through them as a map. In order; often ReLU and pool, or batch norm and ReLU.
     [[nodiscard]] const std::vector<NodeId>& channel_chain(NodeId id) const { return chains_[index(id)]; }
 
-    /// Whether what reads a node is one such node: computing that is less work than to find what has changed.
+    /// The last node of a product's chain, or the product.
+    [[nodiscard]] NodeId end_of_chain(NodeId id) const
+    {
+        return channel_chain(id).empty() ? id : channel_chain(id).back();
+    }
+
+    /// The product that alone reads the end of a convolution's chain and has weights for single maps; or −1.
+    [[nodiscard]] NodeId map_reader(NodeId id) const { return map_readers_[index(id)]; }
+
+    /// Whether one node with a row kernel, or a linear layer, is all that reads a node: what has changed is
+    /// found behind it, or there.
     [[nodiscard]] bool compared_later(NodeId id) const { return compared_later_[index(id)]; }
+
+    /// Up to how many changed elements of a value are worth a list: beyond, what reads it is computed by
+    /// rows.
+    [[nodiscard]] std::int64_t list_limit(NodeId id) const { return list_limits_[index(id)]; }
 
     /// Where a product's sums lie among those of an image, pixel by pixel.
     [[nodiscard]] std::int64_t sums_at(NodeId id) const { return sums_at_[index(id)]; }
@@ -101,7 +137,11 @@ class IntegerModel
   private:
     void place_values();
     void find_chains();
+    void find_map_readers();
+    void find_list_limits();
+    [[nodiscard]] std::int64_t most_columns(NodeId id) const;
     void lay_out_product(NodeId id, IntegerLayer<Word>& layer) const;
+    void lay_out_maps(NodeId id, IntegerLayer<Word>& layer) const;
 
     IntegerNetwork network_;
     const IntegerKernels<Word>& kernels_;
@@ -110,6 +150,9 @@ class IntegerModel
     std::vector<std::int64_t> sums_at_;
     std::vector<std::vector<NodeId>> chains_;  ///< by node
     std::vector<bool> compared_later_;         ///< by node
+    std::vector<std::int64_t> list_limits_;    ///< by node
+    std::vector<NodeId> map_readers_;          ///< by node
+    std::vector<bool> reads_maps_;             ///< by node: it is a map_reader of another
     std::int64_t words_ = 0;
     std::int64_t sums_ = 0;
 };
