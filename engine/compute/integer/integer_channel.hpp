@@ -10,7 +10,6 @@
 #include <limits>
 #include <utility>
 
-#include "engine/compute/cpu/value_box.hpp"
 #include "engine/compute/integer/integer_image.hpp"
 
 namespace flipstorm
@@ -290,16 +289,15 @@ void IntegerImage<Word>::carry_map(NodeId id, NodeId end, std::int64_t channel, 
         for (std::int64_t i = 0; i < count; ++i)
             other_sums_[static_cast<std::size_t>(i)] = golden[i] - other_sums_[static_cast<std::size_t>(i)];
     }
-    Box rows{0, 1, 0, 1};
-    if (std::holds_alternative<Conv2dOp>(node(id).operation))
-        rows = reached(windows_of(node(id), in.form), {top, bottom, 0, in.form.width}, to.form);
-    if (rows.empty()) return;
+    const IntegerReach& reach = model_.reach(id, 0);
+    const std::int64_t first = reach.first[static_cast<std::size_t>(top)];
+    const std::int64_t last = reach.end[static_cast<std::size_t>(bottom - 1)];
+    if (first >= last) return;
     Sum* const sums = sums_.data() + model_.sums_at(id);
-    add_map(id, in, channel, maps_[index(end)].changed.data(), rows.top, rows.bottom, other_sums_.data(),
-            sums);
-    for (std::int64_t y = rows.top; y < rows.bottom; ++y)
+    add_map(id, in, channel, maps_[index(end)].changed.data(), first, last, other_sums_.data(), sums);
+    for (std::int64_t y = first; y < last; ++y)
         settle_sums(id, y, 0, to.form.width);
-    settle_rows(id, rows.top, rows.bottom);
+    settle_rows(id, first, last);
 }
 
 template<class Word>

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/compute/cpu/value_box.hpp"
 #include "engine/compute/integer/integer_image.hpp"
 
 namespace flipstorm
@@ -110,31 +109,34 @@ template<class Word>
 void IntegerImage<Word>::carry_rows(NodeId id)
 {
     const ValueForm& form = place(id).form;
-    Box box;
-    for (const NodeId input : node(id).inputs)
+    std::int64_t top = form.height;
+    std::int64_t bottom = 0;
+    const std::vector<NodeId>& inputs = node(id).inputs;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
     {
-        const IntegerChange& of = change(input);
+        const IntegerChange& of = change(inputs[i]);
         if (of.kind == Kind::none) continue;
-        const ValueForm& in = place(input).form;
-        Box changed{of.top, of.bottom, 0, in.width};
+        std::int64_t first = of.top;
+        std::int64_t end = of.bottom;
         if (of.kind == Kind::listed)
         {
-            changed.top = in.height;
-            changed.bottom = 0;
+            first = place(inputs[i]).form.height;
+            end = 0;
             for (const IntegerAt& at : of.list)
             {
-                changed.top = std::min<std::int64_t>(changed.top, at.y);
-                changed.bottom = std::max<std::int64_t>(changed.bottom, at.y + 1);
+                first = std::min<std::int64_t>(first, at.y);
+                end = std::max<std::int64_t>(end, at.y + 1);
             }
         }
-        const bool spread = in.pixels() == 1 && form.pixels() > 1;
-        box = united(box, spread ? whole_box(form) : reached(windows_of(node(id), in), changed, form));
+        const IntegerReach& reach = model_.reach(id, i);
+        top = std::min(top, reach.first[static_cast<std::size_t>(first)]);
+        bottom = std::max(bottom, reach.end[static_cast<std::size_t>(end - 1)]);
     }
-    if (box.empty()) return;
-    macs_ += static_cast<double>(model_.graph().macs(id)) * static_cast<double>(box.bottom - box.top) /
+    if (top >= bottom) return;
+    macs_ += static_cast<double>(model_.graph().macs(id)) * static_cast<double>(bottom - top) /
              static_cast<double>(form.height);
-    compute_rows(id, box.top, box.bottom, {now_, sums_, wide_});
-    settle_rows(id, box.top, box.bottom);
+    compute_rows(id, top, bottom, {now_, sums_, wide_});
+    settle_rows(id, top, bottom);
 }
 
 /// Rows of a node's value have been computed.
@@ -325,7 +327,7 @@ void IntegerImage<Word>::carry_through_linear(NodeId id)
     const IntegerLayer<Word>& of = layer(id);
     const std::int64_t first = place(node(id).inputs[0]).at(0, 0);
     const auto count = static_cast<std::int64_t>(of.steps.size());
-    if (places_.size() < of.steps.size()) places_.resize(of.steps.size());
+    if (places_.size() < of.steps.size() + kIntegerLanes) places_.resize(of.steps.size() + kIntegerLanes);
     IntegerProductChange<Word> change;
     change.now = now_.data() + first;
     change.golden = golden_.data() + first;

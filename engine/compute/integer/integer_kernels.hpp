@@ -162,7 +162,7 @@ struct IntegerKernels
     const char* name;
     void (*product)(const IntegerProduct<Word>& product);
     void (*product_change)(const IntegerProductChange<Word>& change);
-    /// Which of `count` steps side by side differ. \returns how many
+    /// Which of `count` steps side by side differ. \returns how many. \param places  of count + 16
     std::int64_t (*changed_steps)(const Word* a, const Word* b, std::int64_t count, std::int32_t* places);
 
     /// Codes of `pixels` pixels of sums [pixels][channels], a multiple of 16 channels.

@@ -876,8 +876,31 @@ template<class Word>
 std::int64_t changed_steps(const Word* a, const Word* b, std::int64_t count, std::int32_t* places)
 {
     static_assert(WordTraits<Word>::kGroup * sizeof(Word) == sizeof(std::int32_t));
-    return differences(reinterpret_cast<const std::int32_t*>(a), reinterpret_cast<const std::int32_t*>(b),
-                       count, places, count);
+    std::int64_t found = 0;
+    std::int64_t i = 0;
+#if defined(__AVX512BW__)
+    const __m512i ascending = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    for (; i < count; i += 16)
+    {
+        const std::int64_t left = count - i;
+        const auto there = static_cast<__mmask16>(left < 16 ? (1U << left) - 1 : 0xFFFFU);
+        const __m512i of_a = _mm512_maskz_loadu_epi32(there, a + i * WordTraits<Word>::kGroup);
+        const __m512i of_b = _mm512_maskz_loadu_epi32(there, b + i * WordTraits<Word>::kGroup);
+        const __mmask16 differ = _mm512_cmpneq_epi32_mask(of_a, of_b);
+        const __m512i at = _mm512_add_epi32(ascending, _mm512_set1_epi32(static_cast<std::int32_t>(i)));
+        // Whole vectors are written, as far as all steps would reach.
+        _mm512_storeu_si512(places + found, _mm512_maskz_compress_epi32(differ, at));
+        found += __builtin_popcount(differ);
+    }
+#else
+    for (; i < count; ++i)
+    {
+        places[found] = static_cast<std::int32_t>(i);
+        found +=
+            std::memcmp(a + i * WordTraits<Word>::kGroup, b + i * WordTraits<Word>::kGroup, 4) != 0 ? 1 : 0;
+    }
+#endif
+    return found;
 }
 
 template<class Word>

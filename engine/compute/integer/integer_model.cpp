@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/base/error.hpp"
+#include "engine/compute/cpu/value_box.hpp"
 
 namespace flipstorm
 {
@@ -110,6 +111,7 @@ IntegerModel<Word>::IntegerModel(IntegerNetwork network, const IntegerKernels<Wo
             sums_ += place(id).form.pixels() * layers_.back().sum_channels;
     }
     find_list_limits();
+    find_reaches();
     // Weights are held as they are laid out.
     for (IntegerLayer<Word>& layer : layers_)
         layer.node.weights = {};
@@ -215,6 +217,35 @@ std::int64_t IntegerModel<Word>::most_columns(NodeId id) const
     const std::int64_t whole =
         place(id).form.pixels() * (static_cast<std::int64_t>(of.steps.size()) + kOfPixel);
     return whole / (of.taps * kOfColumn);
+}
+
+template<class Word>
+void IntegerModel<Word>::find_reaches()
+{
+    for (const Node& node : graph().nodes())
+    {
+        std::vector<IntegerReach>& reaches = reaches_.emplace_back();
+        const ValueForm& form = network_.forms[reaches_.size() - 1];
+        for (const NodeId input : node.inputs)
+        {
+            const ValueForm& in = network_.forms[index(input)];
+            // One pixel, multiplied or added to all.
+            const bool spread = in.pixels() == 1 && form.pixels() > 1;
+            IntegerReach& reach = reaches.emplace_back();
+            for (std::int64_t y = 0; y < in.height; ++y)
+            {
+                const Box rows =
+                    spread ? whole_box(form) : reached(windows_of(node, in), {y, y + 1, 0, in.width}, form);
+                reach.first.push_back(rows.empty() ? form.height : rows.top);
+                reach.end.push_back(rows.empty() ? 0 : rows.bottom);
+            }
+            // A range of rows is seen from the first on that any of them is seen in.
+            for (std::size_t y = reach.first.size() - 1; y > 0; --y)
+                reach.first[y - 1] = std::min(reach.first[y - 1], reach.first[y]);
+            for (std::size_t y = 1; y < reach.end.size(); ++y)
+                reach.end[y] = std::max(reach.end[y], reach.end[y - 1]);
+        }
+    }
 }
 
 template<class Word>

@@ -47,6 +47,14 @@ struct IntegerPlace
     }
 };
 
+/// Which rows of a node's value rows [top, bottom) of an input of it are seen in: [first[top], end[bottom −
+/// 1]); none where that is empty.
+struct IntegerReach
+{
+    std::vector<std::int64_t> first;
+    std::vector<std::int64_t> end;
+};
+
 /// A node as its kernels want it; of a product, weights in two layouts.
 template<class Word>
 struct IntegerLayer
@@ -116,6 +124,11 @@ class IntegerModel
     /// rows.
     [[nodiscard]] std::int64_t list_limit(NodeId id) const { return list_limits_[index(id)]; }
 
+    [[nodiscard]] const IntegerReach& reach(NodeId id, std::size_t input) const
+    {
+        return reaches_[index(id)][input];
+    }
+
     /// Where a product's sums lie among those of an image, pixel by pixel.
     [[nodiscard]] std::int64_t sums_at(NodeId id) const { return sums_at_[index(id)]; }
     /// Words of the values of an image, and sums.
@@ -139,6 +152,7 @@ class IntegerModel
     void find_chains();
     void find_map_readers();
     void find_list_limits();
+    void find_reaches();
     [[nodiscard]] std::int64_t most_columns(NodeId id) const;
     void lay_out_product(NodeId id, IntegerLayer<Word>& layer) const;
     void lay_out_maps(NodeId id, IntegerLayer<Word>& layer) const;
@@ -148,11 +162,12 @@ class IntegerModel
     std::vector<IntegerPlace> places_;
     std::vector<IntegerLayer<Word>> layers_;
     std::vector<std::int64_t> sums_at_;
-    std::vector<std::vector<NodeId>> chains_;  ///< by node
-    std::vector<bool> compared_later_;         ///< by node
-    std::vector<std::int64_t> list_limits_;    ///< by node
-    std::vector<NodeId> map_readers_;          ///< by node
-    std::vector<bool> reads_maps_;             ///< by node: it is a map_reader of another
+    std::vector<std::vector<NodeId>> chains_;         ///< by node
+    std::vector<bool> compared_later_;                ///< by node
+    std::vector<std::int64_t> list_limits_;           ///< by node
+    std::vector<std::vector<IntegerReach>> reaches_;  ///< by node and input
+    std::vector<NodeId> map_readers_;                 ///< by node
+    std::vector<bool> reads_maps_;                    ///< by node: it is a map_reader of another
     std::int64_t words_ = 0;
     std::int64_t sums_ = 0;
 };
