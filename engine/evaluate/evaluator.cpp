@@ -220,18 +220,18 @@ class Evaluator::Implementation
         if (options_.mode == EvaluationMode::reference) return;
         const bool screened = options_.mode == EvaluationMode::screened;
         const bool whole = network_.computes_in_integers();
-        if (whole && !screened) return;
-        std::vector<NodeId> judged;       // where the screen compares changes with the spread
-        std::optional<LogitGains> gains;  // of floats alone: rounding has none
-        if (!whole) gains.emplace(network_);
+        std::vector<NodeId> judged;  // where the screen compares changes with the spread
+        LogitGains gains(network_);
         for (const InjectableLayer& layer : layers_)
         {
             if (layer.kind != TensorKind::weights) continue;
             const ChangeFlow flow = change_flow(network_.graph, layer.node);
             judged.push_back(layer.node);
             judged.insert(judged.end(), flow.checkpoints.begin(), flow.checkpoints.end());
-            if (gains && !may_screen(layer))
-                gains_[static_cast<std::size_t>(layer.id.value())] = gains->of_layer(flow, layer.node);
+            // Of whole numbers, nothing is known behind a rounding.
+            const bool known = !whole || layer.node == network_.graph.output();
+            if (known && !may_screen(layer))
+                gains_[static_cast<std::size_t>(layer.id.value())] = gains.of_layer(flow, layer.node);
         }
         if (!screened) return;
         std::sort(judged.begin(), judged.end());

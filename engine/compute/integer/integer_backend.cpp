@@ -94,7 +94,7 @@ class IntegerBackend : public IntegerBackendBase<Word>
             behind_.push_back(nodes_behind(network.graph, layer.node));
     }
 
-    [[nodiscard]] std::size_t group_size() const override { return 1024; }
+    [[nodiscard]] std::size_t group_size() const override { return 4096; }
 
     [[nodiscard]] TileMemory memory(const InjectableLayer& layer, std::int64_t tile_images,
                                     PreparedFor wanted) const override
@@ -117,9 +117,24 @@ class IntegerBackend : public IntegerBackendBase<Word>
                                                         const DeviceImages& images,
                                                         PreparedFor wanted) const override
     {
-        if (!wanted.gradients) return nullptr;
+        if (!wanted.gradients && !wanted.lengths) return nullptr;
         const auto& loaded = static_cast<const PlainImages&>(images);
-        return gradients_(layer.node, loaded.pixels, loaded.count);
+        std::unique_ptr<IntegerTile> tile = wanted.gradients
+                                                ? gradients_(layer.node, loaded.pixels, loaded.count)
+                                                : std::make_unique<IntegerTile>();
+        if (!wanted.lengths) return tile;
+        // Those of the whole numbers, which are not quite those that gradients are taken of.
+        const auto classes = static_cast<std::int64_t>(this->network_.num_classes);
+        std::vector<float> logits;
+        auto image = this->pool_.take();
+        for (std::int64_t n = 0; n < loaded.count; ++n)
+        {
+            const std::vector<float>& of_image = image->pass(loaded.image(n));
+            logits.insert(logits.end(), of_image.begin(), of_image.end());
+        }
+        this->pool_.give_back(std::move(image));
+        tile->margins.certain = certain_margins(logits.data(), loaded.count, classes);
+        return tile;
     }
 
     double follow(const InjectableLayer& layer, const ChangeGroup& group, const DeviceImages& images,
@@ -130,12 +145,23 @@ class IntegerBackend : public IntegerBackendBase<Word>
         auto image = this->pool_.take();
         const double macs = image->macs();
         std::vector<LayerMeasure> measures(group.count);
+        const bool conv = std::holds_alternative<Conv2dOp>(this->model_.graph().node(layer.node).operation);
+        std::vector<NeuronChange> neurons;
+        for (std::size_t f = 0; f < group.count && !conv; ++f)
+        {
+            const auto weight = static_cast<std::int64_t>(group.changes[f].parameter);
+            neurons.push_back(
+                {image->neuron_weight(layer.node, weight), this->code(layer, group.changes[f])});
+        }
         const IntegerTile* const tile =
             policy.screens() ? static_cast<const IntegerTile*>(prepared) : nullptr;
         for (std::int64_t n = 0; n < loaded.count; ++n)
         {
             image->load(loaded.image(n));
-            measure(layer, group, *image, n, tile, policy, measures);
+            if (conv)
+                measure_channels(layer, group, *image, n, tile, policy, measures);
+            else
+                measure_neurons(layer, neurons, *image, n, tile, policy, measures);
             policy.at_layer(n, measures.data(), measures.size());
             for (const LayerMeasure& measure : measures)
             {
@@ -158,37 +184,53 @@ class IntegerBackend : public IntegerBackendBase<Word>
   private:
     using Moves = std::array<float, kNeuronRivals>;
 
-    /// What is known of the changes at the layer. \param tile  null: nothing is screened
-    void measure(const InjectableLayer& layer, const ChangeGroup& group, IntegerImage<Word>& image,
-                 std::int64_t n, const IntegerTile* tile, const PairPolicy& policy,
-                 std::vector<LayerMeasure>& measures) const
+    /// A weight of a linear layer that has another code.
+    struct NeuronChange
     {
-        const bool conv = std::holds_alternative<Conv2dOp>(this->model_.graph().node(layer.node).operation);
+        NeuronWeight weight;
+        std::int32_t code = 0;
+    };
+
+    /// What is known of the changes of a convolution's weights. \param tile  null: nothing is screened
+    void measure_channels(const InjectableLayer& layer, const ChangeGroup& group, IntegerImage<Word>& image,
+                          std::int64_t n, const IntegerTile* tile, const PairPolicy& policy,
+                          std::vector<LayerMeasure>& measures) const
+    {
         OfWeight of_weight;
         for (std::size_t f = 0; f < group.count; ++f)
         {
             const WeightChange& change = group.changes[f];
-            const auto weight = static_cast<std::int64_t>(change.parameter);
             LayerMeasure& measure = measures[f];
-            measure = {};
-            measure.fault = f;
-            measure.size = 1;
-            bool small = false;
-            if (!conv)
-            {
-                const std::int64_t move = image.neuron_move(layer.node, weight, this->code(layer, change));
-                measure.masked = move == 0;
-                if (tile != nullptr && move != 0)
-                    small = is_small_neuron(layer, *tile, n, weight, move, policy);
-            }
-            else if (tile != nullptr)
-            {
-                if (of_weight.weight != weight) of_weight = weigh(layer, image, *tile, n, weight);
-                measure.masked = of_weight.dead;
-                if (!of_weight.dead)
-                    small = is_small_channel(layer, *tile, n, of_weight, this->code(layer, change), policy);
-            }
-            measure.small = small ? std::numeric_limits<float>::infinity() : 0;
+            measure = LayerMeasure{f, 1};
+            if (tile == nullptr) continue;
+            const auto weight = static_cast<std::int64_t>(change.parameter);
+            if (of_weight.weight != weight) of_weight = weigh(layer, image, *tile, n, weight);
+            measure.masked = of_weight.dead;
+            if (of_weight.dead) continue;
+            if (is_small_channel(layer, *tile, n, of_weight, this->code(layer, change), policy))
+                measure.small = std::numeric_limits<float>::infinity();
+        }
+    }
+
+    /// The same of a linear layer's.
+    void measure_neurons(const InjectableLayer& layer, const std::vector<NeuronChange>& changes,
+                         const IntegerImage<Word>& image, std::int64_t n, const IntegerTile* tile,
+                         const PairPolicy& policy, std::vector<LayerMeasure>& measures) const
+    {
+        const float scale = this->network_.activations[index(layer.node)].scale;
+        const bool proves = policy.proves();
+        for (std::size_t f = 0; f < changes.size(); ++f)
+        {
+            LayerMeasure& measure = measures[f];
+            measure = LayerMeasure{f, 0};
+            const std::int64_t move = image.neuron_move(layer.node, changes[f].weight, changes[f].code);
+            measure.masked = move == 0;
+            if (move == 0) continue;
+            const float by = static_cast<float>(move) * scale;
+            measure.size = std::fabs(by);
+            if (proves) measure.proven = policy.harmless_length(n, changes[f].weight.neuron);
+            if (tile != nullptr && is_small_neuron(layer, *tile, n, changes[f].weight.neuron, by, policy))
+                measure.small = std::numeric_limits<float>::infinity();
         }
     }
 
@@ -208,17 +250,12 @@ class IntegerBackend : public IntegerBackendBase<Word>
         OfWeight of;
         of.weight = weight;
         of.channel = weight / (static_cast<std::int64_t>(layer.weights) / layer.out_channels);
-        const Word* const met = image.met_by(layer.node, weight);
-        of.dead = met == nullptr;
-        if (of.dead) return of;
         thread_local std::vector<float> map;
-        map.assign(static_cast<std::size_t>(padded(tile.pixels)), 0);
-        for (std::int64_t p = 0; p < tile.pixels; ++p)
-        {
-            map[static_cast<std::size_t>(p)] =
-                static_cast<float>(static_cast<std::int32_t>(met[p]) - WordTraits<Word>::kZero);
-        }
-        of.largest = kernels_.largest(map.data(), tile.pixels);
+        map.resize(static_cast<std::size_t>(padded(tile.pixels)));
+        std::fill(map.begin() + tile.pixels, map.end(), 0.0F);
+        of.largest = image.met_by(layer.node, weight, map.data());
+        of.dead = of.largest == 0;
+        if (of.dead) return of;
         kernels_.dots(map.data(), tile.gradient(n, 0, of.channel), tile.channels * tile.pixels, tile.rivals,
                       tile.pixels, of.moves.data());
         return of;
@@ -251,10 +288,8 @@ class IntegerBackend : public IntegerBackendBase<Word>
 
     /// The same of a neuron, whose move is known.
     [[nodiscard]] bool is_small_neuron(const InjectableLayer& layer, const IntegerTile& tile, std::int64_t n,
-                                       std::int64_t weight, std::int64_t move, const PairPolicy& policy) const
+                                       std::int64_t neuron, float by, const PairPolicy& policy) const
     {
-        const std::int64_t neuron = weight / (static_cast<std::int64_t>(layer.weights) / layer.out_channels);
-        const float by = static_cast<float>(move) * this->network_.activations[index(layer.node)].scale;
         const float spread = policy.spread(layer.node)[static_cast<std::size_t>(neuron)];
         if (!(std::fabs(by) < policy.tau(n) * spread)) return false;
         Moves moves{};

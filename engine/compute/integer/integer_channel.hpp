@@ -74,7 +74,7 @@ typename IntegerImage<Word>::Map IntegerImage<Word>::input_of(NodeId id, std::in
     met_load_ = load_;
     met_node_ = id;
     met_weight_ = weight;
-    channel_input_.resize(static_cast<std::size_t>(out.pixels()));
+    channel_input_.resize(static_cast<std::size_t>(out.pixels() + kIntegerLanes));
     map.words = channel_input_.data();
     Word* to = channel_input_.data();
     for (std::int64_t y = 0; y < out.height; ++y, from += conv.stride * in.map_row())
@@ -86,18 +86,11 @@ typename IntegerImage<Word>::Map IntegerImage<Word>::input_of(NodeId id, std::in
 }
 
 template<class Word>
-const Word* IntegerImage<Word>::met_by(NodeId id, std::int64_t weight)
+float IntegerImage<Word>::met_by(NodeId id, std::int64_t weight, float* codes)
 {
     const Map map = input_of(id, weight);
     const ValueForm& out = place(id).form;
-    met_.resize(static_cast<std::size_t>(out.pixels()));
-    for (std::int64_t y = 0; y < out.height; ++y)
-        std::copy_n(map.words + y * map.row, out.width, met_.data() + y * out.width);
-    const auto zero = static_cast<Word>(WordTraits<Word>::kZero);
-    Word any = 0;
-    for (const Word word : met_)
-        any = static_cast<Word>(any | (word ^ zero));
-    return any == 0 ? nullptr : met_.data();
+    return model_.kernels().widen_map(map.words, map.row, out.height, out.width, codes);
 }
 
 /// Keep the golden sums of an output channel side by side, in rows so far apart as those that are added.
@@ -301,29 +294,30 @@ void IntegerImage<Word>::carry_map(NodeId id, NodeId end, std::int64_t channel, 
 }
 
 template<class Word>
-std::int64_t IntegerImage<Word>::neuron_of(NodeId id, std::int64_t weight) const
+NeuronWeight IntegerImage<Word>::neuron_weight(NodeId id, std::int64_t weight) const
 {
-    const ValueForm& in = place(node(id).inputs[0]).form;
-    return weight / (in.channels * in.pixels());
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const std::int64_t inputs = in.form.channels * in.form.pixels();
+    const std::int64_t pixel = weight % in.form.pixels();
+    NeuronWeight of;
+    of.neuron = weight / inputs;
+    of.input = in.at(pixel / in.form.width, pixel % in.form.width) + weight % inputs / in.form.pixels();
+    of.golden = model_.network().node(id).weights[static_cast<std::size_t>(weight)];
+    return of;
 }
 
 template<class Word>
-std::int64_t IntegerImage<Word>::neuron_move(NodeId id, std::int64_t weight, std::int32_t to) const
+std::int64_t IntegerImage<Word>::neuron_move(NodeId id, const NeuronWeight& weight, std::int32_t to) const
 {
-    const IntegerLayer<Word>& of = layer(id);
-    const IntegerPlace& in = place(node(id).inputs[0]);
-    const std::int64_t neuron = neuron_of(id, weight);
-    const std::int64_t channel = weight % (in.form.channels * in.form.pixels()) / in.form.pixels();
-    const std::int64_t pixel = weight % in.form.pixels();
-    const std::int64_t x = code(
-        golden_[static_cast<std::size_t>(in.at(pixel / in.form.width, pixel % in.form.width) + channel)]);
+    const std::int64_t x = code(golden_[static_cast<std::size_t>(weight.input)]);
     if (x == 0) return 0;
-    const std::int32_t golden = model_.network().node(id).weights[static_cast<std::size_t>(weight)];
-    const std::int64_t sum =
-        static_cast<std::int64_t>(golden_sums_[static_cast<std::size_t>(model_.sums_at(id) + neuron)]) +
-        rounded_product(to, x, of.node.dropped) - rounded_product(golden, x, of.node.dropped);
-    return of.node.limits(of.node.rescale[static_cast<std::size_t>(neuron)](sum)) -
-           golden_code(id, {0, 0, static_cast<std::uint32_t>(neuron)});
+    const IntegerLayer<Word>& of = layer(id);
+    const std::int64_t sum = static_cast<std::int64_t>(
+                                 golden_sums_[static_cast<std::size_t>(model_.sums_at(id) + weight.neuron)]) +
+                             rounded_product(to, x, of.node.dropped) -
+                             rounded_product(weight.golden, x, of.node.dropped);
+    return of.node.limits(of.node.rescale[static_cast<std::size_t>(weight.neuron)](sum)) -
+           golden_code(id, {0, 0, static_cast<std::uint32_t>(weight.neuron)});
 }
 
 /// A weight of a linear layer changes one neuron.
@@ -331,9 +325,10 @@ template<class Word>
 void IntegerImage<Word>::follow_neuron(NodeId id, std::int64_t weight, std::int32_t to)
 {
     macs_ += 1;
-    const std::int64_t move = neuron_move(id, weight, to);
+    const NeuronWeight of = neuron_weight(id, weight);
+    const std::int64_t move = neuron_move(id, of, to);
     if (move == 0) return;
-    const auto neuron = static_cast<std::uint32_t>(neuron_of(id, weight));
+    const auto neuron = static_cast<std::uint32_t>(of.neuron);
     if (!model_.is_wide(id)) return set(id, {0, 0, neuron}, golden_code(id, {0, 0, neuron}) + move);
     wide_[neuron] += static_cast<std::int32_t>(move);
     change(id).kind = Kind::rows;

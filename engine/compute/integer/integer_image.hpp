@@ -20,6 +20,14 @@ struct IntegerAt
     std::uint32_t channel = 0;
 };
 
+/// A weight of a linear layer: where its input lies, its neuron and its golden code.
+struct NeuronWeight
+{
+    std::int64_t input = 0;
+    std::int64_t neuron = 0;
+    std::int32_t golden = 0;
+};
+
 /// What of a node's value has changed.
 struct IntegerChange
 {
@@ -67,12 +75,14 @@ class IntegerImage
     [[nodiscard]] const float* follow_weight(NodeId layer, const std::vector<NodeId>& nodes,
                                              std::int64_t weight, std::int32_t code);
 
-    /// What a weight of a convolution is multiplied by, output by output: codes as they are stored, [pixels],
-    /// until the next call. Null if all of them are 0.
-    [[nodiscard]] const Word* met_by(NodeId layer, std::int64_t weight);
+    /// The codes that a weight of a convolution is multiplied by, output by output. \param codes  [pixels]
+    /// \returns the largest magnitude
+    float met_by(NodeId layer, std::int64_t weight, float* codes);
+
+    [[nodiscard]] NeuronWeight neuron_weight(NodeId layer, std::int64_t weight) const;
 
     /// How far the code of the neuron moves that a weight of a linear layer belongs to.
-    [[nodiscard]] std::int64_t neuron_move(NodeId layer, std::int64_t weight, std::int32_t code) const;
+    [[nodiscard]] std::int64_t neuron_move(NodeId layer, const NeuronWeight& weight, std::int32_t code) const;
 
     /// The same if a node had other parameters. \param other  as IntegerModel::laid_out
     [[nodiscard]] const float* follow_parameters(NodeId id, const std::vector<NodeId>& nodes,
@@ -237,7 +247,6 @@ class IntegerImage
                  std::int64_t bottom, const Sum* start, Sum* sums);
     void carry_map(NodeId id, NodeId end, std::int64_t channel, std::int64_t top, std::int64_t bottom);
     void follow_neuron(NodeId id, std::int64_t weight, std::int32_t code);
-    [[nodiscard]] std::int64_t neuron_of(NodeId id, std::int64_t weight) const;
     void read_logits(const Arrays& arrays, std::vector<float>& logits) const;
 
     const IntegerModel<Word>& model_;
@@ -276,7 +285,6 @@ class IntegerImage
     std::int64_t met_weight_ = -1;
     std::uint64_t met_load_ = 0;
     std::vector<Word> channel_input_;
-    std::vector<Word> met_;
     NodeId others_node_{-1};  ///< whose sums without a channel of its input are there
     std::int64_t others_channel_ = -1;
     std::vector<Sum> other_sums_;

@@ -181,6 +181,10 @@ struct IntegerKernels
     void (*relu)(const Word* codes, Word ceiling, Word* out, std::int64_t count);
     void (*max_pool)(const IntegerPool2d<Word>& pool);
     void (*max_pool_map)(const IntegerMapPool<Word>& pool);
+    /// Codes of a map's pixels as floats, side by side; vectors are read behind the last. \returns the
+    /// largest magnitude
+    float (*widen_map)(const Word* in, std::ptrdiff_t in_row, std::int64_t height, std::int64_t width,
+                       float* out);
     /// Where two arrays differ, in order. \returns how many places; at most `most` are written, and if there
     /// are more it returns more than that without having counted all
     std::int64_t (*differences)(const Word* a, const Word* b, std::int64_t count, std::int32_t* places,

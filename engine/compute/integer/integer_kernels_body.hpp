@@ -825,6 +825,56 @@ void add(const Word* a, const Word* b, const IntegerRescale& of_a, const Integer
     }
 }
 
+#if defined(__AVX512BW__)
+/// 16 words as whole numbers of 32 bits.
+inline __m512i widened(const std::uint8_t* in)
+{
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in)));
+}
+inline __m512i widened(const std::int16_t* in)
+{
+    return _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in)));
+}
+inline __m512i widened(const std::int32_t* in)
+{
+    return _mm512_loadu_si512(in);
+}
+#endif
+
+template<class Word>
+float widen_map(const Word* in, std::ptrdiff_t in_row, std::int64_t height, std::int64_t width, float* out)
+{
+#if defined(__AVX512BW__)
+    const __m512i zero = _mm512_set1_epi32(WordTraits<Word>::kZero);
+    __m512 largest = _mm512_setzero_ps();
+    for (std::int64_t y = 0; y < height; ++y)
+    {
+        for (std::int64_t x = 0; x < width; x += 16)
+        {
+            const auto there = static_cast<__mmask16>(width - x < 16 ? (1U << (width - x)) - 1 : 0xFFFFU);
+            const __m512i codes = _mm512_sub_epi32(widened(in + y * in_row + x), zero);
+            const __m512 values = _mm512_maskz_cvtepi32_ps(there, codes);
+            largest = _mm512_max_ps(largest, _mm512_abs_ps(values));
+            _mm512_mask_storeu_ps(out + y * width + x, there, values);
+        }
+    }
+    return _mm512_reduce_max_ps(largest);
+#else
+    float largest = 0;
+    for (std::int64_t y = 0; y < height; ++y)
+    {
+        for (std::int64_t x = 0; x < width; ++x)
+        {
+            const auto value =
+                static_cast<float>(static_cast<std::int32_t>(in[y * in_row + x]) - WordTraits<Word>::kZero);
+            largest = std::max(largest, std::fabs(value));
+            out[y * width + x] = value;
+        }
+    }
+    return largest;
+#endif
+}
+
 template<class Word>
 std::int64_t differences(const Word* a, const Word* b, std::int64_t count, std::int32_t* places,
                          std::int64_t most)
@@ -1017,6 +1067,7 @@ constexpr IntegerKernels<Word> kernels_for(const char* name)
     kernels.max_pool = max_pool<Word>;
     kernels.max_pool_map = max_pool_map<Word>;
     kernels.add = add<Word>;
+    kernels.widen_map = widen_map<Word>;
     kernels.differences = differences<Word>;
     kernels.change = change<Word>;
     kernels.channel = channel<Word>;

@@ -67,7 +67,8 @@ TEST_P(IntegerEvaluator, ExactIsReference)
             }
         }
         const WorkCount work = exact.work();
-        EXPECT_EQ(work.pairs, work.masked + work.finished);
+        EXPECT_EQ(work.pairs, work.masked + work.proven + work.finished);
+        EXPECT_GT(work.proven, 0U);
         EXPECT_GT(work.masked, work.pairs / 20);
         EXPECT_GT(work.finished, work.pairs / 20);
     }
