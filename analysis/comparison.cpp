@@ -16,15 +16,10 @@ namespace flipstorm
 namespace
 {
 
-std::string number(double value, int decimals)
-{
-    return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, decimals);
-}
-
 /// "± 0.31": half the width of an interval, in points.
 std::string half_width(const MeasuredShare& share)
 {
-    return number(50 * (share.high - share.low), 2);
+    return format_number(50 * (share.high - share.low), 2);
 }
 
 /// Adds a column unless all its cells are "-".
@@ -214,13 +209,14 @@ ResultTable comparison_table(const ComparisonRecord& comparison)
     });
     if (!one_tolerance) add("tolerance %", [](const auto& v) { return format_percent(v.tolerance); });
     add("critical bits %", [](const auto& v) { return format_percent(v.critical_bits.value, 3); });
-    add("±  ", [](const auto& v) { return number(50 * (v.critical_bits.high - v.critical_bits.low), 3); });
+    add("±  ",
+        [](const auto& v) { return format_number(50 * (v.critical_bits.high - v.critical_bits.low), 3); });
     add("protection", [](const auto& v) { return v.scheme.empty() ? std::string("-") : v.scheme; });
-    add("memory overhead %", [](const auto& v) { return number(v.protection_overhead, 3); });
-    add("SEC on all %", [](const auto& v) { return number(v.full_overhead, 3); });
+    add("memory overhead %", [](const auto& v) { return format_number(v.protection_overhead, 3); });
+    add("SEC on all %", [](const auto& v) { return format_number(v.full_overhead, 3); });
     add("left critical %", [](const auto& v) { return format_percent(v.residual, 4); });
-    add("mean |w|", [](const auto& v) { return number(v.mean_magnitude, 5); });
-    add("ms/image", [](const auto& v) { return number(1000 * v.seconds_per_image, 3); });
+    add("mean |w|", [](const auto& v) { return format_number(v.mean_magnitude, 5); });
+    add("ms/image", [](const auto& v) { return format_number(1000 * v.seconds_per_image, 3); });
     const auto has = [&table](const std::string& column) {
         return std::find(table.columns.begin(), table.columns.end(), column) != table.columns.end();
     };

@@ -7,6 +7,7 @@
 
 #include "analysis/comparison.hpp"
 #include "analysis/page.hpp"
+#include "analysis/variant_tables.hpp"
 
 namespace flipstorm
 {
@@ -71,6 +72,11 @@ std::string render_comparison(const ComparisonRecord& comparison, const std::str
     html += "<h2>What came out</h2>\n";
     html += render_html(comparison_table(comparison));
     if (comparison.variants.size() > 1) html += render_html(relative_table(comparison));
+    for (const ResultTable& table :
+         {critical_shares_table(comparison), forests_table(comparison), overheads_table(comparison)})
+    {
+        if (!table.rows.empty()) html += render_html(table);
+    }
     html += figure(figures, "regret", "Accuracy lost under faults");
     html += figure(figures, "protection", "What protection costs");
     html += figure(figures, "weights", "Distribution of the weights");

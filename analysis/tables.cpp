@@ -17,11 +17,6 @@ namespace flipstorm
 namespace
 {
 
-std::string number(double value, int decimals)
-{
-    return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, decimals);
-}
-
 /// A small share in percent, two digits.
 std::string percent_text(double share)
 {
@@ -115,13 +110,18 @@ std::string wrapped(const std::string& text)
 
 std::string format_percent(double share, int decimals)
 {
-    return number(100.0 * share, decimals);
+    return format_number(100.0 * share, decimals);
 }
 
 std::string in_words(std::string name)
 {
     std::replace(name.begin(), name.end(), '_', ' ');
     return name;
+}
+
+std::string format_number(double value, int decimals)
+{
+    return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, decimals);
 }
 
 std::string format_count(std::uint64_t count)
@@ -295,11 +295,14 @@ ResultTable forest_table(const ForestRecord& forest)
         forest.folds, format_percent(forest.test_share, 0));
     for (const ToleranceRecord& t : forest.tolerances)
     {
-        table.rows.push_back(
-            {format_percent(t.tolerance), format_count(t.critical), number(mean_of_known(t.auc_folds), 4),
-             number(mean_of_known(t.auc_grouped_folds), 4), number(t.auc_test, 4),
-             number(t.confusion.acceptable_acceptable, 2), number(t.confusion.acceptable_critical, 2),
-             number(t.confusion.critical_acceptable, 2), number(t.confusion.critical_critical, 2)});
+        table.rows.push_back({format_percent(t.tolerance), format_count(t.critical),
+                              format_number(mean_of_known(t.auc_folds), 4),
+                              format_number(mean_of_known(t.auc_grouped_folds), 4),
+                              format_number(t.auc_test, 4),
+                              format_number(t.confusion.acceptable_acceptable, 2),
+                              format_number(t.confusion.acceptable_critical, 2),
+                              format_number(t.confusion.critical_acceptable, 2),
+                              format_number(t.confusion.critical_critical, 2)});
     }
     return table;
 }
@@ -315,9 +318,10 @@ ResultTable overhead_table(const ProtectionRecord& protection)
         "Percent of the unprotected weight memory: a Hamming code on all parameters, on those predicted "
         "critical "
         "(probability 0.5 or more), and one flag per parameter. Gain = 1 - (critical + signature) / all.";
-    table.rows.push_back({std::to_string(protection.word_bits), number(row.all_parameters, 3),
-                          number(row.critical_parameters, 3), number(row.signature, 3),
-                          number(row.critical_parameters + row.signature, 3), number(row.gain, 3)});
+    table.rows.push_back({std::to_string(protection.word_bits), format_number(row.all_parameters, 3),
+                          format_number(row.critical_parameters, 3), format_number(row.signature, 3),
+                          format_number(row.critical_parameters + row.signature, 3),
+                          format_number(row.gain, 3)});
     return table;
 }
 
@@ -337,9 +341,9 @@ ResultTable options_table(const ProtectionRecord& protection)
     table.marked = protection.chosen;
     for (const ProtectionOption& o : protection.options)
     {
-        table.rows.push_back({o.scheme, number(o.threshold, 2), format_percent(o.flagged_share),
-                              number(o.parity_overhead, 3), number(o.signature_overhead, 3),
-                              number(o.total_overhead, 3), format_percent(o.predicted_residual, 4),
+        table.rows.push_back({o.scheme, format_number(o.threshold, 2), format_percent(o.flagged_share),
+                              format_number(o.parity_overhead, 3), format_number(o.signature_overhead, 3),
+                              format_number(o.total_overhead, 3), format_percent(o.predicted_residual, 4),
                               format_percent(o.measured_residual, 4), format_percent(o.measured_low, 4),
                               format_percent(o.measured_high, 4), o.pareto ? "yes" : "no"});
     }

@@ -69,6 +69,9 @@ std::string escape_html(const std::string& text);
 /// A share 0 … 1 in percent with `decimals` digits, without the sign; "-" for NaN.
 std::string format_percent(double share, int decimals = 2);
 
+/// A number with so many decimals; "-" for NaN.
+std::string format_number(double value, int decimals);
+
 /// A whole number with thousands separated by commas.
 std::string format_count(std::uint64_t count);
 

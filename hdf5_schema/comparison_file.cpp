@@ -74,6 +74,63 @@ void visit_fault_models(const Visit& visit)
     visit_measured("/fault_models/critical_sdc", visit, &Row::critical_sdc);
 }
 
+/// All columns of /tolerances.
+template<class Visit>
+void visit_tolerances(const Visit& visit)
+{
+    using Row = ToleranceResult;
+    visit(
+        "/tolerances/variant", [](auto& row) -> auto& { return row.variant; });
+    visit(
+        "/tolerances/tolerance", [](auto& row) -> auto& { return row.tolerance; });
+    visit(
+        "/tolerances/faults", [](auto& row) -> auto& { return row.faults; });
+    visit(
+        "/tolerances/critical", [](auto& row) -> auto& { return row.critical; });
+    visit_measured("/tolerances/injected", visit, &Row::injected);
+    visit_measured("/tolerances/all", visit, &Row::all);
+}
+
+/// All columns of /forests.
+template<class Visit>
+void visit_forests(const Visit& visit)
+{
+    using Row = ForestResult;
+    const auto member = [&visit](const std::string& name, auto pointer) {
+        visit(
+            "/forests/" + name, [pointer](auto& row) -> auto& { return row.*pointer; });
+    };
+    member("variant", &Row::variant);
+    member("kind", &Row::kind);
+    member("tolerance", &Row::tolerance);
+    member("auc_folds", &Row::auc_folds);
+    member("auc_grouped", &Row::auc_grouped);
+    member("auc_test", &Row::auc_test);
+    member("acceptable_acceptable", &Row::acceptable_acceptable);
+    member("acceptable_critical", &Row::acceptable_critical);
+    member("critical_acceptable", &Row::critical_acceptable);
+    member("critical_critical", &Row::critical_critical);
+}
+
+/// All columns of /overheads.
+template<class Visit>
+void visit_overheads(const Visit& visit)
+{
+    using Row = OverheadResult;
+    const auto member = [&visit](const std::string& name, auto pointer) {
+        visit(
+            "/overheads/" + name, [pointer](auto& row) -> auto& { return row.*pointer; });
+    };
+    member("variant", &Row::variant);
+    member("kind", &Row::kind);
+    member("word_bits", &Row::word_bits);
+    member("tolerance", &Row::tolerance);
+    member("all_parameters", &Row::all_parameters);
+    member("critical_parameters", &Row::critical_parameters);
+    member("signature", &Row::signature);
+    member("gain", &Row::gain);
+}
+
 /// Writes a column of rows.
 template<class Row>
 auto column_writer(H5Writer& out, const std::vector<Row>& rows)
@@ -103,6 +160,18 @@ auto column_reader(const H5Reader& in, std::vector<Row>& rows)
         for (std::size_t i = 0; i < rows.size(); ++i)
             access(rows[i]) = values[i];
     };
+}
+
+/// \throws FileError unless each row belongs to a variant.
+template<class Row>
+void check_variants(const H5Reader& in, const std::string& group, const std::vector<Row>& rows,
+                    std::size_t variants)
+{
+    for (const Row& row : rows)
+    {
+        in.expect(row.variant >= 0 && static_cast<std::size_t>(row.variant) < variants,
+                  fmt::format("'/{}/variant' has {}, which is no row of '/variants'", group, row.variant));
+    }
 }
 
 /// \throws FileError unless a figure is a number within its interval, or NaN where it was not measured.
@@ -140,6 +209,28 @@ void check_values(const H5Reader& in, const ComparisonRecord& comparison)
         check_measured(in, fmt::format("the share of critical SDCs under '{}'", row.fault_model),
                        row.critical_sdc);
     }
+    for (const ToleranceResult& row : comparison.tolerances)
+    {
+        in.expect(
+            row.tolerance >= 0 && row.tolerance <= 1 && row.critical <= row.faults,
+            fmt::format(
+                "'/tolerances' has {} critical of {} faults for a tolerated drop of {}, which cannot be",
+                row.critical, row.faults, row.tolerance));
+        check_measured(in, "a critical share of '/tolerances'", row.injected);
+        check_measured(in, "a critical share of '/tolerances'", row.all);
+    }
+    for (const ForestResult& row : comparison.forests)
+    {
+        for (const double auc : {row.auc_folds, row.auc_grouped, row.auc_test})
+            in.expect(std::isnan(auc) || (auc >= 0 && auc <= 1),
+                      fmt::format("an AUC of '/forests' is {}; 0 … 1 is possible", auc));
+    }
+    for (const OverheadResult& row : comparison.overheads)
+    {
+        in.expect(std::isfinite(row.all_parameters) && std::isfinite(row.critical_parameters) &&
+                      std::isfinite(row.signature) && std::isfinite(row.gain),
+                  "an overhead of '/overheads' is not finite");
+    }
     const std::vector<double>& edges = comparison.weights.edges;
     in.expect(std::all_of(edges.begin(), edges.end(), [](double edge) { return std::isfinite(edge); }) &&
                   std::is_sorted(edges.begin(), edges.end()),
@@ -156,6 +247,13 @@ void write_comparison(const std::filesystem::path& file, const ComparisonRecord&
     out.attribute("/", "batch", comparison.batch);
     visit_variants(column_writer(out, comparison.variants));
     visit_fault_models(column_writer(out, comparison.fault_models));
+    std::vector<std::string> data;
+    for (const VariantResult& variant : comparison.variants)
+        data.push_back(variant.data);
+    out.dataset("/variants/data", data);
+    visit_tolerances(column_writer(out, comparison.tolerances));
+    visit_forests(column_writer(out, comparison.forests));
+    visit_overheads(column_writer(out, comparison.overheads));
     std::vector<std::uint64_t> counts;
     for (const std::vector<std::uint64_t>& variant : comparison.weights.counts)
         counts.insert(counts.end(), variant.begin(), variant.end());
@@ -178,11 +276,22 @@ ComparisonRecord read_comparison(const std::filesystem::path& file)
     comparison.fault_models.resize(in.texts("/fault_models/name").size());
     visit_fault_models(column_reader(in, comparison.fault_models));
     const std::size_t variants = comparison.variants.size();
-    for (const FaultModelResult& result : comparison.fault_models)
+    check_variants(in, "fault_models", comparison.fault_models, variants);
+    if (in.has("/tolerances"))  // since version 1.2
     {
-        in.expect(
-            result.variant >= 0 && static_cast<std::size_t>(result.variant) < variants,
-            fmt::format("'/fault_models/variant' has {}, which is no row of '/variants'", result.variant));
+        const std::vector<std::string> data = in.texts("/variants/data");
+        in.expect(data.size() == variants, "'/variants/data' has not one row for each variant");
+        for (std::size_t v = 0; v < variants; ++v)
+            comparison.variants[v].data = data[v];
+        comparison.tolerances.resize(in.dims("/tolerances/variant").at(0));
+        visit_tolerances(column_reader(in, comparison.tolerances));
+        check_variants(in, "tolerances", comparison.tolerances, variants);
+        comparison.forests.resize(in.dims("/forests/variant").at(0));
+        visit_forests(column_reader(in, comparison.forests));
+        check_variants(in, "forests", comparison.forests, variants);
+        comparison.overheads.resize(in.dims("/overheads/variant").at(0));
+        visit_overheads(column_reader(in, comparison.overheads));
+        check_variants(in, "overheads", comparison.overheads, variants);
     }
     comparison.weights.edges = in.dataset<double>("/weights/edges");
     const std::vector<hsize_t> dims = in.dims("/weights/counts");

@@ -27,6 +27,7 @@ struct VariantResult
 
     std::string name;
     std::string changes;  ///< keys in which it differs from what the variants have in common, "; " between
+    std::string data;     ///< data set, e.g. "fashion-mnist"
     std::string arch;
     std::string format;
     std::uint64_t weights = 0;     ///< of all convolutions and linear layers
@@ -63,6 +64,45 @@ struct FaultModelResult
     MeasuredShare critical_sdc;
 };
 
+/// What of a variant's campaign on weights is critical for a tolerance: a cell of Table I of DATE 2023.
+struct ToleranceResult
+{
+    std::int32_t variant = 0;
+    double tolerance = 0;
+    std::uint64_t faults = 0;
+    std::uint64_t critical = 0;  ///< of these
+    MeasuredShare injected;      ///< critical share of the injected faults, as the paper gives it
+    MeasuredShare all;  ///< critical share of all faults of the network, strata reweighted by population
+};
+
+/// A variant's forest for a tolerance: a row of Table II. NaN where the sample has too few faults of a class.
+struct ForestResult
+{
+    std::int32_t variant = 0;
+    std::string kind;  ///< "brf" or "rf"
+    double tolerance = 0;
+    double auc_folds = 0;              ///< mean ROC AUC over the folds
+    double auc_grouped = 0;            ///< the same with rows of equal features in one fold
+    double auc_test = 0;               ///< on the held-out faults
+    double acceptable_acceptable = 0;  ///< of the held-out faults, percent: true class, predicted class
+    double acceptable_critical = 0;
+    double critical_acceptable = 0;
+    double critical_critical = 0;
+};
+
+/// What protects a variant's critical parameters costs: a row of Table III, percent of the weight memory.
+struct OverheadResult
+{
+    std::int32_t variant = 0;
+    std::string kind;            ///< of the forest
+    std::int32_t word_bits = 0;  ///< of the widest layer
+    double tolerance = 0;
+    double all_parameters = 0;
+    double critical_parameters = 0;
+    double signature = 0;
+    double gain = 0;
+};
+
 /// How often which weights occur, with the same bins for all variants.
 struct WeightHistogram
 {
@@ -80,6 +120,9 @@ struct ComparisonRecord
     std::int32_t batch = 0;    ///< images of a forward pass while it was timed
     std::vector<VariantResult> variants;
     std::vector<FaultModelResult> fault_models;
+    std::vector<ToleranceResult> tolerances;  ///< each campaign once, though several variants learn from it
+    std::vector<ForestResult> forests;
+    std::vector<OverheadResult> overheads;
     WeightHistogram weights;
 };
 

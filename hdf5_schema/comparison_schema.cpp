@@ -1,5 +1,7 @@
 // The schema of comparison.h5.
 
+#include <utility>
+
 #include "hdf5_schema/schema.hpp"
 
 namespace flipstorm
@@ -63,6 +65,47 @@ std::vector<DatasetSpec> comparison_datasets()
     add_measured(all, "/fault_models/critical_sdc", "result",
                  "share of their (fault, image) pairs whose top-1 changes or that get a logit that is not "
                  "finite");
+    const auto add_optional = [&all](DatasetSpec spec) {
+        spec.optional = true;
+        all.push_back(std::move(spec));
+    };
+    add_optional({"/variants/data", T::text, row, "1", "data set"});
+    const std::size_t first = all.size();
+    all.push_back(
+        {"/tolerances/variant", T::int32, {"result"}, "1", "row of /variants whose campaign it is"});
+    all.push_back({"/tolerances/tolerance", T::float64, {"result"}, "1", "tolerated drop"});
+    all.push_back({"/tolerances/faults", T::uint64, {"result"}, "fault", "faults injected"});
+    all.push_back({"/tolerances/critical", T::uint64, {"result"}, "fault", "of these, critical"});
+    add_measured(all, "/tolerances/injected", "result", "critical share of the injected faults");
+    add_measured(all, "/tolerances/all", "result",
+                 "critical share of all faults of the network, strata reweighted by population");
+    all.push_back({"/forests/variant", T::int32, {"result"}, "1", "row of /variants"});
+    all.push_back({"/forests/kind", T::text, {"result"}, "1", "`brf` or `rf`"});
+    all.push_back({"/forests/tolerance", T::float64, {"result"}, "1", "tolerated drop"});
+    for (const auto& [name, meaning] : std::vector<std::pair<std::string, std::string>>{
+             {"auc_folds", "mean ROC AUC over the folds"},
+             {"auc_grouped", "the same with rows of equal features in one fold"},
+             {"auc_test", "ROC AUC on the held-out faults"}})
+        all.push_back({"/forests/" + name, T::float64, {"result"}, "1", meaning + "; NaN: one class alone"});
+    for (const char* name :
+         {"acceptable_acceptable", "acceptable_critical", "critical_acceptable", "critical_critical"})
+        all.push_back({std::string("/forests/") + name,
+                       T::float64,
+                       {"result"},
+                       "%",
+                       "of the held-out faults, by true and predicted class"});
+    all.push_back({"/overheads/variant", T::int32, {"result"}, "1", "row of /variants"});
+    all.push_back({"/overheads/kind", T::text, {"result"}, "1", "forest that finds the critical parameters"});
+    all.push_back({"/overheads/word_bits", T::int32, {"result"}, "bit", "of the widest layer's words"});
+    all.push_back({"/overheads/tolerance", T::float64, {"result"}, "1", "tolerated drop"});
+    for (const auto& [name, meaning] : std::vector<std::pair<std::string, std::string>>{
+             {"all_parameters", "single-error correction of every parameter"},
+             {"critical_parameters", "of those predicted critical"},
+             {"signature", "one flag per parameter"},
+             {"gain", "1 − (critical_parameters + signature) / all_parameters"}})
+        all.push_back({"/overheads/" + name, T::float64, {"result"}, "%", meaning});
+    for (std::size_t i = first; i < all.size(); ++i)
+        all[i].optional = true;
     all.push_back({"/weights/edges", T::float64, {"bins + 1"}, "1", "edges of the bins of the histogram"});
     all.push_back({"/weights/counts",
                    T::uint64,
@@ -80,7 +123,7 @@ const FileSpec& comparison_spec()
         "flipstorm/comparison",
         "comparison.h5",
         1,
-        1,
+        2,
         1,
         {
             {"/", "device", T::text, "", "where inference was timed; empty: it was not"},

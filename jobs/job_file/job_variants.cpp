@@ -25,9 +25,18 @@ constexpr std::array kTaken = {"STOP",           "campaign.h5",    "campaign.tom
 
 void JobFile::set_out(const std::string& out)
 {
+    const std::string before = job.job.out + "/";
+    const auto move_along = [&](std::string& file) {
+        if (file.compare(0, before.size(), before) == 0) file = out + "/" + file.substr(before.size());
+    };
     job.job.out = out;
     for (JobVariant& variant : variants)
+    {
         variant.job.job.out = out + "/" + variant.name;
+        move_along(variant.job.model.file);
+        move_along(variant.job.forest.campaign);
+        move_along(variant.job.harden.forest);
+    }
 }
 
 bool is_folder_name(const std::string& name)

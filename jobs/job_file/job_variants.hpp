@@ -22,7 +22,8 @@ struct JobFile
     Job job;                           ///< the job; with variants, what they have in common
     std::vector<JobVariant> variants;  ///< in the order of the file; empty: the job is run as it is
 
-    /// Put all results into another folder, those of a variant into OUT/VARIANT.
+    /// Put all results into another folder, those of a variant into OUT/VARIANT. A model, campaign or
+    /// forest that a variant takes from the job's folder is taken from there, too.
     void set_out(const std::string& out);
 };
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "analysis/comparison.hpp"
 #include "analysis/python.hpp"
+#include "analysis/variant_tables.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
@@ -52,14 +54,14 @@ std::string changes_text(const JobFile& file, std::size_t variant)
 /// Digest of all that the comparison is made from.
 std::string comparison_digest(const JobFile& file, const std::vector<VariantContext>& variants, bool timed)
 {
-    std::string text = "flipstorm comparison 1\n";
+    std::string text = "flipstorm comparison 2\n";
     if (!timed) text += "inference not timed\n";
     for (std::size_t i = 0; i < variants.size(); ++i)
     {
         const Context& context = variants[i].context;
         text += variants[i].name + "\n" + changes_text(file, i) + "\n";
-        for (const std::filesystem::path& input :
-             {context.model_file(), context.campaign_file(), context.file(kProtection)})
+        for (const std::filesystem::path& input : {context.model_file(), context.campaign_file(),
+                                                   context.forest_file(), context.file(kProtection)})
         {
             text += std::filesystem::exists(input) ? stage_digest_of(input) + "\n" : "none\n";
         }
@@ -78,14 +80,40 @@ std::vector<float> weights_of(const Network& network)
     return weights;
 }
 
-/// What the campaign and the protection of a variant say.
-void add_results(ComparisonRecord& comparison, std::size_t row, const Context& context)
+/// What the campaign, the forest and the protection of a variant say. \param seen  campaigns of the variants
+/// before
+void add_results(ComparisonRecord& comparison, std::size_t row, const Context& context,
+                 std::set<std::filesystem::path>& seen)
 {
+    const auto variant = static_cast<std::int32_t>(row);
     const std::filesystem::path file = context.campaign_file();
     if (std::filesystem::exists(file))
+    {
+        const std::size_t known = comparison.tolerances.size();
         kind_named(campaign_target(file)).compare(comparison, row, file, context.job.harden.tolerance);
-    if (std::filesystem::exists(context.file(kProtection)))
-        add_protection(comparison.variants.at(row), read_protection(context.file(kProtection)));
+        // Variants that learn from another's campaign do not show it again.
+        if (!seen.insert(std::filesystem::canonical(file)).second) comparison.tolerances.resize(known);
+    }
+    std::string kind = "-";
+    if (std::filesystem::exists(context.forest_file()))
+    {
+        const ForestRecord forest = read_forest(context.forest_file());
+        add_forest(comparison, variant, forest);
+        kind = forest.kind;
+    }
+    if (!std::filesystem::exists(context.file(kProtection))) return;
+    const ProtectionRecord protection = read_protection(context.file(kProtection));
+    add_protection(comparison.variants.at(row), protection);
+    add_overhead(comparison, variant, kind, protection);
+}
+
+/// A data set in a heading: its folder's name, where the kind says nothing, or its kind.
+std::string data_heading(const Job& job)
+{
+    if (job.data.kind != "idx") return job.data.kind;
+    std::filesystem::path folder(job.data.path);
+    if (!folder.has_filename()) folder = folder.parent_path();
+    return folder.filename().string();
 }
 
 /// Test images by the [data] table that names them; variants mostly share them.
@@ -116,6 +144,7 @@ ComparisonRecord compare(const Context& common, const JobFile& file,
     TestImages images;
     std::vector<TimedNetwork> timed;
     std::vector<std::size_t> timed_variants;
+    std::set<std::filesystem::path> campaigns;
     for (std::size_t i = 0; i < variants.size(); ++i)
     {
         stop_if_asked(stop);
@@ -123,7 +152,8 @@ ComparisonRecord compare(const Context& common, const JobFile& file,
         comparison.variants.push_back({});
         comparison.variants.back().name = variants[i].name;
         comparison.variants.back().changes = changes_text(file, i);
-        add_results(comparison, i, context);
+        comparison.variants.back().data = data_heading(context.job);
+        add_results(comparison, i, context, campaigns);
         if (!std::filesystem::exists(context.model_file())) continue;
         networks.push_back(load_network(context.model_file()));
         VariantResult& result = comparison.variants.back();
@@ -173,7 +203,7 @@ StageEnd compare_on_root(const Context& context, const JobFile& file,
         write_comparison(data, comparison);
     }
     const std::filesystem::path page = context.file("report.html");
-    const std::string stamp = fmt::format("<!-- flipstorm comparison 1 {} -->", sha256_hex(stage_sha256));
+    const std::string stamp = fmt::format("<!-- flipstorm comparison 2 {} -->", sha256_hex(stage_sha256));
     if (context.fresh || !std::filesystem::exists(page) || read_file(page).find(stamp) == std::string::npos)
     {
         const std::vector<std::string> figures =
@@ -185,6 +215,11 @@ StageEnd compare_on_root(const Context& context, const JobFile& file,
     }
     print_result("{}\n", render_text(comparison_table(comparison)));
     if (variants.size() > 1) print_result("{}\n", render_text(relative_table(comparison)));
+    for (const ResultTable& table :
+         {critical_shares_table(comparison), forests_table(comparison), overheads_table(comparison)})
+    {
+        if (!table.rows.empty()) print_result("{}\n", render_text(table));
+    }
     print_result("Comparison: {}\n", page.string());
     flush_output();
     return StageEnd::complete;

@@ -4,6 +4,7 @@
 
 #include "analysis/comparison.hpp"
 #include "analysis/fault_population.hpp"
+#include "analysis/variant_tables.hpp"
 #include "engine/evaluate/results_revision.hpp"
 #include "engine/memory/faulty_value.hpp"
 #include "jobs/campaign/outcome_codec.hpp"
@@ -95,6 +96,7 @@ void WeightKind::compare(ComparisonRecord& comparison, std::size_t variant, cons
     VariantResult& result = comparison.variants.at(variant);
     add_campaign_header(result, campaign.header, campaign.outcomes.size());
     add_weight_campaign(result, campaign, tolerance);
+    add_tolerances(comparison, static_cast<std::int32_t>(variant), campaign);
 }
 
 }  // namespace flipstorm

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "analysis/estimates.hpp"
+#include "analysis/variant_tables.hpp"
 #include "engine/base/error.hpp"
 #include "sample_campaign.hpp"
 
@@ -109,6 +111,61 @@ TEST(ComparisonTable, HasTheFiguresThatThereAre)
     record.variants[0].protection_overhead = 12.5;
     EXPECT_EQ(cell(comparison_table(record), "protection", 1), "-");
     EXPECT_EQ(cell(comparison_table(record), "memory overhead %", 0), "12.500");
+}
+
+TEST(VariantTables, SetTheVariantsSideBySide)
+{
+    ComparisonRecord record = sample();
+    EXPECT_TRUE(critical_shares_table(record).rows.empty() && forests_table(record).rows.empty() &&
+                overheads_table(record).rows.empty());
+    record.variants[0].data = record.variants[1].data = "mnist";
+    const MeasuredShare share{0.02, 0.01, 0.04};
+    record.tolerances = {{0, 0.005, 100, 2, share, share},
+                         {0, 0.01, 100, 1, share, share},
+                         {1, 0.01, 100, 1, share, {0.5, 0.4, 0.6}}};
+    const ResultTable shares = critical_shares_table(record);
+    EXPECT_EQ(
+        shares.title,
+        "Table I: critical faults, %, on mnist; fault-free accuracy baseline 90.00 %, hardened <b> 91.00 %");
+    ASSERT_EQ(shares.rows.size(), 2U);
+    EXPECT_EQ(shares.rows[0], (std::vector<std::string>{"0.50", "2.000 ± 1.500", "2.000 ± 1.500", "-", "-"}));
+    EXPECT_EQ(shares.rows[1].back(), "50.000 ± 10.000");
+
+    for (int i = 0; i < 20; ++i)
+        record.forests.push_back({1, "rf", 0.005 * (i + 1), 0.99, 0.98, 0.97, 90, 5, 1, 4});
+    const ResultTable forests = forests_table(record);
+    ASSERT_EQ(forests.rows.size(), 3U);
+    EXPECT_EQ(cell(forests, "tolerated drop %", 0), "0.50");
+    EXPECT_EQ(cell(forests, "tolerated drop %", 1), "5.50");
+    EXPECT_EQ(cell(forests, "tolerated drop %", 2), "10.00");
+    EXPECT_EQ(cell(forests, "crit. → acc. %", 2), "1.00");
+
+    record.overheads = {{0, "brf", 32, 0.005, 18.75, 9.926, 3.125, 30.396},
+                        {1, "rf", 8, 0.005, 50, 0.583, 12.5, 73.834}};
+    const ResultTable overheads = overheads_table(record);
+    EXPECT_EQ(cell(overheads, "critical + signature", 1), "13.083");
+    EXPECT_NE(overheads.note.find("at most 73.83 % (hardened <b>), 52.12 % on average"), std::string::npos)
+        << overheads.note;
+}
+
+// The reference: counting, and the estimate that the reports show.
+TEST(VariantTables, TellInjectedFaultsFromAll)
+{
+    ComparisonRecord record = sample();
+    const CampaignRecord campaign =
+        testing::sample_campaign(testing::sample_weights(testing::sample_layers()), 200);
+    add_tolerances(record, 1, campaign);
+    ASSERT_EQ(record.tolerances.size(), campaign.header.tolerances.size());
+    for (const ToleranceResult& row : record.tolerances)
+    {
+        EXPECT_EQ(row.variant, 1);
+        EXPECT_EQ(row.faults, campaign.outcomes.size());
+        EXPECT_DOUBLE_EQ(row.injected.value,
+                         static_cast<double>(row.critical) / static_cast<double>(row.faults));
+        EXPECT_DOUBLE_EQ(row.all.value, estimate_critical_share(campaign, row.tolerance).network.share);
+        EXPECT_LE(row.injected.low, row.injected.value);
+        EXPECT_GE(row.injected.high, row.injected.value);
+    }
 }
 
 TEST(RelativeTable, DividesByTheFirst)

@@ -177,6 +177,11 @@ ComparisonRecord sample_comparison()
     second.residual = 0.0001;
     comparison.variants = {first, second};
     comparison.fault_models = {{1, "line", 6, {0.2, 0.1, 0.3}, {0.25, 0.2, 0.35}}};
+    comparison.variants[0].data = "fashion-mnist";
+    comparison.tolerances = {{1, 0.005, 200, 3, {0.015, 0.005, 0.04}, {0.012, 0.004, 0.03}}};
+    comparison.forests = {
+        {0, "rf", 0.01, 0.99, 0.98, std::numeric_limits<double>::quiet_NaN(), 97, 2, 0.25, 0.75}};
+    comparison.overheads = {{1, "brf", 8, 0.005, 50, 0.5, 12.5, 74}};
     comparison.weights = {{-1.0, 0.0, 0.5}, {{1, 2}, {3, 4}}};
     return comparison;
 }

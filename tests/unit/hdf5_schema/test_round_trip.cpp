@@ -269,6 +269,46 @@ TEST_F(RoundTrip, Comparison)
     expect_same(got.fault_models[0].critical_sdc, want.fault_models[0].critical_sdc);
     EXPECT_EQ(got.weights.edges, want.weights.edges);
     EXPECT_EQ(got.weights.counts, want.weights.counts);
+    EXPECT_EQ(got.variants[0].data, "fashion-mnist");
+    ASSERT_EQ(got.tolerances.size(), 1U);
+    EXPECT_EQ(got.tolerances[0].variant, 1);
+    EXPECT_EQ(got.tolerances[0].tolerance, 0.005);
+    EXPECT_EQ(got.tolerances[0].faults, 200U);
+    EXPECT_EQ(got.tolerances[0].critical, 3U);
+    expect_same(got.tolerances[0].injected, want.tolerances[0].injected);
+    expect_same(got.tolerances[0].all, want.tolerances[0].all);
+    ASSERT_EQ(got.forests.size(), 1U);
+    EXPECT_EQ(got.forests[0].kind, "rf");
+    for (const auto member : {&ForestResult::tolerance, &ForestResult::auc_folds, &ForestResult::auc_grouped,
+                              &ForestResult::acceptable_acceptable, &ForestResult::acceptable_critical,
+                              &ForestResult::critical_acceptable, &ForestResult::critical_critical})
+    {
+        EXPECT_EQ(got.forests[0].*member, want.forests[0].*member);
+    }
+    EXPECT_TRUE(std::isnan(got.forests[0].auc_test));
+    ASSERT_EQ(got.overheads.size(), 1U);
+    EXPECT_EQ(got.overheads[0].variant, 1);
+    EXPECT_EQ(got.overheads[0].kind, "brf");
+    EXPECT_EQ(got.overheads[0].word_bits, 8);
+    for (const auto member :
+         {&OverheadResult::tolerance, &OverheadResult::all_parameters, &OverheadResult::critical_parameters,
+          &OverheadResult::signature, &OverheadResult::gain})
+    {
+        EXPECT_EQ(got.overheads[0].*member, want.overheads[0].*member);
+    }
+}
+
+TEST_F(RoundTrip, AComparisonOfVersion11)
+{
+    write_comparison(folder_ / "comparison.h5", sample_comparison());
+    change_file(folder_ / "comparison.h5", [](hid_t file) {
+        for (const char* group : {"/tolerances", "/forests", "/overheads", "/variants/data"})
+            ASSERT_GE(H5Ldelete(file, group, H5P_DEFAULT), 0);
+        set_version(file, 1, 1);
+    });
+    const ComparisonRecord got = read_comparison(folder_ / "comparison.h5");
+    EXPECT_EQ(got.variants.size(), 2U);
+    EXPECT_TRUE(got.tolerances.empty() && got.forests.empty() && got.overheads.empty());
 }
 
 TEST_F(RoundTrip, AComparisonWithoutFaultModels)

@@ -206,6 +206,11 @@ TEST_F(ImpossibleValues, OfAComparisonAreRefused)
                           {[](C& c) { c.fault_models[0].critical_sdc.value = kInfinity; },
                            "critical SDCs under 'line' is inf"},
                           {[](C& c) { c.weights.edges[2] = -2; }, "'/weights/edges'"},
+                          {[](C& c) { c.tolerances[0].critical = 201; }, "201 critical of 200"},
+                          {[](C& c) { c.tolerances[0].all.value = 2; }, "a critical share of '/tolerances'"},
+                          {[](C& c) { c.forests[0].auc_folds = -1; }, "an AUC of '/forests' is -1"},
+                          {[](C& c) { c.overheads[0].gain = kInfinity; }, "'/overheads' is not finite"},
+                          {[](C& c) { c.overheads[0].variant = 2; }, "'/overheads/variant' has 2"},
                       },
                       write_comparison, [](const auto& file) { static_cast<void>(read_comparison(file)); });
 }
