@@ -22,7 +22,7 @@ struct WeightChange
     std::uint64_t parameter = 0;  ///< flat row-major index in the layer's weight tensor
     float value = 0;              ///< faulty value; may be NaN or infinite
     std::uint64_t fault = 0;      ///< number of the fault: keys the choice of audited images
-    std::uint32_t word = 0;       ///< that is stored now; of networks of whole numbers it counts, not the value
+    std::uint32_t word = 0;  ///< that is stored now; of networks of whole numbers it counts, not the value
 };
 
 /// A contiguous range of changes of one layer.
@@ -202,9 +202,14 @@ class ComputeBackend
 /// The same, the whole network for each change.
 [[nodiscard]] std::unique_ptr<ComputeBackend> make_integer_reference(const Network& network);
 
-/// Faults in other tensors than weights of networks of whole numbers, on the CPU. \param full  each by full passes
-/// \throws JobError as above
+/// Faults in other tensors than weights of networks of whole numbers, on the CPU. \param full  each by full
+/// passes \throws JobError as above
 [[nodiscard]] std::unique_ptr<ComputeBackend> make_integer_parameters(const Network& network, bool full);
+
+/// Networks of whole numbers on LibTorch, for faults in weights and in other tensors. \param full  the whole
+/// network for each change \throws JobError if integer_obstacle() or emulation_obstacle() says so
+[[nodiscard]] std::unique_ptr<ComputeBackend> make_emulated_backend(const Network& network, Device device,
+                                                                    bool full);
 
 /// Kernels of our own on the CPU. \throws Error if native_obstacle() says so
 [[nodiscard]] std::unique_ptr<ComputeBackend> make_native_backend(const Network& network);

@@ -31,7 +31,8 @@ class Disturbance
     /// Change the output in place. \param input  of the layer, row-major; null if not needed
     virtual void apply(const float* input, float* output) const = 0;
 
-    /// The same of a layer of a network of whole numbers. \param stored  how its output is \param codes  of it
+    /// The same of a layer of a network of whole numbers. \param stored  how its output is \param codes  of
+    /// it
     virtual void apply(const StoredActivation& stored, std::int32_t* codes) const = 0;
 };
 
@@ -91,10 +92,16 @@ class StrikeBackend
                                                                    const ImageSet& images, Device device,
                                                                    bool follow_all);
 
-/// Networks of whole numbers, on the CPU. Network and images have to outlive it. \param follow_all  every value
-/// behind the layer is computed anew. \throws JobError if integer_obstacle() says so
+/// Networks of whole numbers, on the CPU. Network and images have to outlive it. \param follow_all  every
+/// value behind the layer is computed anew. \throws JobError if integer_obstacle() says so
 [[nodiscard]] std::unique_ptr<StrikeBackend> make_integer_strikes(const Network& network,
                                                                   const ImageSet& images, bool follow_all);
+
+/// The same on LibTorch, on any device. \param follow_all  every pair to the logits \throws JobError if
+/// integer_obstacle() or emulation_obstacle() says so
+[[nodiscard]] std::unique_ptr<StrikeBackend> make_emulated_strikes(const Network& network,
+                                                                   const ImageSet& images, Device device,
+                                                                   bool follow_all);
 
 /// The native kernels on one image after another, on the CPU. Network and images have to outlive it.
 /// \throws Error if native_obstacle() says so.

@@ -19,11 +19,10 @@ bool computes_natively(const Network& network, const EvaluationOptions& options)
     const Graph& graph = network.graph;
     if (network.computes_in_integers())
     {
-        FS_CHECK(JobError, options.backend != Backend::libtorch && !options.device.cuda,
-                 "a network in {} is computed in whole numbers, by kernels for the CPU: take "
-                 "campaign.backend = \"native\" or \"auto\", and device.kind = \"cpu\"",
-                 to_string(network.format));
-        return options.mode != EvaluationMode::reference;
+        FS_CHECK(JobError, !options.device.cuda || options.backend != Backend::native,
+                 "campaign.backend = \"native\" computes on the CPU; the device is {}",
+                 to_string(options.device));
+        return !is_emulated(network, options) && options.mode != EvaluationMode::reference;
     }
     if (options.mode == EvaluationMode::reference || options.backend == Backend::libtorch) return false;
     const std::string obstacle = options.device.cuda
@@ -35,6 +34,11 @@ bool computes_natively(const Network& network, const EvaluationOptions& options)
         "\"auto\"",
         obstacle);
     return obstacle.empty();
+}
+
+bool is_emulated(const Network& network, const EvaluationOptions& options)
+{
+    return network.computes_in_integers() && (options.backend == Backend::libtorch || options.device.cuda);
 }
 
 }  // namespace flipstorm

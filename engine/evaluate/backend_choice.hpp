@@ -15,4 +15,7 @@ namespace flipstorm
 /// asked for where they cannot, or LibTorch where it cannot.
 [[nodiscard]] bool computes_natively(const Network& network, const EvaluationOptions& options);
 
+/// Whether LibTorch computes a network of whole numbers.
+[[nodiscard]] bool is_emulated(const Network& network, const EvaluationOptions& options);
+
 }  // namespace flipstorm

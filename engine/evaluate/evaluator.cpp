@@ -159,8 +159,11 @@ class Evaluator::Implementation
     /// Few words: of floats, the whole network is computed for each fault.
     [[nodiscard]] std::unique_ptr<ComputeBackend> make_backend_of_others() const
     {
+        const bool reference = options_.mode == EvaluationMode::reference;
+        if (is_emulated(network_, options_))
+            return make_emulated_backend(network_, options_.device, reference);
         if (!network_.computes_in_integers()) return make_reference_backend(network_, options_.device);
-        return make_integer_parameters(network_, options_.mode == EvaluationMode::reference);
+        return make_integer_parameters(network_, reference);
     }
 
     /// What a wave asks of all its tiles.
@@ -183,7 +186,7 @@ class Evaluator::Implementation
     [[nodiscard]] bool may_screen(const InjectableLayer& layer) const
     {
         return options_.mode == EvaluationMode::screened && layer.kind == TensorKind::weights &&
-               layer.node != network_.graph.output();
+               layer.node != network_.graph.output() && !is_emulated(network_, options_);
     }
 
     /// Fault-free logits, from the options or by a pass over all images.
@@ -204,6 +207,8 @@ class Evaluator::Implementation
     [[nodiscard]] std::unique_ptr<ComputeBackend> make_backend(bool native) const
     {
         const bool reference = options_.mode == EvaluationMode::reference;
+        if (is_emulated(network_, options_))
+            return make_emulated_backend(network_, options_.device, reference);
         if (network_.computes_in_integers())
             return reference ? make_integer_reference(network_) : make_integer_backend(network_);
         if (reference) return make_reference_backend(network_, options_.device);
@@ -217,7 +222,7 @@ class Evaluator::Implementation
     void measure_scales()
     {
         gains_.resize(layers_.size());
-        if (options_.mode == EvaluationMode::reference) return;
+        if (options_.mode == EvaluationMode::reference || is_emulated(network_, options_)) return;
         const bool screened = options_.mode == EvaluationMode::screened;
         const bool whole = network_.computes_in_integers();
         std::vector<NodeId> judged;  // where the screen compares changes with the spread

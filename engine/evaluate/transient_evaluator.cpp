@@ -150,7 +150,9 @@ class TransientEvaluator::Implementation
         if (options.device.cuda) set_reproducible_arithmetic();
         const bool native = computes_natively(network, options);
         const bool reference = options.mode == EvaluationMode::reference;
-        if (network.computes_in_integers())
+        if (is_emulated(network, options))
+            backend_ = make_emulated_strikes(network_, images_, options.device, reference);
+        else if (network.computes_in_integers())
             backend_ = make_integer_strikes(network_, images_, reference);
         else if (native)
             backend_ = make_native_strikes(network_, images_);

@@ -200,12 +200,103 @@ TEST(IntegerEvaluator, RefusesInstructions)
                  JobError);
 }
 
-TEST(IntegerEvaluator, RefusesLibtorch)
+/// The network of everything, and one with gates.
+std::vector<Network> samples_in(NumberFormat format)
 {
-    const Network network = in_format(network_of_everything(), NumberFormat::fxp8);
+    return {in_format(network_of_everything(), format), in_format(gated_network(), format)};
+}
+
+class OnLibtorch : public ::testing::TestWithParam<NumberFormat>
+{};
+
+// LibTorch multiplies in float64 and rescales in int64: every outcome of the native kernels, in both modes.
+TEST_P(OnLibtorch, FaultsInParameters)
+{
+    const std::vector<TensorKind> kinds{TensorKind::weights, TensorKind::biases, TensorKind::batch_norm};
+    for (const Network& network : samples_in(GetParam()))
+    {
+        const ImageSet images = images_for(network, 30);
+        for (const EvaluationMode mode :
+             {EvaluationMode::exact, EvaluationMode::screened, EvaluationMode::reference})
+        {
+            EvaluationOptions options = evaluation_options(mode, 2);
+            options.tolerances = {1};
+            options.parameters = kinds;
+            options.backend = Backend::libtorch;
+            Evaluator emulated(network, images, options);
+            options.backend = Backend::automatic;
+            options.mode = EvaluationMode::exact;
+            Evaluator native(network, images, options);
+            EXPECT_EQ(emulated.golden().margin, native.golden().margin);
+            for (const InjectableLayer& layer : injectable_layers(network, kinds))
+            {
+                const std::vector<WeightChange> changes = random_struck_words(network, layer, 12);
+                const std::vector<Outcome> want = native.evaluate(layer.id, changes);
+                const std::vector<Outcome> got = emulated.evaluate(layer.id, changes);
+                for (std::size_t f = 0; f < changes.size(); ++f)
+                {
+                    EXPECT_EQ(got[f].tally, want[f].tally) << layer.name << ", fault " << f;
+                }
+            }
+            if (mode == EvaluationMode::exact)
+            {
+                EXPECT_GT(emulated.work().masked, 0U);
+            }
+        }
+    }
+}
+
+TEST_P(OnLibtorch, TransientFaults)
+{
+    const Network network = in_format(network_of_everything(), GetParam());
+    const ImageSet images = images_for(network, 12);
+    TransientPlanOptions plan_options;
+    plan_options.plan.images = 12;
+    plan_options.plan.limit = 150;
+    plan_options.images_per_fault = 3;
+    plan_options.rules = FeatureMapRules{{Geometry::element}, {1}, BitError{}, Combine::bit_flip};
+    const TransientPlan plan(network, plan_options);
+    TransientEvaluator native(network, images, evaluation_options(EvaluationMode::exact));
+    for (const EvaluationMode mode : {EvaluationMode::exact, EvaluationMode::reference})
+    {
+        EvaluationOptions options = evaluation_options(mode, 2);
+        options.backend = Backend::libtorch;
+        TransientEvaluator emulated(network, images, options);
+        for (const Chunk& chunk : plan.plan().chunks())
+        {
+            std::vector<TransientStrike> strikes;
+            for (std::uint64_t i = 0; i < chunk.count; ++i)
+                strikes.push_back(plan.strike(FaultIndex(chunk.first.value() + i)));
+            const auto want = native.evaluate(chunk.layer, strikes);
+            const auto got = emulated.evaluate(chunk.layer, strikes);
+            for (std::size_t f = 0; f < strikes.size(); ++f)
+            {
+                EXPECT_EQ((*got)[f].tally, (*want)[f].tally);
+                EXPECT_EQ((*got)[f].masked, (*want)[f].masked);
+            }
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, OnLibtorch,
+                         ::testing::Values(NumberFormat::fxp8, NumberFormat::fxp16, NumberFormat::int8),
+                         [](const auto& instance) { return to_string(instance.param); });
+
+TEST(OnLibtorch, RefusesWordsThatFloat64DoesNotHold)
+{
+    const Network network = in_format(network_of_everything(), NumberFormat::fxp32);
     EvaluationOptions options = evaluation_options(EvaluationMode::exact);
     options.backend = Backend::libtorch;
-    EXPECT_THROW(Evaluator(network, images_for(network, 20), options), JobError);
+    try
+    {
+        Evaluator(network, images_for(network, 20), options);
+        FAIL() << "it was not refused";
+    }
+    catch (const JobError& error)
+    {
+        EXPECT_NE(std::string(error.what()).find("words of more than 16 bits"), std::string::npos)
+            << error.what();
+    }
 }
 
 }  // namespace
