@@ -33,7 +33,8 @@ struct TimingOptions
  * on the device, logits back on the host.
  *
  * The networks take turns pass by pass, so that what else the machine does strikes all of them alike; the
- * first pass of each is not counted. LibTorch's threads are those of the process.
+ * first pass of each is not counted. Floats are computed by LibTorch, whole numbers on a CPU by the kernels
+ * for them; their threads are those of the process.
  *
  * \throws Error without images.
  */
