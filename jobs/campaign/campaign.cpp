@@ -29,7 +29,8 @@ std::unique_ptr<Campaign> plan_campaign(const Job& job, Network network)
 std::unique_ptr<Campaign> load_campaign(const Context& context)
 {
     need_input(context.model_file(), "train");
-    std::unique_ptr<Campaign> campaign = plan_campaign(context.job, load_network(context.model_file()));
+    std::unique_ptr<Campaign> campaign =
+        plan_campaign(context.job, load_network_of(context.job, context.model_file()));
     check_images(campaign->images, campaign->network.num_classes,
                  "test set for " + context.model_file().string());
     campaign->model_sha256 = digest(campaign->network);

@@ -271,4 +271,23 @@ Network load_network(const std::filesystem::path& file)
     return network;
 }
 
+Network load_network_of(const Job& job, const std::filesystem::path& file)
+{
+    Network network = load_network(file);
+    const FormatChoice choice = format_choice(job.model);
+    const bool asks = choice.format != NumberFormat::fp32 || !choice.of_layer.empty();
+    if (!asks || file == job.model.file) return network;
+    for (const InjectableLayer& layer : injectable_layers(network))
+    {
+        const NumberFormat stored = network.parameters[layer.weight].format();
+        const NumberFormat asked = choice.layer_format(network.graph.node(layer.node).name);
+        FS_CHECK(JobError, stored == asked,
+                 "layer '{}' of '{}' is stored in {}, and [model] asks for {}: 'flipstorm train --fresh' "
+                 "trains the "
+                 "network anew, and another job.out leaves it as it is",
+                 layer.name, file.string(), to_string(stored), to_string(asked));
+    }
+    return network;
+}
+
 }  // namespace flipstorm

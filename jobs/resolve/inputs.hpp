@@ -64,4 +64,8 @@ Network from_record(ModelRecord record, const std::filesystem::path& file);
  */
 Network load_network(const std::filesystem::path& file);
 
+/// The network that a job strikes. \throws JobError if the job asks for number formats and has trained its
+/// network in others, before; one that it names in model.file is taken as it is
+Network load_network_of(const Job& job, const std::filesystem::path& file);
+
 }  // namespace flipstorm

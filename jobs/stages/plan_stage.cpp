@@ -30,7 +30,7 @@ std::string describe_plan(const Context& context, const StopRequest& stop)
 {
     const Job& job = context.job;
     const bool trained = std::filesystem::exists(context.model_file());
-    Network network = trained ? load_network(context.model_file()) : untrained_network(job);
+    Network network = trained ? load_network_of(job, context.model_file()) : untrained_network(job);
     stop_if_asked(stop);
     const std::unique_ptr<Campaign> campaign = plan_campaign(job, std::move(network));
     return describe_faults(context, *campaign, trained, stop);
