@@ -341,6 +341,8 @@ void IntegerImage<Word>::carry_through_linear(NodeId id)
         change.changed_count += found;
     }
     if (change.changed_count == 0) return;
+    // A changed step is multiplied twice. Of 8-bit words that takes no longer than to read its weights.
+    if (Traits::kBits > 8 && 2 * change.changed_count > count) return carry_rows(id);
     change.changed = places_.data();
     change.steps = of.steps.data();
     change.weights = of.weights->data();

@@ -144,26 +144,33 @@ class Lanes<std::int32_t>
         sums_[0] = sums_[1] = _mm512_setzero_si512();
     }
 
+    /// Outputs of even and of odd numbers apart: a multiplication reads the lower half of every 64 bits.
     void step(const std::int32_t* x, const std::int32_t* w)
     {
-        const __m512i one = _mm512_set1_epi64(*x);
-        for (int half = 0; half < 2; ++half)
-        {
-            const __m512i weights =
-                _mm512_cvtepi32_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + 8 * half)));
-            const __m512i product = _mm512_add_epi64(_mm512_mul_epi32(one, weights), half_);
-            sums_[half] = _mm512_add_epi64(sums_[half], _mm512_sra_epi64(product, dropped_));
-        }
+        const __m512i one = _mm512_set1_epi32(*x);
+        const __m512i even = _mm512_loadu_si512(w);
+        add(0, _mm512_mul_epi32(one, even));
+        add(1, _mm512_mul_epi32(one, _mm512_srli_epi64(even, 32)));
     }
     void fold() {}
     void store(const std::int64_t* start, std::int64_t* to)
     {
+        const __m512i low = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0);
+        const __m512i high = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
+        const __m512i sums[2] = {_mm512_permutex2var_epi64(sums_[0], low, sums_[1]),
+                                 _mm512_permutex2var_epi64(sums_[0], high, sums_[1])};
         for (int half = 0; half < 2; ++half)
             _mm512_storeu_si512(to + 8 * half,
-                                _mm512_add_epi64(sums_[half], _mm512_loadu_si512(start + 8 * half)));
+                                _mm512_add_epi64(sums[half], _mm512_loadu_si512(start + 8 * half)));
     }
 
   private:
+    void add(int odd, __m512i product)
+    {
+        const __m512i rounded = _mm512_sra_epi64(_mm512_add_epi64(product, half_), dropped_);
+        sums_[odd] = _mm512_add_epi64(sums_[odd], rounded);
+    }
+
     __m512i sums_[2];
     __m512i half_;
     __m128i dropped_;
