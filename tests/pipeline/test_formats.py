@@ -42,6 +42,33 @@ class Formats(PipelineTest):
                           *set_keys(model__format=name, train__epochs=3))
             self.assertGreater(accuracy(out / "model.h5"), accuracy(self.model) - 0.01, name)
 
+    def test_libtorch_agrees(self):
+        """The same campaign.h5 of the native kernels and of LibTorch; words that it cannot hold are refused."""
+        for name in ("fxp8", "int8"):
+            model = self.folder / f"libtorch-{name}.h5"
+            self.complete("convert", self.model, QUICKSTART, "--to", model, *self.keys, *set_keys(model__format=name))
+            outs = []
+            for backend in ("native", "libtorch"):
+                outs.append(self.folder / f"libtorch-{name}-{backend}")
+                self.complete("inject", QUICKSTART, "--out", outs[-1], *self.keys,
+                              *set_keys(model__format=name, model__file=model, data__test_images=100,
+                                        campaign__evaluation="exact", campaign__tolerances=[0.98],
+                                        forest__tolerances=[0.98], harden__tolerance=0.98, campaign__limit=100,
+                                        campaign__backend=backend))
+            self.assert_same_datasets(outs[0] / "campaign.h5", outs[1] / "campaign.h5")
+        model = self.folder / "libtorch-fxp32.h5"
+        self.complete("convert", self.model, QUICKSTART, "--to", model, *self.keys, *set_keys(model__format="fxp32"))
+        result = self.run_flipstorm("inject", QUICKSTART, "--out", self.folder / "libtorch-fxp32", *self.keys,
+                                    *set_keys(model__format="fxp32", model__file=model, campaign__backend="libtorch"))
+        self.assert_code(result, pipeline.USAGE)
+        self.assertIn("words of more than 16 bits", result.err)
+
+    def test_another_format_than_the_trained_ones(self):
+        result = self.run_flipstorm("inject", QUICKSTART, "--out", self.folder / "fp32", *self.keys,
+                                    *set_keys(model__format="fxp8"))
+        self.assert_code(result, pipeline.USAGE)
+        self.assertIn("is stored in fp32, and [model] asks for fxp8", result.err)
+
     def test_numpy_agrees(self):
         for name in CHECKED:
             out = self.folder / f"checked-{name}"

@@ -70,6 +70,54 @@ class Variants(PipelineTest):
                 self.assertTrue(0 < file["/variants/seconds_per_image"][row] < 1)
             self.assertTrue(np.isnan(file["/variants/regret"][:]).all())
 
+    def test_the_papers_tables(self):
+        """Raw and reweighted shares, forests and overheads of all variants, as the files of each say."""
+        with h5py.File(self.out / "comparison.h5") as file:
+            names = [name.decode() for name in file["/variants/name"][:]]
+            shares = {key: column[:] for key, column in file["/tolerances"].items()}
+            forests = {key: column[:] for key, column in file["/forests"].items()}
+            overheads = {key: column[:] for key, column in file["/overheads"].items()}
+        self.assertEqual(overheads["variant"].tolist(), [0, 1])
+        for row, name in enumerate(names):
+            mine = shares["variant"] == row
+            with h5py.File(self.out / name / "campaign.h5") as campaign:
+                drop, tolerances = campaign["/outcomes/drop"][:], campaign.attrs["tolerances"]
+            self.assertEqual(shares["tolerance"][mine].tolist(), tolerances.tolist())
+            critical = np.array([(drop >= tolerance - 1e-9).sum() for tolerance in tolerances])
+            self.assertEqual(shares["critical"][mine].tolist(), critical.tolist())
+            np.testing.assert_allclose(shares["injected"][mine], critical / drop.size, rtol=1e-12)
+            self.assertTrue((shares["injected_low"][mine] <= shares["injected"][mine]).all())
+            self.assertTrue((shares["all_high"][mine] >= shares["all"][mine]).all())
+            with h5py.File(self.out / name / "forest.h5") as forest:
+                auc = forest["/scores/auc_test"][:]
+            np.testing.assert_array_equal(forests["auc_test"][forests["variant"] == row], auc)
+            with h5py.File(self.out / name / "protection.h5") as protection:
+                self.assertEqual(overheads["gain"][row], protection["/overhead"].attrs["gain"])
+        for title in ("Table I: critical faults, %, on synthetic; fault-free accuracy baseline", "Table II: forests",
+                      "Table III: memory overhead"):
+            self.assertIn(title, self.first.out)
+            self.assertIn(title, (self.out / "report.html").read_text())
+
+    def test_a_variant_learns_from_another_ones_faults(self):
+        """What it takes from the job's folder is found where --out puts that."""
+        job = self.folder / "shared.toml"
+        job.write_text(pipeline.SYNTHETIC_JOB + """
+[[variant]]
+name = "brf"
+
+[[variant]]
+name = "rf"
+model.file = "out/brf/model.h5"
+forest.kind = "rf"
+forest.campaign = "out/brf/campaign.h5"
+""")
+        out = self.folder / "shared"
+        done = self.complete("run", job, "--out", out, "--set", 'job.out="out"')
+        self.assertIn(f"forest.campaign names {out}/brf/campaign.h5", done.err)
+        with h5py.File(out / "comparison.h5") as file:
+            self.assertEqual(set(file["/tolerances/variant"][:]), {0}, "one campaign is shown once")
+            self.assertEqual([kind.decode() for kind in file["/overheads/kind"][:]], ["brf", "rf"])
+
     def test_the_table_is_printed(self):
         for text in ("The variants compared", "Against baseline", "critical bits %", "memory overhead %", "ms/image"):
             self.assertIn(text, self.first.out)
