@@ -215,16 +215,14 @@ NodeId IntegerImage<Word>::follow_channel(NodeId id, std::int64_t weight, std::i
     }
     for (std::int64_t y = top; y < bottom; ++y)
     {
-        for (std::int64_t x = 0; x < at.form.width; ++x)
-        {
-            const std::int64_t pixel = at.map_at(y, x);
-            if (changed[pixel] == golden_words[pixel]) continue;
-            set(end,
-                {static_cast<std::uint16_t>(y), static_cast<std::uint16_t>(x),
-                 static_cast<std::uint32_t>(channel)},
-                code(changed[pixel]));
-        }
+        Word* now = now_.data() + at.at(y, 0) + channel;
+        for (std::int64_t x = 0; x < at.form.width; ++x, now += at.channels)
+            *now = changed[at.map_at(y, x)];
     }
+    IntegerChange& of_end = change(end);
+    of_end.kind = Kind::rows;
+    of_end.top = top;
+    of_end.bottom = bottom;
     return end;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "engine/compute/integer/integer_model.hpp"
@@ -213,6 +214,10 @@ class IntegerImage
     void carry_rows(NodeId id);
     void carry_list_through_product(NodeId id);
     void carry_through_linear(NodeId id);
+    void carry_through_conv(const Conv2dOp& op, NodeId id);
+    void change_pixels(const Conv2dOp& op, NodeId id, std::int64_t y, std::int64_t top, std::int64_t bottom);
+    [[nodiscard]] std::int64_t find_changed_steps(NodeId id, std::int64_t top, std::int64_t bottom);
+    [[nodiscard]] std::pair<std::int64_t, std::int64_t> changed_rows(NodeId id);
     void add_columns(NodeId id, const IntegerAt& at);
     void touch(NodeId id, std::int64_t y, std::int64_t x);
     void settle_touched(NodeId id);
@@ -262,8 +267,12 @@ class IntegerImage
     std::vector<std::uint64_t> touched_;  ///< by pixel of a product: the call that touched it
     std::uint64_t call_ = 0;
     std::vector<IntegerAt> touched_list_;
-    std::vector<std::int32_t> places_;  ///< that differ
-    std::vector<std::uint64_t> once_;   ///< by channel of a value of one pixel: the call that computed it
+    std::vector<std::int32_t> places_;     ///< that differ
+    std::vector<std::int32_t> starts_;     ///< of each pixel's among them
+    std::vector<std::int32_t> of_column_;  ///< how many each column of an input has, in the rows of a window
+    std::vector<std::int32_t> of_pixel_;   ///< how many each window of a row has
+    std::vector<std::int32_t> changed_steps_;
+    std::vector<std::uint64_t> once_;  ///< by channel of a value of one pixel: the call that computed it
     const IntegerLayer<Word>* other_ = nullptr;  ///< in place of a node's own
     NodeId other_node_{0};
 

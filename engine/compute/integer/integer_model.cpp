@@ -88,6 +88,12 @@ IntegerRescale rescale_vectors(const std::vector<Rescale>& rescales, std::int64_
 
 }  // namespace
 
+bool finds_changes(const Operation& operation)
+{
+    const auto* const conv = std::get_if<Conv2dOp>(&operation);
+    return std::holds_alternative<LinearOp>(operation) || (conv != nullptr && conv->groups == 1);
+}
+
 bool has_row_kernel(const Operation& operation)
 {
     return acts_by_channel(operation) || std::holds_alternative<AddOp>(operation);
@@ -176,8 +182,7 @@ void IntegerModel<Word>::find_chains()
             at = index(consumers[at].front());
         const Operation* const next =
             consumers[at].size() == 1 ? &graph.node(consumers[at].front()).operation : nullptr;
-        compared_later_.push_back(next != nullptr &&
-                                  (has_row_kernel(*next) || std::holds_alternative<LinearOp>(*next)));
+        compared_later_.push_back(next != nullptr && (has_row_kernel(*next) || finds_changes(*next)));
     }
 }
 
@@ -262,10 +267,8 @@ void IntegerModel<Word>::find_list_limits()
         {
             const Operation& operation = graph().node(consumer).operation;
             std::int64_t limit = std::max(kShortList, form.pixels() * form.channels / kListedShare);
-            if (std::holds_alternative<Conv2dOp>(operation))
-                limit = most_columns(consumer);
-            else if (std::holds_alternative<LinearOp>(operation))
-                limit = 0;
+            if (is_product(operation))
+                limit = finds_changes(operation) ? 0 : most_columns(consumer);
             else if (std::holds_alternative<FlattenOp>(operation) || has_row_kernel(operation))
                 limit = list_limits_[index(consumer)];
             list_limits_[i] = std::max(list_limits_[i], limit);
@@ -306,6 +309,7 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
     layer.sum_channels = integer_padded(outputs) + (whole ? 0 : kIntegerLanes);
     const std::int64_t quads = (shape.group_inputs + Traits::kGroup - 1) / Traits::kGroup;
     const auto* const conv = std::get_if<Conv2dOp>(&graph().node(id).operation);
+    const bool by_columns = conv != nullptr && conv->groups > 1;
     layer.taps = shape.taps;
     // The padded channels of a pixel are zeros, with weights of zero.
     const bool packed = in.frame == 0 && quads * Traits::kGroup == in.channels;
@@ -328,7 +332,7 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
     if (golden == nullptr)
     {
         weights.assign(static_cast<std::size_t>(shape.groups * layer.blocks * shape.taps * quads * step), 0);
-        if (conv != nullptr)
+        if (by_columns)
             columns.assign(static_cast<std::size_t>(shape.group_inputs * shape.taps * shape.groups *
                                                     layer.blocks * kIntegerLanes),
                            0);
@@ -360,7 +364,7 @@ void IntegerModel<Word>::lay_out_product(NodeId id, IntegerLayer<Word>& layer) c
                                        ((block * shape.taps + tap) * quads + c / Traits::kGroup) * step +
                                        lane * Traits::kGroup + c % Traits::kGroup,
                                    part);
-                if (conv == nullptr) continue;
+                if (!by_columns) continue;
                 columns[static_cast<std::size_t>(
                     (((c * shape.taps + tap) * shape.groups + g) * layer.blocks) * kIntegerLanes +
                     in_group)] = code;

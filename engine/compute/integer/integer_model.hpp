@@ -66,7 +66,7 @@ struct IntegerLayer
     std::vector<IntegerRescale> of_input;  ///< of an addition or a concatenation
     /// See IntegerProduct, [group][block]…; shared by layers that differ in other parameters alone.
     std::shared_ptr<const std::vector<typename WordTraits<Word>::Weight>> weights;
-    /// Of a convolution, [input channel of a group][tap][group][padded outputs of a group].
+    /// Of a convolution with groups, [input channel of a group][tap][group][padded outputs of a group].
     std::shared_ptr<const std::vector<std::int32_t>> columns;
     /// Of a layer that reads the end of a channel chain: for maps of one input channel, as IntegerProduct
     /// wants them, [input channel][block]…; a step is some neighbouring columns of a row of the kernel.
@@ -83,6 +83,10 @@ struct IntegerLayer
     std::int64_t blocks = 0;        ///< of a group
     std::int64_t sum_channels = 0;  ///< of the sums of a pixel
 };
+
+/// Whether an operation finds out itself what of its input has changed: linear layers, and convolutions
+/// without groups.
+[[nodiscard]] bool finds_changes(const Operation& operation);
 
 /// Whether kernels compute rows of an operation other than a product: to find what has changed in them takes
 /// as long.
@@ -116,8 +120,7 @@ class IntegerModel
     /// The product that alone reads the end of a convolution's chain and has weights for single maps; or −1.
     [[nodiscard]] NodeId map_reader(NodeId id) const { return map_readers_[index(id)]; }
 
-    /// Whether one node with a row kernel, or a linear layer, is all that reads a node: what has changed is
-    /// found behind it, or there.
+    /// Whether one node with a row kernel, or one that finds changes itself, is all that reads a node.
     [[nodiscard]] bool compared_later(NodeId id) const { return compared_later_[index(id)]; }
 
     /// Up to how many changed elements of a value are worth a list: beyond, what reads it is computed by

@@ -179,6 +179,7 @@ void product_change(const IntegerProductChange<Word>& p)
     constexpr int kMost = WordTraits<Word>::kBits == 8 ? kMostLanes : (kMostLanes + 3) / 4;
     std::int64_t block = 0;
     if constexpr (kMost >= 16) block = change_blocks<Word, 8>(p, block);
+    if constexpr (kMost >= 8) block = change_blocks<Word, 4>(p, block);
     if constexpr (kMost >= 4) block = change_blocks<Word, 2>(p, block);
     change_blocks<Word, 1>(p, block);
 }
