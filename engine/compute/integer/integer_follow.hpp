@@ -447,14 +447,19 @@ void IntegerImage<Word>::change_pixels(const Conv2dOp& op, NodeId id, std::int64
     {
         if (of_pixel_[static_cast<std::size_t>(x)] == 0) continue;
         std::int32_t* to = changed_steps_.data();
-        for (std::int64_t tap = 0; tap < of.taps; ++tap)
+        for (std::int64_t kh = 0; kh < op.kernel; ++kh)
         {
-            const std::int64_t row = y * op.stride - op.padding + tap / op.kernel * op.dilation;
-            const std::int64_t column = x * op.stride - op.padding + tap % op.kernel * op.dilation;
-            if (row < top || row >= bottom || column < 0 || column >= in.form.width) continue;
-            const std::int32_t* const start = starts_.data() + (row - top) * (in.form.width + 1) + column;
-            for (std::int32_t i = start[0]; i < start[1]; ++i)
-                *to++ = static_cast<std::int32_t>(tap * of_tap) + places_[static_cast<std::size_t>(i)];
+            const std::int64_t row = y * op.stride - op.padding + kh * op.dilation;
+            if (row < top || row >= bottom) continue;
+            const std::int32_t* const start = starts_.data() + (row - top) * (in.form.width + 1);
+            for (std::int64_t kw = 0; kw < op.kernel; ++kw)
+            {
+                const std::int64_t column = x * op.stride - op.padding + kw * op.dilation;
+                if (column < 0 || column >= in.form.width) continue;
+                const auto before = static_cast<std::int32_t>((kh * op.kernel + kw) * of_tap);
+                for (std::int32_t i = start[column]; i < start[column + 1]; ++i)
+                    *to++ = before + places_[static_cast<std::size_t>(i)];
+            }
         }
         change.changed_count = to - changed_steps_.data();
         const std::int64_t window = in.at(y * op.stride - op.padding, x * op.stride - op.padding);

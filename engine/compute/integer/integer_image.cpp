@@ -268,10 +268,27 @@ void IntegerImage<Word>::rows_of(const AvgPool2dOp& op, NodeId id, std::int64_t 
 }
 
 template<class Word>
-void IntegerImage<Word>::rows_of(const GlobalAvgPoolOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
-                                 const Arrays& arrays)
+void IntegerImage<Word>::rows_of(const GlobalAvgPoolOp& /*op*/, NodeId id, std::int64_t top,
+                                 std::int64_t bottom, const Arrays& arrays)
 {
-    element_rows(op, id, top, bottom, arrays);
+    static_cast<void>(top);  // one row
+    static_cast<void>(bottom);
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const IntegerPlace& to = place(id);
+    const IntegerNode& of = layer(id).node;
+    pooled_.assign(static_cast<std::size_t>(to.form.channels), 0);
+    for (std::int64_t y = 0; y < in.form.height; ++y)
+    {
+        const Word* pixel = arrays.values.data() + in.at(y, 0);
+        for (std::int64_t x = 0; x < in.form.width; ++x, pixel += in.channels)
+        {
+            for (std::size_t c = 0; c < pooled_.size(); ++c)
+                pooled_[c] += code(pixel[c]);
+        }
+    }
+    Word* const codes = arrays.values.data() + to.at(0, 0);
+    for (std::size_t c = 0; c < pooled_.size(); ++c)
+        codes[c] = word(of.limits(of.rescale[0](pooled_[c])));
 }
 
 template<class Word>
@@ -292,14 +309,50 @@ template<class Word>
 void IntegerImage<Word>::rows_of(const PadOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
                                  const Arrays& arrays)
 {
-    element_rows(op, id, top, bottom, arrays);
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const IntegerPlace& to = place(id);
+    Word* const values = arrays.values.data();
+    for (std::int64_t y = top; y < bottom; ++y)
+    {
+        std::fill_n(values + to.at(y, 0), to.form.width * to.channels, word(0));
+        const std::int64_t from = y - op.top;
+        if (from < 0 || from >= in.form.height) continue;
+        for (std::int64_t x = std::max<std::int64_t>(-op.left, 0);
+             x < std::min(in.form.width, to.form.width - op.left); ++x)
+        {
+            const std::int64_t first = std::max<std::int64_t>(-op.channels_before, 0);
+            const std::int64_t end = std::min(in.form.channels, to.form.channels - op.channels_before);
+            if (first < end)
+                std::copy_n(values + in.at(from, x) + first, end - first,
+                            values + to.at(y, x + op.left) + op.channels_before + first);
+        }
+    }
 }
 
 template<class Word>
 void IntegerImage<Word>::rows_of(const SliceOp& op, NodeId id, std::int64_t top, std::int64_t bottom,
                                  const Arrays& arrays)
 {
-    element_rows(op, id, top, bottom, arrays);
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const IntegerPlace& to = place(id);
+    const auto along = [&op](std::int64_t dimension, std::int64_t i) {
+        return dimension == op.dimension ? op.start + i * op.step : i;
+    };
+    for (std::int64_t y = top; y < bottom; ++y)
+    {
+        for (std::int64_t x = 0; x < to.form.width; ++x)
+        {
+            const Word* const from = arrays.values.data() + in.at(along(1, y), along(2, x));
+            Word* const pixel = arrays.values.data() + to.at(y, x);
+            if (op.dimension != 0)
+                std::copy_n(from, to.form.channels, pixel);
+            else
+            {
+                for (std::int64_t c = 0; c < to.form.channels; ++c)
+                    pixel[c] = from[along(0, c)];
+            }
+        }
+    }
 }
 
 template<class Word>

@@ -272,7 +272,8 @@ class IntegerImage
     std::vector<std::int32_t> of_column_;  ///< how many each column of an input has, in the rows of a window
     std::vector<std::int32_t> of_pixel_;   ///< how many each window of a row has
     std::vector<std::int32_t> changed_steps_;
-    std::vector<std::uint64_t> once_;  ///< by channel of a value of one pixel: the call that computed it
+    std::vector<std::int64_t> pooled_;  ///< sums of each channel
+    std::vector<std::uint64_t> once_;   ///< by channel of a value of one pixel: the call that computed it
     const IntegerLayer<Word>* other_ = nullptr;  ///< in place of a node's own
     NodeId other_node_{0};
 

@@ -96,7 +96,8 @@ bool finds_changes(const Operation& operation)
 
 bool has_row_kernel(const Operation& operation)
 {
-    return acts_by_channel(operation) || std::holds_alternative<AddOp>(operation);
+    return acts_by_channel(operation) || std::holds_alternative<AddOp>(operation) ||
+           std::holds_alternative<PadOp>(operation) || std::holds_alternative<SliceOp>(operation);
 }
 
 template<class Word>
@@ -176,13 +177,17 @@ void IntegerModel<Word>::find_chains()
     }
     for (std::size_t i = 0; i < graph.nodes().size(); ++i)
     {
-        std::size_t at = i;
-        while (consumers[at].size() == 1 &&
-               std::holds_alternative<FlattenOp>(graph.node(consumers[at].front()).operation))
-            at = index(consumers[at].front());
-        const Operation* const next =
-            consumers[at].size() == 1 ? &graph.node(consumers[at].front()).operation : nullptr;
-        compared_later_.push_back(next != nullptr && (has_row_kernel(*next) || finds_changes(*next)));
+        const auto takes_rows = [&](NodeId consumer) {
+            const Operation* operation = &graph.node(consumer).operation;
+            while (std::holds_alternative<FlattenOp>(*operation) && consumers[index(consumer)].size() == 1)
+            {
+                consumer = consumers[index(consumer)].front();
+                operation = &graph.node(consumer).operation;
+            }
+            return has_row_kernel(*operation) || finds_changes(*operation);
+        };
+        compared_later_.push_back(!consumers[i].empty() &&
+                                  std::all_of(consumers[i].begin(), consumers[i].end(), takes_rows));
     }
 }
 

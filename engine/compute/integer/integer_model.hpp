@@ -120,7 +120,7 @@ class IntegerModel
     /// The product that alone reads the end of a convolution's chain and has weights for single maps; or −1.
     [[nodiscard]] NodeId map_reader(NodeId id) const { return map_readers_[index(id)]; }
 
-    /// Whether one node with a row kernel, or one that finds changes itself, is all that reads a node.
+    /// Whether all that reads a node takes rows, or finds changes itself.
     [[nodiscard]] bool compared_later(NodeId id) const { return compared_later_[index(id)]; }
 
     /// Up to how many changed elements of a value are worth a list: beyond, what reads it is computed by
