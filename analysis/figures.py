@@ -102,9 +102,9 @@ def fields_of(argument):
 
 
 def word_fields(campaign, fields):
-    """The fields of the stored words, by the number format in the resolved job file; None if they are not known."""
+    """Number format of the stored words, as the resolved job file says it, and their fields; None if not known."""
     found = re.search(r"^\s*format\s*=\s*[\"'](\w+)[\"']", text(campaign.attrs.get("job", "")), re.MULTILINE)
-    return fields.get(found.group(1)) if found else None
+    return (found.group(1), fields[found.group(1)]) if found and found.group(1) in fields else None
 
 
 def predicted_shares(forest, names, bits):
@@ -158,7 +158,7 @@ def draw_criticality(campaign, forest, fields, target):
         ("Measured, injected faults", measured_shares(campaign, len(names), bits, tolerance)),
     )
     word = word_fields(campaign, fields)
-    if word and sum(width for _, width in word) != bits:
+    if word and sum(width for _, width in word[1]) != bits:
         word = None
     side_by_side = bits <= 16
     height = max(1.6, (0.3 if len(names) <= 24 else 0.2) * len(names))
@@ -176,14 +176,14 @@ def draw_criticality(campaign, forest, fields, target):
         axis.set_ylim(len(names) - 0.5, -0.5)
         axis.set_title(title, loc="left", pad=18 if word else 6)
         if word:
-            mark_fields(axis, word, bits)
+            mark_fields(axis, word[1], bits)
     step = 4 if bits > 16 else 2 if bits > 8 else 1
     axes[-1].set_xticks([b for b in range(bits) if b % step == 0 or b == bits - 1])
     axes[-1].set_xlim(bits - 0.5, -0.5)
-    figure.supxlabel(f"bit position (0 = least significant){f', {word}' if word else ''}", fontsize=10)
+    figure.supxlabel(f"bit position (0 = least significant){f', {word[0]}' if word else ''}", fontsize=10)
     figure.supylabel("layer", fontsize=10)
     bar = figure.colorbar(image, ax=axes, ticks=[0, 1, 5, 10, 25, 50, 75, 100], pad=0.02, aspect=30)
-    bar.set_label(f"critical share at a tolerated drop of {100 * tolerance:g} % [%]")
+    bar.set_label(f"critical share [%]\nat a tolerated drop of {100 * tolerance:g} %")
     bar.outline.set_visible(False)
     save(figure, target)
     plt.close(figure)
