@@ -7,6 +7,7 @@
 #include "engine/compute/integer/integer_channel.hpp"
 #include "engine/compute/integer/integer_elements.hpp"
 #include "engine/compute/integer/integer_follow.hpp"
+#include "engine/compute/integer/integer_steps.hpp"
 
 namespace flipstorm
 {
