@@ -25,7 +25,7 @@ namespace flipstorm
  *
  * \throws JobError with one problem a line, all of them at once: `FILE:LINE: problem`, `FILE: problem` for
  * what is missing, `--set key=value: problem` for an override. A syntax error, `FILE:LINE:COLUMN: …`, hides
- * what else is wrong in the file. Choices that are planned but not built yet are refused as such.
+ * what else is wrong in the file.
  */
 JobFile read_job_file(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 

@@ -33,15 +33,9 @@ class Key
     Key above(double low, double high) && { return std::move(*this).limits({low, high, true, false}); }
     /// low ≤ value < high
     Key below(double low, double high) && { return std::move(*this).limits({low, high, false, true}); }
-    /// What is built; of what is planned, names that are built by now count as such.
-    Key one_of(std::vector<std::string> built, const std::vector<std::string>& planned = {}) &&
+    Key one_of(std::vector<std::string> choices) &&
     {
-        spec_.choices = std::move(built);
-        for (const std::string& name : planned)
-        {
-            if (std::find(spec_.choices.begin(), spec_.choices.end(), name) == spec_.choices.end())
-                spec_.planned.push_back(name);
-        }
+        spec_.choices = std::move(choices);
         return std::move(*this);
     }
     Key unit(std::string unit) &&

@@ -45,7 +45,6 @@ struct KeySpec
     Limits limits{};  ///< of a number, or of each number of a list
     /// What a string, or each string of a list or table, may be; empty: anything.
     std::vector<std::string> choices{};
-    std::vector<std::string> planned{};  ///< known choices that are refused as not built yet
     std::string unit{};
     std::string default_note{};  ///< the default in words, where it depends on other keys
     bool may_be_empty = false;   ///< of a list or table: the empty one stands for the default

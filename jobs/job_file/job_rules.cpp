@@ -47,21 +47,11 @@ void check_number(const KeySpec& spec, const std::string& shown, double value,
 void check_choice(const KeySpec& spec, const std::string& name, const std::string& value,
                   std::vector<std::string>& problems)
 {
-    const auto has = [&value](const std::vector<std::string>& list) {
-        return std::find(list.begin(), list.end(), value) != list.end();
-    };
-    if (spec.choices.empty() || has(spec.choices)) return;
-    const std::string built = list_text(spec.choices);
-    if (has(spec.planned))
-    {
-        problems.push_back(
-            fmt::format("{} = {} is not built yet; it can be {}", name, list_text({value}), built));
-        return;
-    }
-    std::vector<std::string> known = spec.choices;
-    known.insert(known.end(), spec.planned.begin(), spec.planned.end());
+    const std::vector<std::string>& known = spec.choices;
+    if (known.empty() || std::find(known.begin(), known.end(), value) != known.end()) return;
     const std::optional<std::string> guess = nearest(value, known);
-    problems.push_back(fmt::format("{} = {} is not known; it can be {}{}", name, list_text({value}), built,
+    problems.push_back(fmt::format("{} = {} is not known; it can be {}{}", name, list_text({value}),
+                                   list_text(known),
                                    guess ? fmt::format("; did you mean {}?", list_text({*guess})) : ""));
 }
 

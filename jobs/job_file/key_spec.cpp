@@ -46,10 +46,7 @@ std::string type_name(const KeyRef& value)
 
 std::string limits_text(const KeySpec& spec)
 {
-    if (spec.choices.empty()) return spec.limits.text();
-    std::string text = list_text(spec.choices);
-    if (!spec.planned.empty()) text += "; not built yet: " + list_text(spec.planned);
-    return text;
+    return spec.choices.empty() ? spec.limits.text() : list_text(spec.choices);
 }
 
 }  // namespace flipstorm
