@@ -2,6 +2,7 @@
 """Number formats on Fashion-MNIST: trained and converted networks are as good, and NumPy alone finds the same outcomes."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -29,11 +30,16 @@ class Formats(PipelineTest):
         cls.complete("train", QUICKSTART, "--out", cls.folder / "fp32", *cls.keys, *set_keys(train__epochs=3))
         cls.model = cls.folder / "fp32" / "model.h5"
 
+    def converted(self, name):
+        """The network in another format; made once."""
+        to = self.folder / f"{name}.h5"
+        if not to.exists():
+            self.complete("convert", self.model, QUICKSTART, "--to", to, *self.keys, *set_keys(model__format=name))
+        return to
+
     def test_converted_networks_are_as_good(self):
         for name in CONVERTED:
-            to = self.folder / f"{name}.h5"
-            self.complete("convert", self.model, QUICKSTART, "--to", to, *self.keys, *set_keys(model__format=name))
-            self.assertGreater(accuracy(to), accuracy(self.model) - 0.01, name)
+            self.assertGreater(accuracy(self.converted(name)), accuracy(self.model) - 0.01, name)
 
     def test_trained_networks_are_as_good(self):
         for name in ("fxp8", "int8"):
@@ -45,8 +51,7 @@ class Formats(PipelineTest):
     def test_libtorch_agrees(self):
         """The same campaign.h5 of the native kernels and of LibTorch; words that it cannot hold are refused."""
         for name in ("fxp8", "int8"):
-            model = self.folder / f"libtorch-{name}.h5"
-            self.complete("convert", self.model, QUICKSTART, "--to", model, *self.keys, *set_keys(model__format=name))
+            model = self.converted(name)
             outs = []
             for backend in ("native", "libtorch"):
                 outs.append(self.folder / f"libtorch-{name}-{backend}")
@@ -56,10 +61,9 @@ class Formats(PipelineTest):
                                         forest__tolerances=[0.98], harden__tolerance=0.98, campaign__limit=100,
                                         campaign__backend=backend))
             self.assert_same_datasets(outs[0] / "campaign.h5", outs[1] / "campaign.h5")
-        model = self.folder / "libtorch-fxp32.h5"
-        self.complete("convert", self.model, QUICKSTART, "--to", model, *self.keys, *set_keys(model__format="fxp32"))
         result = self.run_flipstorm("inject", QUICKSTART, "--out", self.folder / "libtorch-fxp32", *self.keys,
-                                    *set_keys(model__format="fxp32", model__file=model, campaign__backend="libtorch"))
+                                    *set_keys(model__format="fxp32", model__file=self.converted("fxp32"),
+                                              campaign__backend="libtorch"))
         self.assert_code(result, pipeline.USAGE)
         self.assertIn("words of more than 16 bits", result.err)
 
@@ -73,8 +77,7 @@ class Formats(PipelineTest):
         for name in CHECKED:
             out = self.folder / f"checked-{name}"
             out.mkdir()
-            self.complete("convert", self.model, QUICKSTART, "--to", out / "model.h5", *self.keys,
-                          *set_keys(model__format=name))
+            shutil.copy(self.converted(name), out / "model.h5")
             self.complete("inject", QUICKSTART, "--out", out, *self.keys,
                           *set_keys(model__format=name, model__file=out / "model.h5", data__test_images=500,
                                     campaign__evaluation="exact", campaign__tolerances=[0.98],
