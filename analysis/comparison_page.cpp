@@ -72,11 +72,8 @@ std::string render_comparison(const ComparisonRecord& comparison, const std::str
     html += "<h2>What came out</h2>\n";
     html += render_html(comparison_table(comparison));
     if (comparison.variants.size() > 1) html += render_html(relative_table(comparison));
-    for (const ResultTable& table :
-         {critical_shares_table(comparison), forests_table(comparison), overheads_table(comparison)})
-    {
-        if (!table.rows.empty()) html += render_html(table);
-    }
+    for (const ResultTable& table : variant_tables(comparison))
+        html += render_html(table);
     html += figure(figures, "regret", "Accuracy lost under faults");
     html += figure(figures, "protection", "What protection costs");
     html += figure(figures, "weights", "Distribution of the weights");

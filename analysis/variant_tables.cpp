@@ -200,4 +200,14 @@ ResultTable overheads_table(const ComparisonRecord& comparison)
     return table;
 }
 
+std::vector<ResultTable> variant_tables(const ComparisonRecord& comparison)
+{
+    std::vector<ResultTable> tables = {critical_shares_table(comparison), forests_table(comparison),
+                                       overheads_table(comparison)};
+    tables.erase(std::remove_if(tables.begin(), tables.end(),
+                                [](const ResultTable& table) { return table.rows.empty(); }),
+                 tables.end());
+    return tables;
+}
+
 }  // namespace flipstorm

@@ -2,6 +2,8 @@
 // Tables I to III of DATE 2023 over the variants of a job: what number formats, say, make of faults, forests
 // and protection.
 
+#include <vector>
+
 #include "analysis/tables.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/comparison_file.hpp"
@@ -30,5 +32,8 @@ ResultTable forests_table(const ComparisonRecord& comparison);
 
 /// Table III: the memory that each variant's protection costs, with the largest and the mean gain.
 ResultTable overheads_table(const ComparisonRecord& comparison);
+
+/// The three, without those that have no rows.
+std::vector<ResultTable> variant_tables(const ComparisonRecord& comparison);
 
 }  // namespace flipstorm

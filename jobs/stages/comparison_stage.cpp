@@ -215,11 +215,8 @@ StageEnd compare_on_root(const Context& context, const JobFile& file,
     }
     print_result("{}\n", render_text(comparison_table(comparison)));
     if (variants.size() > 1) print_result("{}\n", render_text(relative_table(comparison)));
-    for (const ResultTable& table :
-         {critical_shares_table(comparison), forests_table(comparison), overheads_table(comparison)})
-    {
-        if (!table.rows.empty()) print_result("{}\n", render_text(table));
-    }
+    for (const ResultTable& table : variant_tables(comparison))
+        print_result("{}\n", render_text(table));
     print_result("Comparison: {}\n", page.string());
     flush_output();
     return StageEnd::complete;

@@ -216,6 +216,8 @@ class IntegerImage
     void carry_through_linear(NodeId id);
     void carry_through_conv(const Conv2dOp& op, NodeId id);
     void change_pixels(const Conv2dOp& op, NodeId id, std::int64_t y, std::int64_t top, std::int64_t bottom);
+    [[nodiscard]] static IntegerProductChange<Word> product_change(const IntegerLayer<Word>& of);
+    void multiply_changes(const IntegerLayer<Word>& of, const IntegerProductChange<Word>& change);
     [[nodiscard]] std::int64_t find_changed_steps(NodeId id, std::int64_t top, std::int64_t bottom);
     [[nodiscard]] std::pair<std::int64_t, std::int64_t> changed_rows(NodeId id);
     void add_columns(NodeId id, const IntegerAt& at);

@@ -111,25 +111,41 @@ void IntegerImage<Word>::carry_through_conv(const Conv2dOp& op, NodeId id)
     if (changed_top < changed_bottom) settle_rows(id, changed_top, changed_bottom);
 }
 
-/// The pixels of a row of a convolution that read changed steps, of the rows [top, bottom) of its input.
+/// What a layer's changes are multiplied with.
 template<class Word>
-void IntegerImage<Word>::change_pixels(const Conv2dOp& op, NodeId id, std::int64_t y, std::int64_t top,
-                                       std::int64_t bottom)
+IntegerProductChange<Word> IntegerImage<Word>::product_change(const IntegerLayer<Word>& of)
 {
     using Traits = WordTraits<Word>;
-    const IntegerLayer<Word>& of = layer(id);
-    const IntegerPlace& in = place(node(id).inputs[0]);
-    const std::int64_t width = place(id).form.width;
-    const std::int64_t of_tap = static_cast<std::int64_t>(of.steps.size()) / of.taps;
-    changed_steps_.resize(of.steps.size());
     IntegerProductChange<Word> change;
     change.steps = of.steps.data();
-    change.changed = changed_steps_.data();
     change.weights = of.weights->data();
     change.block_weights =
         static_cast<std::int64_t>(of.steps.size()) * kIntegerLanes * Traits::kGroup * Traits::kWeightParts;
     change.blocks = of.blocks;
     change.dropped = of.node.dropped;
+    return change;
+}
+
+template<class Word>
+void IntegerImage<Word>::multiply_changes(const IntegerLayer<Word>& of,
+                                          const IntegerProductChange<Word>& change)
+{
+    model_.kernels().product_change(change);
+    macs_ += static_cast<double>(2 * change.changed_count * WordTraits<Word>::kGroup * of.group_outputs);
+}
+
+/// The pixels of a row of a convolution that read changed steps, of the rows [top, bottom) of its input.
+template<class Word>
+void IntegerImage<Word>::change_pixels(const Conv2dOp& op, NodeId id, std::int64_t y, std::int64_t top,
+                                       std::int64_t bottom)
+{
+    const IntegerLayer<Word>& of = layer(id);
+    const IntegerPlace& in = place(node(id).inputs[0]);
+    const std::int64_t width = place(id).form.width;
+    const std::int64_t of_tap = static_cast<std::int64_t>(of.steps.size()) / of.taps;
+    changed_steps_.resize(of.steps.size());
+    IntegerProductChange<Word> change = product_change(of);
+    change.changed = changed_steps_.data();
     for (std::int64_t x = 0; x < width; ++x)
     {
         if (of_pixel_[static_cast<std::size_t>(x)] == 0) continue;
@@ -155,8 +171,7 @@ void IntegerImage<Word>::change_pixels(const Conv2dOp& op, NodeId id, std::int64
         change.golden = golden_.data() + window;
         change.start = golden_sums_.data() + sums;
         change.out = sums_.data() + sums;
-        model_.kernels().product_change(change);
-        macs_ += static_cast<double>(2 * change.changed_count * Traits::kGroup * of.group_outputs);
+        multiply_changes(of, change);
         settle_sums(id, y, x, 1);
     }
 }
@@ -170,7 +185,7 @@ void IntegerImage<Word>::carry_through_linear(NodeId id)
     const std::int64_t first = place(node(id).inputs[0]).at(0, 0);
     const auto count = static_cast<std::int64_t>(of.steps.size());
     if (places_.size() < of.steps.size() + kIntegerLanes) places_.resize(of.steps.size() + kIntegerLanes);
-    IntegerProductChange<Word> change;
+    IntegerProductChange<Word> change = product_change(of);
     change.now = now_.data() + first;
     change.golden = golden_.data() + first;
     for (std::int64_t from = 0; from < count; from += of.steps_in_a_row)
@@ -186,15 +201,9 @@ void IntegerImage<Word>::carry_through_linear(NodeId id)
     // A changed step is multiplied twice. Of 8-bit words that takes no longer than to read its weights.
     if (Traits::kBits > 8 && 2 * change.changed_count > count) return carry_rows(id);
     change.changed = places_.data();
-    change.steps = of.steps.data();
-    change.weights = of.weights->data();
-    change.block_weights = count * kIntegerLanes * Traits::kGroup * Traits::kWeightParts;
     change.start = golden_sums_.data() + model_.sums_at(id);
     change.out = sums_.data() + model_.sums_at(id);
-    change.blocks = of.blocks;
-    change.dropped = of.node.dropped;
-    model_.kernels().product_change(change);
-    macs_ += static_cast<double>(2 * change.changed_count * Traits::kGroup * of.group_outputs);
+    multiply_changes(of, change);
     settle_sums(id, 0, 0, 1);
     settle_rows(id, 0, 1);
 }
