@@ -150,6 +150,15 @@ TEST(IntegerEvaluator, FaultsInOtherTensorsThanWeights)
                  JobError);
 }
 
+/// The strikes of a chunk.
+std::vector<TransientStrike> strikes_of(const TransientPlan& plan, const Chunk& chunk)
+{
+    std::vector<TransientStrike> strikes;
+    for (std::uint64_t i = 0; i < chunk.count; ++i)
+        strikes.push_back(plan.strike(FaultIndex(chunk.first.value() + i)));
+    return strikes;
+}
+
 // Values that meet an error are stored again; bits of stored values flip. Followed and computed anew, alike.
 TEST_P(IntegerEvaluator, TransientFaultsOfExactAreThoseOfReference)
 {
@@ -172,9 +181,7 @@ TEST_P(IntegerEvaluator, TransientFaultsOfExactAreThoseOfReference)
         TransientEvaluator reference(network, images, evaluation_options(EvaluationMode::reference));
         for (const Chunk& chunk : plan.plan().chunks())
         {
-            std::vector<TransientStrike> strikes;
-            for (std::uint64_t i = 0; i < chunk.count; ++i)
-                strikes.push_back(plan.strike(FaultIndex(chunk.first.value() + i)));
+            const std::vector<TransientStrike> strikes = strikes_of(plan, chunk);
             const auto want = reference.evaluate(chunk.layer, strikes);
             const auto got = exact.evaluate(chunk.layer, strikes);
             for (std::size_t f = 0; f < strikes.size(); ++f)
@@ -264,9 +271,7 @@ TEST_P(OnLibtorch, TransientFaults)
         TransientEvaluator emulated(network, images, options);
         for (const Chunk& chunk : plan.plan().chunks())
         {
-            std::vector<TransientStrike> strikes;
-            for (std::uint64_t i = 0; i < chunk.count; ++i)
-                strikes.push_back(plan.strike(FaultIndex(chunk.first.value() + i)));
+            const std::vector<TransientStrike> strikes = strikes_of(plan, chunk);
             const auto want = native.evaluate(chunk.layer, strikes);
             const auto got = emulated.evaluate(chunk.layer, strikes);
             for (std::size_t f = 0; f < strikes.size(); ++f)
