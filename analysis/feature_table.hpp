@@ -6,13 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "analysis/packed_key.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 
 namespace flipstorm
 {
 
 /// Most features a table can have.
-constexpr std::size_t kMaxFeatures = 8;
+constexpr std::size_t kMaxFeatures = 16;
 
 /// Features of a weight fault (Traiola et al., DATE 2023): position in the columns of a campaign's table.
 enum FaultFeature : std::int32_t
@@ -30,15 +31,17 @@ struct FeatureTable
 {
     std::vector<std::string> names;        ///< [features]
     std::vector<std::vector<float>> bins;  ///< [features]: the distinct values, ascending
-    std::vector<std::uint16_t> codes;      ///< [cells × features], row-major: bin of each value
+    KeyLayout layout;                      ///< of the keys
+    std::vector<std::uint64_t> keys;       ///< [cells × layout.words()], row-major: bin of each value
     std::vector<std::uint32_t> cell;       ///< [rows]: the cell of each row
 
     [[nodiscard]] std::size_t features() const { return names.size(); }
     [[nodiscard]] std::size_t rows() const { return cell.size(); }
-    [[nodiscard]] std::size_t cells() const { return names.empty() ? 0 : codes.size() / names.size(); }
-    [[nodiscard]] std::uint16_t code(std::size_t c, std::size_t feature) const
+    [[nodiscard]] std::size_t cells() const { return keys.size() / layout.words(); }
+    [[nodiscard]] const std::uint64_t* key(std::size_t c) const { return keys.data() + c * layout.words(); }
+    [[nodiscard]] std::size_t code(std::size_t c, std::size_t feature) const
     {
-        return codes[c * names.size() + feature];
+        return layout.field(feature).of(key(c));
     }
     [[nodiscard]] float value(std::size_t c, std::size_t feature) const
     {

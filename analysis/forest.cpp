@@ -6,95 +6,33 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/parallel.hpp"
-#include "engine/base/permutation.hpp"
 
 namespace flipstorm
 {
 namespace
 {
 
-/// Rows of a training set by class, each row given as its cell.
-using ClassCells = std::array<std::vector<std::uint32_t>, 2>;
-/// Weights of the two classes per cell.
-using CellWeights = std::vector<std::array<std::uint32_t, 2>>;
-
-void draw_bootstrap(const ClassCells& rows, RandomStream& random, CellWeights& weights)
+template<std::size_t Words>
+std::vector<Tree> grow_trees(const FeatureTable& table, const std::vector<std::uint8_t>& labels,
+                             const std::vector<std::uint32_t>& rows, std::size_t max_features,
+                             const ForestSettings& settings)
 {
-    const std::size_t acceptable = rows[0].size();
-    const std::size_t count = acceptable + rows[1].size();
-    for (std::size_t i = 0; i < count; ++i)
-    {
-        const auto k = static_cast<std::size_t>(random.below(count));
-        if (k < acceptable)
-        {
-            ++weights[rows[0][k]][0];
-        }
-        else
-        {
-            ++weights[rows[1][k - acceptable]][1];
-        }
-    }
-}
-
-/// `count` rows of each class: the first images of a keyed permutation for the larger class.
-ClassCells undersample(const ClassCells& rows, std::size_t count, std::uint64_t seed, std::uint64_t stream)
-{
-    ClassCells kept = rows[0].size() > rows[1].size() ? ClassCells{{{}, rows[1]}} : ClassCells{{rows[0], {}}};
-    const std::size_t majority = kept[0].empty() ? 0 : 1;
-    const KeyedPermutation permutation(seed, RandomPurpose::bootstrap, stream, rows[majority].size());
-    kept[majority].reserve(count);
-    for (std::size_t i = 0; i < count; ++i)
-        kept[majority].push_back(rows[majority][permutation(i)]);
-    return kept;
-}
-
-CellWeights draw_bag(const ClassCells& rows, std::size_t cells, const ForestSettings& settings,
-                     std::uint64_t stream)
-{
-    CellWeights weights(cells, {0, 0});
-    RandomStream random(settings.seed, RandomPurpose::bootstrap, stream);
-    const std::size_t minority = std::min(rows[0].size(), rows[1].size());
-    switch (settings.bag)
-    {
-        case Bag::all:
-            for (std::size_t label = 0; label < 2; ++label)
-            {
-                for (const std::uint32_t cell : rows[label])
-                    ++weights[cell][label];
-            }
-            break;
-        case Bag::bootstrap:
-            draw_bootstrap(rows, random, weights);
-            break;
-        case Bag::undersample_bootstrap:
-            draw_bootstrap(undersample(rows, minority, settings.seed, stream), random, weights);
-            break;
-        case Bag::stratified_bootstrap:
-            for (std::size_t label = 0; label < 2; ++label)
-            {
-                for (std::size_t i = 0; i < minority; ++i)
-                {
-                    ++weights[rows[label][static_cast<std::size_t>(random.below(rows[label].size()))]][label];
-                }
-            }
-            break;
-    }
-    return weights;
-}
-
-std::vector<Sample> samples_of(const FeatureTable& table, const CellWeights& weights)
-{
-    std::vector<Sample> samples;
-    for (std::size_t cell = 0; cell < weights.size(); ++cell)
-    {
-        if (weights[cell][0] == 0 && weights[cell][1] == 0) continue;
-        Sample sample;
-        for (std::size_t f = 0; f < table.features(); ++f)
-            sample.code[f] = table.code(cell, f);
-        sample.weight = weights[cell];
-        samples.push_back(sample);
-    }
-    return samples;
+    const TrainingRows<Words> training(table, labels, rows);
+    const bool balanced =
+        settings.bag == Bag::undersample_bootstrap || settings.bag == Bag::stratified_bootstrap;
+    FS_CHECK(DataError, !balanced || (training.count(0) > 0 && training.count(1) > 0),
+             "a balanced forest needs both classes; all {} rows are {}", rows.size(),
+             training.count(0) == 0 ? "critical" : "acceptable");
+    std::vector<Tree> trees(static_cast<std::size_t>(settings.trees));
+    parallel_for(settings.trees, settings.threads, [&](std::int64_t t) {
+        stop_if_asked(settings.stop);
+        const std::uint64_t stream = (std::uint64_t{settings.stream} << 32U) + static_cast<std::uint64_t>(t);
+        trees[static_cast<std::size_t>(t)] = grow_tree(
+            training.draw(settings.bag, RandomStream(settings.seed, RandomPurpose::bootstrap, stream)),
+            table.layout, table.bins, max_features,
+            RandomStream(settings.seed, RandomPurpose::features, stream), settings.stop);
+    });
+    return trees;
 }
 
 std::vector<double> mean_importance(const std::vector<Tree>& trees, std::size_t features)
@@ -171,27 +109,16 @@ Forest Forest::train(const FeatureTable& table, const std::vector<std::uint8_t>&
     FS_CHECK(JobError, settings.trees >= 1, "a forest of {} trees; at least 1 is needed", settings.trees);
     FS_CHECK(DataError, !rows.empty(), "a forest needs rows to learn from");
     FS_REQUIRE(labels.size() == table.rows(), "{} labels for {} rows", labels.size(), table.rows());
-    ClassCells by_class;
-    for (const std::uint32_t row : rows)
-        by_class[labels[row] != 0 ? 1 : 0].push_back(table.cell[row]);
-    const bool balanced =
-        settings.bag == Bag::undersample_bootstrap || settings.bag == Bag::stratified_bootstrap;
-    FS_CHECK(DataError, !balanced || (!by_class[0].empty() && !by_class[1].empty()),
-             "a balanced forest needs both classes; all {} rows are {}", rows.size(),
-             by_class[0].empty() ? "critical" : "acceptable");
-
     const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(table.features())));
     const std::size_t max_features =
         settings.max_features > 0 ? settings.max_features : std::max<std::size_t>(1, root);
-    std::vector<Tree> trees(static_cast<std::size_t>(settings.trees));
-    parallel_for(settings.trees, settings.threads, [&](std::int64_t t) {
-        stop_if_asked(settings.stop);
-        const std::uint64_t stream = (std::uint64_t{settings.stream} << 32U) + static_cast<std::uint64_t>(t);
-        std::vector<Sample> samples = samples_of(table, draw_bag(by_class, table.cells(), settings, stream));
-        trees[static_cast<std::size_t>(t)] =
-            grow_tree(std::move(samples), table.bins, max_features,
-                      RandomStream(settings.seed, RandomPurpose::features, stream), settings.stop);
-    });
+    FS_CHECK(DataError, table.layout.words() <= 4,
+             "the values of {} features make keys of {} words; at most 4 are possible", table.features(),
+             table.layout.words());
+    const auto grow = table.layout.words() == 1   ? grow_trees<1>
+                      : table.layout.words() == 2 ? grow_trees<2>
+                                                  : grow_trees<4>;
+    const std::vector<Tree> trees = grow(table, labels, rows, max_features, settings);
 
     Forest forest;
     forest.features_ = table.features();

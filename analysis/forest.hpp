@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/bag.hpp"
 #include "analysis/feature_table.hpp"
 #include "analysis/tree.hpp"
 #include "engine/base/stop_request.hpp"
@@ -13,16 +14,6 @@
 
 namespace flipstorm
 {
-
-/// Which rows a tree sees.
-enum class Bag
-{
-    all,                    ///< every row once; what differs between trees are the features tried
-    bootstrap,              ///< as many rows as there are, drawn with replacement ("rf")
-    undersample_bootstrap,  ///< the minority and as many majority rows without replacement, then a bootstrap
-                            ///< of those (imbalanced-learn until 0.12)
-    stratified_bootstrap,  ///< from each class as many rows as the minority has, with replacement (from 0.13)
-};
 
 /**
  * The bag of a forest `kind` ("rf" or "brf") and, for brf, its `sampling`.

@@ -2,23 +2,16 @@
 // One decision tree of a forest, grown on weighted cells as scikit-learn's DecisionTreeClassifier grows it on
 // rows.
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "analysis/feature_table.hpp"
+#include "analysis/bag.hpp"
+#include "analysis/packed_key.hpp"
 #include "engine/base/philox.hpp"
 #include "engine/base/stop_request.hpp"
 
 namespace flipstorm
 {
-
-/// A cell in the bag of a tree.
-struct Sample
-{
-    std::array<std::uint16_t, kMaxFeatures> code{};  ///< bins of its features
-    std::array<std::uint32_t, 2> weight{};           ///< rows in the bag: acceptable, critical
-};
 
 /// A node; in a leaf feature, left and right are −1. Children come after their parent.
 struct TreeNode
@@ -47,15 +40,18 @@ struct Tree
  * once `max_features` were visited and one of them was not constant (the rule of scikit-learn). Of the
  * visited features the split with the least weighted Gini impurity wins, the first visited among equals; its
  * threshold is the midpoint of the two adjacent values that the node has. Cost per node and feature: linear
- * in its cells.
+ * in its samples.
  *
- * \param samples   each cell at most once, with a weight above 0
+ * \param samples   each with a weight above 0
+ * \param layout    of the samples' keys
  * \param bins      values of the codes, as in FeatureTable
  * \param features  random numbers of this tree
  * \param stop      asked between nodes
  * \throws Error if there are no samples, Stopped. Thread-safe.
  */
-Tree grow_tree(std::vector<Sample> samples, const std::vector<std::vector<float>>& bins,
-               std::size_t max_features, RandomStream features, const StopRequest& stop = {});
+template<std::size_t Words>
+Tree grow_tree(std::vector<Sample<Words>> samples, const KeyLayout& layout,
+               const std::vector<std::vector<float>>& bins, std::size_t max_features, RandomStream features,
+               const StopRequest& stop = {});
 
 }  // namespace flipstorm

@@ -92,6 +92,20 @@ class RandomStream
         return draw % bound;
     }
 
+    /// The same from 32 bits, nearly always without a division: Lemire, "Fast random integer generation in an
+    /// interval", 2019.
+    std::uint32_t below32(std::uint32_t bound)
+    {
+        std::uint64_t product = std::uint64_t{bits32()} * bound;
+        if (static_cast<std::uint32_t>(product) < bound)
+        {
+            const std::uint32_t reject_under = (0 - bound) % bound;  // 2^32 mod bound
+            while (static_cast<std::uint32_t>(product) < reject_under)
+                product = std::uint64_t{bits32()} * bound;
+        }
+        return static_cast<std::uint32_t>(product >> 32U);
+    }
+
     /// Standard normal (Box-Muller, one of the pair).
     double normal();
 

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <iterator>
+#include <set>
+#include <utility>
+
 #include "engine/base/error.hpp"
 
 namespace flipstorm
@@ -9,18 +14,151 @@ namespace flipstorm
 namespace
 {
 
-Sample sample(std::vector<std::uint16_t> codes, std::uint32_t acceptable, std::uint32_t critical)
+/// A cell: codes of its features, weights of its classes.
+struct Cell
 {
-    Sample s;
-    std::copy(codes.begin(), codes.end(), s.code.begin());
-    s.weight = {acceptable, critical};
-    return s;
+    std::vector<std::size_t> codes;
+    std::uint32_t acceptable;
+    std::uint32_t critical;
+};
+
+Cell sample(std::vector<std::size_t> codes, std::uint32_t acceptable, std::uint32_t critical)
+{
+    return {std::move(codes), acceptable, critical};
+}
+
+using Bins = std::vector<std::vector<float>>;
+
+/// A tree on cells whose keys have `Words` words.
+template<std::size_t Words>
+Tree grow_of(const std::vector<Cell>& cells, const Bins& bins, std::size_t max_features, RandomStream random,
+             const StopRequest& stop)
+{
+    std::vector<std::size_t> codes;
+    for (const std::vector<float>& values : bins)
+        codes.push_back(values.size());
+    const KeyLayout layout(codes);
+    std::vector<Sample<Words>> samples;
+    for (const Cell& cell : cells)
+    {
+        Sample<Words> one;
+        for (std::size_t f = 0; f < bins.size(); ++f)
+        {
+            const PackedField& field = layout.field(f);
+            one.key.at(field.word) |= std::uint64_t{cell.codes[f]} << field.shift;
+        }
+        one.weight = class_weight(cell.acceptable, cell.critical);
+        samples.push_back(one);
+    }
+    return grow_tree(std::move(samples), layout, bins, max_features, random, stop);
+}
+
+Tree grow_tree(const std::vector<Cell>& cells, const Bins& bins, std::size_t max_features,
+               RandomStream random, const StopRequest& stop = {})
+{
+    return grow_of<1>(cells, bins, max_features, random, stop);
 }
 
 RandomStream stream(std::uint64_t number = 0)
 {
     return RandomStream(1, RandomPurpose::test, number);
 }
+
+/// The same trees, counted anew at every node, without packed keys, histograms or runs.
+class ObviousTree
+{
+  public:
+    ObviousTree(std::vector<Cell> cells, const Bins& bins, std::size_t max_features, RandomStream random)
+        : bins_(bins), max_features_(max_features), random_(random)
+    {
+        tree_.importance.assign(bins.size(), 0.0);
+        add(std::move(cells));
+    }
+
+    Tree grow()
+    {
+        double sum = 0;
+        for (const double v : tree_.importance)
+            sum += v;
+        for (double& v : tree_.importance)
+            v = sum > 0 ? v / sum : 0.0;
+        return tree_;
+    }
+
+  private:
+    static double purity(double a, double c) { return (a * a + c * c) / (a + c); }
+
+    static std::array<double, 2> weights(const std::vector<Cell>& cells, std::size_t feature,
+                                         std::size_t last)
+    {
+        std::array<double, 2> sum{};
+        for (const Cell& cell : cells)
+        {
+            if (cell.codes[feature] > last) continue;
+            sum[0] += cell.acceptable;
+            sum[1] += cell.critical;
+        }
+        return sum;
+    }
+
+    std::int32_t add(const std::vector<Cell>& cells)
+    {
+        const auto all = weights(cells, 0, bins_[0].size());
+        const auto node = static_cast<std::int32_t>(tree_.nodes.size());
+        tree_.nodes.emplace_back();
+        tree_.nodes.back().probability = static_cast<float>(all[1] / (all[0] + all[1]));
+        if (cells.size() < 2 || all[0] == 0 || all[1] == 0) return node;
+
+        std::vector<std::size_t> order;
+        for (std::size_t f = 0; f < bins_.size(); ++f)
+            order.push_back(f);
+        double best = -1;
+        std::size_t feature = 0;
+        std::size_t last_left = 0;
+        std::size_t first_right = 0;
+        bool varied = false;
+        for (std::size_t visited = 0; visited < bins_.size() && (visited < max_features_ || !varied);
+             ++visited)
+        {
+            std::swap(order[visited],
+                      order[visited + random_.below32(static_cast<std::uint32_t>(bins_.size() - visited))]);
+            const std::size_t f = order[visited];
+            std::set<std::size_t> present;
+            for (const Cell& cell : cells)
+                present.insert(cell.codes[f]);
+            varied = varied || present.size() > 1;
+            for (auto code = present.begin(); std::next(code) != present.end(); ++code)
+            {
+                const auto left = weights(cells, f, *code);
+                const double both = purity(left[0], left[1]) + purity(all[0] - left[0], all[1] - left[1]);
+                if (both <= best) continue;
+                best = both;
+                feature = f;
+                last_left = *code;
+                first_right = *std::next(code);
+            }
+        }
+        if (best < 0) return node;
+        tree_.importance[feature] += best - purity(all[0], all[1]);
+        std::vector<Cell> left;
+        std::vector<Cell> right;
+        for (const Cell& cell : cells)
+            (cell.codes[feature] <= last_left ? left : right).push_back(cell);
+        const std::int32_t left_node = add(left);
+        const std::int32_t right_node = add(right);
+        TreeNode& here = tree_.nodes[static_cast<std::size_t>(node)];
+        here.feature = static_cast<std::int32_t>(feature);
+        here.threshold = (bins_[feature][last_left] + bins_[feature][first_right]) / 2;
+        here.left = left_node;
+        here.right = right_node;
+        return node;
+    }
+
+    const Bins& bins_;
+    std::size_t max_features_;
+    RandomStream random_;
+    Tree tree_;
+};
 
 TEST(Tree, SplitsAsComputedByHand)
 {
@@ -94,45 +232,97 @@ TEST(Tree, StopsWhereNothingCanBeSplit)
     EXPECT_THROW(grow_tree({}, {{0}}, 1, stream()), Error);
 }
 
-TEST(Tree, SortingAndHistogramGiveTheSameSplits)
+void expect_same(const Tree& a, const Tree& b)
 {
-    // 30 cells over codes up to 59 are counted by histogram, the same cells over codes up to 5,900 by
-    // sorting.
-    std::vector<float> near_values;
-    std::vector<float> far_values(5901);
-    for (int v = 0; v < 60; ++v)
-        near_values.push_back(static_cast<float>(v));
-    for (std::size_t v = 0; v < far_values.size(); ++v)
-        far_values[v] = static_cast<float>(v) / 100.0F;
-    std::vector<Sample> near;
-    std::vector<Sample> far;
-    RandomStream random = stream();
-    for (std::uint16_t i = 0; i < 30; ++i)
+    ASSERT_EQ(a.nodes.size(), b.nodes.size());
+    for (std::size_t i = 0; i < a.nodes.size(); ++i)
     {
-        const auto a = static_cast<std::uint32_t>(random.below(4));
-        const auto c = static_cast<std::uint32_t>(1 + random.below(4));
-        near.push_back(sample({static_cast<std::uint16_t>(2 * i)}, a, c));
-        far.push_back(sample({static_cast<std::uint16_t>(200 * i)}, a, c));
+        EXPECT_EQ(a.nodes[i].feature, b.nodes[i].feature);
+        EXPECT_EQ(a.nodes[i].threshold, b.nodes[i].threshold);
+        EXPECT_EQ(a.nodes[i].left, b.nodes[i].left);
+        EXPECT_EQ(a.nodes[i].right, b.nodes[i].right);
+        EXPECT_EQ(a.nodes[i].probability, b.nodes[i].probability);
     }
-    const Tree by_histogram = grow_tree(near, {near_values}, 1, stream());
-    const Tree by_sorting = grow_tree(far, {far_values}, 1, stream());
-    ASSERT_EQ(by_histogram.nodes.size(), by_sorting.nodes.size());
-    for (std::size_t i = 0; i < by_histogram.nodes.size(); ++i)
+    EXPECT_EQ(a.importance, b.importance);
+}
+
+/// Cells of features with so many values, in a random order; some twice.
+std::vector<Cell> random_cells(std::size_t count, const Bins& bins, std::uint64_t number)
+{
+    RandomStream random = stream(number);
+    std::vector<Cell> cells;
+    for (std::size_t i = 0; i < count; ++i)
     {
-        EXPECT_EQ(by_histogram.nodes[i].threshold, by_sorting.nodes[i].threshold);
-        EXPECT_EQ(by_histogram.nodes[i].probability, by_sorting.nodes[i].probability);
+        Cell cell{{}, static_cast<std::uint32_t>(random.below(4)), 0};
+        for (const std::vector<float>& values : bins)
+            cell.codes.push_back(static_cast<std::size_t>(random.below(values.size())));
+        cell.critical = cell.acceptable == 0 || random.below(5) == 0 ? 1 : 0;
+        cells.push_back(std::move(cell));
     }
+    return cells;
+}
+
+Bins whole_numbers(const std::vector<std::size_t>& counts)
+{
+    Bins bins;
+    for (const std::size_t count : counts)
+    {
+        bins.emplace_back();
+        for (std::size_t v = 0; v < count; ++v)
+            bins.back().push_back(static_cast<float>(v));
+    }
+    return bins;
+}
+
+TEST(Tree, AgreesWithAnObviousImplementation)
+{
+    // Features of few and of many codes, nodes of few and of many samples.
+    for (const std::vector<std::size_t>& counts :
+         {std::vector<std::size_t>{2, 32, 21, 512, 300}, {3000}, {1, 2, 1, 70}, {5, 5, 5}})
+    {
+        const Bins bins = whole_numbers(counts);
+        for (std::uint64_t number = 0; number < 4; ++number)
+        {
+            const std::vector<Cell> cells = random_cells(600, bins, number);
+            const std::size_t tried = 1 + number % counts.size();
+            expect_same(grow_tree(cells, bins, tried, stream(9 + number)),
+                        ObviousTree(cells, bins, tried, stream(9 + number)).grow());
+        }
+    }
+}
+
+TEST(Tree, DoesNotDependOnTheFormOfItsSamples)
+{
+    const Bins bins = whole_numbers({2, 32, 21, 512, 300});
+    std::vector<Cell> cells = random_cells(2000, bins, 1);
+    const Tree compact = grow_of<1>(cells, bins, 2, stream(), {});
+    expect_same(compact, grow_of<2>(cells, bins, 2, stream(), {}));
+    expect_same(compact, grow_of<4>(cells, bins, 2, stream(), {}));
+    // A weight that the free bits of a key do not hold, at the bounds of what they do.
+    for (const std::uint32_t weight : {(1U << 17U) - 1, 1U << 17U, 1U << 30U})
+    {
+        cells[7].acceptable = weight;
+        expect_same(grow_of<1>(cells, bins, 2, stream(), {}), grow_of<2>(cells, bins, 2, stream(), {}));
+    }
+}
+
+TEST(Tree, KeysOfSeveralWords)
+{
+    // 5 fields of 16 bits: two words.
+    const Bins bins = whole_numbers({65536, 40000, 65536, 33000, 65536});
+    const std::vector<Cell> cells = random_cells(300, bins, 2);
+    expect_same(grow_of<2>(cells, bins, 2, stream(), {}), ObviousTree(cells, bins, 2, stream()).grow());
 }
 
 TEST(Tree, StopsBetweenNodes)
 {
     // 2^12 cells, neighbours of different classes: about as many nodes.
-    std::vector<Sample> samples;
+    std::vector<Cell> samples;
     std::vector<float> values;
-    for (std::uint16_t code = 0; code < 1 << 12; ++code)
+    for (std::uint32_t code = 0; code < 1U << 12U; ++code)
     {
-        samples.push_back(sample({code}, code % 2 == 0 ? 1 : 0, code % 2));
-        values.push_back(code);
+        samples.push_back(sample({code}, code % 2 == 0 ? 1U : 0U, code % 2));
+        values.push_back(static_cast<float>(code));
     }
     int asked = 0;
     EXPECT_NO_THROW(grow_tree(samples, {values}, 1, stream(), [&asked] { return ++asked < 0; }));
