@@ -187,6 +187,23 @@ LayerCriticality predict_layer(const Forest& forest, const LayerTable& layers, s
     return map;
 }
 
+LayerCriticality predict_layer(const ShareTable& shares, const LayerTable& layers, std::size_t layer)
+{
+    LayerCriticality map = constant_layer(layers, layer, 0);
+    const auto bits = static_cast<std::size_t>(map.bits);
+    for (std::size_t i = 0; i < map.probability.size(); ++i)
+    {
+        if (i >= bits)
+        {
+            map.probability[i] = map.probability[i - bits];
+            continue;
+        }
+        const double share = shares.share(static_cast<float>(layer), static_cast<float>(i));
+        map.probability[i] = static_cast<std::uint8_t>(std::lround(255.0 * share));
+    }
+    return map;
+}
+
 LayerCriticality constant_layer(const LayerTable& layers, std::size_t layer, std::uint8_t value)
 {
     LayerCriticality map;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/forest.hpp"
+#include "analysis/share_table.hpp"
 #include "engine/memory/shared_values.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
@@ -36,6 +37,9 @@ struct LayerWeights
  */
 LayerCriticality predict_layer(const Forest& forest, const LayerTable& layers, std::size_t layer,
                                const LayerWeights& weights, int threads, const StopRequest& stop = {});
+
+/// The same of a table of shares: all weights of a layer alike. Thread-safe.
+LayerCriticality predict_layer(const ShareTable& shares, const LayerTable& layers, std::size_t layer);
 
 /// The same value for every bit: the map of a tolerance for which all faults were of one class.
 LayerCriticality constant_layer(const LayerTable& layers, std::size_t layer, std::uint8_t value);

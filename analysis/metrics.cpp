@@ -1,7 +1,9 @@
 #include "analysis/metrics.hpp"
 
 #include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 namespace flipstorm
@@ -63,6 +65,54 @@ double roc_auc(std::vector<ScoredCounts> rows)
     return won / (static_cast<double>(all.acceptable) * static_cast<double>(all.critical));
 }
 
+double average_precision(std::vector<ScoredCounts> rows)
+{
+    const ScoredCounts all = totals(rows);
+    if (all.acceptable == 0 || all.critical == 0) return kNaN;
+    merge_by_score(rows);
+    double sum = 0;
+    std::uint64_t acceptable = 0;
+    std::uint64_t critical = 0;
+    for (const ScoredCounts& row : rows)
+    {
+        acceptable += row.acceptable;
+        critical += row.critical;
+        sum += static_cast<double>(row.critical) * static_cast<double>(critical) /
+               static_cast<double>(acceptable + critical);
+    }
+    return sum / static_cast<double>(all.critical);
+}
+
+ScoreRecord scores_of(const std::vector<ScoredCounts>& rows)
+{
+    ScoreRecord scores;
+    const ScoredCounts all = totals(rows);
+    if (all.acceptable == 0 || all.critical == 0) return scores;
+    scores.auc = roc_auc(rows);
+    scores.pr_auc = average_precision(rows);
+    constexpr double kThreshold = 0.5;
+    ScoredCounts flagged;
+    double squares = 0;
+    for (const ScoredCounts& row : rows)
+    {
+        squares += static_cast<double>(row.acceptable) * row.score * row.score +
+                   static_cast<double>(row.critical) * (1 - row.score) * (1 - row.score);
+        if (!(row.score >= kThreshold)) continue;
+        flagged.acceptable += row.acceptable;
+        flagged.critical += row.critical;
+    }
+    const auto share = [](std::uint64_t part, std::uint64_t whole) {
+        return static_cast<double>(part) / static_cast<double>(whole);
+    };
+    scores.recall = share(flagged.critical, all.critical);
+    scores.balanced_accuracy =
+        (scores.recall + share(all.acceptable - flagged.acceptable, all.acceptable)) / 2;
+    if (flagged.acceptable + flagged.critical > 0)
+        scores.precision = share(flagged.critical, flagged.acceptable + flagged.critical);
+    scores.brier = squares / static_cast<double>(all.acceptable + all.critical);
+    return scores;
+}
+
 RocRecord roc_curve(std::vector<ScoredCounts> rows)
 {
     RocRecord roc;
@@ -121,6 +171,36 @@ double mean_of_known(const std::vector<double>& values)
         ++known;
     }
     return known > 0 ? sum / static_cast<double>(known) : kNaN;
+}
+
+std::vector<double> values_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*score)
+{
+    std::vector<double> values;
+    for (const ScoreRecord& record : records)
+        values.push_back(record.*score);
+    return values;
+}
+
+double mean_of_known(const std::vector<ScoreRecord>& records, double ScoreRecord::*score)
+{
+    return mean_of_known(values_of(records, score));
+}
+
+MeanInterval resampled_interval(const std::vector<double>& scores, double test_share)
+{
+    std::vector<double> known;
+    std::copy_if(scores.begin(), scores.end(), std::back_inserter(known),
+                 [](double v) { return !std::isnan(v); });
+    const double mean = mean_of_known(known);
+    if (known.size() < 2) return {mean, kNaN, kNaN};
+    double squares = 0;
+    for (const double score : known)
+        squares += (score - mean) * (score - mean);
+    const auto count = static_cast<double>(known.size());
+    const double variance = squares / (count - 1) * (1 / count + test_share / (1 - test_share));
+    const double half =
+        boost::math::quantile(boost::math::students_t(count - 1), 0.975) * std::sqrt(variance);
+    return {mean, std::max(0.0, mean - half), std::min(1.0, mean + half)};
 }
 
 }  // namespace flipstorm

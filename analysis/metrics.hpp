@@ -24,6 +24,16 @@ struct ScoredCounts
 double roc_auc(std::vector<ScoredCounts> rows);
 
 /**
+ * Average precision: the mean over the critical rows of the precision at the highest threshold that finds
+ * them, as scikit-learn's average_precision_score. NaN if there is only one class.
+ */
+double average_precision(std::vector<ScoredCounts> rows);
+
+/// All scores; those at a threshold for a row that is predicted critical if its score ≥ 0.5. NaN if there is
+/// only one class.
+ScoreRecord scores_of(const std::vector<ScoredCounts>& rows);
+
+/**
  * Points of the ROC curve by falling threshold: a row is predicted critical if its score ≥ threshold.
  *
  * Starts at (0, 0) with threshold +∞ and ends at (1, 1); points on a straight line between their neighbours
@@ -41,5 +51,30 @@ ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double 
 
 /// Mean of the values that are not NaN; NaN if there are none.
 double mean_of_known(const std::vector<double>& values);
+
+/// One score of several folds or splits.
+std::vector<double> values_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*score);
+
+/// Mean of one score over several folds or splits, as far as it is known.
+double mean_of_known(const std::vector<ScoreRecord>& records, double ScoreRecord::*score);
+
+/// A mean and the limits of its confidence interval.
+struct MeanInterval
+{
+    double mean = 0;
+    double low = 0;
+    double high = 0;
+};
+
+/**
+ * Mean of the scores of several models that share training rows, with its interval of 95 % confidence.
+ *
+ * Student's t with the variance corrected for the overlap: s² (1/k + test/train), Nadeau and Bengio,
+ * "Inference for the generalization error", 2003. The interval ends where scores do, at 0 and 1. NaN where
+ * fewer than two scores are known (the mean: none).
+ *
+ * \param test_share  of the rows of a model that it was judged on
+ */
+MeanInterval resampled_interval(const std::vector<double>& scores, double test_share);
 
 }  // namespace flipstorm

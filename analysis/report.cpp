@@ -55,8 +55,8 @@ std::string key_figures(const CampaignRecord& campaign, const ForestRecord& fore
     const ToleranceRecord* judged = record_of(forest, forest.tolerance);
     if (judged != nullptr && judged->trained)
     {
-        html += card(fmt::format("{:.4f}", judged->auc_test), "ROC AUC, held out",
-                     fmt::format("{:.4f} over folds", mean_of_known(judged->auc_folds)));
+        html += card(fmt::format("{:.4f}", judged->test().auc), "ROC AUC, held out",
+                     fmt::format("{:.4f} over folds", mean_of_known(judged->folds, &ScoreRecord::auc)));
     }
     if (protection.chosen >= 0)
     {
@@ -238,6 +238,8 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
 
     html += "<h2>How well it is predicted</h2>\n";
     html += render_html(forest_table(forest));
+    const ResultTable models = models_table(forest);
+    if (!models.rows.empty()) html += render_html(models);
     html += figure(options, "roc", "ROC curve on the held-out faults");
     html += importance_bars(forest);
 

@@ -51,6 +51,9 @@ ResultTable screen_table(const CampaignRecord& campaign);
 /// Table II: scores of the forest per tolerance.
 ResultTable forest_table(const ForestRecord& forest);
 
+/// All scores of all models of the map's tolerance, with intervals; no rows where none was trained.
+ResultTable models_table(const ForestRecord& forest);
+
 /// Table III: memory overhead of the paper's scheme.
 ResultTable overhead_table(const ProtectionRecord& protection);
 

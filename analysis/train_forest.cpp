@@ -1,17 +1,15 @@
 #include "analysis/train_forest.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
-#include <map>
+#include <utility>
 
 #include "analysis/campaign_check.hpp"
 #include "analysis/fault_population.hpp"
-#include "analysis/metrics.hpp"
+#include "analysis/share_table.hpp"
 #include "analysis/split.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
-#include "engine/base/timing.hpp"
 #include "engine/base/tolerance.hpp"
 
 namespace flipstorm
@@ -21,17 +19,10 @@ namespace
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-/// A tolerance's record and the scores of its held-out rows.
-struct Judged
-{
-    ToleranceRecord record;
-    std::vector<ScoredCounts> test_scores;
-};
-
-std::vector<ScoredCounts> score_rows(const Forest& forest, const FeatureTable& table,
-                                     const std::vector<std::uint8_t>& labels,
-                                     const std::vector<std::uint32_t>& rows, int threads,
-                                     const StopRequest& stop)
+/// The rows by cell, with what `predict` says of it.
+template<class Predict>
+std::vector<ScoredCounts> score_rows(const FeatureTable& table, const std::vector<std::uint8_t>& labels,
+                                     const std::vector<std::uint32_t>& rows, const Predict& predict)
 {
     std::vector<ScoredCounts> by_cell(table.cells());
     for (const std::uint32_t row : rows)
@@ -47,7 +38,7 @@ std::vector<ScoredCounts> score_rows(const Forest& forest, const FeatureTable& t
         cells.push_back(static_cast<std::uint32_t>(c));
         scored.push_back(by_cell[c]);
     }
-    const std::vector<double> scores = forest.predict(table, cells, threads, stop);
+    const std::vector<double> scores = predict(cells);
     for (std::size_t i = 0; i < scored.size(); ++i)
         scored[i].score = scores[i];
     return scored;
@@ -64,135 +55,35 @@ std::uint64_t cells_of(const FeatureTable& table, const std::vector<std::uint8_t
     return static_cast<std::uint64_t>(std::count(seen.begin(), seen.end(), true));
 }
 
-class Stage
+bool is_forest(const std::string& kind)
 {
-  public:
-    Stage(const CampaignRecord& campaign, const ForestOptions& options, FitStore* store)
-        : options_(options), store_(store), table_(campaign_features(campaign.faults))
-    {
-        settings_.bag = bag_of(options.kind, options.sampling);
-        settings_.trees = options.trees;
-        settings_.seed = options.seed;
-        settings_.threads = options.threads;
-        settings_.stop = options.stop;
-    }
+    return kind != kBaselineKind;
+}
 
-    Judged judge(double tolerance, const std::vector<std::uint8_t>& labels, std::uint64_t critical)
-    {
-        const Stopwatch watch;
-        const std::uint64_t acceptable = labels.size() - critical;
-        Judged judged;
-        ToleranceRecord& record = judged.record;
-        record.tolerance = tolerance;
-        record.rows = labels.size();
-        record.critical = critical;
-        record.auc_folds.assign(static_cast<std::size_t>(options_.folds), kNaN);
-        record.auc_grouped_folds = record.auc_folds;
-        record.auc_test = kNaN;
-        record.confusion = {kNaN, kNaN, kNaN, kNaN};
-        record.importance.assign(table_.features(), kNaN);
-        if (std::min(critical, acceptable) < 2)
-        {
-            log_warning(
-                "forest: for a tolerance of {:.2f} %, {} of {} faults are critical; a forest needs two of "
-                "each class, so none is trained",
-                100 * tolerance, critical, labels.size());
-            return judged;
-        }
-        record.trained = true;
-        if (options_.folds > 0)
-        {
-            cross_validate(labels, critical, std::min(critical, acceptable), false, record.auc_folds);
-            cross_validate(labels, critical,
-                           std::min(cells_of(table_, labels, 0), cells_of(table_, labels, 1)), true,
-                           record.auc_grouped_folds);
-        }
+/// Dearer kinds first.
+int cost_rank(const std::string& kind)
+{
+    return kind == "rf" ? 0 : kind == "brf" ? 1 : 2;
+}
 
-        FitResult fit = kept_or_done({critical, 0}, [&] {
-            return fit_and_judge(labels, stratified_split(labels, options_.test_share, options_.seed), 0);
-        });
-        judged.test_scores = std::move(fit.scores);
-        record.auc_test = fit.auc;
-        record.confusion = fit.confusion;
-        record.importance = std::move(fit.importance);
-        record.trees = std::move(fit.trees);
-        log_info(
-            "forest: tolerance {:.2f} %: {} of {} faults critical; ROC AUC {:.4f} ({} folds), {:.4f} (cells "
-            "kept "
-            "together), {:.4f} (held out); {:.1f} s",
-            100 * tolerance, critical, labels.size(), mean_of_known(record.auc_folds), options_.folds,
-            mean_of_known(record.auc_grouped_folds), record.auc_test, watch.seconds());
-        return judged;
-    }
-
-    [[nodiscard]] const FeatureTable& table() const { return table_; }
-
-  private:
-    /// What the store has of a fit, else what `fit` finds.
-    template<class Fit>
-    FitResult kept_or_done(FitKey key, const Fit& fit)
-    {
-        stop_if_asked(options_.stop);
-        if (store_ != nullptr)
-        {
-            if (std::optional<FitResult> kept = store_->find(key)) return std::move(*kept);
-        }
-        FitResult result = fit();
-        if (store_ != nullptr) store_->keep(key, result);
-        return result;
-    }
-
-    /// Train on one part of the rows, and judge on the other; of a fold (stream > 0) only the score matters.
-    FitResult fit_and_judge(const std::vector<std::uint8_t>& labels, const TrainTest& split,
-                            std::uint32_t stream) const
-    {
-        ForestSettings settings = settings_;
-        settings.stream = stream;
-        const Forest forest = Forest::train(table_, labels, split.train, settings);
-        FitResult fit;
-        fit.scores = score_rows(forest, table_, labels, split.test, options_.threads, options_.stop);
-        fit.auc = roc_auc(fit.scores);
-        if (stream > 0) return {fit.auc, {}, {}, {}, {}};
-        fit.confusion = confusion_percent(fit.scores);
-        fit.importance = forest.importance();
-        fit.trees = forest.record();
-        return fit;
-    }
-
-    /// Fill `auc` with the score of each fold; `members` is the size of the smaller class.
-    void cross_validate(const std::vector<std::uint8_t>& labels, std::uint64_t critical,
-                        std::uint64_t members, bool grouped, std::vector<double>& auc)
-    {
-        const auto folds = static_cast<std::int32_t>(
-            std::min<std::uint64_t>(static_cast<std::uint64_t>(options_.folds), members));
-        if (folds < 2) return;
-        const std::vector<std::int32_t> fold_of_row =
-            grouped ? grouped_folds(table_.cell, labels, folds, options_.seed)
-                    : stratified_folds(labels, folds, options_.seed);
-        for (std::int32_t fold = 0; fold < folds; ++fold)
-        {
-            const TrainTest split = fold_split(fold_of_row, fold);
-            const auto critical_in = [&labels](const std::vector<std::uint32_t>& rows) {
-                return std::count_if(rows.begin(), rows.end(),
-                                     [&labels](std::uint32_t r) { return labels[r] != 0; });
-            };
-            const auto critical_trained = static_cast<std::size_t>(critical_in(split.train));
-            if (critical_trained == 0 || critical_trained == split.train.size()) continue;
-            // Stream 0 is the recorded forest's.
-            const auto stream = static_cast<std::uint32_t>(1 + fold + (grouped ? options_.folds : 0));
-            auc[static_cast<std::size_t>(fold)] =
-                kept_or_done({critical, stream}, [&] { return fit_and_judge(labels, split, stream); }).auc;
-        }
-    }
-
-    const ForestOptions& options_;
-    FitStore* store_;
-    FeatureTable table_;
-    ForestSettings settings_;
-};
+/// Whether rows of both classes are among them.
+bool has_both(const std::vector<std::uint8_t>& labels, const std::vector<std::uint32_t>& rows)
+{
+    const auto critical =
+        std::count_if(rows.begin(), rows.end(), [&labels](std::uint32_t row) { return labels[row] != 0; });
+    return critical > 0 && critical < static_cast<std::ptrdiff_t>(rows.size());
+}
 
 void check_options(const CampaignRecord& campaign, const ForestOptions& options)
 {
+    FS_CHECK(JobError, !options.kinds.empty(),
+             "forest.kind is empty; give at least one of brf, rf and table");
+    for (auto kind = options.kinds.begin(); kind != options.kinds.end(); ++kind)
+    {
+        FS_CHECK(JobError, std::find(options.kinds.begin(), kind, *kind) == kind,
+                 "forest.kind has \"{}\" twice", *kind);
+        if (is_forest(*kind)) static_cast<void>(bag_of(*kind, options.sampling));
+    }
     FS_CHECK(JobError, !options.tolerances.empty(), "forest.tolerances is empty; give at least one");
     FS_CHECK(JobError,
              std::find(options.tolerances.begin(), options.tolerances.end(), options.tolerance) !=
@@ -201,6 +92,9 @@ void check_options(const CampaignRecord& campaign, const ForestOptions& options)
              options.tolerance);
     FS_CHECK(JobError, options.folds == 0 || options.folds >= 2,
              "forest.folds = {}; 0 (none) or at least 2 would be right", options.folds);
+    FS_CHECK(JobError, options.splits >= 1, "forest.splits = {}; at least 1 would be right", options.splits);
+    FS_CHECK(JobError, options.test_share > 0 && options.test_share < 1,
+             "forest.test_share = {}; above 0 and below 1 would be right", options.test_share);
     for (const double tolerance : options.tolerances)
     {
         for (std::size_t row = 0; row < campaign.faults.size(); ++row)
@@ -215,76 +109,331 @@ void check_options(const CampaignRecord& campaign, const ForestOptions& options)
     }
 }
 
-std::vector<LayerCriticality> map_network(const CampaignRecord& campaign,
-                                          const std::vector<LayerWeights>& weights,
-                                          const ToleranceRecord& tolerance, const ForestOptions& options)
-{
-    const LayerTable& layers = campaign.header.layers;
-    std::vector<LayerCriticality> map;
-    if (tolerance.trained)
-    {
-        const Forest forest = Forest::from_record(tolerance.trees, kFaultFeatures);
-        for (std::size_t l = 0; l < layers.size(); ++l)
-        {
-            map.push_back(predict_layer(forest, layers, l, weights[l], options.threads, options.stop));
-        }
-        return map;
-    }
-    const bool critical = tolerance.critical > tolerance.rows - tolerance.critical;
-    log_warning("forest: no forest for a tolerance of {:.2f} %: the map takes every bit as {}",
-                100 * tolerance.tolerance, critical ? "critical" : "acceptable");
-    for (std::size_t l = 0; l < layers.size(); ++l)
-        map.push_back(constant_layer(layers, l, critical ? 255 : 0));
-    return map;
-}
-
 }  // namespace
 
-ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
-                              const ForestOptions& options, FitStore* store)
+CampaignForests::CampaignForests(const CampaignRecord& campaign, ForestOptions options)
+    : campaign_(campaign), options_(std::move(options))
 {
     check_campaign(campaign);
     const std::string obstacle = why_not_learnt(campaign.header);
     FS_CHECK(DataError, obstacle.empty(), "campaign: {}", obstacle);
-    check_options(campaign, options);
-    const LayerTable& layers = campaign.header.layers;
+    check_options(campaign, options_);
+    if (std::find(options_.kinds.begin(), options_.kinds.end(), kBaselineKind) == options_.kinds.end())
+        options_.kinds.emplace_back(kBaselineKind);
+    table_ = campaign_features(campaign.faults);
+
+    for (const double tolerance : options_.tolerances)
+    {
+        const std::vector<std::uint8_t> labels = labels_for(tolerance);
+        LabelSet set;
+        set.tolerance = tolerance;
+        set.rows = labels.size();
+        set.critical = static_cast<std::uint64_t>(std::count(labels.begin(), labels.end(), std::uint8_t{1}));
+        const std::uint64_t members = std::min(set.critical, set.rows - set.critical);
+        set.trainable = members >= 2;
+        // Critical sets of growing tolerances are nested: as many critical faults means the same ones.
+        const bool known = std::any_of(sets_.begin(), sets_.end(), [&set](const LabelSet& other) {
+            return other.critical == set.critical;
+        });
+        if (known)
+        {
+            sets_.push_back(labels_of(set.critical));
+            continue;
+        }
+        const auto folds_of = [this](std::uint64_t most) {
+            const auto folds = static_cast<std::int32_t>(
+                std::min<std::uint64_t>(static_cast<std::uint64_t>(options_.folds), most));
+            return folds >= 2 ? folds : 0;
+        };
+        if (set.trainable)
+        {
+            set.folds = folds_of(members);
+            set.grouped_folds = folds_of(std::min(cells_of(table_, labels, 0), cells_of(table_, labels, 1)));
+        }
+        sets_.push_back(set);
+    }
+}
+
+std::vector<std::uint8_t> CampaignForests::labels_for(double tolerance) const
+{
+    return critical_labels(campaign_.outcomes, tolerance);
+}
+
+const CampaignForests::LabelSet& CampaignForests::labels_of(std::uint64_t critical) const
+{
+    const auto set = std::find_if(sets_.begin(), sets_.end(), [critical](const LabelSet& candidate) {
+        return candidate.critical == critical;
+    });
+    FS_REQUIRE(set != sets_.end(), "no tolerance has {} critical faults", critical);
+    return *set;
+}
+
+std::vector<std::uint32_t> CampaignForests::streams(const LabelSet& labels) const
+{
+    const auto folds = static_cast<std::uint32_t>(options_.folds);
+    std::vector<std::uint32_t> streams{0};
+    for (std::uint32_t fold = 0; fold < static_cast<std::uint32_t>(labels.folds); ++fold)
+        streams.push_back(1 + fold);
+    for (std::uint32_t fold = 0; fold < static_cast<std::uint32_t>(labels.grouped_folds); ++fold)
+        streams.push_back(1 + folds + fold);
+    for (std::uint32_t split = 1; split < static_cast<std::uint32_t>(options_.splits); ++split)
+        streams.push_back(2 * folds + split);
+    return streams;
+}
+
+std::vector<FitKey> CampaignForests::fits() const
+{
+    std::vector<FitKey> keys;
+    for (auto set = sets_.begin(); set != sets_.end(); ++set)
+    {
+        if (!set->trainable || &labels_of(set->critical) != &*set) continue;
+        for (const std::string& kind : options_.kinds)
+        {
+            for (const std::uint32_t stream : streams(*set))
+                keys.push_back({kind, set->critical, stream});
+        }
+    }
+    std::stable_sort(keys.begin(), keys.end(), [](const FitKey& a, const FitKey& b) {
+        return std::make_pair(cost_rank(a.kind), ~a.critical) <
+               std::make_pair(cost_rank(b.kind), ~b.critical);
+    });
+    return keys;
+}
+
+void CampaignForests::take_up(const LabelSet& labels)
+{
+    if (taken_up_ == labels.critical) return;
+    labels_ = labels_for(labels.tolerance);
+    stratified_.reset();
+    grouped_.reset();
+    taken_up_ = labels.critical;
+}
+
+const std::vector<std::int32_t>& CampaignForests::fold_of_row(const LabelSet& labels, bool grouped)
+{
+    std::optional<std::vector<std::int32_t>>& kept = grouped ? grouped_ : stratified_;
+    if (!kept)
+    {
+        kept = grouped ? grouped_folds(table_.cell, labels_, labels.grouped_folds, options_.seed)
+                       : stratified_folds(labels_, labels.folds, options_.seed);
+    }
+    return *kept;
+}
+
+FitResult CampaignForests::fit(const FitKey& key)
+{
+    stop_if_asked(options_.stop);
+    const LabelSet& labels = labels_of(key.critical);
+    take_up(labels);
+    const auto folds = static_cast<std::uint32_t>(options_.folds);
+    TrainTest rows;
+    if (key.stream == 0 || key.stream > 2 * folds)
+    {
+        // Other splits of the same seed: far from the seeds that people choose.
+        constexpr std::uint64_t kApart = 0x9E3779B97F4A7C15U;
+        const std::uint64_t split = key.stream == 0 ? 0 : key.stream - 2 * folds;
+        rows = stratified_split(labels_, options_.test_share, options_.seed + split * kApart);
+    }
+    else
+    {
+        const bool grouped = key.stream > folds;
+        rows = fold_split(fold_of_row(labels, grouped),
+                          static_cast<std::int32_t>(key.stream - 1 - (grouped ? folds : 0)));
+    }
+    if (!has_both(labels_, rows.train)) return {};
+    return judge(key.kind, rows.train, rows.test, key.stream);
+}
+
+FitResult CampaignForests::judge(const std::string& kind, const std::vector<std::uint32_t>& train,
+                                 const std::vector<std::uint32_t>& test, std::uint32_t stream) const
+{
+    const bool first_split = stream == 0;
+    FitResult fit;
+    if (is_forest(kind))
+    {
+        ForestSettings settings;
+        settings.bag = bag_of(kind, options_.sampling);
+        settings.trees = options_.trees;
+        settings.seed = options_.seed;
+        settings.stream = stream;
+        settings.threads = options_.threads;
+        settings.stop = options_.stop;
+        const Forest forest = Forest::train(table_, labels_, train, settings);
+        fit.held_out = score_rows(table_, labels_, test, [&](const std::vector<std::uint32_t>& cells) {
+            return forest.predict(table_, cells, options_.threads, options_.stop);
+        });
+        if (first_split)
+        {
+            fit.importance = forest.importance();
+            fit.trees = forest.record();
+        }
+    }
+    else
+    {
+        const ShareTable shares(table_, labels_, train);
+        fit.held_out = score_rows(table_, labels_, test, [&](const std::vector<std::uint32_t>& cells) {
+            return shares.predict(table_, cells);
+        });
+        fit.importance.assign(first_split ? table_.features() : 0, kNaN);
+    }
+    fit.scores = scores_of(fit.held_out);
+    if (first_split)
+        fit.confusion = confusion_percent(fit.held_out);
+    else
+        fit.held_out.clear();
+    return fit;
+}
+
+ToleranceRecord CampaignForests::record(const std::string& kind, double tolerance, const LabelSet& labels,
+                                        const std::function<FitResult(const FitKey&)>& result,
+                                        std::vector<ScoredCounts>& held_out) const
+{
+    ToleranceRecord record;
+    record.tolerance = tolerance;
+    record.rows = labels.rows;
+    record.critical = labels.critical;
+    record.trained = labels.trainable;
+    record.folds.resize(static_cast<std::size_t>(options_.folds));
+    record.grouped_folds.resize(static_cast<std::size_t>(options_.folds));
+    record.splits.resize(static_cast<std::size_t>(options_.splits));
+    record.confusion = {kNaN, kNaN, kNaN, kNaN};
+    record.importance.assign(table_.features(), kNaN);
+    if (!labels.trainable) return record;
+    const auto folds = static_cast<std::uint32_t>(options_.folds);
+    for (const std::uint32_t stream : streams(labels))
+    {
+        FitResult fit = result({kind, labels.critical, stream});
+        if (stream == 0)
+        {
+            record.splits[0] = fit.scores;
+            record.confusion = fit.confusion;
+            record.importance = std::move(fit.importance);
+            record.trees = std::move(fit.trees);
+            held_out = std::move(fit.held_out);
+            continue;
+        }
+        ScoreRecord& scores = stream <= folds       ? record.folds[stream - 1]
+                              : stream <= 2 * folds ? record.grouped_folds[stream - 1 - folds]
+                                                    : record.splits[stream - 2 * folds];
+        scores = fit.scores;
+    }
+    return record;
+}
+
+std::vector<LayerCriticality> CampaignForests::map_network(const std::vector<LayerWeights>& weights,
+                                                           const ToleranceRecord& tolerance) const
+{
+    const LayerTable& layers = campaign_.header.layers;
+    std::vector<LayerCriticality> map;
+    if (!tolerance.trained)
+    {
+        const bool critical = tolerance.critical > tolerance.rows - tolerance.critical;
+        log_warning("forest: no forest for a tolerance of {:.2f} %: the map takes every bit as {}",
+                    100 * options_.tolerance, critical ? "critical" : "acceptable");
+        for (std::size_t l = 0; l < layers.size(); ++l)
+            map.push_back(constant_layer(layers, l, critical ? 255 : 0));
+        return map;
+    }
+    if (is_forest(options_.kinds.front()))
+    {
+        const Forest forest = Forest::from_record(tolerance.trees, kFaultFeatures);
+        for (std::size_t l = 0; l < layers.size(); ++l)
+            map.push_back(predict_layer(forest, layers, l, weights[l], options_.threads, options_.stop));
+        return map;
+    }
+    const std::vector<std::uint8_t> labels = labels_for(tolerance.tolerance);
+    const ShareTable shares(table_, labels,
+                            stratified_split(labels, options_.test_share, options_.seed).train);
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        map.push_back(predict_layer(shares, layers, l));
+    return map;
+}
+
+ForestRecord CampaignForests::assemble(const std::function<FitResult(const FitKey&)>& result,
+                                       const std::vector<LayerWeights>& weights) const
+{
+    const LayerTable& layers = campaign_.header.layers;
     FS_CHECK(DataError, weights.size() == layers.size(),
              "the model has {} injectable layers, the campaign {}: not the same network", weights.size(),
              layers.size());
-
-    Stage stage(campaign, options, store);
     ForestRecord forest;
-    forest.provenance.seed = options.seed;
-    forest.campaign_sha256 = campaign.header.provenance.stage_sha256;
-    forest.kind = options.kind;
-    forest.sampling = options.kind == "brf" ? options.sampling : "";
-    forest.trees = options.trees;
-    forest.folds = options.folds;
-    forest.test_share = options.test_share;
-    forest.features = stage.table().names;
-    forest.tolerance = options.tolerance;
-
-    // Critical sets of growing tolerances are nested: as many critical faults means the same ones.
-    std::map<std::uint64_t, Judged> by_critical;
-    for (const double tolerance : options.tolerances)
+    forest.provenance.seed = options_.seed;
+    forest.campaign_sha256 = campaign_.header.provenance.stage_sha256;
+    forest.kind = options_.kinds.front();
+    const bool balanced =
+        std::find(options_.kinds.begin(), options_.kinds.end(), "brf") != options_.kinds.end();
+    forest.sampling = balanced ? options_.sampling : "";
+    forest.trees = options_.trees;
+    forest.folds = options_.folds;
+    forest.splits = options_.splits;
+    forest.test_share = options_.test_share;
+    forest.features = table_.names;
+    forest.tolerance = options_.tolerance;
+    const auto place = std::find(options_.tolerances.begin(), options_.tolerances.end(), options_.tolerance);
+    const LabelSet& of_map = sets_[static_cast<std::size_t>(place - options_.tolerances.begin())];
+    for (const std::string& kind : options_.kinds)
     {
-        const std::vector<std::uint8_t> labels = critical_labels(campaign.outcomes, tolerance);
-        const auto critical =
-            static_cast<std::uint64_t>(std::count(labels.begin(), labels.end(), std::uint8_t{1}));
-        auto found = by_critical.find(critical);
-        if (found == by_critical.end())
+        const bool first = kind == forest.kind;
+        if (!first) forest.compare.push_back({kind, {}});
+        std::vector<ToleranceRecord>& records = first ? forest.tolerances : forest.compare.back().tolerances;
+        for (std::size_t t = 0; t < sets_.size(); ++t)
         {
-            found = by_critical.emplace(critical, stage.judge(tolerance, labels, critical)).first;
-        }
-        forest.tolerances.push_back(found->second.record);
-        forest.tolerances.back().tolerance = tolerance;
-        if (tolerance == options.tolerance && forest.criticality.empty())
-        {
-            forest.roc = roc_curve(found->second.test_scores);
-            forest.criticality = map_network(campaign, weights, forest.tolerances.back(), options);
+            const auto same = std::find_if(records.begin(), records.end(), [&](const ToleranceRecord& other) {
+                return other.critical == sets_[t].critical;
+            });
+            if (same != records.end())
+            {
+                records.push_back(ToleranceRecord(*same));
+                records.back().tolerance = options_.tolerances[t];
+                continue;
+            }
+            std::vector<ScoredCounts> held_out;
+            records.push_back(record(kind, options_.tolerances[t], sets_[t], result, held_out));
+            ToleranceRecord& made = records.back();
+            if (first && made.critical == of_map.critical)
+            {
+                forest.roc = roc_curve(std::move(held_out));
+                forest.criticality = map_network(weights, made);
+            }
+            if (!first) made.trees = {};
+            if (!made.trained)
+            {
+                if (!first) continue;
+                log_warning(
+                    "forest: for a tolerance of {:.2f} %, {} of {} faults are critical; a forest needs two "
+                    "of each "
+                    "class, so none is trained",
+                    100 * made.tolerance, made.critical, made.rows);
+                continue;
+            }
+            log_info(
+                "{}: tolerance {:.2f} %: {} of {} faults critical; ROC AUC {:.4f} ({} folds), {:.4f} (cells "
+                "kept "
+                "together), {:.4f} (held out)",
+                is_forest(kind) ? fmt::format("forest ({})", kind) : "table of shares", 100 * made.tolerance,
+                made.critical, made.rows, mean_of_known(made.folds, &ScoreRecord::auc), options_.folds,
+                mean_of_known(made.grouped_folds, &ScoreRecord::auc), made.test().auc);
         }
     }
     return forest;
+}
+
+ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
+                              const ForestOptions& options, FitStore* store)
+{
+    CampaignForests forests(campaign, options);
+    std::map<FitKey, FitResult> results;
+    for (const FitKey& key : forests.fits())
+    {
+        std::optional<FitResult> kept = store != nullptr ? store->find(key) : std::nullopt;
+        if (!kept)
+        {
+            kept = forests.fit(key);
+            if (store != nullptr) store->keep(key, *kept);
+        }
+        results[key] = std::move(*kept);
+    }
+    return forests.assemble([&results](const FitKey& key) { return std::move(results.at(key)); }, weights);
 }
 
 }  // namespace flipstorm

@@ -1,12 +1,19 @@
 #pragma once
-// The forest stage: from the outcomes of a campaign to forests, their scores and the criticality map.
+// The forest stage: from the outcomes of a campaign to models of what is critical, their scores and the
+// criticality map.
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "analysis/criticality.hpp"
+#include "analysis/feature_table.hpp"
+#include "analysis/forest.hpp"
 #include "analysis/metrics.hpp"
 #include "engine/base/stop_request.hpp"
 #include "hdf5_schema/campaign_file.hpp"
@@ -15,14 +22,18 @@
 namespace flipstorm
 {
 
+/// The kind that is always among an analysis's, as what the others must beat.
+inline constexpr const char* kBaselineKind = "table";
+
 /// The [forest] table of a job.
 struct ForestOptions
 {
-    std::string kind = "brf";                        ///< "brf" or "rf"
+    std::vector<std::string> kinds = {"brf"};        ///< "brf", "rf", "table"; the first makes the map
     std::string sampling = "undersample_bootstrap";  ///< or "stratified_bootstrap"; of a brf
     std::int32_t trees = 100;
     std::int32_t folds = 10;         ///< of the cross-validation; 0: none
-    double test_share = 0.3;         ///< held out from the forest of the map
+    std::int32_t splits = 1;         ///< into training and test rows; the forest of the map is of the first
+    double test_share = 0.3;         ///< held out from training in a split
     std::vector<double> tolerances;  ///< accuracy drops to train for
     double tolerance = 0;            ///< of the criticality map and the ROC curve; one of `tolerances`
     std::uint64_t seed = 0;
@@ -34,19 +45,29 @@ struct ForestOptions
 /// size says which one it is.
 struct FitKey
 {
+    std::string kind;
     std::uint64_t critical = 0;  ///< critical faults
-    std::uint32_t stream = 0;    ///< 0: the forest of the map; 1 …: the folds, stratified ones first
+    std::uint32_t stream = 0;    ///< 0: the first split; 1 …: folds, grouped folds, further splits
+
+    friend bool operator<(const FitKey& a, const FitKey& b)
+    {
+        return std::tie(a.kind, a.critical, a.stream) < std::tie(b.kind, b.critical, b.stream);
+    }
+    friend bool operator==(const FitKey& a, const FitKey& b)
+    {
+        return std::tie(a.kind, a.critical, a.stream) == std::tie(b.kind, b.critical, b.stream);
+    }
 };
 
 /// What a fit found: always the same for the same campaign and options.
 struct FitResult
 {
-    double auc = 0;  ///< on the rows it was not trained on
-    // The rest is known for the forest of the map only.
+    ScoreRecord scores;  ///< on the rows it was not trained on
+    // The rest is known for the first split only.
     ConfusionRecord confusion;
     std::vector<double> importance;
     TreesRecord trees;
-    std::vector<ScoredCounts> scores;  ///< of the rows it was not trained on
+    std::vector<ScoredCounts> held_out;  ///< scores of the rows it was not trained on
 };
 
 /// Keeps finished fits, so that an analysis that was stopped does not begin anew.
@@ -59,31 +80,92 @@ class FitStore
     virtual ~FitStore() = default;
 
     /// What was kept of a fit, by this process or an earlier one; none: it is to be done.
-    [[nodiscard]] virtual std::optional<FitResult> find(FitKey key) = 0;
+    [[nodiscard]] virtual std::optional<FitResult> find(const FitKey& key) = 0;
 
     /// Keep a finished fit.
-    virtual void keep(FitKey key, const FitResult& result) = 0;
+    virtual void keep(const FitKey& key, const FitResult& result) = 0;
 };
 
 /**
- * Train and judge a forest for each tolerance, and predict every bit of the network for one of them.
+ * The models of a campaign's faults, as fits that do not depend on each other, and what they make together.
  *
- * Per tolerance: ROC AUC of each fold of a stratified and of a grouped cross-validation over all faults, and
- * a forest trained on 1 − test_share of the faults (stratified_split), judged on the rest; this forest is
- * recorded and makes the map. The faults are taken as they are, not reweighted by stratum, as in the paper.
- * Tolerances with the same critical faults share one computation.
+ * Per tolerance and kind: scores of each fold of a stratified and of a grouped cross-validation over all
+ * faults, and of splits (stratified_split) of the faults into 1 − test_share to train on and the rest to
+ * judge on. The model of the first split is recorded, and makes the map. The faults are taken as they are,
+ * not reweighted by stratum, as in the paper. Tolerances with the same critical faults share their fits.
  *
  * A tolerance with fewer than two faults of a class is not trained: scores NaN, no trees, a warning. A class
  * with fewer members (grouped: cells) than folds reduces the number of folds, down to two; folds that are not
- * used have the score NaN. A map for a tolerance without a forest is that of the more frequent class, 0 or
- * 255.
+ * used have NaN scores. A map for a tolerance without a model is that of the more frequent class, 0 or 255.
+ */
+class CampaignForests
+{
+  public:
+    /**
+     * \throws DataError if the campaign cannot be (see check_campaign), or stopped faults before their class
+     * for a tolerance was known; JobError for impossible options.
+     */
+    CampaignForests(const CampaignRecord& campaign, ForestOptions options);
+
+    /// All fits that the record needs, about the dearest first.
+    [[nodiscard]] std::vector<FitKey> fits() const;
+
+    /// Do a fit: the same for any number of threads. One call at a time. \throws Stopped.
+    [[nodiscard]] FitResult fit(const FitKey& key);
+
+    /**
+     * What the fits make together.
+     *
+     * \param result   of each of fits(), asked once
+     * \param weights  of every layer, in layer order
+     * \return everything but `provenance`, of which only the seed is set
+     * \throws DataError if the weights do not fit the campaign; Stopped.
+     */
+    [[nodiscard]] ForestRecord assemble(const std::function<FitResult(const FitKey&)>& result,
+                                        const std::vector<LayerWeights>& weights) const;
+
+  private:
+    /// What the rows are for a tolerance.
+    struct LabelSet
+    {
+        double tolerance = 0;  ///< the first with these labels
+        std::uint64_t critical = 0;
+        std::uint64_t rows = 0;
+        bool trainable = false;
+        std::int32_t folds = 0;          ///< that its classes have members for
+        std::int32_t grouped_folds = 0;  ///< that its classes have cells for
+    };
+
+    [[nodiscard]] const LabelSet& labels_of(std::uint64_t critical) const;
+    [[nodiscard]] std::vector<std::uint32_t> streams(const LabelSet& labels) const;
+    void take_up(const LabelSet& labels);
+    [[nodiscard]] const std::vector<std::int32_t>& fold_of_row(const LabelSet& labels, bool grouped);
+    [[nodiscard]] FitResult judge(const std::string& kind, const std::vector<std::uint32_t>& train,
+                                  const std::vector<std::uint32_t>& test, std::uint32_t stream) const;
+    [[nodiscard]] ToleranceRecord record(const std::string& kind, double tolerance, const LabelSet& labels,
+                                         const std::function<FitResult(const FitKey&)>& result,
+                                         std::vector<ScoredCounts>& held_out) const;
+    [[nodiscard]] std::vector<LayerCriticality> map_network(const std::vector<LayerWeights>& weights,
+                                                            const ToleranceRecord& tolerance) const;
+    [[nodiscard]] std::vector<std::uint8_t> labels_for(double tolerance) const;
+
+    const CampaignRecord& campaign_;
+    ForestOptions options_;
+    FeatureTable table_;
+    std::vector<LabelSet> sets_;  ///< of each of options_.tolerances
+    // Of the fit that was done last: the next is often of the same rows.
+    std::uint64_t taken_up_ = static_cast<std::uint64_t>(-1);  ///< critical faults of `labels_`
+    std::vector<std::uint8_t> labels_;
+    std::optional<std::vector<std::int32_t>> stratified_;
+    std::optional<std::vector<std::int32_t>> grouped_;
+};
+
+/**
+ * All fits of CampaignForests one after the other, and what they make.
  *
- * \param weights  of every layer, in layer order
  * \param store    fits that are there are not done again; each that is finished is kept. Null: none
- * \return everything but `provenance`, of which only the seed is set; the same for any number of threads, and
- * however often it was stopped
- * \throws DataError if the campaign cannot be (see check_campaign), does not fit the weights, or stopped
- * faults before their class for a tolerance was known; JobError for impossible options; Stopped.
+ * \return the same for any number of threads, and however often it was stopped
+ * \throws as CampaignForests
  */
 ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
                               const ForestOptions& options, FitStore* store = nullptr);

@@ -88,8 +88,9 @@ void add_forest(ComparisonRecord& comparison, std::int32_t variant, const Forest
 {
     for (const ToleranceRecord& t : forest.tolerances)
     {
-        comparison.forests.push_back({variant, forest.kind, t.tolerance, mean_of_known(t.auc_folds),
-                                      mean_of_known(t.auc_grouped_folds), t.auc_test,
+        comparison.forests.push_back({variant, forest.kind, t.tolerance,
+                                      mean_of_known(t.folds, &ScoreRecord::auc),
+                                      mean_of_known(t.grouped_folds, &ScoreRecord::auc), t.test().auc,
                                       t.confusion.acceptable_acceptable, t.confusion.acceptable_critical,
                                       t.confusion.critical_acceptable, t.confusion.critical_critical});
     }

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <limits>
+#include <utility>
 
 #include "hdf5_schema/forest_values.hpp"
 #include "hdf5_schema/h5_reader.hpp"
@@ -24,7 +25,7 @@ std::vector<double> matrix(const std::vector<ToleranceRecord>& tolerances, std::
     std::vector<double> values(tolerances.size() * columns, kNaN);
     for (std::size_t t = 0; t < tolerances.size(); ++t)
     {
-        const std::vector<double>& source = row(tolerances[t]);
+        const std::vector<double> source = row(tolerances[t]);
         for (std::size_t c = 0; c < std::min(columns, source.size()); ++c)
             values[t * columns + c] = source[c];
     }
@@ -108,18 +109,97 @@ void read_trees(const H5Reader& in, std::vector<ToleranceRecord>& tolerances)
     }
 }
 
+/// Groups of scores, and the folds or splits that they are of.
+struct ScoreGroup
+{
+    const char* suffix;
+    std::vector<ScoreRecord> ToleranceRecord::*member;
+};
+constexpr std::array<ScoreGroup, 3> kScoreGroups = {{{"_folds", &ToleranceRecord::folds},
+                                                     {"_grouped_folds", &ToleranceRecord::grouped_folds},
+                                                     {"_splits", &ToleranceRecord::splits}}};
+
+std::size_t columns_of(const ScoreGroup& group, const ForestRecord& forest)
+{
+    return static_cast<std::size_t>(group.member == &ToleranceRecord::splits ? forest.splits : forest.folds);
+}
+
+constexpr std::array<std::pair<const char*, double ConfusionRecord::*>, 4> kConfusion = {
+    {{"acceptable_acceptable", &ConfusionRecord::acceptable_acceptable},
+     {"acceptable_critical", &ConfusionRecord::acceptable_critical},
+     {"critical_acceptable", &ConfusionRecord::critical_acceptable},
+     {"critical_critical", &ConfusionRecord::critical_critical}}};
+
+std::vector<double> scores_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*member)
+{
+    std::vector<double> values;
+    for (const ScoreRecord& record : records)
+        values.push_back(record.*member);
+    return values;
+}
+
+/// How good a kind of model is: scores, confusion and importances, below `root`.
+void write_judgement(H5Writer& out, const std::string& root, const std::vector<ToleranceRecord>& rows,
+                     const ForestRecord& forest)
+{
+    const auto write = [&](const std::string& path, const std::vector<double>& values,
+                           std::vector<hsize_t> dims) {
+        out.dataset(root + path, values, std::move(dims));
+        out.attach_scale(root + path, 0, "/tolerances");
+    };
+    for (const ScoreColumn& score : score_columns())
+    {
+        for (const ScoreGroup& group : kScoreGroups)
+        {
+            const std::size_t columns = columns_of(group, forest);
+            write(fmt::format("/scores/{}{}", score.name, group.suffix),
+                  matrix(rows, columns,
+                         [&](const ToleranceRecord& r) { return scores_of(r.*group.member, score.member); }),
+                  {rows.size(), columns});
+        }
+        write(fmt::format("/scores/{}_test", score.name),
+              column<double>(rows, [&](const ToleranceRecord& r) { return r.test().*score.member; }),
+              {rows.size()});
+    }
+    for (const auto& [name, member] : kConfusion)
+    {
+        const auto share = member;
+        write(fmt::format("/confusion/{}", name),
+              column<double>(rows, [share](const ToleranceRecord& r) { return r.confusion.*share; }),
+              {rows.size()});
+    }
+    const std::size_t features = forest.features.size();
+    write("/importance", matrix(rows, features, [](const ToleranceRecord& r) { return r.importance; }),
+          {rows.size(), features});
+}
+
 }  // namespace
+
+const std::array<ScoreColumn, 6>& score_columns()
+{
+    static const std::array<ScoreColumn, 6> columns = {
+        {{"auc", &ScoreRecord::auc, "area under the ROC curve"},
+         {"pr_auc", &ScoreRecord::pr_auc, "average precision, the area under the precision-recall curve"},
+         {"balanced_accuracy", &ScoreRecord::balanced_accuracy,
+          "mean of the shares of both classes that are predicted rightly, at a vote of 0.5"},
+         {"recall", &ScoreRecord::recall,
+          "share of the critical faults that are predicted critical, at a vote of 0.5"},
+         {"precision", &ScoreRecord::precision,
+          "share of the faults predicted critical that are, at a vote of 0.5; NaN where none is"},
+         {"brier", &ScoreRecord::brier, "Brier score of the votes, the mean of (vote - class)^2"}}};
+    return columns;
+}
 
 void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
 {
     H5Writer out(file, forest_spec(), forest.provenance);
     const std::vector<ToleranceRecord>& rows = forest.tolerances;
-    const auto folds = static_cast<std::size_t>(forest.folds);
     out.attribute("/", "campaign_sha256", forest.campaign_sha256);
     out.attribute("/", "kind", forest.kind);
     out.attribute("/", "sampling", forest.sampling);
     out.attribute("/", "trees", forest.trees);
     out.attribute("/", "folds", forest.folds);
+    out.attribute("/", "splits", forest.splits);
     out.attribute("/", "test_share", forest.test_share);
     out.attribute("/", "tolerance", forest.tolerance);
     out.dataset("/features", forest.features);
@@ -129,33 +209,9 @@ void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
                 column<std::uint8_t>(rows, [](const Row& r) { return r.trained ? 1 : 0; }));
     out.dataset("/samples/rows", column<std::uint64_t>(rows, [](const Row& r) { return r.rows; }));
     out.dataset("/samples/critical", column<std::uint64_t>(rows, [](const Row& r) { return r.critical; }));
-    const auto scores = [&](const char* path, auto&& get) {
-        out.dataset(path, matrix(rows, folds, get), {rows.size(), folds});
-    };
-    scores(
-        "/scores/auc_folds", [](const Row& r) -> const auto& { return r.auc_folds; });
-    scores(
-        "/scores/auc_grouped_folds", [](const Row& r) -> const auto& { return r.auc_grouped_folds; });
-    out.dataset("/scores/auc_test", column<double>(rows, [](const Row& r) { return r.auc_test; }));
-    const auto confusion = [&](const std::string& name, double ConfusionRecord::*member) {
-        out.dataset("/confusion/" + name,
-                    column<double>(rows, [&](const Row& r) { return r.confusion.*member; }));
-    };
-    confusion("acceptable_acceptable", &ConfusionRecord::acceptable_acceptable);
-    confusion("acceptable_critical", &ConfusionRecord::acceptable_critical);
-    confusion("critical_acceptable", &ConfusionRecord::critical_acceptable);
-    confusion("critical_critical", &ConfusionRecord::critical_critical);
-    out.dataset("/importance",
-                matrix(
-                    rows, forest.features.size(), [](const Row& r) -> const auto& { return r.importance; }),
-                {rows.size(), forest.features.size()});
-    for (const char* path : {"/samples/trained", "/samples/rows", "/samples/critical", "/scores/auc_folds",
-                             "/scores/auc_grouped_folds", "/scores/auc_test",
-                             "/confusion/acceptable_acceptable", "/confusion/acceptable_critical",
-                             "/confusion/critical_acceptable", "/confusion/critical_critical", "/importance"})
-    {
+    write_judgement(out, "", rows, forest);
+    for (const char* path : {"/samples/trained", "/samples/rows", "/samples/critical"})
         out.attach_scale(path, 0, "/tolerances");
-    }
     write_trees(out, rows);
     out.dataset("/roc/false_positive_rate", forest.roc.false_positive_rate);
     out.dataset("/roc/true_positive_rate", forest.roc.true_positive_rate);
@@ -166,59 +222,78 @@ void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
         out.dataset(path, layer.probability, {layer.weights, static_cast<hsize_t>(layer.bits)});
         out.attribute(path, "tolerance", forest.tolerance);
     }
+    for (const ComparedRecord& other : forest.compare)
+        write_judgement(out, "/compare/" + other.kind, other.tolerances, forest);
     out.publish();
 }
 
 namespace
 {
 
-/// The rows of all tables that have one for each tolerance.
-std::vector<ToleranceRecord> read_tolerances(const H5Reader& in, std::size_t folds, std::size_t features)
+/// One file's columns of a group of scores, by tolerance; a file before version 1.2 has the areas under ROC
+/// curves alone.
+void read_judgement(const H5Reader& in, const std::string& root, const ForestRecord& forest,
+                    std::vector<ToleranceRecord>& records)
 {
-    const auto tolerances = in.dataset<double>("/tolerances");
-    const std::size_t count = tolerances.size();
+    const std::size_t count = records.size();
     const auto read = [&](const std::string& path, std::size_t columns) {
-        auto values = in.dataset<double>(path);
-        in.expect(values.size() == count * columns,
-                  fmt::format("'{}' has {} values, {} are expected", path, values.size(), count * columns));
+        auto values = in.dataset<double>(root + path);
+        in.expect(values.size() == count * columns, fmt::format("'{}' has {} values, {} are expected",
+                                                                root + path, values.size(), count * columns));
         return values;
     };
+    const bool old = in.minor_version() < 2;
+    for (const ScoreColumn& score : score_columns())
+    {
+        if (old && score.member != &ScoreRecord::auc) continue;
+        for (const ScoreGroup& group : kScoreGroups)
+        {
+            const bool single = old && group.member == &ToleranceRecord::splits;
+            const std::size_t columns = columns_of(group, forest);
+            const auto values =
+                read(fmt::format("/scores/{}{}", score.name, single ? "_test" : group.suffix), columns);
+            for (std::size_t t = 0; t < count; ++t)
+            {
+                std::vector<ScoreRecord>& of_tolerance = records[t].*group.member;
+                of_tolerance.resize(columns);
+                for (std::size_t c = 0; c < columns; ++c)
+                    of_tolerance[c].*score.member = values[t * columns + c];
+            }
+        }
+    }
+    for (const auto& [name, member] : kConfusion)
+    {
+        const auto values = read(fmt::format("/confusion/{}", name), 1);
+        for (std::size_t t = 0; t < count; ++t)
+            records[t].confusion.*member = values[t];
+    }
+    const std::size_t features = forest.features.size();
+    const auto importance = read("/importance", features);
+    for (std::size_t t = 0; t < count; ++t)
+    {
+        const auto first = importance.begin() + static_cast<std::ptrdiff_t>(t * features);
+        records[t].importance.assign(first, first + static_cast<std::ptrdiff_t>(features));
+    }
+}
+
+/// What is the same of all models: tolerances and the rows that they have.
+std::vector<ToleranceRecord> read_samples(const H5Reader& in)
+{
+    const auto tolerances = in.dataset<double>("/tolerances");
     const auto trained = in.dataset<std::uint8_t>("/samples/trained");
     const auto rows = in.dataset<std::uint64_t>("/samples/rows");
     const auto critical = in.dataset<std::uint64_t>("/samples/critical");
+    const std::size_t count = tolerances.size();
     in.expect(trained.size() == count && rows.size() == count && critical.size() == count,
               "'/samples' does not fit '/tolerances'");
-    const auto folds_auc = read("/scores/auc_folds", folds);
-    const auto grouped_auc = read("/scores/auc_grouped_folds", folds);
-    const auto test_auc = read("/scores/auc_test", 1);
-    const auto importance = read("/importance", features);
-    const auto aa = read("/confusion/acceptable_acceptable", 1);
-    const auto ac = read("/confusion/acceptable_critical", 1);
-    const auto ca = read("/confusion/critical_acceptable", 1);
-    const auto cc = read("/confusion/critical_critical", 1);
-    const auto present = [](const std::vector<double>& values, std::size_t row, std::size_t columns) {
-        std::vector<double> kept;
-        for (std::size_t c = 0; c < columns; ++c)
-        {
-            if (!std::isnan(values[row * columns + c])) kept.push_back(values[row * columns + c]);
-        }
-        return kept;
-    };
-    std::vector<ToleranceRecord> records;
+    std::vector<ToleranceRecord> records(count);
     for (std::size_t t = 0; t < count; ++t)
     {
         in.expect(trained[t] <= 1, fmt::format("'/samples/trained' has {}; 0 or 1 are possible", trained[t]));
-        ToleranceRecord row;
-        row.tolerance = tolerances[t];
-        row.trained = trained[t] != 0;
-        row.rows = rows[t];
-        row.critical = critical[t];
-        row.auc_folds = present(folds_auc, t, folds);
-        row.auc_grouped_folds = present(grouped_auc, t, folds);
-        row.auc_test = test_auc[t];
-        row.confusion = {aa[t], ac[t], ca[t], cc[t]};
-        row.importance = present(importance, t, features);
-        records.push_back(std::move(row));
+        records[t].tolerance = tolerances[t];
+        records[t].trained = trained[t] != 0;
+        records[t].rows = rows[t];
+        records[t].critical = critical[t];
     }
     return records;
 }
@@ -256,11 +331,24 @@ ForestRecord read_forest(const std::filesystem::path& file)
     forest.folds = in.attribute<std::int32_t>("/", "folds");
     in.expect(forest.folds >= 0 && forest.folds <= kMostFolds,
               fmt::format("'folds' is {}; 0 to {} are possible", forest.folds, kMostFolds));
+    if (in.minor_version() >= 2) forest.splits = in.attribute<std::int32_t>("/", "splits");
+    in.expect(forest.splits >= 1 && forest.splits <= kMostFolds,
+              fmt::format("'splits' is {}; 1 to {} are possible", forest.splits, kMostFolds));
     forest.test_share = in.attribute<double>("/", "test_share");
     forest.tolerance = in.attribute<double>("/", "tolerance");
     forest.features = in.texts("/features");
-    forest.tolerances = read_tolerances(in, static_cast<std::size_t>(forest.folds), forest.features.size());
+    const std::vector<ToleranceRecord> samples = read_samples(in);
+    forest.tolerances = samples;
+    read_judgement(in, "", forest, forest.tolerances);
     read_trees(in, forest.tolerances);
+    if (in.minor_version() >= 2 && in.has("/compare"))
+    {
+        for (const std::string& kind : in.names("/compare"))
+        {
+            forest.compare.push_back({kind, samples});
+            read_judgement(in, "/compare/" + kind, forest, forest.compare.back().tolerances);
+        }
+    }
     forest.roc.false_positive_rate = in.dataset<double>("/roc/false_positive_rate");
     forest.roc.true_positive_rate = in.dataset<double>("/roc/true_positive_rate");
     forest.roc.threshold = in.dataset<double>("/roc/threshold");

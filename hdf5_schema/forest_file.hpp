@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -33,19 +34,55 @@ struct ConfusionRecord
     double critical_critical = 0;
 };
 
-/// The forest of one tolerance. Scores are NaN where the sample has only one class (`trained` = false).
+/// How well predictions of rows that a model was not trained on agree with the truth; NaN where it cannot be
+/// said.
+struct ScoreRecord
+{
+    static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+    double auc = kUnknown;                ///< area under the ROC curve
+    double pr_auc = kUnknown;             ///< average precision, the area under the precision-recall curve
+    double balanced_accuracy = kUnknown;  ///< mean of the shares of both classes that are predicted rightly
+    double recall = kUnknown;             ///< share of the critical rows that are predicted critical
+    double precision = kUnknown;          ///< share of the rows predicted critical that are; NaN if none is
+    double brier = kUnknown;              ///< mean squared difference of vote and class
+};
+
+/// A score by its name in the file.
+struct ScoreColumn
+{
+    const char* name;
+    double ScoreRecord::*member;
+    const char* description;
+};
+
+/// All scores, in the order of ScoreRecord.
+[[nodiscard]] const std::array<ScoreColumn, 6>& score_columns();
+
+/// The model of one tolerance. Scores are NaN where the sample has only one class (`trained` = false).
 struct ToleranceRecord
 {
     double tolerance = 0;
     bool trained = false;
-    std::uint64_t rows = 0;                 ///< faults of the campaign
-    std::uint64_t critical = 0;             ///< of those, critical for this tolerance
-    std::vector<double> auc_folds;          ///< ROC AUC of each cross-validation fold
-    std::vector<double> auc_grouped_folds;  ///< the same, rows of equal features kept in one fold
-    double auc_test = 0;                    ///< ROC AUC on the held-out rows
-    ConfusionRecord confusion;              ///< on the held-out rows, threshold 0.5
-    std::vector<double> importance;         ///< mean decrease of Gini impurity per feature, sums to 1
-    TreesRecord trees;
+    std::uint64_t rows = 0;                  ///< faults of the campaign
+    std::uint64_t critical = 0;              ///< of those, critical for this tolerance
+    std::vector<ScoreRecord> folds;          ///< of each fold of the cross-validation
+    std::vector<ScoreRecord> grouped_folds;  ///< the same, rows of equal features kept in one fold
+    std::vector<ScoreRecord>
+        splits;                 ///< of each split into training and test rows; the first is that of `trees`
+    ConfusionRecord confusion;  ///< on the test rows of the first split, threshold 0.5
+    std::vector<double> importance;  ///< mean decrease of Gini impurity per feature, sums to 1
+    TreesRecord trees;               ///< of the first split
+
+    /// On the test rows of the first split.
+    [[nodiscard]] ScoreRecord test() const { return splits.empty() ? ScoreRecord() : splits.front(); }
+};
+
+/// Another kind of model on the same rows, folds and splits; without trees.
+struct ComparedRecord
+{
+    std::string kind;
+    std::vector<ToleranceRecord> tolerances;
 };
 
 /// ROC curve on the held-out rows, for the map's tolerance. Columns of equal length.
@@ -70,16 +107,18 @@ struct ForestRecord
 {
     Provenance provenance;
     std::string campaign_sha256;  ///< stage digest of the campaign
-    std::string kind;             ///< "brf" or "rf"
+    std::string kind;             ///< "brf", "rf" or "table"
     std::string sampling;         ///< of a balanced forest: "undersample_bootstrap" or "stratified_bootstrap"
     std::int32_t trees = 0;
     std::int32_t folds = 0;
+    std::int32_t splits = 1;
     double test_share = 0;
     std::vector<std::string> features;
     std::vector<ToleranceRecord> tolerances;
     double tolerance = 0;  ///< of the criticality map and the ROC curve
     RocRecord roc;
     std::vector<LayerCriticality> criticality;
+    std::vector<ComparedRecord> compare;  ///< other kinds of model
 };
 
 /// Write forest.h5 under a temporary name and rename it. One process. \throws FileError.

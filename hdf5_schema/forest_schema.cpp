@@ -1,5 +1,10 @@
 // The schema of forest.h5.
 
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "hdf5_schema/forest_file.hpp"
 #include "hdf5_schema/schema.hpp"
 
 namespace flipstorm
@@ -9,6 +14,95 @@ namespace
 
 using T = ElementType;
 
+/// How good a kind of model is, below `root`.
+void add_judgement(std::vector<DatasetSpec>& list, const std::string& root)
+{
+    for (const ScoreColumn& score : score_columns())
+    {
+        const auto add = [&](const std::string& suffix, std::vector<std::string> dims,
+                             const std::string& of) {
+            list.push_back({fmt::format("{}/scores/{}_{}", root, score.name, suffix), T::float64,
+                            std::move(dims), "1",
+                            fmt::format("{}{}; NaN where there is none", score.description, of)});
+        };
+        add("folds", {"tolerance", "fold"}, ": of each cross-validation fold");
+        add("grouped_folds", {"tolerance", "fold"},
+            ": the same with rows of equal features kept in one fold");
+        add("splits", {"tolerance", "split"}, ": on the test rows of each split");
+        add("test", {"tolerance"}, ": on the test rows of the first split");
+    }
+    const auto add = [&](const std::string& path, std::vector<std::string> dims, const char* units,
+                         const char* text) {
+        list.push_back({root + path, T::float64, std::move(dims), units, text});
+    };
+    add("/confusion/acceptable_acceptable", {"tolerance"}, "%",
+        "test rows of the first split: truly acceptable, predicted acceptable");
+    add("/confusion/acceptable_critical", {"tolerance"}, "%",
+        "test rows of the first split: truly acceptable, predicted critical");
+    add("/confusion/critical_acceptable", {"tolerance"}, "%",
+        "test rows of the first split: truly critical, predicted acceptable");
+    add("/confusion/critical_critical", {"tolerance"}, "%",
+        "test rows of the first split: truly critical, predicted critical");
+    add("/importance", {"tolerance", "feature"}, "1",
+        "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest");
+}
+
+std::vector<DatasetSpec> datasets()
+{
+    std::vector<DatasetSpec> list = {
+        {"/features", T::text, {"feature"}, "1", "features of a fault, in the order the trees number them"},
+        {"/tolerances", T::float64, {"tolerance"}, "1", "tolerated drops"},
+        {"/samples/trained",
+         T::uint8,
+         {"tolerance"},
+         "1",
+         "whether a forest could be trained",
+         {{0, "only one class in the sample"}, {1, "trained"}}},
+        {"/samples/rows", T::uint64, {"tolerance"}, "fault", "faults of the campaign"},
+        {"/samples/critical", T::uint64, {"tolerance"}, "fault", "of those, critical for the tolerance"},
+    };
+    add_judgement(list, "");
+    const std::vector<DatasetSpec> more = {
+        {"/forests/offset",
+         T::uint64,
+         {"tolerance + 1"},
+         "1",
+         "first row of each forest in /forests/first_node; a forest has trees + 1 rows, or none where "
+         "untrained"},
+        {"/forests/first_node",
+         T::uint64,
+         {"root"},
+         "1",
+         "row of each tree's root in the node columns, and after the last tree the row behind it"},
+        {"/forests/feature", T::int32, {"node"}, "1", "feature a node tests", {{-1, "leaf"}}},
+        {"/forests/threshold", T::float32, {"node"}, "1", "go left if the feature is at most this"},
+        {"/forests/left",
+         T::int32,
+         {"node"},
+         "1",
+         "left child, counted from the tree's root",
+         {{-1, "leaf"}}},
+        {"/forests/right",
+         T::int32,
+         {"node"},
+         "1",
+         "right child, counted from the tree's root",
+         {{-1, "leaf"}}},
+        {"/forests/probability", T::float32, {"node"}, "1", "share of critical weight in the node"},
+        {"/roc/false_positive_rate", T::float64, {"point"}, "1", "ROC curve on the held-out rows"},
+        {"/roc/true_positive_rate", T::float64, {"point"}, "1", "ROC curve on the held-out rows"},
+        {"/roc/threshold", T::float64, {"point"}, "1", "predicted critical from this probability on"},
+        {"/criticality/<layer>",
+         T::uint8,
+         {"weight", "bit"},
+         "1/255",
+         "predicted probability × 255 that flipping the bit is critical"},
+    };
+    list.insert(list.end(), more.begin(), more.end());
+    add_judgement(list, "/compare/<kind>");
+    return list;
+}
+
 }  // namespace
 
 const FileSpec& forest_spec()
@@ -17,109 +111,23 @@ const FileSpec& forest_spec()
         "flipstorm/forest",
         "forest.h5",
         1,
-        1,
+        2,
         1,
         {
             {"/", "campaign_sha256", T::text, "", "`stage_sha256` of the campaign"},
-            {"/", "kind", T::text, "", "`brf` balanced random forest, `rf` random forest"},
+            {"/", "kind", T::text, "",
+             "`brf` balanced random forest, `rf` random forest, `table` critical share by layer and bit"},
             {"/", "sampling", T::text, "",
              "how a balanced forest draws its rows: `undersample_bootstrap` or `stratified_bootstrap`"},
             {"/", "trees", T::int32, "", "trees per forest"},
             {"/", "folds", T::int32, "", "folds of the cross-validation"},
+            {"/", "splits", T::int32, "",
+             "splits into training and test rows; the recorded forest is of the first"},
             {"/", "test_share", T::float64, "", "share of the rows held out for the test"},
             {"/", "tolerance", T::float64, "", "tolerance of /criticality and /roc"},
             {"/criticality/<layer>", "tolerance", T::float64, "", "tolerance the probabilities are for"},
         },
-        {
-            {"/features",
-             T::text,
-             {"feature"},
-             "1",
-             "features of a fault, in the order the trees number them"},
-            {"/tolerances", T::float64, {"tolerance"}, "1", "tolerated drops"},
-            {"/samples/trained",
-             T::uint8,
-             {"tolerance"},
-             "1",
-             "whether a forest could be trained",
-             {{0, "only one class in the sample"}, {1, "trained"}}},
-            {"/samples/rows", T::uint64, {"tolerance"}, "fault", "faults of the campaign"},
-            {"/samples/critical", T::uint64, {"tolerance"}, "fault", "of those, critical for the tolerance"},
-            {"/scores/auc_folds",
-             T::float64,
-             {"tolerance", "fold"},
-             "1",
-             "ROC AUC of each cross-validation fold; NaN where there is none"},
-            {"/scores/auc_grouped_folds",
-             T::float64,
-             {"tolerance", "fold"},
-             "1",
-             "the same with rows of equal features kept in one fold; NaN where there is none"},
-            {"/scores/auc_test",
-             T::float64,
-             {"tolerance"},
-             "1",
-             "ROC AUC on the held-out rows; NaN where there is none"},
-            {"/confusion/acceptable_acceptable",
-             T::float64,
-             {"tolerance"},
-             "%",
-             "held-out rows: truly acceptable, predicted acceptable"},
-            {"/confusion/acceptable_critical",
-             T::float64,
-             {"tolerance"},
-             "%",
-             "held-out rows: truly acceptable, predicted critical"},
-            {"/confusion/critical_acceptable",
-             T::float64,
-             {"tolerance"},
-             "%",
-             "held-out rows: truly critical, predicted acceptable"},
-            {"/confusion/critical_critical",
-             T::float64,
-             {"tolerance"},
-             "%",
-             "held-out rows: truly critical, predicted critical"},
-            {"/importance",
-             T::float64,
-             {"tolerance", "feature"},
-             "1",
-             "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest"},
-            {"/forests/offset",
-             T::uint64,
-             {"tolerance + 1"},
-             "1",
-             "first row of each forest in /forests/first_node; a forest has trees + 1 rows, or none where "
-             "untrained"},
-            {"/forests/first_node",
-             T::uint64,
-             {"root"},
-             "1",
-             "row of each tree's root in the node columns, and after the last tree the row behind it"},
-            {"/forests/feature", T::int32, {"node"}, "1", "feature a node tests", {{-1, "leaf"}}},
-            {"/forests/threshold", T::float32, {"node"}, "1", "go left if the feature is at most this"},
-            {"/forests/left",
-             T::int32,
-             {"node"},
-             "1",
-             "left child, counted from the tree's root",
-             {{-1, "leaf"}}},
-            {"/forests/right",
-             T::int32,
-             {"node"},
-             "1",
-             "right child, counted from the tree's root",
-             {{-1, "leaf"}}},
-            {"/forests/probability", T::float32, {"node"}, "1", "share of critical weight in the node"},
-            {"/roc/false_positive_rate", T::float64, {"point"}, "1", "ROC curve on the held-out rows"},
-            {"/roc/true_positive_rate", T::float64, {"point"}, "1", "ROC curve on the held-out rows"},
-            {"/roc/threshold", T::float64, {"point"}, "1", "predicted critical from this probability on"},
-            {"/criticality/<layer>",
-             T::uint8,
-             {"weight", "bit"},
-             "1/255",
-             "predicted probability × 255 that flipping the bit is critical"},
-        }};
+        datasets()};
     return spec;
 }
 

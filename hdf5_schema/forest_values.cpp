@@ -30,10 +30,15 @@ bool are_within(const std::vector<double>& values, double low, double high)
                        [&](double value) { return is_within(value, low, high); });
 }
 
+bool is_kind(const std::string& kind)
+{
+    return kind == "brf" || kind == "rf" || kind == "table";
+}
+
 void check_root(const H5Reader& in, const ForestRecord& forest)
 {
-    in.expect(forest.kind == "brf" || forest.kind == "rf",
-              fmt::format("'kind' is '{}'; 'brf' or 'rf' would be right", forest.kind));
+    in.expect(is_kind(forest.kind),
+              fmt::format("'kind' is '{}'; 'brf', 'rf' or 'table' would be right", forest.kind));
     in.expect(forest.trees >= 1, fmt::format("'trees' is {}", forest.trees));
     in.expect(forest.test_share >= 0 && forest.test_share < 1,
               fmt::format("'test_share' is {}", forest.test_share));
@@ -51,16 +56,24 @@ void check_scores(const H5Reader& in, const ToleranceRecord& row, std::size_t t,
     expect(is_within(row.tolerance, 0, 1) && (before == nullptr || row.tolerance > before->tolerance),
            "tolerances are rising drops of 0 … 1");
     expect(row.critical <= row.rows, "more faults are critical than there are");
-    expect(are_within(row.auc_folds, 0, 1) && are_within(row.auc_grouped_folds, 0, 1) &&
-               is_within_or_nan(row.auc_test, 0, 1),
-           "an AUC in '/scores' is not within 0 … 1");
+    for (const auto* scores : {&row.folds, &row.grouped_folds, &row.splits})
+    {
+        for (const ScoreRecord& record : *scores)
+        {
+            for (const ScoreColumn& score : score_columns())
+            {
+                expect(is_within_or_nan(record.*score.member, 0, 1),
+                       "a score in '/scores' is not within 0 … 1");
+            }
+        }
+    }
     const ConfusionRecord& c = row.confusion;
     for (const double share :
          {c.acceptable_acceptable, c.acceptable_critical, c.critical_acceptable, c.critical_critical})
         expect(is_within_or_nan(share, 0, kAll), "a share in '/confusion' is not within 0 … 100 %");
-    expect(are_within(row.importance, 0, 1), "a value in '/importance' is not within 0 … 1");
-    expect(row.trained != row.trees.first_node.empty(),
-           "it has trees where none were trained, or none where they were");
+    expect(std::all_of(row.importance.begin(), row.importance.end(),
+                       [](double value) { return is_within_or_nan(value, 0, 1); }),
+           "a value in '/importance' is not within 0 … 1");
 }
 
 void check_trees(const H5Reader& in, const TreesRecord& trees, std::size_t t, std::size_t features)
@@ -108,7 +121,18 @@ void check_forest_values(const H5Reader& in, const ForestRecord& forest)
     {
         const ToleranceRecord& row = forest.tolerances[t];
         check_scores(in, row, t, t == 0 ? nullptr : &forest.tolerances[t - 1]);
+        FS_CHECK(FileError, (row.trained && forest.kind != "table") != row.trees.first_node.empty(),
+                 "'{}': row {} of '/tolerances' ({}): it has trees where none were trained, or none where "
+                 "they were",
+                 in.file_name(), t, row.tolerance);
         check_trees(in, row.trees, t, forest.features.size());
+    }
+    for (const ComparedRecord& other : forest.compare)
+    {
+        in.expect(is_kind(other.kind),
+                  fmt::format("'/compare' has '{}'; 'brf', 'rf' or 'table' would be right", other.kind));
+        for (std::size_t t = 0; t < other.tolerances.size(); ++t)
+            check_scores(in, other.tolerances[t], t, t == 0 ? nullptr : &other.tolerances[t - 1]);
     }
     check_roc(in, forest.roc);
 }

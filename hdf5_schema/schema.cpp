@@ -12,12 +12,16 @@ namespace
 
 using T = ElementType;
 
-/// A path of the schema fits a path of a file: equal, or equal up to the placeholder and something after it.
+/// A path of the schema fits a path of a file: equal, with anything in the place of the placeholder; one name
+/// if more follows it.
 bool fits(const std::string& pattern, const std::string& path)
 {
     const std::size_t open = pattern.find('<');
     if (open == std::string::npos) return pattern == path;
-    return path.size() > open && path.compare(0, open, pattern, 0, open) == 0;
+    const std::string after = pattern.substr(pattern.find('>') + 1);
+    if (path.size() <= open + after.size() || path.compare(0, open, pattern, 0, open) != 0) return false;
+    const std::size_t end = path.size() - after.size();
+    return path.compare(end, after.size(), after) == 0 && (after.empty() || path.find('/', open) == end);
 }
 
 /// With which targets a file has something; empty: with all.

@@ -113,10 +113,11 @@ struct TransientTable
 
 struct ForestTable
 {
-    std::string kind = "brf";  ///< "brf", "rf"
+    std::vector<std::string> kind = {"brf"};  ///< "brf", "rf", "table"; the first makes the map
     std::string sampling = "undersample_bootstrap";
     std::int64_t trees = 100;
     std::int64_t folds = 10;
+    std::int64_t splits = 10;  ///< into training and test faults
     double test_share = 0.3;
     std::vector<double> tolerances;  ///< empty: the campaign's
     std::string campaign;            ///< a campaign.h5 to use as it is

@@ -33,6 +33,12 @@ class Key
     Key above(double low, double high) && { return std::move(*this).limits({low, high, true, false}); }
     /// low ≤ value < high
     Key below(double low, double high) && { return std::move(*this).limits({low, high, false, true}); }
+    /// Of a list: a single string may stand for a list of it alone.
+    Key or_single() &&
+    {
+        spec_.or_single = true;
+        return std::move(*this);
+    }
     Key one_of(std::vector<std::string> choices) &&
     {
         spec_.choices = std::move(choices);
@@ -398,15 +404,22 @@ std::vector<KeySpec> make_keys()
             .between(0, 1e9),
 
         key<&Job::forest, &ForestTable::kind>("forest", "kind",
-                                              "balanced random forest or plain random forest")
-            .one_of({"brf", "rf"}),
+                                              "balanced random forest, plain random forest, table of shares "
+                                              "by layer and bit; the first makes the "
+                                              "map, all are judged")
+            .one_of({"brf", "rf", "table"})
+            .or_single(),
         key<&Job::forest, &ForestTable::sampling>("forest", "sampling", "how a balanced tree draws its rows")
             .one_of({"undersample_bootstrap", "stratified_bootstrap"}),
         key<&Job::forest, &ForestTable::trees>("forest", "trees", "trees per forest").between(1, 1e6),
         key<&Job::forest, &ForestTable::folds>("forest", "folds", "folds of the cross-validation")
             .between(2, 1000),
+        key<&Job::forest, &ForestTable::splits>(
+            "forest", "splits", "splits into training and test faults; the map's forest is of the first")
+            .between(1, 1000)
+            .since("0.2"),
         key<&Job::forest, &ForestTable::test_share>("forest", "test_share",
-                                                    "share of the faults held out for testing")
+                                                    "share of the faults held out for testing in a split")
             .inside(0, 1),
         key<&Job::forest, &ForestTable::tolerances>("forest", "tolerances",
                                                     "tolerances to train a forest for")

@@ -48,6 +48,7 @@ struct KeySpec
     std::string unit{};
     std::string default_note{};  ///< the default in words, where it depends on other keys
     bool may_be_empty = false;   ///< of a list or table: the empty one stands for the default
+    bool or_single = false;      ///< of a list of strings: one string may stand for it
     bool ascending = false;      ///< of a list: each number is larger than the one before
     bool identity = true;        ///< takes part in what is computed; not: where files lie and how it is run
     /// Version of flipstorm that knows the key first; empty: 0.1, as far back as journals and files go. Of a

@@ -177,8 +177,9 @@ std::string document_keys()
         const std::string standard =
             spec.default_note.empty() ? "`" + toml_text(value) + "`" : spec.default_note;
         const std::string type = type_name(value);
-        text += fmt::format("| `{}` | {} | {} | {} | {} |\n", spec.name(), type.substr(type.find(' ') + 1),
-                            standard, limits_text(spec), meaning_text(spec));
+        text +=
+            fmt::format("| `{}` | {}{} | {} | {} | {} |\n", spec.name(), spec.or_single ? "string or " : "",
+                        type.substr(type.find(' ') + 1), standard, limits_text(spec), meaning_text(spec));
     }
     return text + "<!-- /job keys -->\n";
 }

@@ -102,10 +102,19 @@ std::optional<std::string> assign(const KeySpec& spec, const TomlValue& value, c
     return std::visit(
         [&](auto* to) -> std::optional<std::string> {
             using Target = std::decay_t<decltype(*to)>;
+            if constexpr (std::is_same_v<Target, std::vector<std::string>>)
+            {
+                if (spec.or_single && value.is_string())
+                {
+                    *to = {value.as_string().str};
+                    return std::nullopt;
+                }
+            }
             auto converted = convert<Target>(value);
             if (!converted)
             {
-                return fmt::format("{} must be {}, not {}", spec.name(), type_name(target),
+                return fmt::format("{} must be {}{}, not {}", spec.name(),
+                                   spec.or_single ? "a string or " : "", type_name(target),
                                    describe_whole(value));
             }
             if (std::is_unsigned_v<Target> && value.is_integer() && value.as_integer() < 0)

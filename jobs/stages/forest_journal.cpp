@@ -37,30 +37,32 @@ namespace
 constexpr Frame kFrame{std::string_view("\x89"
                                         "FSF\r\n\x1a\n",
                                         8),
-                       1, "a fit of a forest"};
+                       2, "a fit of a forest"};
 constexpr const char* kExtension = ".fit";
 
 /// The fields of a fit in their order in the archive, both ways.
 template<class Archive, class Text, class Key, class Result>
 void archive_fit(Archive& archive, Text& stage_sha256, Key& key, Result& result)
 {
+    archive& stage_sha256& key.kind& key.critical& key.stream;
+    for (const ScoreColumn& score : score_columns())
+        archive& result.scores.*score.member;
     auto& confusion = result.confusion;
+    archive& confusion.acceptable_acceptable& confusion.acceptable_critical& confusion
+        .critical_acceptable& confusion.critical_critical;
     auto& trees = result.trees;
-    archive& stage_sha256& key.critical& key.stream& result.auc& confusion.acceptable_acceptable& confusion
-        .acceptable_critical& confusion.critical_acceptable& confusion.critical_critical;
     archive& result.importance& trees.first_node& trees.feature& trees.threshold& trees.left& trees
-        .right& trees.probability& result.scores;
+        .right& trees.probability& result.held_out;
 }
 
 }  // namespace
 
-std::string encode_fit(const std::string& stage_sha256, FitKey key, const FitResult& result)
+std::string encode_fit(const std::string& stage_sha256, const FitKey& key, const FitResult& result)
 {
     std::ostringstream out(std::ios::binary);
     {
         boost::archive::binary_oarchive archive(out);
-        const FitKey& constant = key;
-        archive_fit(archive, stage_sha256, constant, result);
+        archive_fit(archive, stage_sha256, key, result);
     }
     return framed(kFrame, out.str());
 }
@@ -96,12 +98,12 @@ ForestJournal::~ForestJournal()
     }
 }
 
-fs::path ForestJournal::file_of(FitKey key) const
+fs::path ForestJournal::file_of(const FitKey& key) const
 {
-    return folder_ / fmt::format("{}-{}{}", key.critical, key.stream, kExtension);
+    return folder_ / fmt::format("{}-{}-{}{}", key.kind, key.critical, key.stream, kExtension);
 }
 
-std::optional<FitResult> ForestJournal::find(FitKey key)
+std::optional<FitResult> ForestJournal::find(const FitKey& key)
 {
     const fs::path file = file_of(key);
     std::error_code unknown;
@@ -120,8 +122,8 @@ std::optional<FitResult> ForestJournal::find(FitKey key)
             }
             return std::nullopt;
         }
-        FS_CHECK(FrameError, fit.key.critical == key.critical && fit.key.stream == key.stream,
-                 "it is that of another fit ({}-{})", fit.key.critical, fit.key.stream);
+        FS_CHECK(FrameError, fit.key == key, "it is that of another fit ({}-{}-{})", fit.key.kind,
+                 fit.key.critical, fit.key.stream);
         ++found_;
         return std::move(fit.result);
     }
@@ -136,7 +138,7 @@ std::optional<FitResult> ForestJournal::find(FitKey key)
     return std::nullopt;
 }
 
-void ForestJournal::keep(FitKey key, const FitResult& result)
+void ForestJournal::keep(const FitKey& key, const FitResult& result)
 {
     unwritten_.emplace_back(key, result);
     if (clock_() - last_writing_ >= seconds_) flush();

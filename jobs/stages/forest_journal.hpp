@@ -2,8 +2,8 @@
 // OUT/forest-journal: the finished fits of a forest stage that is not done yet, so that a kill or a time
 // limit costs a fit.
 //
-// A fit is `CRITICAL-STREAM.fit`, framed (see engine/base/framed_bytes.hpp) with magic 89 46 53 46 0d 0a 1a
-// 0a
+// A fit is `KIND-CRITICAL-STREAM.fit`, framed (see engine/base/framed_bytes.hpp) with magic 89 46 53 46 0d 0a
+// 1a 0a
 // ("\x89FSF\r\n\x1a\n"); the payload is a Boost.Serialization binary archive of stage digest, key and
 // FitResult. Written durably: a file is whole or absent.
 
@@ -32,7 +32,8 @@ struct KeptFit
 };
 
 /// The bytes of a file.
-[[nodiscard]] std::string encode_fit(const std::string& stage_sha256, FitKey key, const FitResult& result);
+[[nodiscard]] std::string encode_fit(const std::string& stage_sha256, const FitKey& key,
+                                     const FitResult& result);
 
 /// Back from the bytes. \throws FrameError, saying what is wrong: torn, damaged, another version.
 [[nodiscard]] KeptFit decode_fit(std::string_view file);
@@ -56,10 +57,10 @@ class ForestJournal : public FitStore
     ForestJournal& operator=(const ForestJournal&) = delete;
 
     /// A file that is damaged, of another stage or not to be read is ignored, with a warning that names it.
-    [[nodiscard]] std::optional<FitResult> find(FitKey key) override;
+    [[nodiscard]] std::optional<FitResult> find(const FitKey& key) override;
 
     /// \throws FileError as flush()
-    void keep(FitKey key, const FitResult& result) override;
+    void keep(const FitKey& key, const FitResult& result) override;
 
     /// Write what is not written yet. \throws FileError, naming the file and the system's reason.
     void flush();
@@ -68,6 +69,9 @@ class ForestJournal : public FitStore
     /// long that they are worth it.
     void flush_if_slow(double seconds_of_all);
 
+    /// What is not written yet is in the stage's result.
+    void forget() { unwritten_.clear(); }
+
     /// The stage is done: forget what is not written, and remove the folder. \throws FileError
     void discard();
 
@@ -75,7 +79,7 @@ class ForestJournal : public FitStore
     [[nodiscard]] std::size_t found() const { return found_; }
 
   private:
-    [[nodiscard]] std::filesystem::path file_of(FitKey key) const;
+    [[nodiscard]] std::filesystem::path file_of(const FitKey& key) const;
 
     std::filesystem::path folder_;
     std::string stage_sha256_;

@@ -76,6 +76,7 @@ StageEnd report_campaign(const Context& context, const CampaignRecord& campaign,
     for (const ResultTable& table : {critical_share_table(campaign), layer_share_table(campaign, tolerance),
                                      bit_share_table(campaign, tolerance)})
     {
+        if (table.rows.empty()) continue;
         print_result("{}\n", render_text(table));
     }
     print_size(campaign);
@@ -127,8 +128,8 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
         // A report without its figures is not final: the next run tries again.
         write_file_durably(file, page + (figures.size() == kFigures.size() ? stamp + "\n" : ""));
     }
-    for (const ResultTable& table :
-         {critical_share_table(campaign), forest_table(forest), overhead_table(protection)})
+    for (const ResultTable& table : {critical_share_table(campaign), forest_table(forest),
+                                     models_table(forest), overhead_table(protection)})
     {
         print_result("{}\n", render_text(table));
     }

@@ -59,6 +59,9 @@ bool stop_was_asked_for(const Context& context);
 /// Print strata, sample sizes and cost of the job's campaign. Reads the data set and, if there, the model.
 StageEnd print_plan(const Context& context);
 
+/// The campaign to analyse, whole. \throws FileError, MemoryError.
+CampaignRecord campaign_of(const Context& context);
+
 /// \throws DataError, naming both files, unless the forest was trained on this campaign.
 void require_same_campaign(const Context& context, const CampaignRecord& campaign,
                            const ForestRecord& forest);

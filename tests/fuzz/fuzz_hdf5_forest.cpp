@@ -10,6 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const fuzz::GoodFile good(
         [](const std::filesystem::path& file) { write_forest(file, sample_forest()); });
     return good.read_with_edits(data, size, [](const auto& file) {
-        static_cast<void>(render_text(forest_table(read_forest(file))));
+        const ForestRecord forest = read_forest(file);
+        static_cast<void>(render_text(forest_table(forest)));
+        static_cast<void>(render_text(models_table(forest)));
     });
 }

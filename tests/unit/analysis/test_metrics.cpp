@@ -82,5 +82,45 @@ TEST(MeanOfKnown, LeavesOutNaN)
     EXPECT_TRUE(std::isnan(mean_of_known({})));
 }
 
+TEST(Metrics, AveragePrecisionAsComputedByHand)
+{
+    // Falling: 0.9 critical; 0.8 both; 0.4 acceptable; 0.1 critical. Precision 1, 2/3, -, 3/5 at each
+    // critical row.
+    const std::vector<ScoredCounts> rows{{0.1, 0, 1}, {0.8, 1, 1}, {0.9, 0, 1}, {0.4, 1, 0}};
+    EXPECT_NEAR(average_precision(rows), (1 + 2.0 / 3 + 3.0 / 5) / 3, 1e-15);
+    EXPECT_TRUE(std::isnan(average_precision({{0.5, 3, 0}})));
+}
+
+TEST(Metrics, ScoresAsComputedByHand)
+{
+    // Predicted critical: 2 of 3 critical rows, 1 of 4 acceptable ones.
+    const std::vector<ScoredCounts> rows{{0.75, 0, 1}, {0.5, 1, 1}, {0.25, 3, 1}};
+    const ScoreRecord scores = scores_of(rows);
+    EXPECT_DOUBLE_EQ(scores.recall, 2.0 / 3);
+    EXPECT_DOUBLE_EQ(scores.precision, 2.0 / 3);
+    EXPECT_DOUBLE_EQ(scores.balanced_accuracy, (2.0 / 3 + 3.0 / 4) / 2);
+    // Squares: 1/16 + 1/4 + 1/4 + 3/16 + 9/16 of seven rows.
+    EXPECT_DOUBLE_EQ(scores.brier, (1.0 / 16 + 1.0 / 4 + 1.0 / 4 + 3.0 / 16 + 9.0 / 16) / 7);
+    EXPECT_EQ(scores.auc, roc_auc(rows));
+    EXPECT_EQ(scores.pr_auc, average_precision(rows));
+    const ScoreRecord none = scores_of({{0.25, 3, 1}});
+    EXPECT_EQ(none.recall, 0);
+    EXPECT_TRUE(std::isnan(none.precision));
+    EXPECT_TRUE(std::isnan(scores_of({{0.25, 3, 0}}).brier));
+}
+
+TEST(Metrics, IntervalsAllowForSharedTrainingRows)
+{
+    // Mean 0.8, s² = 0.01; (1/3 + 0.1/0.9) = 4/9; Student's quantile of 2 degrees of freedom in closed form.
+    const double quantile = 0.95 * std::sqrt(2 / (4 * 0.975 * 0.025));
+    const MeanInterval one = resampled_interval({0.7, 0.8, 0.9, std::nan("")}, 0.1);
+    EXPECT_NEAR(one.mean, 0.8, 1e-15);
+    EXPECT_NEAR(one.low, 0.8 - quantile * 0.1 * 2 / 3, 1e-12);
+    EXPECT_EQ(one.high, 1.0);
+    EXPECT_TRUE(std::isnan(resampled_interval({0.7}, 0.3).low));
+    EXPECT_EQ(resampled_interval({0.7}, 0.3).mean, 0.7);
+    EXPECT_TRUE(std::isnan(resampled_interval({}, 0.3).mean));
+}
+
 }  // namespace
 }  // namespace flipstorm

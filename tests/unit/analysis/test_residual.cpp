@@ -244,7 +244,7 @@ TEST(PredictedResidual, WithoutProtectionIsNearTheCriticalShare)
     for (const char* kind : {"brf", "rf"})
     {
         ForestOptions options;
-        options.kind = kind;
+        options.kinds = {kind};
         options.trees = 60;
         options.folds = 0;
         options.tolerances = {kTolerance};
@@ -261,7 +261,7 @@ TEST(PredictedResidual, WithoutProtectionIsNearTheCriticalShare)
             bits += static_cast<double>(map.probability.size());
         }
         raw /= bits;
-        if (options.kind == "brf")
+        if (kind == std::string("brf"))
         {
             EXPECT_GT(raw, 2 * network.share);
         }

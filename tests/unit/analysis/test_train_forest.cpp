@@ -18,6 +18,11 @@ namespace flipstorm
 namespace
 {
 
+std::vector<double> aucs(const std::vector<ScoreRecord>& scores)
+{
+    return values_of(scores, &ScoreRecord::auc);
+}
+
 struct TrainForest : ::testing::Test
 {
     std::vector<LayerWeights> weights = testing::sample_weights(testing::sample_layers());
@@ -38,7 +43,7 @@ TEST_F(TrainForest, FindsThePlantedCriticality)
 {
     for (const char* kind : {"rf", "brf"})
     {
-        options.kind = kind;
+        options.kinds = {kind};
         const ForestRecord forest = analyse_campaign(campaign, weights, options);
         ASSERT_EQ(forest.tolerances.size(), 4U);
         EXPECT_EQ(forest.kind, kind);
@@ -47,10 +52,10 @@ TEST_F(TrainForest, FindsThePlantedCriticality)
         const ToleranceRecord& first = forest.tolerances[0];
         EXPECT_TRUE(first.trained);
         EXPECT_EQ(first.rows, 896U);
-        EXPECT_EQ(first.auc_folds.size(), 5U);
-        EXPECT_GT(mean_of_known(first.auc_folds), 0.99);
-        EXPECT_GT(mean_of_known(first.auc_grouped_folds), 0.95);
-        EXPECT_GT(first.auc_test, 0.99);
+        EXPECT_EQ(first.folds.size(), 5U);
+        EXPECT_GT(mean_of_known(first.folds, &ScoreRecord::auc), 0.99);
+        EXPECT_GT(mean_of_known(first.grouped_folds, &ScoreRecord::auc), 0.95);
+        EXPECT_GT(first.test().auc, 0.99);
         EXPECT_FALSE(forest.roc.threshold.empty());
         const ConfusionRecord& c = first.confusion;
         EXPECT_NEAR(
@@ -77,8 +82,8 @@ TEST_F(TrainForest, FindsThePlantedCriticality)
         }
         // Of 85 critical and 811 acceptable bits, 30 % of them unseen; a balanced forest rather raises an
         // alarm than misses one.
-        EXPECT_LE(missed, options.kind == "brf" ? 2U : 6U);
-        EXPECT_LE(alarms, options.kind == "brf" ? 24U : 4U);
+        EXPECT_LE(missed, forest.kind == "brf" ? 2U : 6U);
+        EXPECT_LE(alarms, forest.kind == "brf" ? 24U : 4U);
     }
 }
 
@@ -88,10 +93,10 @@ TEST_F(TrainForest, OneClassTolerancesAreNotTrained)
     const ToleranceRecord& none = forest.tolerances[3];
     EXPECT_EQ(none.critical, 0U);
     EXPECT_FALSE(none.trained);
-    EXPECT_TRUE(std::isnan(none.auc_test));
+    EXPECT_TRUE(std::isnan(none.test().auc));
     EXPECT_TRUE(std::isnan(none.confusion.critical_critical));
-    EXPECT_EQ(none.auc_folds.size(), 5U);
-    EXPECT_TRUE(std::isnan(mean_of_known(none.auc_folds)));
+    EXPECT_EQ(none.folds.size(), 5U);
+    EXPECT_TRUE(std::isnan(mean_of_known(none.folds, &ScoreRecord::auc)));
     EXPECT_TRUE(none.trees.feature.empty());
     EXPECT_TRUE(none.trees.first_node.empty());
 
@@ -117,7 +122,7 @@ TEST_F(TrainForest, EqualLabelsShareOneForest)
     options.tolerance = 0.05;
     const ForestRecord alone = analyse_campaign(campaign, weights, options);
     EXPECT_EQ(alone.tolerances[0].trees.threshold, forest.tolerances[2].trees.threshold);
-    EXPECT_EQ(alone.tolerances[0].auc_folds, forest.tolerances[2].auc_folds);
+    EXPECT_EQ(aucs(alone.tolerances[0].folds), aucs(forest.tolerances[2].folds));
 }
 
 TEST_F(TrainForest, DoesNotDependOnTheNumberOfThreads)
@@ -127,7 +132,7 @@ TEST_F(TrainForest, DoesNotDependOnTheNumberOfThreads)
     const ForestRecord three = analyse_campaign(campaign, weights, options);
     for (std::size_t l = 0; l < 2; ++l)
         EXPECT_EQ(one.criticality[l].probability, three.criticality[l].probability);
-    EXPECT_EQ(one.tolerances[0].auc_folds, three.tolerances[0].auc_folds);
+    EXPECT_EQ(aucs(one.tolerances[0].folds), aucs(three.tolerances[0].folds));
     EXPECT_EQ(one.tolerances[0].importance, three.tolerances[0].importance);
 }
 
@@ -153,27 +158,26 @@ TEST_F(TrainForest, FewCriticalFaultsMeanFewerFolds)
         return std::count_if(values.begin(), values.end(), [](double v) { return !std::isnan(v); });
     };
     EXPECT_TRUE(forest.tolerances[0].trained);
-    EXPECT_EQ(known(forest.tolerances[0].auc_folds), 3);
-    EXPECT_EQ(known(forest.tolerances[0].auc_grouped_folds), 2);
+    EXPECT_EQ(known(aucs(forest.tolerances[0].folds)), 3);
+    EXPECT_EQ(known(aucs(forest.tolerances[0].grouped_folds)), 2);
 }
 
 /// Keeps fits in memory.
 struct MemoryStore : FitStore
 {
-    std::optional<FitResult> find(FitKey key) override
+    std::optional<FitResult> find(const FitKey& key) override
     {
-        const auto found = fits.find({key.critical, key.stream});
+        const auto found = fits.find(key);
         if (found == fits.end()) return std::nullopt;
         ++hits;
         return found->second;
     }
-    void keep(FitKey key, const FitResult& result) override
+    void keep(const FitKey& key, const FitResult& result) override
     {
-        EXPECT_TRUE(fits.emplace(std::pair(key.critical, key.stream), result).second)
-            << "a fit was done twice";
+        EXPECT_TRUE(fits.emplace(key, result).second) << "a fit was done twice";
     }
 
-    std::map<std::pair<std::uint64_t, std::uint32_t>, FitResult> fits;
+    std::map<FitKey, FitResult> fits;
     int hits = 0;
 };
 
@@ -181,6 +185,19 @@ struct MemoryStore : FitStore
 bool same(const std::vector<double>& a, const std::vector<double>& b)
 {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
+}
+
+void expect_same_judgement(const ToleranceRecord& a, const ToleranceRecord& b)
+{
+    for (const ScoreColumn& score : score_columns())
+    {
+        for (const auto member :
+             {&ToleranceRecord::folds, &ToleranceRecord::grouped_folds, &ToleranceRecord::splits})
+            EXPECT_TRUE(same(values_of(a.*member, score.member), values_of(b.*member, score.member)))
+                << score.name;
+    }
+    EXPECT_TRUE(same({a.confusion.critical_critical}, {b.confusion.critical_critical}));
+    EXPECT_TRUE(same(a.importance, b.importance));
 }
 
 TEST_F(TrainForest, StoppedAgainAndAgainItIsAsIfItNeverWas)
@@ -203,8 +220,8 @@ TEST_F(TrainForest, StoppedAgainAndAgainItIsAsIfItNeverWas)
             ++stops;
         }
     }
-    // Two critical sets of 5 + 5 folds and a forest.
-    EXPECT_EQ(store.fits.size(), 22U);
+    // Two critical sets of 5 + 5 folds and a split, of the forest and the table.
+    EXPECT_EQ(store.fits.size(), 44U);
     EXPECT_GE(stops, 6);
     EXPECT_GT(store.hits, 0);
     ASSERT_EQ(forest->tolerances.size(), whole.tolerances.size());
@@ -212,18 +229,75 @@ TEST_F(TrainForest, StoppedAgainAndAgainItIsAsIfItNeverWas)
     {
         const ToleranceRecord& found = forest->tolerances[t];
         const ToleranceRecord& expected = whole.tolerances[t];
-        EXPECT_TRUE(same(found.auc_folds, expected.auc_folds));
-        EXPECT_TRUE(same(found.auc_grouped_folds, expected.auc_grouped_folds));
-        EXPECT_TRUE(same({found.auc_test, found.confusion.critical_critical},
-                         {expected.auc_test, expected.confusion.critical_critical}));
-        EXPECT_TRUE(same(found.importance, expected.importance));
+        expect_same_judgement(found, expected);
         EXPECT_EQ(found.trees.threshold, expected.trees.threshold);
         EXPECT_EQ(found.trees.first_node, expected.trees.first_node);
     }
+    for (std::size_t t = 0; t < whole.tolerances.size(); ++t)
+        expect_same_judgement(forest->compare[0].tolerances[t], whole.compare[0].tolerances[t]);
     EXPECT_EQ(forest->roc.threshold, whole.roc.threshold);
     EXPECT_EQ(forest->roc.true_positive_rate, whole.roc.true_positive_rate);
     for (std::size_t l = 0; l < 2; ++l)
         EXPECT_EQ(forest->criticality[l].probability, whole.criticality[l].probability);
+}
+
+TEST_F(TrainForest, FitsDoNotDependOnTheirOrder)
+{
+    options.kinds = {"brf", "rf"};
+    options.splits = 3;
+    const ForestRecord whole = analyse_campaign(campaign, weights, options);
+    ASSERT_EQ(whole.compare.size(), 2U);
+    EXPECT_EQ(whole.compare[0].kind, "rf");
+    EXPECT_EQ(whole.compare[1].kind, "table");
+
+    // Shared between two, each backwards.
+    CampaignForests one(campaign, options);
+    CampaignForests two(campaign, options);
+    std::vector<FitKey> keys = one.fits();
+    EXPECT_EQ(keys.size(), 3U * 2U * (1U + 5U + 5U + 2U));
+    std::map<FitKey, FitResult> results;
+    for (std::size_t i = keys.size(); i-- > 0;)
+        EXPECT_TRUE(results.emplace(keys[i], (i % 2 == 0 ? one : two).fit(keys[i])).second);
+    const ForestRecord put = two.assemble([&results](const FitKey& key) { return results.at(key); }, weights);
+    for (std::size_t t = 0; t < whole.tolerances.size(); ++t)
+    {
+        expect_same_judgement(put.tolerances[t], whole.tolerances[t]);
+        EXPECT_EQ(put.tolerances[t].trees.threshold, whole.tolerances[t].trees.threshold);
+        for (std::size_t k = 0; k < 2; ++k)
+            expect_same_judgement(put.compare[k].tolerances[t], whole.compare[k].tolerances[t]);
+    }
+    EXPECT_EQ(put.roc.threshold, whole.roc.threshold);
+    EXPECT_EQ(put.criticality[0].probability, whole.criticality[0].probability);
+}
+
+TEST_F(TrainForest, SplitsDiffer)
+{
+    options.splits = 3;
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    const std::vector<double> brier = values_of(forest.tolerances[0].splits, &ScoreRecord::brier);
+    ASSERT_EQ(brier.size(), 3U);
+    EXPECT_NE(brier[0], brier[1]);
+    EXPECT_NE(brier[1], brier[2]);
+    options.splits = 1;
+    const ForestRecord single = analyse_campaign(campaign, weights, options);
+    EXPECT_EQ(single.tolerances[0].splits[0].brier, brier[0]);
+    EXPECT_EQ(single.tolerances[0].trees.threshold, forest.tolerances[0].trees.threshold);
+}
+
+TEST_F(TrainForest, ATableOfSharesMakesAMap)
+{
+    options.kinds = {"table"};
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    EXPECT_EQ(forest.kind, "table");
+    EXPECT_TRUE(forest.compare.empty());
+    EXPECT_TRUE(forest.tolerances[0].trained);
+    EXPECT_TRUE(forest.tolerances[0].trees.first_node.empty());
+    EXPECT_GT(forest.tolerances[0].test().auc, 0.5);
+    // Equal in all weights of a layer.
+    const std::vector<std::uint8_t>& map = forest.criticality[0].probability;
+    const auto bits = static_cast<std::size_t>(forest.criticality[0].bits);
+    for (std::size_t i = bits; i < map.size(); ++i)
+        EXPECT_EQ(map[i], map[i - bits]);
 }
 
 TEST_F(TrainForest, StopsOnAllThreads)
@@ -246,8 +320,11 @@ TEST_F(TrainForest, RefusesBadInput)
     EXPECT_THROW(with([](ForestOptions& o) { o.tolerances = {}; }), JobError);
     EXPECT_THROW(with([](ForestOptions& o) { o.tolerance = 0.3; }), JobError);
     EXPECT_THROW(with([](ForestOptions& o) { o.folds = 1; }), JobError);
+    EXPECT_THROW(with([](ForestOptions& o) { o.splits = 0; }), JobError);
+    EXPECT_THROW(with([](ForestOptions& o) { o.kinds = {}; }), JobError);
+    EXPECT_THROW(with([](ForestOptions& o) { o.kinds = {"rf", "brf", "rf"}; }), JobError);
     EXPECT_THROW(with([](ForestOptions& o) { o.test_share = 1.0; }), JobError);
-    EXPECT_THROW(with([](ForestOptions& o) { o.kind = "svm"; }), JobError);
+    EXPECT_THROW(with([](ForestOptions& o) { o.kinds = {"svm"}; }), JobError);
     EXPECT_THROW(analyse_campaign(campaign, {weights[0]}, options), DataError);
     const CampaignRecord empty;
     EXPECT_THROW(analyse_campaign(empty, weights, options), DataError);

@@ -109,19 +109,41 @@ ForestRecord sample_forest()
     forest.folds = 3;
     forest.test_share = 0.3;
     forest.features = {"sign", "bit"};
-    ToleranceRecord trained{0.005, true,          100,          7, {0.9, 0.8, 1.0}, {0.7, 0.6},
-                            0.95,  {90, 3, 1, 6}, {0.25, 0.75}, {}};
+    forest.splits = 2;
+    const auto scores = [](double auc) {
+        return ScoreRecord{auc, auc / 2, auc / 3, auc / 4, auc / 5, auc / 6};
+    };
+    ToleranceRecord trained;
+    trained.tolerance = 0.005;
+    trained.trained = true;
+    trained.rows = 100;
+    trained.critical = 7;
+    trained.folds = {scores(0.9), scores(0.8), scores(1.0)};
+    trained.grouped_folds = {scores(0.7), scores(0.6), {}};
+    trained.splits = {scores(0.95), scores(0.85)};
+    trained.confusion = {90, 3, 1, 6};
+    trained.importance = {0.25, 0.75};
     trained.trees = {{0, 3, 4},       {1, -1, -1, -1}, {22.5F, 0, 0, 0},
                      {1, -1, -1, -1}, {2, -1, -1, -1}, {0.5F, 0, 1, 0.5F}};
     ToleranceRecord untrained;
     untrained.tolerance = 0.1;
     untrained.rows = 100;
-    untrained.auc_test = std::numeric_limits<double>::quiet_NaN();
+    constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+    untrained.folds.resize(3);
+    untrained.grouped_folds.resize(3);
+    untrained.splits.resize(2);
+    untrained.confusion = {kNaN, kNaN, kNaN, kNaN};
+    untrained.importance = {kNaN, kNaN};
     ToleranceRecord second = trained;
     second.tolerance = 0.2;
     forest.tolerances = {trained, untrained, second};
     forest.tolerance = 0.005;
     forest.roc = {{0, 0.5, 1}, {0, 0.9, 1}, {std::numeric_limits<double>::infinity(), 0.5, 0}};
+    ToleranceRecord other = trained;
+    other.trees = {};
+    other.folds[0] = scores(0.65);
+    forest.compare = {{"table", {other, untrained, other}}};
+    forest.compare[0].tolerances[2].tolerance = 0.2;
     forest.criticality = {{"fc", 2, 3, {0, 1, 2, 253, 254, 255}}, {"conv1", 1, 3, {9, 8, 7}}};
     return forest;
 }

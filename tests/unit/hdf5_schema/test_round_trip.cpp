@@ -153,6 +153,29 @@ TEST_F(RoundTrip, ACampaignOfTheFirstMinorVersionHasNoTrialsOfTheScreenAndSingle
     EXPECT_EQ(got.outcomes.drop, sample_campaign().outcomes.drop);
 }
 
+void expect_same_numbers(const std::vector<double>& a, const std::vector<double>& b)
+{
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i)
+        EXPECT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << a[i] << " and " << b[i];
+}
+
+void expect_same_judgement(const ToleranceRecord& a, const ToleranceRecord& b)
+{
+    for (const auto member :
+         {&ToleranceRecord::folds, &ToleranceRecord::grouped_folds, &ToleranceRecord::splits})
+    {
+        ASSERT_EQ((a.*member).size(), (b.*member).size());
+        for (std::size_t i = 0; i < (b.*member).size(); ++i)
+        {
+            for (const ScoreColumn& score : score_columns())
+                expect_same_numbers({(a.*member)[i].*score.member}, {(b.*member)[i].*score.member});
+        }
+    }
+    expect_same_numbers({a.confusion.critical_acceptable}, {b.confusion.critical_acceptable});
+    expect_same_numbers(a.importance, b.importance);
+}
+
 TEST_F(RoundTrip, Forest)
 {
     const ForestRecord want = sample_forest();
@@ -169,16 +192,18 @@ TEST_F(RoundTrip, Forest)
         EXPECT_EQ(a.tolerance, b.tolerance);
         EXPECT_EQ(a.trained, b.trained);
         EXPECT_EQ(a.critical, b.critical);
-        EXPECT_EQ(a.auc_folds, b.auc_folds);
-        EXPECT_EQ(a.auc_grouped_folds, b.auc_grouped_folds);
-        EXPECT_EQ(a.confusion.critical_acceptable, b.confusion.critical_acceptable);
-        EXPECT_EQ(a.importance, b.importance);
+        expect_same_judgement(a, b);
         EXPECT_EQ(a.trees.first_node, b.trees.first_node);
         EXPECT_EQ(a.trees.feature, b.trees.feature);
         EXPECT_EQ(a.trees.threshold, b.trees.threshold);
         EXPECT_EQ(a.trees.probability, b.trees.probability);
     }
-    EXPECT_TRUE(std::isnan(got.tolerances[1].auc_test));
+    EXPECT_TRUE(std::isnan(got.tolerances[1].test().auc));
+    EXPECT_EQ(got.splits, want.splits);
+    ASSERT_EQ(got.compare.size(), 1U);
+    EXPECT_EQ(got.compare[0].kind, "table");
+    for (std::size_t t = 0; t < want.tolerances.size(); ++t)
+        expect_same_judgement(got.compare[0].tolerances[t], want.compare[0].tolerances[t]);
     EXPECT_EQ(got.roc.threshold, want.roc.threshold);
     ASSERT_EQ(got.criticality.size(), 2U);
     EXPECT_EQ(got.criticality[0].layer, "fc");

@@ -89,10 +89,11 @@ Job unusual_job()
     job.transient.instruction = "warp_random_value";
     job.transient.images_per_fault = 0;
     job.transient.injections = 5;
-    job.forest.kind = "rf";
+    job.forest.kind = {"rf", "table"};
     job.forest.sampling = "stratified_bootstrap";
     job.forest.trees = 7;
     job.forest.folds = 2;
+    job.forest.splits = 3;
     job.forest.test_share = 0.25;
     job.forest.tolerances = {0.1};
     job.forest.campaign = "c.h5";

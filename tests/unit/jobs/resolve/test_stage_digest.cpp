@@ -69,7 +69,7 @@ TEST(StageDigest, OfForestAndHardenAreWhatTheyWere)
 {
     const Job job = job_of("[job]\nseed = 3\n[forest]\ntrees = 4\ntolerances = [0.01, 0.05]\n");
     EXPECT_EQ(forest_digest(job, "campaign", "model"),
-              sha256_hex("flipstorm forest 1\njob.seed = 3\nforest.kind = \"brf\"\nforest.sampling = "
+              sha256_hex("flipstorm forest 2\njob.seed = 3\nforest.kind = [\"brf\"]\nforest.sampling = "
                          "\"undersample_bootstrap\"\nforest.trees = 4\nforest.folds = 10\nforest.test_share "
                          "= 0.3\nforest.tolerances = [0.01, 0.05]\nharden.tolerance = 0.01\ncampaignmodel"));
     EXPECT_EQ(

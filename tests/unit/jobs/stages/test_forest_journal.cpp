@@ -21,18 +21,19 @@ namespace fs = std::filesystem;
 FitResult sample_fit()
 {
     FitResult fit;
-    fit.auc = 0.75;
+    fit.scores = {0.75, 0.5, 0.625, 0.25, 0.375, 0.125};
     fit.confusion = {1, 2, 3, 94};
     fit.importance = {0.25, 0.75};
     fit.trees = {{0, 1, 4},       {-1, 0, -1, -1}, {0, 1.5F, 0, 0},
                  {-1, 1, -1, -1}, {-1, 2, -1, -1}, {0.5F, 0.25F, 0, 1}};
-    fit.scores = {{0.5, 7, 1}, {0.25, 0, 2}};
+    fit.held_out = {{0.5, 7, 1}, {0.25, 0, 2}};
     return fit;
 }
 
 void expect_equal(const FitResult& a, const FitResult& b)
 {
-    EXPECT_EQ(a.auc, b.auc);
+    for (const ScoreColumn& score : score_columns())
+        EXPECT_EQ(a.scores.*score.member, b.scores.*score.member);
     EXPECT_EQ(a.confusion.critical_critical, b.confusion.critical_critical);
     EXPECT_EQ(a.importance, b.importance);
     EXPECT_EQ(a.trees.first_node, b.trees.first_node);
@@ -41,12 +42,12 @@ void expect_equal(const FitResult& a, const FitResult& b)
     EXPECT_EQ(a.trees.left, b.trees.left);
     EXPECT_EQ(a.trees.right, b.trees.right);
     EXPECT_EQ(a.trees.probability, b.trees.probability);
-    ASSERT_EQ(a.scores.size(), b.scores.size());
-    for (std::size_t i = 0; i < a.scores.size(); ++i)
+    ASSERT_EQ(a.held_out.size(), b.held_out.size());
+    for (std::size_t i = 0; i < a.held_out.size(); ++i)
     {
-        EXPECT_EQ(a.scores[i].score, b.scores[i].score);
-        EXPECT_EQ(a.scores[i].acceptable, b.scores[i].acceptable);
-        EXPECT_EQ(a.scores[i].critical, b.scores[i].critical);
+        EXPECT_EQ(a.held_out[i].score, b.held_out[i].score);
+        EXPECT_EQ(a.held_out[i].acceptable, b.held_out[i].acceptable);
+        EXPECT_EQ(a.held_out[i].critical, b.held_out[i].critical);
     }
 }
 
@@ -72,16 +73,16 @@ TEST_F(ForestJournalTest, KeepsFitsForTheNextRun)
 {
     {
         ForestJournal journal = open();
-        EXPECT_FALSE(journal.find({85, 3}));
-        journal.keep({85, 3}, sample_fit());
+        EXPECT_FALSE(journal.find({"brf", 85, 3}));
+        journal.keep({"brf", 85, 3}, sample_fit());
         EXPECT_EQ(files(), 1U);
     }
     ForestJournal journal = open();
-    const std::optional<FitResult> found = journal.find({85, 3});
+    const std::optional<FitResult> found = journal.find({"brf", 85, 3});
     ASSERT_TRUE(found);
     expect_equal(*found, sample_fit());
-    EXPECT_FALSE(journal.find({85, 4}));
-    EXPECT_FALSE(journal.find({84, 3}));
+    EXPECT_FALSE(journal.find({"brf", 85, 4}));
+    EXPECT_FALSE(journal.find({"brf", 84, 3}));
     EXPECT_EQ(journal.found(), 1U);
     journal.discard();
     EXPECT_FALSE(fs::exists(folder));
@@ -91,24 +92,24 @@ TEST_F(ForestJournalTest, QuickFitsAreWrittenNowAndThenAndAtTheEnd)
 {
     {
         ForestJournal journal = open("this stage", 5);
-        journal.keep({1, 1}, sample_fit());
+        journal.keep({"brf", 1, 1}, sample_fit());
         now += 4;
-        journal.keep({1, 2}, sample_fit());
+        journal.keep({"brf", 1, 2}, sample_fit());
         EXPECT_EQ(files(), 0U);
         now += 1;
-        journal.keep({1, 3}, sample_fit());
+        journal.keep({"brf", 1, 3}, sample_fit());
         EXPECT_EQ(files(), 3U);
-        journal.keep({1, 4}, sample_fit());
+        journal.keep({"brf", 1, 4}, sample_fit());
         journal.flush_if_slow(4.9);
         EXPECT_EQ(files(), 3U);
         journal.flush_if_slow(5);
         EXPECT_EQ(files(), 4U);
-        journal.keep({1, 5}, sample_fit());
+        journal.keep({"brf", 1, 5}, sample_fit());
     }
     EXPECT_EQ(files(), 5U);
     {
         ForestJournal journal = open("this stage", 5);
-        journal.keep({1, 6}, sample_fit());
+        journal.keep({"brf", 1, 6}, sample_fit());
         journal.discard();
     }
     EXPECT_FALSE(fs::exists(folder)) << "what is discarded must not be written by the destructor";
@@ -116,12 +117,12 @@ TEST_F(ForestJournalTest, QuickFitsAreWrittenNowAndThenAndAtTheEnd)
 
 TEST_F(ForestJournalTest, DamagedAndForeignOnesAreDoneAgain)
 {
-    open().keep({85, 0}, sample_fit());
-    const fs::path file = folder / "85-0.fit";
+    open().keep({"brf", 85, 0}, sample_fit());
+    const fs::path file = folder / "brf-85-0.fit";
     const std::string good = read_file(file);
     const auto with = [&](const std::string& content) {
         std::ofstream(file, std::ios::binary) << content;
-        return open().find({85, 0}).has_value();
+        return open().find({"brf", 85, 0}).has_value();
     };
     EXPECT_TRUE(with(good));
     for (const std::size_t length : {std::size_t{0}, std::size_t{5}, std::size_t{24}, good.size() - 1})
@@ -133,17 +134,17 @@ TEST_F(ForestJournalTest, DamagedAndForeignOnesAreDoneAgain)
         EXPECT_FALSE(with(flipped)) << "byte " << i;
     }
     EXPECT_TRUE(with(good));
-    EXPECT_FALSE(open("another stage").find({85, 0}));
-    fs::rename(file, folder / "85-1.fit");
-    EXPECT_FALSE(open().find({85, 1})) << "a file under the name of another fit";
-    fs::remove(folder / "85-1.fit");
-    fs::create_directory(folder / "85-1.fit");
-    EXPECT_FALSE(open().find({85, 1}));
+    EXPECT_FALSE(open("another stage").find({"brf", 85, 0}));
+    fs::rename(file, folder / "brf-85-1.fit");
+    EXPECT_FALSE(open().find({"brf", 85, 1})) << "a file under the name of another fit";
+    fs::remove(folder / "brf-85-1.fit");
+    fs::create_directory(folder / "brf-85-1.fit");
+    EXPECT_FALSE(open().find({"brf", 85, 1}));
 }
 
 TEST_F(ForestJournalTest, ALengthThatCannotBeIsAnError)
 {
-    std::string payload = std::string(encode_fit("this stage", {85, 0}, sample_fit())).substr(24);
+    std::string payload = std::string(encode_fit("this stage", {"brf", 85, 0}, sample_fit())).substr(24);
     // The number of the stage digest's characters comes first, behind the archive's header.
     const std::size_t at = payload.find("this stage");
     ASSERT_NE(at, std::string::npos);
@@ -152,7 +153,7 @@ TEST_F(ForestJournalTest, ALengthThatCannotBeIsAnError)
     const Frame frame{std::string_view("\x89"
                                        "FSF\r\n\x1a\n",
                                        8),
-                      1, "a fit of a forest"};
+                      2, "a fit of a forest"};
     EXPECT_THROW(static_cast<void>(decode_fit(framed(frame, payload))), FrameError);
 }
 
@@ -161,8 +162,8 @@ TEST_F(ForestJournalTest, LengthsBehindAValidCrcAreNotBelieved)
     const Frame frame{std::string_view("\x89"
                                        "FSF\r\n\x1a\n",
                                        8),
-                      1, "a fit of a forest"};
-    const std::string file = encode_fit("this stage", {85, 0}, sample_fit());
+                      2, "a fit of a forest"};
+    const std::string file = encode_fit("this stage", {"brf", 85, 0}, sample_fit());
     const std::string payload(payload_of(frame, file));
     std::size_t lengths = 0;
     for (std::size_t place = 0; place + 8 <= payload.size(); ++place)
@@ -192,8 +193,8 @@ TEST_F(ForestJournalTest, NoVariantMayHaveItsName)
 TEST_F(ForestJournalTest, OnlyItsOwnFilesAreRemoved)
 {
     EXPECT_NO_THROW(remove_forest_journal(folder));
-    open().keep({85, 0}, sample_fit());
-    std::ofstream(folder / ".85-1.fit.tmp").put('x');
+    open().keep({"brf", 85, 0}, sample_fit());
+    std::ofstream(folder / ".brf-85-1.fit.tmp").put('x');
     std::ofstream(folder / "notes.txt").put('x');
     remove_forest_journal(folder);
     EXPECT_EQ(files(), 1U);
@@ -204,7 +205,7 @@ TEST_F(ForestJournalTest, AFolderThatCannotBeWrittenIsAnError)
 {
     std::ofstream(folder).put('x');  // a file where the folder should be
     ForestJournal journal = open();
-    EXPECT_THROW(journal.keep({85, 0}, sample_fit()), FileError);
+    EXPECT_THROW(journal.keep({"brf", 85, 0}, sample_fit()), FileError);
 }
 
 }  // namespace
