@@ -295,6 +295,14 @@ std::string filetype_of(const std::filesystem::path& file)
     return root_text(file, "filetype");
 }
 
+std::string earlier_version_of(const std::filesystem::path& file)
+{
+    const FileSpec* const spec = find_spec(filetype_of(file));
+    if (spec == nullptr) return "";
+    const std::int32_t minor = H5Reader(file, *spec).minor_version();
+    return minor < spec->minor ? fmt::format("{}.{}", spec->major, minor) : "";
+}
+
 std::string summarise_file(const std::filesystem::path& file)
 {
     const H5Handle handle = h5_open_to_read(file);

@@ -13,6 +13,10 @@ std::string stage_digest_of(const std::filesystem::path& file);
 /// Root attribute `filetype` of a flipstorm file. \throws FileError as stage_digest_of.
 std::string filetype_of(const std::filesystem::path& file);
 
+/// The version of a flipstorm file, "1.0", if an earlier flipstorm wrote it; else empty. \throws FileError as
+/// stage_digest_of.
+std::string earlier_version_of(const std::filesystem::path& file);
+
 /// What is in an HDF5 file, fit to be printed: attributes and datasets with type, shape and units, a line
 /// each. \throws FileError
 std::string summarise_file(const std::filesystem::path& file);

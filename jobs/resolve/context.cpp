@@ -96,7 +96,9 @@ bool output_is_current(const Context& context, const std::filesystem::path& file
         "'{}' was made by another job or from other inputs (stage_sha256 {:.12}…, this job has {:.12}…); use "
         "another job.out (--out DIR), or --fresh to discard it",
         file.string(), found, stage_sha256);
-    log_info("{} is out of date: made anew", file.string());
+    const std::string version = earlier_version_of(file);
+    log_info("{} is out of date{}: made anew", file.string(),
+             version.empty() ? "" : fmt::format(" (version {}, of an earlier flipstorm)", version));
     return false;
 }
 

@@ -2,7 +2,9 @@
 """The program flipstorm-analysis on files of a campaign that it did not make: those of old_files/README.md."""
 
 import json
+import pathlib
 import shutil
+import subprocess
 
 import numpy as np
 import pipeline
@@ -38,18 +40,33 @@ class Analysis(PipelineTest):
         self.assertNotIn("\n  run ", text)
 
     def test_forest_and_protection_are_those_of_flipstorm(self):
+        own = self.folder / "own"
+        for stage in ("forest", "harden"):
+            flipstorm = pathlib.Path(self.flipstorm).with_name("flipstorm")
+            subprocess.run([flipstorm, stage, self.job, "--out", own, *self.keys], check=True, capture_output=True)
         for name in ("forest.h5", "protection.h5"):
-            found, expected = datasets(self.out / name), datasets(self.old / "screened" / name)
+            found, expected = datasets(self.out / name), datasets(own / name)
+            self.assertEqual(sorted(found), sorted(expected))
             for path, value in expected.items():
                 self.assertTrue(found[path].tobytes() == value.tobytes(), f"{path} of {name}")
         again = self.complete("forest", self.job, "--out", self.out, *self.keys)
         self.assertIn("forest.h5 is there and up to date", again.err)
 
     def test_several_ranks(self):
-        out = self.folder / "ranks"
-        self.complete("forest", self.job, "--out", out, *self.keys, ranks=2)
-        for path, value in datasets(self.out / "forest.h5").items():
-            self.assertTrue(datasets(out / "forest.h5")[path].tobytes() == value.tobytes(), path)
+        kinds = set_keys(forest__kind=["rf", "brf"], forest__trees=30)
+        one = self.folder / "one"
+        self.complete("forest", self.job, "--out", one, *self.keys, *kinds)
+        expected = datasets(one / "forest.h5")
+        self.assertIn("/compare/brf/scores/auc_folds", expected)
+        self.assertIn("/compare/table/scores/auc_folds", expected)
+        for ranks in (2, 4):
+            out = self.folder / f"ranks{ranks}"
+            self.complete("forest", self.job, "--out", out, *self.keys, *kinds, ranks=ranks)
+            found = datasets(out / "forest.h5")
+            self.assertEqual(sorted(found), sorted(expected))
+            for path, value in expected.items():
+                self.assertTrue(found[path].tobytes() == value.tobytes(), path)
+            self.assertFalse((out / "forest-journal").exists())
 
     def test_reports(self):
         for text in ("Table I:", "Table II:", "Table III:", "960 faults on 120 test images"):

@@ -65,7 +65,7 @@ class Stop(PipelineTest):
         content[-1] ^= 1
         damaged.write_bytes(content)
         foreign.write_bytes(b"notes")
-        result = self.complete(*options)
+        result = self.complete(*options, ranks=2)
         for file in (damaged, foreign):
             self.assertIn(f"'{file}' is ignored", result.err)
         self.assertRegex(result.err, r"[1-9]\d* fits were done already")
