@@ -90,6 +90,13 @@ std::string content_digest(const ForestRecord& forest)
     content.add(std::uint64_t{forest.criticality.size()});
     for (const LayerCriticality& map : forest.criticality)
         add_all(content, map.layer, map.weights, map.bits, map.probability);
+    if (!forest.calibration.probability.empty())
+    {
+        add_all(content, forest.threshold, forest.calibration.probability, forest.calibration.low,
+                forest.calibration.high);
+        for (const LayerCriticality& map : forest.criticality)
+            content.add(map.level);
+    }
     return content.hex();
 }
 

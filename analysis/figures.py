@@ -108,13 +108,22 @@ def word_fields(campaign, fields):
 
 
 def predicted_shares(forest, names, bits):
-    """Mean predicted probability in percent, [layers, bits]; NaN where a layer has no such bit."""
+    """Mean calibrated probability in percent, [layers, bits]; NaN where a layer has no such bit.
+
+    Files before version 1.2 have votes alone, which those of a balanced forest exaggerate.
+    """
+    calibrated = "/calibration" in forest
+    group = "/level" if calibrated else "/criticality"
+    meaning = column(forest, "/calibration/probability") if calibrated else np.arange(256) / 255
+    if meaning.shape != (256,):
+        raise Failure(DATA, f"{forest.filename}: /calibration/probability has not 256 values")
     shares = np.full((len(names), bits), np.nan)
     for layer, name in enumerate(names):
-        probability = column(forest, f"/criticality/{name}")
-        if probability.ndim != 2 or probability.shape[1] > bits:
-            raise Failure(DATA, f"{forest.filename}: /criticality/{name} is not [weights, bits]")
-        shares[layer, : probability.shape[1]] = probability.mean(axis=0, dtype=np.float64) * (100 / 255)
+        level = column(forest, f"{group}/{name}")
+        if level.ndim != 2 or level.shape[1] > bits or level.dtype != np.uint8:
+            raise Failure(DATA, f"{forest.filename}: {group}/{name} is not uint8 [weights, bits]")
+        for bit in range(level.shape[1]):
+            shares[layer, bit] = 100 * meaning @ np.bincount(level[:, bit], minlength=256) / max(1, len(level))
     return shares
 
 

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "analysis/calibration.hpp"
 #include "analysis/campaign_check.hpp"
 #include "analysis/estimates.hpp"
 #include "analysis/fault_population.hpp"
@@ -22,7 +23,7 @@ namespace
 
 constexpr CodeKind kPaperCode = CodeKind::hamming_sec;
 constexpr double kPaperThreshold = 0.5;
-constexpr std::size_t kLevels = 256;  ///< a map's probabilities are whole multiples of 1/255
+constexpr std::size_t kLevels = kCriticalityLevels;
 
 /// What DATE 2023 proposes.
 const ProtectionScheme& paper_scheme()
@@ -30,9 +31,22 @@ const ProtectionScheme& paper_scheme()
     return protection_scheme(kPaperCode, Coverage::critical);
 }
 
-/// Least level that reaches the threshold: a parameter is flagged if its worst bit has it.
-std::size_t level_of(double threshold)
+/// Whether the map knows measured outcomes and what votes mean; a file before version 1.2 does not.
+bool is_calibrated(const ForestRecord& forest)
 {
+    return !forest.calibration.probability.empty();
+}
+
+/// What the map says of each bit of a layer.
+const std::vector<std::uint8_t>& levels_of(const LayerCriticality& map, bool calibrated)
+{
+    return calibrated ? map.level : map.probability;
+}
+
+/// Least level that reaches the threshold: a parameter is flagged if its worst bit has it.
+std::size_t level_of(double threshold, bool calibrated)
+{
+    if (calibrated) return level_of_threshold(threshold);
     return static_cast<std::size_t>(std::ceil(threshold * 255.0 - 1e-9));
 }
 
@@ -43,8 +57,10 @@ struct Levels
     std::map<std::int32_t, std::array<std::uint64_t, kLevels>>
         of_word_bits;                           ///< the same by length of a word
     std::array<double, kLevels> probability{};  ///< Σ over all bits of predicted probability
-    std::array<double, kLevels> held_out{};     ///< Σ of the weights of the held-out critical faults
-    double held_out_size = 0;                   ///< effective number of these, (Σ w)² / Σ w² (Kish)
+    std::array<double, kLevels>
+        held_out{};              ///< Σ of what the held-out critical faults stand for, themselves left out
+    double held_out_weight = 0;  ///< the same with themselves, of all levels
+    double held_out_size = 0;    ///< effective number of these, (Σ w)² / Σ w² (Kish)
     std::uint64_t weights = 0;
     std::uint64_t bits = 0;
     ShareInterval critical;  ///< share of all faults
@@ -76,14 +92,24 @@ std::vector<const LayerCriticality*> maps_of_layers(const CampaignRecord& campai
     return maps;
 }
 
-/// The level of the worst bit of each parameter of a layer.
-std::vector<std::uint8_t> worst_levels(const LayerCriticality& map)
+/// The level that the model predicts for the worst bit of a parameter, whatever was measured.
+std::size_t worst_prediction(const LayerCriticality& map, std::uint64_t parameter, bool calibrated)
 {
+    const auto bits = static_cast<std::size_t>(map.bits);
+    const auto first = map.probability.begin() + static_cast<std::ptrdiff_t>(parameter * bits);
+    const std::uint8_t vote = *std::max_element(first, first + static_cast<std::ptrdiff_t>(bits));
+    return calibrated ? predicted_level(vote) : vote;
+}
+
+/// The level of the worst bit of each parameter of a layer.
+std::vector<std::uint8_t> worst_levels(const LayerCriticality& map, bool calibrated)
+{
+    const std::vector<std::uint8_t>& levels = levels_of(map, calibrated);
     const auto bits = static_cast<std::size_t>(map.bits);
     std::vector<std::uint8_t> worst(map.weights);
     for (std::size_t w = 0; w < worst.size(); ++w)
     {
-        const auto first = map.probability.begin() + static_cast<std::ptrdiff_t>(w * bits);
+        const auto first = levels.begin() + static_cast<std::ptrdiff_t>(w * bits);
         worst[w] = *std::max_element(first, first + static_cast<std::ptrdiff_t>(bits));
     }
     return worst;
@@ -95,10 +121,12 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
 {
     Levels levels;
     const HeldOut held = held_out(campaign, forest);
+    const bool calibrated = is_calibrated(forest);
     std::array<double, kLevels> probability{};
     for (std::size_t level = 0; level < kLevels; ++level)
     {
-        probability[level] = undo_balance(static_cast<double>(level) / 255.0, held.balance);
+        probability[level] = calibrated ? forest.calibration.probability[level]
+                                        : undo_balance(static_cast<double>(level) / 255.0, held.balance);
     }
     for (std::size_t l = 0; l < worst.size(); ++l)
     {
@@ -110,7 +138,7 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
         for (std::size_t w = 0; w < worst[l].size(); ++w)
         {
             const std::size_t level = worst[l][w];
-            const auto first = map.probability.begin() + static_cast<std::ptrdiff_t>(w * bits);
+            const auto first = levels_of(map, calibrated).begin() + static_cast<std::ptrdiff_t>(w * bits);
             ++levels.parameters[level];
             ++same_words[level];
             levels.probability[level] = std::accumulate(
@@ -119,16 +147,20 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
         }
     }
     const std::vector<double> weight = fault_weights(campaign);
-    double sum = 0;
+    const std::vector<std::uint64_t>& population = campaign.header.strata.population;
+    const double itself = calibrated ? 1.0 / static_cast<double>(std::accumulate(
+                                                 population.begin(), population.end(), std::uint64_t{0}))
+                                     : 0;
     double squares = 0;
     for (const std::uint32_t row : held.critical)
     {
-        const auto layer = static_cast<std::size_t>(campaign.faults.layer[row]);
-        levels.held_out[worst[layer][campaign.faults.parameter[row]]] += weight[row];
-        sum += weight[row];
+        const LayerCriticality& map = *maps[static_cast<std::size_t>(campaign.faults.layer[row])];
+        levels.held_out[worst_prediction(map, campaign.faults.parameter[row], calibrated)] +=
+            std::max(0.0, weight[row] - itself);
+        levels.held_out_weight += weight[row];
         squares += weight[row] * weight[row];
     }
-    levels.held_out_size = squares > 0 ? sum * sum / squares : 0;
+    levels.held_out_size = squares > 0 ? levels.held_out_weight * levels.held_out_weight / squares : 0;
     levels.critical = estimate_critical_share(campaign, forest.tolerance).network;
     return levels;
 }
@@ -153,10 +185,10 @@ ShareInterval missed_share(const Levels& levels, std::size_t level)
     const std::uint64_t flagged = sum_from(levels.parameters, level);
     if (flagged == 0) return {1, 1, 1};
     if (flagged == levels.weights) return {0, 0, 0};
-    const double missed = sum_below(levels.held_out, level);
-    const double caught = sum_from(levels.held_out, level);
     // Without a critical fault to judge by, any part may be missed.
-    return wilson_interval(missed + caught > 0 ? missed / (missed + caught) : 1, levels.held_out_size);
+    const double missed =
+        levels.held_out_weight > 0 ? sum_below(levels.held_out, level) / levels.held_out_weight : 1;
+    return wilson_interval(missed, levels.held_out_size);
 }
 
 /// Check bits of the parameters from `level` upwards under a code.
@@ -224,8 +256,16 @@ void mark_pareto(std::vector<ProtectionOption>& options)
     }
 }
 
-std::size_t choose(const std::vector<ProtectionOption>& options)
+std::size_t choose(const std::vector<ProtectionOption>& options, double threshold)
 {
+    if (threshold != kPaperThreshold)
+    {
+        const auto asked =
+            std::find_if(options.begin(), options.end(), [threshold](const ProtectionOption& o) {
+                return o.scheme == paper_scheme().name && o.threshold == threshold;
+            });
+        if (asked != options.end()) return static_cast<std::size_t>(asked - options.begin());
+    }
     const auto paper = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o) {
         return o.scheme == paper_scheme().name && o.threshold == kPaperThreshold;
     });
@@ -240,10 +280,11 @@ std::size_t choose(const std::vector<ProtectionOption>& options)
     return static_cast<std::size_t>(best - options.begin());
 }
 
-std::vector<double> sorted_thresholds(const HardenOptions& options)
+std::vector<double> sorted_thresholds(const HardenOptions& options, const ForestRecord& forest)
 {
     std::vector<double> thresholds = options.thresholds;
     thresholds.push_back(kPaperThreshold);
+    thresholds.push_back(forest.threshold);
     for (const double threshold : thresholds)
     {
         FS_CHECK(JobError, threshold > 0 && threshold <= 1,
@@ -270,11 +311,12 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     FS_CHECK(DataError, obstacle.empty(), "campaign: {}", obstacle);
     const std::vector<const LayerCriticality*> maps = maps_of_layers(campaign, forest);
     FS_CHECK(JobError, !options.options.empty(), "harden.options is empty; give at least one scheme");
-    const std::vector<double> thresholds = sorted_thresholds(options);
+    const std::vector<double> thresholds = sorted_thresholds(options, forest);
 
+    const bool calibrated = is_calibrated(forest);
     std::vector<std::vector<std::uint8_t>> worst;
     for (const LayerCriticality* map : maps)
-        worst.push_back(worst_levels(*map));
+        worst.push_back(worst_levels(*map, calibrated));
     const Levels levels = count_levels(campaign, forest, maps, worst);
 
     constexpr double kUnused = std::numeric_limits<double>::quiet_NaN();
@@ -303,7 +345,7 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
                 break;
             case Coverage::critical:
                 for (const double threshold : thresholds)
-                    add(*scheme, level_of(threshold), threshold);
+                    add(*scheme, level_of(threshold, calibrated), threshold);
                 break;
         }
     }
@@ -317,11 +359,11 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     const ProtectionOption all =
         make_option(levels, protection_scheme(kPaperCode, Coverage::all), 0, kUnused);
     const ProtectionOption paper =
-        make_option(levels, paper_scheme(), level_of(kPaperThreshold), kPaperThreshold);
+        make_option(levels, paper_scheme(), level_of(kPaperThreshold, calibrated), kPaperThreshold);
     record.overhead = {all.total_overhead, paper.parity_overhead, paper.signature_overhead,
                        gain_percent(all.total_overhead, paper.parity_overhead, paper.signature_overhead)};
 
-    const std::size_t chosen = choose(record.options);
+    const std::size_t chosen = choose(record.options, forest.threshold);
     record.chosen = static_cast<std::int32_t>(chosen);
     for (std::size_t l = 0; l < worst.size(); ++l)
     {

@@ -29,16 +29,22 @@ struct HardenOptions
  * upset in a parameter under a code is corrected, also in its bits that are not critical; upsets in the
  * parity bits and the signature are not counted. The residuals are for the tolerance of the forest's map.
  *
- * The predicted residual sums the map's probabilities outside the code, those of a balanced forest after
- * undo_balance. The measured one is the critical share of all faults (estimate_critical_share) times the part
- * of the critical faults outside the code, judged by the faults that the forest was not trained on (held_out)
- * and weighted by stratum; its interval is that of the product (product_interval), the second factor having
- * Wilson's for Kish's effective number of held-out critical faults. That part is known, 1 or 0, where the
- * code covers nothing or everything, as with the map of a tolerance without a forest. What the forest was
- * trained on lies in the memory too, but is not counted in its favour.
+ * What was measured is not predicted: a bit whose fault was critical is flagged, one whose fault was
+ * acceptable is not, at every threshold.
  *
- * Chosen is the option with the least predicted residual, the cheaper among equals, of those that cost no
- * more than "sec_critical" at 0.5 does (DATE 2023), if that is among the schemes; else of all.
+ * The predicted residual sums the calibrated probabilities (/calibration) of the bits outside the code. The
+ * measured one is the critical share of all faults (estimate_critical_share) times the part of the critical
+ * faults outside the code, judged by what the forest predicts for faults that it was not trained on
+ * (held_out), each standing for the faults of its stratum that were not injected; its interval is that of the
+ * product (product_interval), the second factor having Wilson's for Kish's effective number of held-out
+ * critical faults. That part is known, 1 or 0, where the code covers nothing or everything.
+ *
+ * A map of a file before version 1.2 has no levels and no calibration: its votes are taken as they are for
+ * flags, and after undo_balance for probabilities.
+ *
+ * Chosen is "sec_critical" at the threshold of the forest, if forest.max_missed asked for one and the scheme
+ * is among the options. Else the option with the least predicted residual, the cheaper among equals, of those
+ * that cost no more than "sec_critical" at 0.5 does (DATE 2023), if that is among the schemes; else of all.
  *
  * \param forest  its provenance.seed and test_share name the faults held out
  * \return everything but `provenance`. Thread-safe.

@@ -1,10 +1,14 @@
 #include "analysis/train_forest.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 
+#include "analysis/calibration.hpp"
 #include "analysis/campaign_check.hpp"
+#include "analysis/estimates.hpp"
 #include "analysis/fault_population.hpp"
 #include "analysis/share_table.hpp"
 #include "analysis/split.hpp"
@@ -19,10 +23,16 @@ namespace
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-/// The rows by cell, with what `predict` says of it.
+/// What a model says of rows, cell by cell. Columns of equal length.
+struct ScoredCells
+{
+    std::vector<std::uint32_t> cell;
+    std::vector<ScoredCounts> counts;
+};
+
 template<class Predict>
-std::vector<ScoredCounts> score_rows(const FeatureTable& table, const std::vector<std::uint8_t>& labels,
-                                     const std::vector<std::uint32_t>& rows, const Predict& predict)
+ScoredCells score_rows(const FeatureTable& table, const std::vector<std::uint8_t>& labels,
+                       const std::vector<std::uint32_t>& rows, const Predict& predict)
 {
     std::vector<ScoredCounts> by_cell(table.cells());
     for (const std::uint32_t row : rows)
@@ -30,18 +40,32 @@ std::vector<ScoredCounts> score_rows(const FeatureTable& table, const std::vecto
         ScoredCounts& cell = by_cell[table.cell[row]];
         ++(labels[row] != 0 ? cell.critical : cell.acceptable);
     }
-    std::vector<std::uint32_t> cells;
-    std::vector<ScoredCounts> scored;
+    ScoredCells scored;
     for (std::size_t c = 0; c < by_cell.size(); ++c)
     {
         if (by_cell[c].acceptable + by_cell[c].critical == 0) continue;
-        cells.push_back(static_cast<std::uint32_t>(c));
-        scored.push_back(by_cell[c]);
+        scored.cell.push_back(static_cast<std::uint32_t>(c));
+        scored.counts.push_back(by_cell[c]);
     }
-    const std::vector<double> scores = predict(cells);
-    for (std::size_t i = 0; i < scored.size(); ++i)
-        scored[i].score = scores[i];
+    const std::vector<double> scores = predict(scored.cell);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+        scored.counts[i].score = scores[i];
     return scored;
+}
+
+void add(LevelCounts& sum, const LevelCounts& more)
+{
+    const auto add_column = [](auto& to, const auto& from) {
+        to.resize(kCriticalityLevels, 0);
+        for (std::size_t level = 0; level < from.size(); ++level)
+            to[level] += from[level];
+    };
+    add_column(sum.acceptable, more.acceptable);
+    add_column(sum.critical, more.critical);
+    add_column(sum.acceptable_weight, more.acceptable_weight);
+    add_column(sum.critical_weight, more.critical_weight);
+    add_column(sum.acceptable_squares, more.acceptable_squares);
+    add_column(sum.critical_squares, more.critical_squares);
 }
 
 /// Distinct cells that have a row of the label.
@@ -93,6 +117,11 @@ void check_options(const CampaignRecord& campaign, const ForestOptions& options)
     FS_CHECK(JobError, options.folds == 0 || options.folds >= 2,
              "forest.folds = {}; 0 (none) or at least 2 would be right", options.folds);
     FS_CHECK(JobError, options.splits >= 1, "forest.splits = {}; at least 1 would be right", options.splits);
+    FS_CHECK(JobError,
+             options.max_missed >= 0 && options.max_missed < 1 && options.max_missed_confidence > 0 &&
+                 options.max_missed_confidence < 1,
+             "forest.max_missed = {} with a confidence of {}; shares below 1 would be right",
+             options.max_missed, options.max_missed_confidence);
     FS_CHECK(JobError, options.test_share > 0 && options.test_share < 1,
              "forest.test_share = {}; above 0 and below 1 would be right", options.test_share);
     for (const double tolerance : options.tolerances)
@@ -121,6 +150,7 @@ CampaignForests::CampaignForests(const CampaignRecord& campaign, ForestOptions o
     if (std::find(options_.kinds.begin(), options_.kinds.end(), kBaselineKind) == options_.kinds.end())
         options_.kinds.emplace_back(kBaselineKind);
     table_ = campaign_features(campaign.faults);
+    weight_ = fault_weights(campaign);
 
     for (const double tolerance : options_.tolerances)
     {
@@ -249,6 +279,7 @@ FitResult CampaignForests::judge(const std::string& kind, const std::vector<std:
 {
     const bool first_split = stream == 0;
     FitResult fit;
+    ScoredCells scored;
     if (is_forest(kind))
     {
         ForestSettings settings;
@@ -259,7 +290,7 @@ FitResult CampaignForests::judge(const std::string& kind, const std::vector<std:
         settings.threads = options_.threads;
         settings.stop = options_.stop;
         const Forest forest = Forest::train(table_, labels_, train, settings);
-        fit.held_out = score_rows(table_, labels_, test, [&](const std::vector<std::uint32_t>& cells) {
+        scored = score_rows(table_, labels_, test, [&](const std::vector<std::uint32_t>& cells) {
             return forest.predict(table_, cells, options_.threads, options_.stop);
         });
         if (first_split)
@@ -271,17 +302,44 @@ FitResult CampaignForests::judge(const std::string& kind, const std::vector<std:
     else
     {
         const ShareTable shares(table_, labels_, train);
-        fit.held_out = score_rows(table_, labels_, test, [&](const std::vector<std::uint32_t>& cells) {
+        scored = score_rows(table_, labels_, test, [&](const std::vector<std::uint32_t>& cells) {
             return shares.predict(table_, cells);
         });
         fit.importance.assign(first_split ? table_.features() : 0, kNaN);
     }
-    fit.scores = scores_of(fit.held_out);
+    fit.scores = scores_of(scored.counts);
+    const bool in_fold = !first_split && stream <= static_cast<std::uint32_t>(options_.folds);
+    if (in_fold || (first_split && options_.folds == 0))
+    {
+        std::vector<std::uint8_t> level_of_cell(table_.cells());
+        for (std::size_t i = 0; i < scored.cell.size(); ++i)
+            level_of_cell[scored.cell[i]] = predicted_level_of(scored.counts[i].score);
+        fit.levels = count_levels(test, level_of_cell, labels_);
+    }
     if (first_split)
-        fit.confusion = confusion_percent(fit.held_out);
-    else
-        fit.held_out.clear();
+    {
+        fit.confusion = confusion_percent(scored.counts);
+        fit.held_out = std::move(scored.counts);
+    }
     return fit;
+}
+
+LevelCounts CampaignForests::count_levels(const std::vector<std::uint32_t>& rows,
+                                          const std::vector<std::uint8_t>& level_of_cell,
+                                          const std::vector<std::uint8_t>& labels) const
+{
+    LevelCounts counts;
+    add(counts, {});
+    for (const std::uint32_t row : rows)
+    {
+        const std::size_t level = level_of_cell[table_.cell[row]];
+        const bool critical = labels[row] != 0;
+        ++(critical ? counts.critical : counts.acceptable)[level];
+        (critical ? counts.critical_weight : counts.acceptable_weight)[level] += weight_[row];
+        (critical ? counts.critical_squares : counts.acceptable_squares)[level] +=
+            weight_[row] * weight_[row];
+    }
+    return counts;
 }
 
 ToleranceRecord CampaignForests::record(const std::string& kind, double tolerance, const LabelSet& labels,
@@ -298,11 +356,22 @@ ToleranceRecord CampaignForests::record(const std::string& kind, double toleranc
     record.splits.resize(static_cast<std::size_t>(options_.splits));
     record.confusion = {kNaN, kNaN, kNaN, kNaN};
     record.importance.assign(table_.features(), kNaN);
-    if (!labels.trainable) return record;
+    add(record.levels, {});
+    if (!labels.trainable)
+    {
+        // As if every bit were predicted to be of the more frequent class.
+        const bool critical = record.critical > record.rows - record.critical;
+        std::vector<std::uint32_t> rows(table_.rows());
+        std::iota(rows.begin(), rows.end(), 0U);
+        record.levels = count_levels(rows, std::vector<std::uint8_t>(table_.cells(), critical ? 254 : 1),
+                                     labels_for(tolerance));
+        return record;
+    }
     const auto folds = static_cast<std::uint32_t>(options_.folds);
     for (const std::uint32_t stream : streams(labels))
     {
         FitResult fit = result({kind, labels.critical, stream});
+        add(record.levels, fit.levels);
         if (stream == 0)
         {
             record.splits[0] = fit.scores;
@@ -347,6 +416,39 @@ std::vector<LayerCriticality> CampaignForests::map_network(const std::vector<Lay
     for (std::size_t l = 0; l < layers.size(); ++l)
         map.push_back(predict_layer(shares, layers, l));
     return map;
+}
+
+void CampaignForests::add_levels(ForestRecord& forest, const ToleranceRecord& tolerance) const
+{
+    forest.calibration = calibrate(tolerance.levels);
+    if (options_.max_missed > 0)
+    {
+        forest.threshold =
+            choose_threshold(tolerance.levels, options_.max_missed, options_.max_missed_confidence);
+        log_info(
+            "forest: bits with a vote of {:.4f} or more count as critical: at most {} % of the critical ones "
+            "are missed "
+            "(confidence {} %)",
+            forest.threshold, 100 * options_.max_missed, 100 * options_.max_missed_confidence);
+    }
+    for (LayerCriticality& layer : forest.criticality)
+    {
+        layer.level.resize(layer.probability.size());
+        std::transform(layer.probability.begin(), layer.probability.end(), layer.level.begin(),
+                       predicted_level);
+    }
+    const std::vector<std::uint8_t> labels = labels_for(options_.tolerance);
+    const FaultTable& faults = campaign_.faults;
+    for (std::size_t row = 0; row < faults.size(); ++row)
+    {
+        // A bit that is stuck at what it holds tells nothing of its flip.
+        const bool changed =
+            std::memcmp(&faults.value_before[row], &faults.value_after[row], sizeof(float)) != 0;
+        if (!changed) continue;
+        LayerCriticality& layer = forest.criticality[static_cast<std::size_t>(faults.layer[row])];
+        layer.level[faults.parameter[row] * static_cast<std::uint64_t>(layer.bits) + faults.bit[row]] =
+            labels[row] != 0 ? kMeasuredCritical : kMeasuredAcceptable;
+    }
 }
 
 ForestRecord CampaignForests::assemble(const std::function<FitResult(const FitKey&)>& result,
@@ -394,6 +496,7 @@ ForestRecord CampaignForests::assemble(const std::function<FitResult(const FitKe
             {
                 forest.roc = roc_curve(std::move(held_out));
                 forest.criticality = map_network(weights, made);
+                add_levels(forest, made);
             }
             if (!first) made.trees = {};
             if (!made.trained)

@@ -36,6 +36,8 @@ struct ForestOptions
     double test_share = 0.3;         ///< held out from training in a split
     std::vector<double> tolerances;  ///< accuracy drops to train for
     double tolerance = 0;            ///< of the criticality map and the ROC curve; one of `tolerances`
+    double max_missed = 0;  ///< of the network's critical faults, below the map's threshold; 0: it is 0.5
+    double max_missed_confidence = 0.95;  ///< that no more are
     std::uint64_t seed = 0;
     int threads = 1;
     StopRequest stop;  ///< asked between nodes of a tree, and more often than that
@@ -63,6 +65,7 @@ struct FitKey
 struct FitResult
 {
     ScoreRecord scores;  ///< on the rows it was not trained on
+    LevelCounts levels;  ///< the same rows; of the folds, of the first split without folds
     // The rest is known for the first split only.
     ConfusionRecord confusion;
     std::vector<double> importance;
@@ -93,6 +96,10 @@ class FitStore
  * faults, and of splits (stratified_split) of the faults into 1 − test_share to train on and the rest to
  * judge on. The model of the first split is recorded, and makes the map. The faults are taken as they are,
  * not reweighted by stratum, as in the paper. Tolerances with the same critical faults share their fits.
+ *
+ * What a vote means comes from the faults of the folds, each judged by a model that was not trained on it
+ * (without folds from the test faults of the first split), weighted by what they stand for (calibrate).
+ * Measured outcomes take the place of predictions in the levels of the map; scores never see them.
  *
  * A tolerance with fewer than two faults of a class is not trained: scores NaN, no trees, a warning. A class
  * with fewer members (grouped: cells) than folds reduces the number of folds, down to two; folds that are not
@@ -148,10 +155,15 @@ class CampaignForests
     [[nodiscard]] std::vector<LayerCriticality> map_network(const std::vector<LayerWeights>& weights,
                                                             const ToleranceRecord& tolerance) const;
     [[nodiscard]] std::vector<std::uint8_t> labels_for(double tolerance) const;
+    [[nodiscard]] LevelCounts count_levels(const std::vector<std::uint32_t>& rows,
+                                           const std::vector<std::uint8_t>& level_of_cell,
+                                           const std::vector<std::uint8_t>& labels) const;
+    void add_levels(ForestRecord& forest, const ToleranceRecord& tolerance) const;
 
     const CampaignRecord& campaign_;
     ForestOptions options_;
     FeatureTable table_;
+    std::vector<double> weight_;  ///< [rows]: share of the network's faults that a row stands for
     std::vector<LabelSet> sets_;  ///< of each of options_.tolerances
     // Of the fit that was done last: the next is often of the same rows.
     std::uint64_t taken_up_ = static_cast<std::uint64_t>(-1);  ///< critical faults of `labels_`

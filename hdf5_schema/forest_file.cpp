@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "hdf5_schema/forest_values.hpp"
 #include "hdf5_schema/h5_reader.hpp"
@@ -130,6 +132,19 @@ constexpr std::array<std::pair<const char*, double ConfusionRecord::*>, 4> kConf
      {"critical_acceptable", &ConfusionRecord::critical_acceptable},
      {"critical_critical", &ConfusionRecord::critical_critical}}};
 
+/// A column of LevelCounts by its name in the file.
+struct LevelColumn
+{
+    const char* name;
+    std::variant<std::vector<std::uint64_t> LevelCounts::*, std::vector<double> LevelCounts::*> member;
+};
+const std::array<LevelColumn, 6> kLevelColumns = {{{"acceptable", &LevelCounts::acceptable},
+                                                   {"critical", &LevelCounts::critical},
+                                                   {"acceptable_share", &LevelCounts::acceptable_weight},
+                                                   {"critical_share", &LevelCounts::critical_weight},
+                                                   {"acceptable_squares", &LevelCounts::acceptable_squares},
+                                                   {"critical_squares", &LevelCounts::critical_squares}}};
+
 std::vector<double> scores_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*member)
 {
     std::vector<double> values;
@@ -168,6 +183,20 @@ void write_judgement(H5Writer& out, const std::string& root, const std::vector<T
               column<double>(rows, [share](const ToleranceRecord& r) { return r.confusion.*share; }),
               {rows.size()});
     }
+    for (const LevelColumn& column : kLevelColumns)
+    {
+        const std::string path = std::string("/levels/") + column.name;
+        std::visit(
+            [&](auto member) {
+                using Values = std::decay_t<decltype(rows.front().levels.*member)>;
+                Values values;
+                for (const ToleranceRecord& row : rows)
+                    values.insert(values.end(), (row.levels.*member).begin(), (row.levels.*member).end());
+                out.dataset(root + path, values, {rows.size(), kCriticalityLevels});
+            },
+            column.member);
+        out.attach_scale(root + path, 0, "/tolerances");
+    }
     const std::size_t features = forest.features.size();
     write("/importance", matrix(rows, features, [](const ToleranceRecord& r) { return r.importance; }),
           {rows.size(), features});
@@ -202,6 +231,7 @@ void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
     out.attribute("/", "splits", forest.splits);
     out.attribute("/", "test_share", forest.test_share);
     out.attribute("/", "tolerance", forest.tolerance);
+    out.attribute("/", "threshold", forest.threshold);
     out.dataset("/features", forest.features);
     using Row = ToleranceRecord;
     out.dataset("/tolerances", column<double>(rows, [](const Row& r) { return r.tolerance; }));
@@ -222,6 +252,11 @@ void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
         out.dataset(path, layer.probability, {layer.weights, static_cast<hsize_t>(layer.bits)});
         out.attribute(path, "tolerance", forest.tolerance);
     }
+    for (const LayerCriticality& layer : forest.criticality)
+        out.dataset("/level/" + layer.layer, layer.level, {layer.weights, static_cast<hsize_t>(layer.bits)});
+    out.dataset("/calibration/probability", forest.calibration.probability);
+    out.dataset("/calibration/low", forest.calibration.low);
+    out.dataset("/calibration/high", forest.calibration.high);
     for (const ComparedRecord& other : forest.compare)
         write_judgement(out, "/compare/" + other.kind, other.tolerances, forest);
     out.publish();
@@ -267,6 +302,26 @@ void read_judgement(const H5Reader& in, const std::string& root, const ForestRec
         for (std::size_t t = 0; t < count; ++t)
             records[t].confusion.*member = values[t];
     }
+    for (const LevelColumn& column : kLevelColumns)
+    {
+        if (old) break;
+        const std::string path = root + "/levels/" + column.name;
+        std::visit(
+            [&](auto member) {
+                using Values = std::decay_t<decltype(records.front().levels.*member)>;
+                const auto values = in.dataset<typename Values::value_type>(path);
+                in.expect(values.size() == count * kCriticalityLevels,
+                          fmt::format("'{}' has {} values, {} are expected", path, values.size(),
+                                      count * kCriticalityLevels));
+                for (std::size_t t = 0; t < count; ++t)
+                {
+                    const auto first = values.begin() + static_cast<std::ptrdiff_t>(t * kCriticalityLevels);
+                    (records[t].levels.*member)
+                        .assign(first, first + static_cast<std::ptrdiff_t>(kCriticalityLevels));
+                }
+            },
+            column.member);
+    }
     const std::size_t features = forest.features.size();
     const auto importance = read("/importance", features);
     for (std::size_t t = 0; t < count; ++t)
@@ -311,9 +366,37 @@ std::vector<LayerCriticality> read_criticality(const H5Reader& in, double tolera
         const auto of_layer = in.attribute<double>(path, "tolerance");
         in.expect(of_layer == tolerance,
                   fmt::format("'{}' is for a tolerance of {}, the file for {}", path, of_layer, tolerance));
-        layers.push_back({name, dims[0], static_cast<std::int32_t>(dims[1]), in.dataset<std::uint8_t>(path)});
+        layers.push_back(
+            {name, dims[0], static_cast<std::int32_t>(dims[1]), in.dataset<std::uint8_t>(path), {}});
     }
     return layers;
+}
+
+}  // namespace
+
+namespace
+{
+
+void read_levels(const H5Reader& in, ForestRecord& forest)
+{
+    forest.threshold = in.attribute<double>("/", "threshold");
+    forest.calibration = {in.dataset<double>("/calibration/probability"),
+                          in.dataset<double>("/calibration/low"), in.dataset<double>("/calibration/high")};
+    for (const auto* column :
+         {&forest.calibration.probability, &forest.calibration.low, &forest.calibration.high})
+    {
+        in.expect(column->size() == kCriticalityLevels,
+                  fmt::format("a column of '/calibration' has {} values, {} are expected", column->size(),
+                              kCriticalityLevels));
+    }
+    for (LayerCriticality& layer : forest.criticality)
+    {
+        const std::string path = "/level/" + layer.layer;
+        layer.level = in.dataset<std::uint8_t>(path);
+        in.expect(layer.level.size() == layer.probability.size(),
+                  fmt::format("'{}' has {} values, '/criticality/{}' has {}", path, layer.level.size(),
+                              layer.layer, layer.probability.size()));
+    }
 }
 
 }  // namespace
@@ -353,6 +436,7 @@ ForestRecord read_forest(const std::filesystem::path& file)
     forest.roc.true_positive_rate = in.dataset<double>("/roc/true_positive_rate");
     forest.roc.threshold = in.dataset<double>("/roc/threshold");
     forest.criticality = read_criticality(in, forest.tolerance);
+    if (in.minor_version() >= 2) read_levels(in, forest);
     check_forest_values(in, forest);
     return forest;
 }

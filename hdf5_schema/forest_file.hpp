@@ -59,6 +59,31 @@ struct ScoreColumn
 /// All scores, in the order of ScoreRecord.
 [[nodiscard]] const std::array<ScoreColumn, 6>& score_columns();
 
+/// Levels that a bit's criticality can have: see analysis/calibration.hpp.
+inline constexpr std::size_t kCriticalityLevels = 256;
+
+/// Rows that a model was not trained on, by the level that it predicts for them and by class. Columns of
+/// kCriticalityLevels entries, or none.
+struct LevelCounts
+{
+    std::vector<std::uint64_t> acceptable;
+    std::vector<std::uint64_t> critical;
+    std::vector<double>
+        acceptable_weight;  ///< Σ of the shares of the network's faults that the rows stand for
+    std::vector<double> critical_weight;
+    std::vector<double> acceptable_squares;  ///< Σ of the squares of these shares
+    std::vector<double> critical_squares;
+};
+
+/// What a level means: the probability that the fault is critical, and the limits of its 95 % interval.
+/// Columns of kCriticalityLevels entries; none in files before version 1.2.
+struct CalibrationRecord
+{
+    std::vector<double> probability;
+    std::vector<double> low;
+    std::vector<double> high;
+};
+
 /// The model of one tolerance. Scores are NaN where the sample has only one class (`trained` = false).
 struct ToleranceRecord
 {
@@ -73,6 +98,7 @@ struct ToleranceRecord
     ConfusionRecord confusion;  ///< on the test rows of the first split, threshold 0.5
     std::vector<double> importance;  ///< mean decrease of Gini impurity per feature, sums to 1
     TreesRecord trees;               ///< of the first split
+    LevelCounts levels;              ///< of all folds, of the first split without folds
 
     /// On the test rows of the first split.
     [[nodiscard]] ScoreRecord test() const { return splits.empty() ? ScoreRecord() : splits.front(); }
@@ -93,13 +119,15 @@ struct RocRecord
     std::vector<double> threshold;
 };
 
-/// Predicted probability × 255 that flipping a bit is critical.
+/// Votes of the model × 255 that flipping a bit is critical.
 struct LayerCriticality
 {
     std::string layer;
     std::uint64_t weights = 0;
     std::int32_t bits = 0;
     std::vector<std::uint8_t> probability;  ///< [weights × bits], row-major
+    std::vector<std::uint8_t>
+        level{};  ///< the same as levels, measured outcomes in their place; empty before version 1.2
 };
 
 /// Content of forest.h5.
@@ -115,7 +143,9 @@ struct ForestRecord
     double test_share = 0;
     std::vector<std::string> features;
     std::vector<ToleranceRecord> tolerances;
-    double tolerance = 0;  ///< of the criticality map and the ROC curve
+    double tolerance = 0;    ///< of the criticality map and the ROC curve
+    double threshold = 0.5;  ///< vote from which on a bit of the map counts as critical
+    CalibrationRecord calibration;
     RocRecord roc;
     std::vector<LayerCriticality> criticality;
     std::vector<ComparedRecord> compare;  ///< other kinds of model

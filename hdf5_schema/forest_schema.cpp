@@ -43,6 +43,23 @@ void add_judgement(std::vector<DatasetSpec>& list, const std::string& root)
         "test rows of the first split: truly critical, predicted acceptable");
     add("/confusion/critical_critical", {"tolerance"}, "%",
         "test rows of the first split: truly critical, predicted critical");
+    list.push_back({root + "/levels/acceptable",
+                    T::uint64,
+                    {"tolerance", "256"},
+                    "fault",
+                    "faults that the model was not trained on (all folds together), by the level of its "
+                    "vote: acceptable "
+                    "ones"});
+    list.push_back(
+        {root + "/levels/critical", T::uint64, {"tolerance", "256"}, "fault", "the same: critical ones"});
+    add("/levels/acceptable_share", {"tolerance", "256"}, "1",
+        "share of the network's faults that those of /levels/acceptable stand for");
+    add("/levels/critical_share", {"tolerance", "256"}, "1",
+        "share of the network's faults that those of /levels/critical stand for");
+    add("/levels/acceptable_squares", {"tolerance", "256"}, "1",
+        "sum of the squares of what each acceptable one stands for");
+    add("/levels/critical_squares", {"tolerance", "256"}, "1",
+        "sum of the squares of what each critical one stands for");
     add("/importance", {"tolerance", "feature"}, "1",
         "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest");
 }
@@ -96,7 +113,21 @@ std::vector<DatasetSpec> datasets()
          T::uint8,
          {"weight", "bit"},
          "1/255",
-         "predicted probability × 255 that flipping the bit is critical"},
+         "votes × 255 that flipping the bit is critical"},
+        {"/level/<layer>",
+         T::uint8,
+         {"weight", "bit"},
+         "1",
+         "row of /calibration: the vote × 255 within 1 … 254, in the place of a measured outcome 0 = "
+         "acceptable, "
+         "255 = critical"},
+        {"/calibration/probability",
+         T::float64,
+         {"256"},
+         "1",
+         "probability that flipping a bit of a level is critical, for the network's faults"},
+        {"/calibration/low", T::float64, {"256"}, "1", "lower limit of its 95 % interval"},
+        {"/calibration/high", T::float64, {"256"}, "1", "upper limit of its 95 % interval"},
     };
     list.insert(list.end(), more.begin(), more.end());
     add_judgement(list, "/compare/<kind>");
@@ -125,6 +156,8 @@ const FileSpec& forest_spec()
              "splits into training and test rows; the recorded forest is of the first"},
             {"/", "test_share", T::float64, "", "share of the rows held out for the test"},
             {"/", "tolerance", T::float64, "", "tolerance of /criticality and /roc"},
+            {"/", "threshold", T::float64, "",
+             "vote from which on a bit of the map counts as critical: 0.5, or as forest.max_missed asks"},
             {"/criticality/<layer>", "tolerance", T::float64, "", "tolerance the probabilities are for"},
         },
         datasets()};

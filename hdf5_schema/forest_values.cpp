@@ -112,6 +112,22 @@ void check_roc(const H5Reader& in, const RocRecord& roc)
               "a rate in '/roc' is not within 0 … 1, or a threshold is NaN");
 }
 
+/// Interpolated shares of a file of this version; older files have none.
+void check_calibration(const H5Reader& in, const ForestRecord& forest)
+{
+    in.expect(forest.threshold > 0 && forest.threshold <= 1,
+              fmt::format("'threshold' is {}; above 0 and at most 1 would be right", forest.threshold));
+    const CalibrationRecord& table = forest.calibration;
+    for (std::size_t level = 0; level < table.probability.size(); ++level)
+    {
+        const double share = table.probability[level];
+        in.expect(is_within(share, 0, 1) && is_within(table.low[level], 0, share) &&
+                      is_within(table.high[level], share, 1),
+                  fmt::format("level {} of '/calibration' has the probability {} with limits of {} and {}",
+                              level, share, table.low[level], table.high[level]));
+    }
+}
+
 }  // namespace
 
 void check_forest_values(const H5Reader& in, const ForestRecord& forest)
@@ -135,6 +151,7 @@ void check_forest_values(const H5Reader& in, const ForestRecord& forest)
             check_scores(in, other.tolerances[t], t, t == 0 ? nullptr : &other.tolerances[t - 1]);
     }
     check_roc(in, forest.roc);
+    check_calibration(in, forest);
 }
 
 }  // namespace flipstorm

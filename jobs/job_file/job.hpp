@@ -120,7 +120,9 @@ struct ForestTable
     std::int64_t splits = 10;  ///< into training and test faults
     double test_share = 0.3;
     std::vector<double> tolerances;  ///< empty: the campaign's
-    std::string campaign;            ///< a campaign.h5 to use as it is
+    double max_missed = 0;           ///< share of the critical faults below the map's threshold; 0: it is 0.5
+    double max_missed_confidence = 0.95;
+    std::string campaign;  ///< a campaign.h5 to use as it is
 };
 
 struct HardenTable

@@ -426,6 +426,16 @@ std::vector<KeySpec> make_keys()
             .below(0, 1)
             .by_default("campaign.tolerances")
             .ascending(),
+        key<&Job::forest, &ForestTable::max_missed>("forest", "max_missed",
+                                                    "largest share of the critical faults that bits below "
+                                                    "the map's threshold may hold; 0: the threshold is a "
+                                                    "vote of 0.5")
+            .below(0, 1)
+            .since("0.2"),
+        key<&Job::forest, &ForestTable::max_missed_confidence>("forest", "max_missed_confidence",
+                                                               "confidence that they hold no more")
+            .inside(0, 1)
+            .since("0.2"),
         key<&Job::forest, &ForestTable::campaign>("forest", "campaign", "a campaign.h5 to use as it is")
             .by_default("none")
             .not_identity(),

@@ -47,6 +47,8 @@ ForestOptions forest_options(const Context& context, StopRequest stop)
     options.test_share = job.forest.test_share;
     options.tolerances = job.forest.tolerances;
     options.tolerance = job.harden.tolerance;
+    options.max_missed = job.forest.max_missed;
+    options.max_missed_confidence = job.forest.max_missed_confidence;
     options.seed = job.job.seed;
     options.threads = context.threads;
     options.stop = std::move(stop);

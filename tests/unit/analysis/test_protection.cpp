@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "analysis/estimates.hpp"
+#include "analysis/train_forest.hpp"
 #include "engine/base/error.hpp"
 #include "sample_campaign.hpp"
 
@@ -211,6 +212,57 @@ TEST_F(Protection, RefusesBadInput)
     EXPECT_THROW(choose_protection(campaign, forest, {}), DataError);
     forest.criticality.pop_back();
     EXPECT_THROW(choose_protection(campaign, forest, {}), DataError);
+}
+
+TEST(ChooseProtection, WhatWasMeasuredCriticalIsProtected)
+{
+    const std::vector<LayerWeights> weights = testing::sample_weights(testing::sample_layers());
+    const CampaignRecord campaign = testing::sample_campaign(weights);
+    ForestOptions options;
+    options.trees = 20;
+    options.folds = 4;
+    options.tolerances = campaign.header.tolerances;
+    options.tolerance = 0.005;
+    options.max_missed = 0.3;
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    HardenOptions harden;
+    harden.options = {"none", "sec_critical"};
+    const ProtectionRecord record = choose_protection(campaign, forest, harden);
+    // The forest's own threshold is chosen.
+    EXPECT_EQ(record.options.at(static_cast<std::size_t>(record.chosen)).threshold, forest.threshold);
+
+    const std::vector<std::uint8_t> labels = critical_labels(campaign.outcomes, forest.tolerance);
+    std::size_t critical = 0;
+    for (std::size_t row = 0; row < labels.size(); ++row)
+    {
+        if (labels[row] == 0) continue;
+        const auto layer = static_cast<std::size_t>(campaign.faults.layer[row]);
+        EXPECT_EQ(record.signature[layer].flagged[campaign.faults.parameter[row]], 1) << "fault " << row;
+        ++critical;
+    }
+    EXPECT_GT(critical, 10U);
+
+    // A measured bit alone flags its parameter at every threshold, and one that all were acceptable of at
+    // none.
+    ForestRecord edited = forest;
+    LayerCriticality& map = edited.criticality[0];
+    std::fill(map.level.begin(), map.level.end(), std::uint8_t{0});
+    map.level[static_cast<std::size_t>(map.bits) * 3 + 1] = 255;
+    for (LayerCriticality& other : edited.criticality)
+    {
+        if (&other != &map) std::fill(other.level.begin(), other.level.end(), std::uint8_t{0});
+    }
+    const ProtectionRecord one = choose_protection(campaign, edited, harden);
+    double words = 0;
+    for (const LayerCriticality& layer : edited.criticality)
+        words += static_cast<double>(layer.weights);
+    for (const ProtectionOption& option : one.options)
+    {
+        if (option.scheme != "sec_critical") continue;
+        EXPECT_DOUBLE_EQ(option.flagged_share, 1 / words);
+        EXPECT_EQ(option.predicted_residual, 0);  // all others were measured acceptable
+    }
+    EXPECT_EQ(one.signature[0].flagged[3], 1);
 }
 
 }  // namespace

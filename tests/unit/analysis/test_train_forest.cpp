@@ -7,8 +7,10 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <numeric>
 #include <utility>
 
+#include "analysis/calibration.hpp"
 #include "analysis/metrics.hpp"
 #include "engine/base/error.hpp"
 #include "sample_campaign.hpp"
@@ -282,6 +284,54 @@ TEST_F(TrainForest, SplitsDiffer)
     const ForestRecord single = analyse_campaign(campaign, weights, options);
     EXPECT_EQ(single.tolerances[0].splits[0].brier, brier[0]);
     EXPECT_EQ(single.tolerances[0].trees.threshold, forest.tolerances[0].trees.threshold);
+}
+
+TEST_F(TrainForest, WhatIsMeasuredIsNotPredicted)
+{
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    const std::vector<std::uint8_t> labels = critical_labels(campaign.outcomes, options.tolerance);
+    std::vector<std::vector<bool>> injected;
+    for (const LayerCriticality& layer : forest.criticality)
+        injected.emplace_back(layer.level.size(), false);
+    for (std::size_t row = 0; row < campaign.faults.size(); ++row)
+    {
+        const auto l = static_cast<std::size_t>(campaign.faults.layer[row]);
+        const LayerCriticality& layer = forest.criticality[l];
+        const std::size_t bit =
+            campaign.faults.parameter[row] * static_cast<std::size_t>(layer.bits) + campaign.faults.bit[row];
+        injected[l][bit] = true;
+        EXPECT_EQ(layer.level[bit], labels[row] != 0 ? 255 : 0);
+    }
+    for (std::size_t l = 0; l < injected.size(); ++l)
+    {
+        const LayerCriticality& layer = forest.criticality[l];
+        for (std::size_t bit = 0; bit < layer.level.size(); ++bit)
+        {
+            if (injected[l][bit]) continue;
+            EXPECT_EQ(layer.level[bit], predicted_level(layer.probability[bit]));
+        }
+    }
+    // Every fault is judged by one fold; together they stand for the network.
+    const LevelCounts& levels = forest.tolerances[0].levels;
+    const auto sum = [](const auto& column) { return std::accumulate(column.begin(), column.end(), 0.0); };
+    EXPECT_EQ(sum(levels.acceptable) + sum(levels.critical), 896);
+    EXPECT_EQ(sum(levels.critical), static_cast<double>(forest.tolerances[0].critical));
+    EXPECT_NEAR(sum(levels.acceptable_weight) + sum(levels.critical_weight), 1, 1e-9);
+    // Votes of a balanced forest exaggerate; calibrated, the mean over the levels is the share itself.
+    double mean = 0;
+    for (std::size_t level = 0; level < kCriticalityLevels; ++level)
+        mean += forest.calibration.probability[level] *
+                (levels.acceptable_weight[level] + levels.critical_weight[level]);
+    EXPECT_NEAR(mean, sum(levels.critical_weight), 1e-9);
+}
+
+TEST_F(TrainForest, ThresholdAsAskedFor)
+{
+    EXPECT_EQ(analyse_campaign(campaign, weights, options).threshold, 0.5);
+    options.max_missed = 0.2;
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    EXPECT_EQ(forest.threshold, choose_threshold(forest.tolerances[0].levels, 0.2, 0.95));
+    EXPECT_NE(forest.threshold, 0.5);
 }
 
 TEST_F(TrainForest, ATableOfSharesMakesAMap)

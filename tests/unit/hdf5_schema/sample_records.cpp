@@ -123,6 +123,13 @@ ForestRecord sample_forest()
     trained.splits = {scores(0.95), scores(0.85)};
     trained.confusion = {90, 3, 1, 6};
     trained.importance = {0.25, 0.75};
+    LevelCounts& levels = trained.levels;
+    levels.acceptable.assign(kCriticalityLevels, 3);
+    levels.critical.assign(kCriticalityLevels, 1);
+    levels.acceptable_weight.assign(kCriticalityLevels, 0.003);
+    levels.critical_weight.assign(kCriticalityLevels, 0.0009);
+    levels.acceptable_squares.assign(kCriticalityLevels, 3e-6);
+    levels.critical_squares.assign(kCriticalityLevels, 8.1e-7);
     trained.trees = {{0, 3, 4},       {1, -1, -1, -1}, {22.5F, 0, 0, 0},
                      {1, -1, -1, -1}, {2, -1, -1, -1}, {0.5F, 0, 1, 0.5F}};
     ToleranceRecord untrained;
@@ -134,6 +141,7 @@ ForestRecord sample_forest()
     untrained.splits.resize(2);
     untrained.confusion = {kNaN, kNaN, kNaN, kNaN};
     untrained.importance = {kNaN, kNaN};
+    untrained.levels = trained.levels;
     ToleranceRecord second = trained;
     second.tolerance = 0.2;
     forest.tolerances = {trained, untrained, second};
@@ -144,7 +152,15 @@ ForestRecord sample_forest()
     other.folds[0] = scores(0.65);
     forest.compare = {{"table", {other, untrained, other}}};
     forest.compare[0].tolerances[2].tolerance = 0.2;
-    forest.criticality = {{"fc", 2, 3, {0, 1, 2, 253, 254, 255}}, {"conv1", 1, 3, {9, 8, 7}}};
+    forest.criticality = {{"fc", 2, 3, {0, 1, 2, 253, 254, 255}, {1, 1, 0, 253, 254, 254}},
+                          {"conv1", 1, 3, {9, 8, 7}, {9, 255, 7}}};
+    forest.threshold = 0.25;
+    for (std::size_t level = 0; level < kCriticalityLevels; ++level)
+    {
+        forest.calibration.probability.push_back(static_cast<double>(level) / 300);
+        forest.calibration.low.push_back(static_cast<double>(level) / 400);
+        forest.calibration.high.push_back(static_cast<double>(level) / 255);
+    }
     return forest;
 }
 

@@ -174,6 +174,12 @@ void expect_same_judgement(const ToleranceRecord& a, const ToleranceRecord& b)
     }
     expect_same_numbers({a.confusion.critical_acceptable}, {b.confusion.critical_acceptable});
     expect_same_numbers(a.importance, b.importance);
+    EXPECT_EQ(a.levels.acceptable, b.levels.acceptable);
+    EXPECT_EQ(a.levels.critical, b.levels.critical);
+    EXPECT_EQ(a.levels.acceptable_weight, b.levels.acceptable_weight);
+    EXPECT_EQ(a.levels.critical_weight, b.levels.critical_weight);
+    EXPECT_EQ(a.levels.acceptable_squares, b.levels.acceptable_squares);
+    EXPECT_EQ(a.levels.critical_squares, b.levels.critical_squares);
 }
 
 TEST_F(RoundTrip, Forest)
@@ -210,6 +216,11 @@ TEST_F(RoundTrip, Forest)
     EXPECT_EQ(got.criticality[0].weights, 2U);
     EXPECT_EQ(got.criticality[0].bits, 3);
     EXPECT_EQ(got.criticality[0].probability, want.criticality[0].probability);
+    EXPECT_EQ(got.criticality[1].level, want.criticality[1].level);
+    EXPECT_EQ(got.threshold, want.threshold);
+    EXPECT_EQ(got.calibration.probability, want.calibration.probability);
+    EXPECT_EQ(got.calibration.low, want.calibration.low);
+    EXPECT_EQ(got.calibration.high, want.calibration.high);
 }
 
 TEST_F(RoundTrip, Protection)

@@ -94,6 +94,8 @@ Job unusual_job()
     job.forest.trees = 7;
     job.forest.folds = 2;
     job.forest.splits = 3;
+    job.forest.max_missed = 0.01;
+    job.forest.max_missed_confidence = 0.9;
     job.forest.test_share = 0.25;
     job.forest.tolerances = {0.1};
     job.forest.campaign = "c.h5";
