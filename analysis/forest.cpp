@@ -52,6 +52,26 @@ std::vector<double> mean_importance(const std::vector<Tree>& trees, std::size_t 
     return mean;
 }
 
+/// Standard error of the mean of the trees' importances.
+std::vector<double> importance_errors(const std::vector<Tree>& trees, std::size_t features)
+{
+    std::vector<double> errors(features, 0.0);
+    const auto count = static_cast<double>(trees.size());
+    for (std::size_t f = 0; f < features && trees.size() > 1; ++f)
+    {
+        double sum = 0;
+        double squares = 0;
+        for (const Tree& tree : trees)
+        {
+            sum += tree.importance[f];
+            squares += tree.importance[f] * tree.importance[f];
+        }
+        const double variance = (squares - sum * sum / count) / (count - 1);
+        errors[f] = std::sqrt(std::max(0.0, variance) / count);
+    }
+    return errors;
+}
+
 /// Sum the votes of all trees for `count` rows; `fill(i, row)` writes the features of row i.
 template<class Fill>
 std::vector<double> vote_on_rows(const Forest& forest, std::size_t count, int threads,
@@ -128,6 +148,7 @@ Forest Forest::train(const FeatureTable& table, const std::vector<std::uint8_t>&
         forest.first_node_.push_back(forest.nodes_.size());
     }
     forest.importance_ = mean_importance(trees, table.features());
+    forest.importance_error_ = importance_errors(trees, table.features());
     return forest;
 }
 
@@ -198,11 +219,12 @@ std::vector<double> Forest::predict(const FeatureTable& table, const std::vector
     });
 }
 
-std::vector<double> Forest::predict(const std::vector<float>& values, int threads) const
+std::vector<double> Forest::predict(const std::vector<float>& values, int threads,
+                                    const StopRequest& stop) const
 {
     FS_CHECK(DataError, features_ > 0 && values.size() % features_ == 0,
              "{} values do not make rows of {} features", values.size(), features_);
-    return vote_on_rows(*this, values.size() / features_, threads, {}, [&](std::size_t i, float* row) {
+    return vote_on_rows(*this, values.size() / features_, threads, stop, [&](std::size_t i, float* row) {
         std::copy_n(values.data() + i * features_, features_, row);
     });
 }

@@ -71,10 +71,14 @@ class Forest
 
     /// The same for rows of raw feature values, [rows × features], row-major. \throws DataError on a torn
     /// row.
-    [[nodiscard]] std::vector<double> predict(const std::vector<float>& values, int threads) const;
+    [[nodiscard]] std::vector<double> predict(const std::vector<float>& values, int threads,
+                                              const StopRequest& stop = {}) const;
 
     /// Mean decrease in Gini impurity: normalised per tree, averaged, normalised, as in scikit-learn.
     [[nodiscard]] const std::vector<double>& importance() const { return importance_; }
+
+    /// Its standard error over the trees; 0 for one tree.
+    [[nodiscard]] const std::vector<double>& importance_error() const { return importance_error_; }
 
     [[nodiscard]] std::size_t trees() const { return first_node_.size() - 1; }
     [[nodiscard]] std::size_t features() const { return features_; }
@@ -87,6 +91,7 @@ class Forest
     std::vector<TreeNode> nodes_;
     std::vector<std::uint64_t> first_node_{0};
     std::vector<double> importance_;
+    std::vector<double> importance_error_;
 };
 
 /// Share of a leaf in units of 2^-32, the unit in which votes are summed.

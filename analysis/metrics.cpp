@@ -186,21 +186,40 @@ double mean_of_known(const std::vector<ScoreRecord>& records, double ScoreRecord
     return mean_of_known(values_of(records, score));
 }
 
-MeanInterval resampled_interval(const std::vector<double>& scores, double test_share)
+namespace
+{
+
+/// Student's interval of the known values; the variance of their mean is their own times 1/count + `overlap`.
+MeanInterval student_interval(const std::vector<double>& values, double overlap)
 {
     std::vector<double> known;
-    std::copy_if(scores.begin(), scores.end(), std::back_inserter(known),
+    std::copy_if(values.begin(), values.end(), std::back_inserter(known),
                  [](double v) { return !std::isnan(v); });
     const double mean = mean_of_known(known);
     if (known.size() < 2) return {mean, kNaN, kNaN};
     double squares = 0;
-    for (const double score : known)
-        squares += (score - mean) * (score - mean);
+    for (const double value : known)
+        squares += (value - mean) * (value - mean);
     const auto count = static_cast<double>(known.size());
-    const double variance = squares / (count - 1) * (1 / count + test_share / (1 - test_share));
+    const double variance = squares / (count - 1) * (1 / count + overlap);
     const double half =
         boost::math::quantile(boost::math::students_t(count - 1), 0.975) * std::sqrt(variance);
-    return {mean, std::max(0.0, mean - half), std::min(1.0, mean + half)};
+    return {mean, mean - half, mean + half};
+}
+
+}  // namespace
+
+MeanInterval resampled_interval(const std::vector<double>& scores, double test_share)
+{
+    MeanInterval interval = student_interval(scores, test_share / (1 - test_share));
+    if (interval.low < 0) interval.low = 0;
+    if (interval.high > 1) interval.high = 1;
+    return interval;
+}
+
+MeanInterval mean_interval(const std::vector<double>& values)
+{
+    return student_interval(values, 0);
 }
 
 }  // namespace flipstorm

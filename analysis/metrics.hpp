@@ -77,4 +77,7 @@ struct MeanInterval
  */
 MeanInterval resampled_interval(const std::vector<double>& scores, double test_share);
 
+/// Mean of independent values with Student's 95 % interval; limits NaN for fewer than two.
+MeanInterval mean_interval(const std::vector<double>& values);
+
 }  // namespace flipstorm

@@ -11,7 +11,8 @@
 #include <cstdlib>
 #include <thread>
 
-#include "analysis/figures_script.hpp"
+#include "analysis/python_scripts.hpp"
+#include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/temporary_file.hpp"
 
@@ -113,14 +114,14 @@ std::vector<std::string> isolated(const std::string& python, const std::string& 
     return {python, "-I", "-c", kPrelude + script};
 }
 
-/// A Python that has h5py and matplotlib: $FLIPSTORM_PYTHON, Debian's, or the first in PATH. Empty: none.
-std::string find_python(const StopRequest& stop)
+/// A Python that has these modules: $FLIPSTORM_PYTHON, Debian's, or the first in PATH. Empty: none.
+std::string find_python(const std::string& modules, const StopRequest& stop)
 {
     const char* given = std::getenv("FLIPSTORM_PYTHON");
     for (const std::string& python : {std::string(given != nullptr ? given : ""),
                                       std::string("/usr/bin/python3"), std::string("python3")})
     {
-        if (!python.empty() && run_child(isolated(python, "import h5py, matplotlib"), true, stop) == 0)
+        if (!python.empty() && run_child(isolated(python, "import " + modules), true, stop) == 0)
             return python;
     }
     return {};
@@ -138,7 +139,7 @@ std::vector<std::string> draw_figures(const std::filesystem::path& out, const st
     std::error_code error;
     const auto now = std::filesystem::last_write_time(out, error);
     if (!error) remove_dead_temporaries(out / "figures", now);
-    const std::string python = find_python(stop);
+    const std::string python = find_python("h5py, matplotlib", stop);
     if (python.empty())
     {
         log_warning(
@@ -170,6 +171,26 @@ std::vector<std::string> draw_figures(const std::filesystem::path& out, const st
         if (std::filesystem::exists(figure(name))) drawn.push_back(name);
     }
     return drawn;
+}
+
+void export_forest(const std::filesystem::path& forest, const std::filesystem::path& model,
+                   const StopRequest& stop)
+{
+    const std::string python = find_python("h5py, onnx", stop);
+    FS_CHECK(FileError, !python.empty(),
+             "cannot write '{}': no Python with h5py and onnx (Debian: apt install python3-h5py "
+             "python3-onnx; or name one "
+             "in FLIPSTORM_PYTHON)",
+             model.string());
+    std::vector<std::string> command = isolated(python, forest_onnx_script());
+    command.push_back(std::filesystem::absolute(forest).string());
+    command.push_back(std::filesystem::absolute(model).string());
+    const int status = run_child(command, false, stop);
+    constexpr int kNoForest = 65;
+    FS_CHECK(DataError, status != kNoForest, "'{}' was not written: '{}' has no forest for its map",
+             model.string(), forest.string());
+    FS_CHECK(FileError, status == 0, "'{}' was not written ({} ended with {})", model.string(), python,
+             status);
 }
 
 }  // namespace flipstorm

@@ -1,5 +1,5 @@
 #pragma once
-// Figures are drawn by Python, in a process of its own.
+// What Python does, in a process of its own: figures, and forests for others.
 
 #include <filesystem>
 #include <string>
@@ -28,5 +28,14 @@ int run_child(const std::vector<std::string>& arguments, bool silent, const Stop
  */
 std::vector<std::string> draw_figures(const std::filesystem::path& out, const std::vector<std::string>& names,
                                       const std::vector<std::string>& options, const StopRequest& stop = {});
+
+/**
+ * Write the forest of a forest.h5's map as an ONNX model, with the script that the program carries.
+ *
+ * \throws FileError if there is no Python with h5py and onnx, or a file cannot be read or written; DataError
+ * if there is no forest; Stopped
+ */
+void export_forest(const std::filesystem::path& forest, const std::filesystem::path& model,
+                   const StopRequest& stop = {});
 
 }  // namespace flipstorm

@@ -242,6 +242,8 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     if (!models.rows.empty()) html += render_html(models);
     html += figure(options, "roc", "ROC curve on the held-out faults");
     html += importance_bars(forest);
+    const ResultTable importance = importance_table(forest);
+    if (!importance.rows.empty()) html += render_html(importance);
 
     html += "<h2>What protection costs</h2>\n";
     html += render_html(overhead_table(protection));

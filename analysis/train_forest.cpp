@@ -10,6 +10,7 @@
 #include "analysis/campaign_check.hpp"
 #include "analysis/estimates.hpp"
 #include "analysis/fault_population.hpp"
+#include "analysis/permutation_importance.hpp"
 #include "analysis/share_table.hpp"
 #include "analysis/split.hpp"
 #include "engine/base/error.hpp"
@@ -198,6 +199,12 @@ const CampaignForests::LabelSet& CampaignForests::labels_of(std::uint64_t critic
     return *set;
 }
 
+const CampaignForests::LabelSet& CampaignForests::map_labels() const
+{
+    const auto place = std::find(options_.tolerances.begin(), options_.tolerances.end(), options_.tolerance);
+    return sets_[static_cast<std::size_t>(place - options_.tolerances.begin())];
+}
+
 std::vector<std::uint32_t> CampaignForests::streams(const LabelSet& labels) const
 {
     const auto folds = static_cast<std::uint32_t>(options_.folds);
@@ -296,6 +303,13 @@ FitResult CampaignForests::judge(const std::string& kind, const std::vector<std:
         if (first_split)
         {
             fit.importance = forest.importance();
+            fit.importance_error = forest.importance_error();
+            if (kind == options_.kinds.front() && taken_up_ == map_labels().critical &&
+                has_both(labels_, test))
+            {
+                fit.permutation_importance = permutation_importance(
+                    forest, table_, labels_, test, options_.seed, options_.threads, options_.stop);
+            }
             fit.trees = forest.record();
         }
     }
@@ -306,6 +320,7 @@ FitResult CampaignForests::judge(const std::string& kind, const std::vector<std:
             return shares.predict(table_, cells);
         });
         fit.importance.assign(first_split ? table_.features() : 0, kNaN);
+        fit.importance_error = fit.importance;
     }
     fit.scores = scores_of(scored.counts);
     const bool in_fold = !first_split && stream <= static_cast<std::uint32_t>(options_.folds);
@@ -344,7 +359,7 @@ LevelCounts CampaignForests::count_levels(const std::vector<std::uint32_t>& rows
 
 ToleranceRecord CampaignForests::record(const std::string& kind, double tolerance, const LabelSet& labels,
                                         const std::function<FitResult(const FitKey&)>& result,
-                                        std::vector<ScoredCounts>& held_out) const
+                                        FitResult& first_split) const
 {
     ToleranceRecord record;
     record.tolerance = tolerance;
@@ -356,6 +371,7 @@ ToleranceRecord CampaignForests::record(const std::string& kind, double toleranc
     record.splits.resize(static_cast<std::size_t>(options_.splits));
     record.confusion = {kNaN, kNaN, kNaN, kNaN};
     record.importance.assign(table_.features(), kNaN);
+    record.importance_error = record.importance;
     add(record.levels, {});
     if (!labels.trainable)
     {
@@ -377,8 +393,9 @@ ToleranceRecord CampaignForests::record(const std::string& kind, double toleranc
             record.splits[0] = fit.scores;
             record.confusion = fit.confusion;
             record.importance = std::move(fit.importance);
+            record.importance_error = std::move(fit.importance_error);
             record.trees = std::move(fit.trees);
-            held_out = std::move(fit.held_out);
+            first_split = std::move(fit);
             continue;
         }
         ScoreRecord& scores = stream <= folds       ? record.folds[stream - 1]
@@ -471,8 +488,7 @@ ForestRecord CampaignForests::assemble(const std::function<FitResult(const FitKe
     forest.test_share = options_.test_share;
     forest.features = table_.names;
     forest.tolerance = options_.tolerance;
-    const auto place = std::find(options_.tolerances.begin(), options_.tolerances.end(), options_.tolerance);
-    const LabelSet& of_map = sets_[static_cast<std::size_t>(place - options_.tolerances.begin())];
+    const LabelSet& of_map = map_labels();
     for (const std::string& kind : options_.kinds)
     {
         const bool first = kind == forest.kind;
@@ -489,12 +505,13 @@ ForestRecord CampaignForests::assemble(const std::function<FitResult(const FitKe
                 records.back().tolerance = options_.tolerances[t];
                 continue;
             }
-            std::vector<ScoredCounts> held_out;
-            records.push_back(record(kind, options_.tolerances[t], sets_[t], result, held_out));
+            FitResult first_split;
+            records.push_back(record(kind, options_.tolerances[t], sets_[t], result, first_split));
             ToleranceRecord& made = records.back();
             if (first && made.critical == of_map.critical)
             {
-                forest.roc = roc_curve(std::move(held_out));
+                forest.roc = roc_curve(std::move(first_split.held_out));
+                forest.permutation_importance = std::move(first_split.permutation_importance);
                 forest.criticality = map_network(weights, made);
                 add_levels(forest, made);
             }

@@ -69,6 +69,8 @@ struct FitResult
     // The rest is known for the first split only.
     ConfusionRecord confusion;
     std::vector<double> importance;
+    std::vector<double> importance_error;
+    std::vector<double> permutation_importance;  ///< of the kind and the tolerance of the map
     TreesRecord trees;
     std::vector<ScoredCounts> held_out;  ///< scores of the rows it was not trained on
 };
@@ -144,6 +146,7 @@ class CampaignForests
     };
 
     [[nodiscard]] const LabelSet& labels_of(std::uint64_t critical) const;
+    [[nodiscard]] const LabelSet& map_labels() const;
     [[nodiscard]] std::vector<std::uint32_t> streams(const LabelSet& labels) const;
     void take_up(const LabelSet& labels);
     [[nodiscard]] const std::vector<std::int32_t>& fold_of_row(const LabelSet& labels, bool grouped);
@@ -151,7 +154,7 @@ class CampaignForests
                                   const std::vector<std::uint32_t>& test, std::uint32_t stream) const;
     [[nodiscard]] ToleranceRecord record(const std::string& kind, double tolerance, const LabelSet& labels,
                                          const std::function<FitResult(const FitKey&)>& result,
-                                         std::vector<ScoredCounts>& held_out) const;
+                                         FitResult& first_split) const;
     [[nodiscard]] std::vector<LayerCriticality> map_network(const std::vector<LayerWeights>& weights,
                                                             const ToleranceRecord& tolerance) const;
     [[nodiscard]] std::vector<std::uint8_t> labels_for(double tolerance) const;

@@ -198,6 +198,9 @@ void write_judgement(H5Writer& out, const std::string& root, const std::vector<T
         out.attach_scale(root + path, 0, "/tolerances");
     }
     const std::size_t features = forest.features.size();
+    write("/importance_error",
+          matrix(rows, features, [](const ToleranceRecord& r) { return r.importance_error; }),
+          {rows.size(), features});
     write("/importance", matrix(rows, features, [](const ToleranceRecord& r) { return r.importance; }),
           {rows.size(), features});
 }
@@ -252,6 +255,9 @@ void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
         out.dataset(path, layer.probability, {layer.weights, static_cast<hsize_t>(layer.bits)});
         out.attribute(path, "tolerance", forest.tolerance);
     }
+    const std::size_t repeats =
+        forest.features.empty() ? 0 : forest.permutation_importance.size() / forest.features.size();
+    out.dataset("/permutation_importance", forest.permutation_importance, {forest.features.size(), repeats});
     for (const LayerCriticality& layer : forest.criticality)
         out.dataset("/level/" + layer.layer, layer.level, {layer.weights, static_cast<hsize_t>(layer.bits)});
     out.dataset("/calibration/probability", forest.calibration.probability);
@@ -324,10 +330,15 @@ void read_judgement(const H5Reader& in, const std::string& root, const ForestRec
     }
     const std::size_t features = forest.features.size();
     const auto importance = read("/importance", features);
+    const auto error = old ? std::vector<double>() : read("/importance_error", features);
     for (std::size_t t = 0; t < count; ++t)
     {
-        const auto first = importance.begin() + static_cast<std::ptrdiff_t>(t * features);
-        records[t].importance.assign(first, first + static_cast<std::ptrdiff_t>(features));
+        const auto cut = [&](const std::vector<double>& values) {
+            const auto first = values.begin() + static_cast<std::ptrdiff_t>(t * features);
+            return std::vector<double>(first, first + static_cast<std::ptrdiff_t>(features));
+        };
+        records[t].importance = cut(importance);
+        if (!old) records[t].importance_error = cut(error);
     }
 }
 
@@ -380,6 +391,9 @@ namespace
 void read_levels(const H5Reader& in, ForestRecord& forest)
 {
     forest.threshold = in.attribute<double>("/", "threshold");
+    forest.permutation_importance = in.dataset<double>("/permutation_importance");
+    in.expect(in.dims("/permutation_importance").front() == forest.features.size(),
+              "'/permutation_importance' does not fit '/features'");
     forest.calibration = {in.dataset<double>("/calibration/probability"),
                           in.dataset<double>("/calibration/low"), in.dataset<double>("/calibration/high")};
     for (const auto* column :

@@ -96,9 +96,10 @@ struct ToleranceRecord
     std::vector<ScoreRecord>
         splits;                 ///< of each split into training and test rows; the first is that of `trees`
     ConfusionRecord confusion;  ///< on the test rows of the first split, threshold 0.5
-    std::vector<double> importance;  ///< mean decrease of Gini impurity per feature, sums to 1
-    TreesRecord trees;               ///< of the first split
-    LevelCounts levels;              ///< of all folds, of the first split without folds
+    std::vector<double> importance_error;  ///< standard error of `importance` over the trees
+    std::vector<double> importance;        ///< mean decrease of Gini impurity per feature, sums to 1
+    TreesRecord trees;                     ///< of the first split
+    LevelCounts levels;                    ///< of all folds, of the first split without folds
 
     /// On the test rows of the first split.
     [[nodiscard]] ScoreRecord test() const { return splits.empty() ? ScoreRecord() : splits.front(); }
@@ -147,6 +148,8 @@ struct ForestRecord
     double threshold = 0.5;  ///< vote from which on a bit of the map counts as critical
     CalibrationRecord calibration;
     RocRecord roc;
+    std::vector<double>
+        permutation_importance;  ///< [features × repeats]: loss of ROC AUC on the held-out rows
     std::vector<LayerCriticality> criticality;
     std::vector<ComparedRecord> compare;  ///< other kinds of model
 };

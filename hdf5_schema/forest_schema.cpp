@@ -60,6 +60,7 @@ void add_judgement(std::vector<DatasetSpec>& list, const std::string& root)
         "sum of the squares of what each acceptable one stands for");
     add("/levels/critical_squares", {"tolerance", "256"}, "1",
         "sum of the squares of what each critical one stands for");
+    add("/importance_error", {"tolerance", "feature"}, "1", "standard error of /importance over the trees");
     add("/importance", {"tolerance", "feature"}, "1",
         "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest");
 }
@@ -114,6 +115,13 @@ std::vector<DatasetSpec> datasets()
          {"weight", "bit"},
          "1/255",
          "votes × 255 that flipping the bit is critical"},
+        {"/permutation_importance",
+         T::float64,
+         {"feature", "repeat"},
+         "1",
+         "loss of ROC AUC on held-out rows when the feature's values are shuffled, for the tolerance of the "
+         "map; no "
+         "columns where there is no forest"},
         {"/level/<layer>",
          T::uint8,
          {"weight", "bit"},

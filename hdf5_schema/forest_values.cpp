@@ -115,6 +115,9 @@ void check_roc(const H5Reader& in, const RocRecord& roc)
 /// Interpolated shares of a file of this version; older files have none.
 void check_calibration(const H5Reader& in, const ForestRecord& forest)
 {
+    in.expect(std::all_of(forest.permutation_importance.begin(), forest.permutation_importance.end(),
+                          [](double loss) { return is_within(loss, -1, 1); }),
+              "a value in '/permutation_importance' is not within -1 … 1");
     in.expect(forest.threshold > 0 && forest.threshold <= 1,
               fmt::format("'threshold' is {}; above 0 and at most 1 would be right", forest.threshold));
     const CalibrationRecord& table = forest.calibration;

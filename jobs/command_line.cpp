@@ -37,6 +37,16 @@ void add_variant_option(CLI::App& command, Arguments& arguments)
         ->type_name("NAME");
 }
 
+void add_forest_options(CLI::App& forest, Arguments& arguments)
+{
+    forest
+        .add_option(
+            "--export", arguments.forest_export,
+            "write the forest of the map to this file, too, as an ONNX model (TreeEnsembleClassifier); needs "
+            "Python with h5py and onnx")
+        ->type_name("FILE.onnx");
+}
+
 namespace
 {
 

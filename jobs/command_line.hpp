@@ -30,6 +30,7 @@ struct Arguments
     BenchOptions bench;
     CostOptions cost;
     ModelFiles model_files;
+    std::string forest_export;
     std::string backend;  ///< of bench; empty: the job's
     StatusView status;
     bool status_json = false;
@@ -42,6 +43,9 @@ void add_commands(CLI::App& app, const Program& program, Arguments& arguments);
 /// Options that several commands have.
 void add_override_option(CLI::App& command, Arguments& arguments);
 void add_variant_option(CLI::App& command, Arguments& arguments);
+
+/// What `forest` has alone.
+void add_forest_options(CLI::App& forest, Arguments& arguments);
 
 /// Refuses what cannot be meant as a folder or file to write (out_folder_problem).
 [[nodiscard]] CLI::Validator folder_check();

@@ -15,6 +15,7 @@
 #include "jobs/stages/locked_stage.hpp"
 #include "jobs/stages/stages.hpp"
 #include "jobs/stages/variants.hpp"
+#include "mpi/agreed_error.hpp"
 #include "mpi/placement.hpp"
 #include "mpi/queue_simulation.hpp"
 
@@ -69,6 +70,7 @@ Context context_of(const Program& program, const Arguments& arguments, const std
     context.bench = arguments.bench;
     context.cost = arguments.cost;
     context.model_files = arguments.model_files;
+    context.forest_export = arguments.forest_export;
     return context;
 }
 
@@ -137,6 +139,9 @@ ExitCode execute_on_job(const Program& program, const JobCommand& command, const
                  "the job has {} variants; name the one to {} with --variant", file.variants.size(),
                  command.name);
     });
+    FS_CHECK(AgreedError, file.variants.empty() || arguments.forest_export.empty(),
+             "--export is for one forest, and the job has variants: name one with --variant",
+             ExitCode::usage);
     context.job = file.job;
     if (arguments.print_config)
     {
@@ -163,7 +168,8 @@ ExitCode execute_on_job(const Program& program, const JobCommand& command, const
 std::vector<JobCommand> analysis_commands()
 {
     return {
-        {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest},
+        {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest, true, false, true,
+         false, add_forest_options},
         {"harden", "size selective protection: OUT/protection.h5", run_harden},
         {"report", "print the tables, draw the figures: OUT/report.html", run_report, true, true},
     };

@@ -8,7 +8,7 @@ packages_build=(
   libcli11-dev libtoml11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev zlib1g-dev
 )
 packages_run=(dataset-fashion-mnist python3 python3-h5py python3-matplotlib)
-packages_test=(libgtest-dev libbenchmark-dev hdf5-tools python3-torch python3-sklearn python3-imblearn slurm-wlm munge iproute2 shellcheck
+packages_test=(libgtest-dev libbenchmark-dev hdf5-tools python3-torch python3-sklearn python3-imblearn python3-onnx slurm-wlm munge iproute2 shellcheck
   clang libclang-rt-14-dev)
 
 # usage: install_packages PACKAGE...

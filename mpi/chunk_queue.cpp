@@ -102,6 +102,12 @@ void ChunkQueue::stop()
     ended_here_ = true;
 }
 
+bool ChunkQueue::stopped()
+{
+    const std::vector<std::uint64_t> taken = counters_.read();
+    return std::any_of(taken.begin(), taken.end(), [](std::uint64_t count) { return count >= kStop; });
+}
+
 QueueState ChunkQueue::state()
 {
     QueueState state{counters_.read()};

@@ -53,6 +53,9 @@ class ChunkQueue
     /// may call it, at any time, more than once.
     void stop();
 
+    /// Whether any rank has called stop(). Asks rank 0: not to be called too often.
+    [[nodiscard]] bool stopped();
+
     /// Let the others have their chunks while this rank computes: rank 0 calls it often, every few
     /// milliseconds if it can; see SharedCounters::progress().
     void progress() { counters_.progress(); }

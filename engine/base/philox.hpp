@@ -35,21 +35,22 @@ constexpr PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key)
 /// What a stream of random numbers is for: part of the key, so that no two uses share numbers.
 enum class RandomPurpose : std::uint32_t
 {
-    sample = 1,      ///< which faults of a stratum are drawn
-    allocation = 2,  ///< how the draws of a stratum fall on its layers
-    synthetic = 3,   ///< the synthetic data set
-    initialise = 4,  ///< initial parameters of a network
-    shuffle = 5,     ///< order of the training images
-    split = 6,       ///< training rows against test rows, folds
-    bootstrap = 7,   ///< rows of a tree
-    features = 8,    ///< features tried at a node
-    audit = 9,       ///< screened pairs that are evaluated all the same
-    bench = 10,      ///< faults of a benchmark
-    augment = 20,    ///< crops and flips of the training images
-    corrupt = 21,    ///< faults of fault-aware training
-    transient = 30,  ///< what a transient fault strikes, and by how much
-    struck = 31,     ///< which images a transient fault strikes
-    test = 100,      ///< tests
+    sample = 1,       ///< which faults of a stratum are drawn
+    allocation = 2,   ///< how the draws of a stratum fall on its layers
+    synthetic = 3,    ///< the synthetic data set
+    initialise = 4,   ///< initial parameters of a network
+    shuffle = 5,      ///< order of the training images
+    split = 6,        ///< training rows against test rows, folds
+    bootstrap = 7,    ///< rows of a tree
+    features = 8,     ///< features tried at a node
+    audit = 9,        ///< screened pairs that are evaluated all the same
+    bench = 10,       ///< faults of a benchmark
+    importance = 11,  ///< rows and values of a feature's permutation
+    augment = 20,     ///< crops and flips of the training images
+    corrupt = 21,     ///< faults of fault-aware training
+    transient = 30,   ///< what a transient fault strikes, and by how much
+    struck = 31,      ///< which images a transient fault strikes
+    test = 100,       ///< tests
 };
 
 /**

@@ -69,6 +69,7 @@ struct Context
     BenchOptions bench;
     CostOptions cost;
     ModelFiles model_files;
+    std::string forest_export;  ///< where `forest` writes its forest as an ONNX model, too; empty: nowhere
 
     /// The out folder.
     [[nodiscard]] std::filesystem::path out() const { return job.job.out; }

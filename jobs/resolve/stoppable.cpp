@@ -98,6 +98,17 @@ std::unique_ptr<StopWatchdog> watch_start(const Context& context)
     });
 }
 
+std::unique_ptr<StopWatchdog> watch_work(const Context& context, const StopConsequence& consequence)
+{
+    if (context.stop == nullptr) return nullptr;
+    // Rank 0 has files to remove and the lock to give back, so it goes first.
+    const double patience = kStopPatience + (context.world.is_root() ? 0 : 1);
+    return std::make_unique<StopWatchdog>(*context.stop, patience,
+                                          [&context, consequence](const StopReason& reason) {
+                                              end_from_outside(context, consequence, reason);
+                                          });
+}
+
 void end_all_before_the_start(const Context& context, const StopReason& reason)
 {
     say(fmt::format("flipstorm: stopped by {} before anything was changed\n", reason.text));

@@ -45,6 +45,14 @@ StageEnd on_root_until_stopped(const Context& context, const StopConsequence& co
  */
 [[nodiscard]] std::unique_ptr<StopWatchdog> watch_start(const Context& context);
 
+/**
+ * Watch work that all ranks do and that asks whether to stop: if a rank has not ended it some seconds after a
+ * stop was asked for, all are ended from outside, as on_root_until_stopped() does. Every rank has one. Null
+ * without stop conditions.
+ */
+[[nodiscard]] std::unique_ptr<StopWatchdog> watch_work(const Context& context,
+                                                       const StopConsequence& consequence);
+
 /// end_before_the_start() for all ranks; called on rank 0 while it is alone at work.
 void end_all_before_the_start(const Context& context, const StopReason& reason);
 

@@ -54,8 +54,9 @@ void archive_fit(Archive& archive, Text& stage_sha256, Key& key, Result& result)
     archive& confusion.acceptable_acceptable& confusion.acceptable_critical& confusion
         .critical_acceptable& confusion.critical_critical;
     auto& trees = result.trees;
-    archive& result.importance& trees.first_node& trees.feature& trees.threshold& trees.left& trees
-        .right& trees.probability& result.held_out;
+    archive& result.importance& result.importance_error& result.permutation_importance& trees
+        .first_node& trees.feature& trees.threshold& trees.left& trees.right& trees.probability& result
+        .held_out;
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/content_digest.hpp"
+#include "analysis/python.hpp"
 #include "analysis/train_forest.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
@@ -204,8 +205,19 @@ bool do_fits(const Context& context, CampaignForests& forests, const std::vector
     {
         ChunkQueue queue(context.world, std::vector<QueueItem>(fits.size()));
         // Threads of a fit ask, too; only this one may speak to the other ranks.
-        stop.become([reasons = context.stop, &queue, caller = std::this_thread::get_id()] {
-            if (std::this_thread::get_id() == caller) queue.progress();
+        bool ended = false;
+        double looked = steady_seconds();
+        stop.become([&, reasons = context.stop, caller = std::this_thread::get_id()] {
+            if (std::this_thread::get_id() == caller)
+            {
+                queue.progress();
+                if (steady_seconds() - looked >= 1)
+                {
+                    looked = steady_seconds();
+                    ended = queue.stopped();
+                }
+                if (ended) return true;
+            }
             return reasons != nullptr && reasons->asked();
         });
         try
@@ -286,14 +298,8 @@ StageEnd stopped_by(const Context& context, const std::string& consequence)
     return StageEnd::stopped;
 }
 
-}  // namespace
-
-StageEnd run_forest(const Context& context)
+StageEnd make_forest(const Context& context, const StopConsequence& consequence)
 {
-    need_memory(context, "forest");
-    StopConsequence consequence;
-    consequence.text = fmt::format("finished fits are kept; run the same command{} to go on",
-                                   context.fresh ? " without --fresh" : "");
     std::unique_ptr<StopWatchdog> start = watch_start(context);
     const std::unique_ptr<Inputs> inputs = load_inputs(context);
     if (inputs == nullptr) return StageEnd::complete;
@@ -310,7 +316,9 @@ StageEnd run_forest(const Context& context)
     const std::vector<FitKey> missing = missing_fits(context, forests->fits(), journal, results);
     start.reset();
 
+    std::unique_ptr<StopWatchdog> watchdog = watch_work(context, consequence);
     const bool done = do_fits(context, *forests, missing, stop, journal, results);
+    watchdog.reset();
     if (!done)
     {
         on_all(context.world, [&] { journal.flush(); });
@@ -326,6 +334,23 @@ StageEnd run_forest(const Context& context)
     if (end == StageEnd::complete) journal.forget();
     if (end == StageEnd::complete && context.world.is_root()) journal.discard();
     return end;
+}
+
+}  // namespace
+
+StageEnd run_forest(const Context& context)
+{
+    need_memory(context, "forest");
+    StopConsequence consequence;
+    consequence.text = fmt::format("finished fits are kept; run the same command{} to go on",
+                                   context.fresh ? " without --fresh" : "");
+    const StageEnd end = make_forest(context, consequence);
+    if (end != StageEnd::complete || context.forest_export.empty()) return end;
+    return on_root_until_stopped(context, {}, [&](const StopRequest& stop) {
+        export_forest(context.file("forest.h5"), context.forest_export, stop);
+        log_info("{}: the forest as an ONNX model", context.forest_export);
+        return StageEnd::complete;
+    });
 }
 
 }  // namespace flipstorm

@@ -13,5 +13,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const ForestRecord forest = read_forest(file);
         static_cast<void>(render_text(forest_table(forest)));
         static_cast<void>(render_text(models_table(forest)));
+        static_cast<void>(render_text(importance_table(forest)));
     });
 }

@@ -18,7 +18,7 @@ except ImportError as missing:
     sys.exit(77)
 
 
-def write_job(folder, layers=("conv1", "fc1"), bits=8, word="fxp8", trained=True):
+def write_job(folder, layers=("conv1", "fc1"), bits=8, word="fxp8", trained=True, calibrated=True):
     """Files with what the figures read, as SCHEMA.md lays it out."""
     random = np.random.default_rng(1)
     with h5py.File(folder / "campaign.h5", "w") as file:
@@ -39,6 +39,10 @@ def write_job(folder, layers=("conv1", "fc1"), bits=8, word="fxp8", trained=True
         file["/roc/true_positive_rate"] = points**0.1
         for name in layers:
             file[f"/criticality/{name}"] = random.integers(0, 256, (30, bits)).astype(np.uint8)
+            if calibrated:
+                file[f"/level/{name}"] = random.integers(0, 256, (30, bits)).astype(np.uint8)
+        if calibrated:
+            file["/calibration/probability"] = np.linspace(0, 1, 256) ** 3
     with h5py.File(folder / "protection.h5", "w") as file:
         file.attrs["filetype"] = np.bytes_("flipstorm/protection")
         group = file.create_group("overhead")
@@ -112,9 +116,26 @@ def expect(condition, what, result):
         sys.exit(f"FAILED: {what}\nexit code {result.returncode}\n{result.stdout}{result.stderr}")
 
 
+def check_shares(program):
+    """The heat map's numbers, of levels and of the votes of older files."""
+    sys.path.insert(0, str(pathlib.Path(program).parent))
+    from figures import predicted_shares
+
+    with tempfile.TemporaryDirectory() as name:
+        for calibrated in (True, False):
+            write_job(pathlib.Path(name), calibrated=calibrated)
+            with h5py.File(pathlib.Path(name) / "forest.h5") as forest:
+                found = predicted_shares(forest, ["conv1", "fc1"], 8)
+                for row, layer in enumerate(("conv1", "fc1")):
+                    meaning = forest["/calibration/probability"][:] if calibrated else np.arange(256) / 255
+                    map_of_bits = forest[f"/level/{layer}" if calibrated else f"/criticality/{layer}"][:]
+                    np.testing.assert_allclose(found[row], 100 * meaning[map_of_bits].mean(axis=0), rtol=1e-12)
+
+
 def main(program):
     check_comparison(program)
-    for case in ({}, {"bits": 32, "word": "fp32"}, {"trained": False}, {"word": "unknown"}, {"layers": tuple(f"l{i}" for i in range(30))}):
+    for case in ({}, {"bits": 32, "word": "fp32"}, {"trained": False}, {"word": "unknown"}, {"calibrated": False},
+                 {"layers": tuple(f"l{i}" for i in range(30))}):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             write_job(folder, **case)
@@ -146,10 +167,22 @@ def main(program):
         expect(result.returncode == 65 and "not 'flipstorm/forest'" in result.stderr, "wrong type", result)
         write_job(folder)
         with h5py.File(folder / "forest.h5", "a") as file:
+            del file["/level/fc1"]
+        result = run(program, folder)
+        expect(result.returncode == 65 and "no data set /level/fc1" in result.stderr, "missing layer", result)
+        write_job(folder, calibrated=False)
+        with h5py.File(folder / "forest.h5", "a") as file:
             del file["/criticality/fc1"]
         result = run(program, folder)
         expect(result.returncode == 65 and "no data set /criticality/fc1" in result.stderr, "missing layer", result)
+        write_job(folder)
+        with h5py.File(folder / "forest.h5", "a") as file:
+            del file["/calibration/probability"]
+            file["/calibration/probability"] = np.zeros(255)
+        result = run(program, folder)
+        expect(result.returncode == 65 and "has not 256 values" in result.stderr, "torn calibration", result)
         expect(run(program, folder, "--nonsense").returncode == 64, "unknown option", result)
+    check_shares(program)
     print("figures.py: all as expected")
 
 

@@ -120,6 +120,7 @@ TEST(Metrics, IntervalsAllowForSharedTrainingRows)
     EXPECT_TRUE(std::isnan(resampled_interval({0.7}, 0.3).low));
     EXPECT_EQ(resampled_interval({0.7}, 0.3).mean, 0.7);
     EXPECT_TRUE(std::isnan(resampled_interval({}, 0.3).mean));
+    EXPECT_NEAR(mean_interval({-0.1, 0.0, 0.1}).low, -quantile * 0.1 / std::sqrt(3.0), 1e-12);
 }
 
 }  // namespace

@@ -83,15 +83,12 @@ struct Report : ::testing::Test
 
 TEST_F(Report, HasEveryTableAsRowsOfOneWidth)
 {
-    const ResultTable tables[] = {critical_share_table(campaign),
-                                  layer_share_table(campaign, 0.005),
-                                  forest_table(forest),
-                                  overhead_table(protection),
-                                  options_table(protection),
-                                  screen_table(campaign),
-                                  models_table(forest)};
-    const std::size_t rows[] = {4, 2, 4, 1, protection.options.size(), 3, 2};
-    for (std::size_t i = 0; i < 7; ++i)
+    const ResultTable tables[] = {critical_share_table(campaign), layer_share_table(campaign, 0.005),
+                                  forest_table(forest),           overhead_table(protection),
+                                  options_table(protection),      screen_table(campaign),
+                                  models_table(forest),           importance_table(forest)};
+    const std::size_t rows[] = {4, 2, 4, 1, protection.options.size(), 3, 2, 5};
+    for (std::size_t i = 0; i < 8; ++i)
     {
         EXPECT_EQ(tables[i].rows.size(), rows[i]);
         for (const auto& row : tables[i].rows)

@@ -123,6 +123,7 @@ ForestRecord sample_forest()
     trained.splits = {scores(0.95), scores(0.85)};
     trained.confusion = {90, 3, 1, 6};
     trained.importance = {0.25, 0.75};
+    trained.importance_error = {0.01, 0.02};
     LevelCounts& levels = trained.levels;
     levels.acceptable.assign(kCriticalityLevels, 3);
     levels.critical.assign(kCriticalityLevels, 1);
@@ -141,6 +142,7 @@ ForestRecord sample_forest()
     untrained.splits.resize(2);
     untrained.confusion = {kNaN, kNaN, kNaN, kNaN};
     untrained.importance = {kNaN, kNaN};
+    untrained.importance_error = {kNaN, kNaN};
     untrained.levels = trained.levels;
     ToleranceRecord second = trained;
     second.tolerance = 0.2;
@@ -155,6 +157,7 @@ ForestRecord sample_forest()
     forest.criticality = {{"fc", 2, 3, {0, 1, 2, 253, 254, 255}, {1, 1, 0, 253, 254, 254}},
                           {"conv1", 1, 3, {9, 8, 7}, {9, 255, 7}}};
     forest.threshold = 0.25;
+    forest.permutation_importance = {0.1, 0.11, 0.09, 0.3, -0.01, 0.29};
     for (std::size_t level = 0; level < kCriticalityLevels; ++level)
     {
         forest.calibration.probability.push_back(static_cast<double>(level) / 300);

@@ -174,6 +174,7 @@ void expect_same_judgement(const ToleranceRecord& a, const ToleranceRecord& b)
     }
     expect_same_numbers({a.confusion.critical_acceptable}, {b.confusion.critical_acceptable});
     expect_same_numbers(a.importance, b.importance);
+    expect_same_numbers(a.importance_error, b.importance_error);
     EXPECT_EQ(a.levels.acceptable, b.levels.acceptable);
     EXPECT_EQ(a.levels.critical, b.levels.critical);
     EXPECT_EQ(a.levels.acceptable_weight, b.levels.acceptable_weight);
@@ -218,6 +219,7 @@ TEST_F(RoundTrip, Forest)
     EXPECT_EQ(got.criticality[0].probability, want.criticality[0].probability);
     EXPECT_EQ(got.criticality[1].level, want.criticality[1].level);
     EXPECT_EQ(got.threshold, want.threshold);
+    EXPECT_EQ(got.permutation_importance, want.permutation_importance);
     EXPECT_EQ(got.calibration.probability, want.calibration.probability);
     EXPECT_EQ(got.calibration.low, want.calibration.low);
     EXPECT_EQ(got.calibration.high, want.calibration.high);

@@ -140,6 +140,7 @@ TEST_F(ImpossibleValues, OfAForestAreRefused)
             {[](F& f) { f.compare[0].tolerances[0].folds[1].recall = 2; }, "a score"},
             {[](F& f) { f.compare[0].kind = "svm"; }, "'/compare' has 'svm'"},
             {[](F& f) { f.splits = 0; }, "'splits' is 0"},
+            {[](F& f) { f.permutation_importance[0] = kNaN; }, "'/permutation_importance'"},
             {[](F& f) { f.threshold = 0; }, "'threshold' is 0"},
             {[](F& f) { f.calibration.probability[7] = kNaN; }, "level 7 of '/calibration'"},
             {[](F& f) { f.calibration.low[200] = 0.9; }, "level 200 of '/calibration'"},
