@@ -60,7 +60,7 @@ class TrainingRows
     [[nodiscard]] std::uint32_t count(std::size_t label) const { return count_[label]; }
 
     /**
-     * Draw the bag of a tree. Equal keys are neighbours and, within a class, one sample.
+     * Draw the bag of a tree, acceptable samples first; equal keys of a class are one sample.
      * \throws Error if a balanced bag lacks one of the classes. Thread-safe.
      */
     [[nodiscard]] std::vector<Sample<Words>> draw(Bag bag, RandomStream random) const;

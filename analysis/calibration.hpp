@@ -24,7 +24,8 @@ constexpr std::uint8_t kMeasuredCritical = 255;
 /// The level of a vote of 0 … 1.
 [[nodiscard]] std::uint8_t predicted_level_of(double vote);
 
-/// The least level whose bits count as critical where votes of at least `threshold` do.
+/// The least level whose bits count as critical where votes of at least `threshold` do; at most 254, the
+/// highest that is predicted.
 [[nodiscard]] std::uint8_t level_of_threshold(double threshold);
 
 /**
@@ -49,7 +50,8 @@ constexpr std::uint8_t kMeasuredCritical = 255;
  * sequence: no correction for their number is due). The bound is Clopper and Pearson's for the critical rows,
  * counted by their weight (Kish).
  *
- * \return a vote; 1/255, below which no bit is predicted to be, if no other can be confirmed
+ * \return a vote; 1/255, the lowest level of all, which takes every bit for critical, if no other can be
+ * confirmed
  */
 [[nodiscard]] double choose_threshold(const LevelCounts& rows, double max_missed, double confidence);
 

@@ -37,11 +37,11 @@ void check_lengths(const CampaignRecord& campaign)
                               trials.tau.size(), trials.audit_share.size(), trials.pairs.size(),
                               trials.screened.size(), trials.audited.size(), trials.disagreements.size(),
                               trials.bound95.size(), trials.kept.size()});
-    check_lengths(
-        "/faults and /outcomes",
-        {faults.stratum.size(), faults.layer.size(), faults.parameter.size(), faults.out_channel.size(),
-         faults.in_channel.size(), faults.bit.size(), faults.sign.size(), faults.mask.size(),
-         faults.effect.size(), campaign.outcomes.drop.size(), campaign.outcomes.stopped.size()});
+    check_lengths("/faults and /outcomes",
+                  {faults.stratum.size(), faults.layer.size(), faults.parameter.size(),
+                   faults.out_channel.size(), faults.in_channel.size(), faults.bit.size(), faults.sign.size(),
+                   faults.value_before.size(), faults.value_after.size(), faults.mask.size(),
+                   faults.effect.size(), campaign.outcomes.drop.size(), campaign.outcomes.stopped.size()});
     FS_CHECK(DataError, faults.size() > 0, "campaign: no faults; nothing can be learnt from it");
     FS_CHECK(DataError, faults.size() < std::numeric_limits<std::uint32_t>::max(),
              "campaign: {} faults; at most 2^32 - 2 can be analysed", faults.size());

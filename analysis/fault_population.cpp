@@ -1,5 +1,7 @@
 #include "analysis/fault_population.hpp"
 
+#include <cstring>
+
 #include <fmt/format.h>
 
 #include "engine/base/error.hpp"
@@ -62,6 +64,13 @@ std::string why_not_learnt(const CampaignHeader& header)
             header.layers.name[l]);
     }
     return "";
+}
+
+bool flips_its_bit(const FaultTable& faults, std::size_t row)
+{
+    // The decoded values of long words may be equal after a flip of their last bits.
+    return faults.effect[row] == 0 ||
+           std::memcmp(&faults.value_before[row], &faults.value_after[row], sizeof(float)) != 0;
 }
 
 std::uint64_t part_population(const CampaignHeader& header, UpsetModel upset, std::size_t stratum,

@@ -25,6 +25,9 @@ std::string describe_upset(const CampaignHeader& header);
  */
 std::string why_not_learnt(const CampaignHeader& header);
 
+/// Whether a fault flips its bit: one that is stuck at what the bit holds does not. Thread-safe.
+bool flips_its_bit(const FaultTable& faults, std::size_t row);
+
 /**
  * Faults of a stratum that lie in a layer: those of one bit, of several bits hit the highest, or of all (−1).
  *

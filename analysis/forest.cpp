@@ -132,9 +132,7 @@ Forest Forest::train(const FeatureTable& table, const std::vector<std::uint8_t>&
     const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(table.features())));
     const std::size_t max_features =
         settings.max_features > 0 ? settings.max_features : std::max<std::size_t>(1, root);
-    FS_CHECK(DataError, table.layout.words() <= 4,
-             "the values of {} features make keys of {} words; at most 4 are possible", table.features(),
-             table.layout.words());
+    // 16 features of 16 bits make at most 4 words.
     const auto grow = table.layout.words() == 1   ? grow_trees<1>
                       : table.layout.words() == 2 ? grow_trees<2>
                                                   : grow_trees<4>;

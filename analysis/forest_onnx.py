@@ -10,6 +10,8 @@ Exit codes: 0 written, 65 there is no forest in the file, 69 a module is missing
 """
 
 import os
+import pathlib
+import secrets
 import sys
 
 DATA, UNAVAILABLE, IO = 65, 69, 74
@@ -81,18 +83,20 @@ def main(source, target):
     except OSError as error:
         raise Failure(IO, f"{source}: not a readable HDF5 file ({error})") from error
     except KeyError as error:
-        raise Failure(DATA, f"{source}: {error.args[0]}; not a forest.h5?") from error
-    half = f"{target}.{os.getpid()}.tmp"
+        raise Failure(IO, f"{source}: {error.args[0]}; not a forest.h5?") from error
+    # A name that flipstorm recognises if this is killed: see engine/base/temporary_file.hpp.
+    target = pathlib.Path(target)
+    temporary = target.with_name(f".{target.name}.{'0' * 16}{secrets.token_hex(8)}.tmp")
     try:
-        with open(half, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(model.SerializeToString())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(half, target)
+        temporary.replace(target)
     except OSError as error:
-        if os.path.exists(half):
-            os.unlink(half)
         raise Failure(IO, f"cannot write '{target}': {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ inline constexpr std::size_t kPermutations = 10;
  * Loss of ROC AUC when the values of one feature are shuffled over the rows: Breiman, "Random forests", 2001;
  * as scikit-learn's permutation_importance with scoring = "roc_auc".
  *
- * Of each class at most 10,000 rows are taken, a random choice: the area does not depend on how many of each
- * there are. Features that tell the same share what they are worth.
+ * Of each class at most 10,000 rows are taken, a random choice, and the values are shuffled over these: where
+ * classes are unequal, critical rows have a larger part in what the others are given than with all rows.
+ * Features that tell the same share what they are worth.
  *
  * \param labels  [table.rows()]: 1 critical, 0 acceptable
  * \param rows    that the forest was not trained on, of both classes

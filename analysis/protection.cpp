@@ -61,6 +61,7 @@ struct Levels
         held_out{};              ///< Σ of what the held-out critical faults stand for, themselves left out
     double held_out_weight = 0;  ///< the same with themselves, of all levels
     double held_out_size = 0;    ///< effective number of these, (Σ w)² / Σ w² (Kish)
+    double flipping = 0;         ///< share of the faults that flip their bit; half of those that are stuck do
     std::uint64_t weights = 0;
     std::uint64_t bits = 0;
     ShareInterval critical;  ///< share of all faults
@@ -147,10 +148,15 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
         }
     }
     const std::vector<double> weight = fault_weights(campaign);
-    const std::vector<std::uint64_t>& population = campaign.header.strata.population;
-    const double itself = calibrated ? 1.0 / static_cast<double>(std::accumulate(
-                                                 population.begin(), population.end(), std::uint64_t{0}))
-                                     : 0;
+    // As fault_weights: of the strata that have faults.
+    const StrataTable& strata = campaign.header.strata;
+    std::vector<bool> injected(strata.size(), false);
+    for (const std::int32_t stratum : campaign.faults.stratum)
+        injected[static_cast<std::size_t>(stratum)] = true;
+    double population = 0;
+    for (std::size_t h = 0; h < strata.size(); ++h)
+        population += injected[h] ? static_cast<double>(strata.population[h]) : 0.0;
+    const double itself = calibrated ? 1.0 / population : 0;
     double squares = 0;
     for (const std::uint32_t row : held.critical)
     {
@@ -161,6 +167,8 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
         squares += weight[row] * weight[row];
     }
     levels.held_out_size = squares > 0 ? levels.held_out_weight * levels.held_out_weight / squares : 0;
+    for (std::size_t row = 0; row < weight.size(); ++row)
+        levels.flipping += !calibrated || flips_its_bit(campaign.faults, row) ? weight[row] : 0.0;
     levels.critical = estimate_critical_share(campaign, forest.tolerance).network;
     return levels;
 }
@@ -233,7 +241,8 @@ ProtectionOption make_option(const Levels& levels, const ProtectionScheme& schem
     option.parity_overhead = percent(option.parity_bits);
     option.signature_overhead = percent(option.signature_bits);
     option.total_overhead = percent(option.parity_bits + option.signature_bits);
-    option.predicted_residual = sum_below(levels.probability, level) / static_cast<double>(levels.bits);
+    option.predicted_residual =
+        levels.flipping * sum_below(levels.probability, level) / static_cast<double>(levels.bits);
     const ShareInterval measured = product_interval(levels.critical, missed_share(levels, level));
     option.measured_residual = measured.share;
     option.measured_low = measured.low;
@@ -258,7 +267,8 @@ void mark_pareto(std::vector<ProtectionOption>& options)
 
 std::size_t choose(const std::vector<ProtectionOption>& options, double threshold)
 {
-    if (threshold != kPaperThreshold)
+    // Where none could be confirmed, every bit would be flagged.
+    if (threshold != kPaperThreshold && level_of_threshold(threshold) > 1)
     {
         const auto asked =
             std::find_if(options.begin(), options.end(), [threshold](const ProtectionOption& o) {

@@ -25,7 +25,7 @@ struct HardenOptions
  * Weigh the protection options of a network against each other.
  *
  * "sec_critical" at threshold θ puts a parameter under a single-error-correcting code if one of its bits is
- * predicted critical with a probability of at least θ, and keeps one flag per parameter (DATE 2023). A single
+ * critical, measured or with a vote of at least θ, and keeps one flag per parameter (DATE 2023). A single
  * upset in a parameter under a code is corrected, also in its bits that are not critical; upsets in the
  * parity bits and the signature are not counted. The residuals are for the tolerance of the forest's map.
  *

@@ -182,6 +182,10 @@ void export_forest(const std::filesystem::path& forest, const std::filesystem::p
              "python3-onnx; or name one "
              "in FLIPSTORM_PYTHON)",
              model.string());
+    const std::filesystem::path folder = std::filesystem::absolute(model).parent_path();
+    std::error_code error;
+    const auto now = std::filesystem::last_write_time(folder, error);
+    if (!error) remove_dead_temporaries(folder, now);
     std::vector<std::string> command = isolated(python, forest_onnx_script());
     command.push_back(std::filesystem::absolute(forest).string());
     command.push_back(std::filesystem::absolute(model).string());

@@ -1,5 +1,6 @@
 #pragma once
-// The scripts of this room inside the program, so that an installed flipstorm needs no source tree to run them.
+// The scripts of this room inside the program, so that an installed flipstorm needs no source tree to run
+// them.
 
 namespace flipstorm
 {

@@ -26,14 +26,6 @@ std::string interval(const ShareEstimate& estimate)
                        format_percent(estimate.high, 3));
 }
 
-const ToleranceRecord* record_of(const ForestRecord& forest, double tolerance)
-{
-    const auto found =
-        std::find_if(forest.tolerances.begin(), forest.tolerances.end(),
-                     [tolerance](const ToleranceRecord& t) { return t.tolerance == tolerance; });
-    return found == forest.tolerances.end() ? nullptr : &*found;
-}
-
 /// The cards of a campaign alone.
 std::string campaign_figures(const CampaignRecord& campaign, double tolerance)
 {
@@ -52,8 +44,8 @@ std::string key_figures(const CampaignRecord& campaign, const ForestRecord& fore
                         const ProtectionRecord& protection)
 {
     std::string html = "<div class=\"cards\">\n" + campaign_figures(campaign, forest.tolerance);
-    const ToleranceRecord* judged = record_of(forest, forest.tolerance);
-    if (judged != nullptr && judged->trained)
+    const ToleranceRecord* judged = trained_record(forest.tolerances, forest.tolerance);
+    if (judged != nullptr)
     {
         html += card(fmt::format("{:.4f}", judged->test().auc), "ROC AUC, held out",
                      fmt::format("{:.4f} over folds", mean_of_known(judged->folds, &ScoreRecord::auc)));
@@ -155,8 +147,8 @@ std::string figure(const ReportOptions& options, const std::string& name, const 
 
 std::string importance_bars(const ForestRecord& forest)
 {
-    const ToleranceRecord* judged = record_of(forest, forest.tolerance);
-    if (judged == nullptr || !judged->trained || judged->importance.size() != forest.features.size())
+    const ToleranceRecord* judged = trained_record(forest.tolerances, forest.tolerance);
+    if (judged == nullptr || judged->importance.size() != forest.features.size() || forest.kind == "table")
         return "";
     std::string html = fmt::format(
         "<figure><figcaption>Importance of the features, tolerated drop {} %</figcaption>\n<div "

@@ -27,10 +27,8 @@ std::vector<std::uint32_t> critical_of(const std::vector<std::uint32_t>& rows,
 HeldOut held_out(const CampaignRecord& campaign, const ForestRecord& forest)
 {
     const std::vector<std::uint8_t> labels = critical_labels(campaign.outcomes, forest.tolerance);
-    const auto record =
-        std::find_if(forest.tolerances.begin(), forest.tolerances.end(),
-                     [&](const ToleranceRecord& t) { return t.tolerance == forest.tolerance && t.trained; });
-    if (record == forest.tolerances.end())
+    const ToleranceRecord* const record = trained_record(forest.tolerances, forest.tolerance);
+    if (record == nullptr)
     {
         std::vector<std::uint32_t> rows(labels.size());
         std::iota(rows.begin(), rows.end(), 0U);

@@ -303,28 +303,33 @@ ResultTable models_table(const ForestRecord& forest)
     ResultTable table;
     table.title =
         fmt::format("Models beside each other, tolerated drop {} %", format_percent(forest.tolerance));
-    table.columns = {"model",  "AUC",       "AUC grouped", "PR AUC", "balanced accuracy",
+    table.columns = {"model",  "AUC",       "AUC grouped", "AUC held out", "PR AUC", "balanced accuracy",
                      "recall", "precision", "Brier"};
     table.text_columns = 1;
     table.note = fmt::format(
-        "Mean scores and half their 95 % intervals: of {} folds, grouped where faults that look the same are "
-        "kept in one "
-        "fold. Votes of 0.5 or more predict critical. Folds share training faults, which the intervals allow "
-        "for "
-        "(Nadeau and Bengio). The table of shares by layer and bit is what a forest must beat.",
-        forest.folds);
+        "Mean scores and half their 95 % intervals: of {} folds, or as many as there are critical faults; "
+        "grouped where "
+        "faults that look the same are kept in one fold; held out: {} splits. Votes of 0.5 or more predict "
+        "critical. "
+        "Folds and splits share training faults, which the intervals allow for (Nadeau and Bengio). The "
+        "table of shares "
+        "by layer and bit is what a forest must beat.",
+        forest.folds, forest.splits);
     const auto add = [&](const std::string& kind, const std::vector<ToleranceRecord>& tolerances) {
-        const auto judged = std::find_if(tolerances.begin(), tolerances.end(), [&](const ToleranceRecord& t) {
-            return t.tolerance == forest.tolerance && t.trained;
-        });
-        if (judged == tolerances.end()) return;
-        const double share = forest.folds > 0 ? 1.0 / forest.folds : 0;
+        const ToleranceRecord* const judged = trained_record(tolerances, forest.tolerance);
+        if (judged == nullptr) return;
         const auto mean = [&](const std::vector<ScoreRecord>& scores, double ScoreRecord::*score) {
-            return mean_text(resampled_interval(values_of(scores, score), share));
+            // Few critical faults make few folds.
+            const std::vector<double> areas = values_of(scores, &ScoreRecord::auc);
+            const auto used =
+                std::count_if(areas.begin(), areas.end(), [](double area) { return !std::isnan(area); });
+            return mean_text(
+                resampled_interval(values_of(scores, score), used > 1 ? 1.0 / static_cast<double>(used) : 0));
         };
-        std::vector<std::string> row{describe_model(kind, forest.trees),
-                                     mean(judged->folds, &ScoreRecord::auc),
-                                     mean(judged->grouped_folds, &ScoreRecord::auc)};
+        std::vector<std::string> row{
+            describe_model(kind, forest.trees), mean(judged->folds, &ScoreRecord::auc),
+            mean(judged->grouped_folds, &ScoreRecord::auc),
+            mean_text(resampled_interval(values_of(judged->splits, &ScoreRecord::auc), forest.test_share))};
         for (const ScoreColumn& score : score_columns())
         {
             if (score.member != &ScoreRecord::auc) row.push_back(mean(judged->folds, score.member));
@@ -378,10 +383,8 @@ ResultTable importance_table(const ForestRecord& forest)
         "are shuffled ({} times); half the 95 % intervals. Features that tell the same share what they are "
         "worth.",
         forest.features.empty() ? 0 : forest.permutation_importance.size() / forest.features.size());
-    const auto judged =
-        std::find_if(forest.tolerances.begin(), forest.tolerances.end(),
-                     [&](const ToleranceRecord& t) { return t.tolerance == forest.tolerance && t.trained; });
-    if (judged == forest.tolerances.end() || judged->importance_error.size() != forest.features.size() ||
+    const ToleranceRecord* const judged = trained_record(forest.tolerances, forest.tolerance);
+    if (judged == nullptr || judged->importance_error.size() != forest.features.size() ||
         forest.permutation_importance.empty())
         return table;
     const std::size_t repeats = forest.permutation_importance.size() / forest.features.size();

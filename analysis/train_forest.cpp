@@ -1,7 +1,6 @@
 #include "analysis/train_forest.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -310,7 +309,7 @@ FitResult CampaignForests::judge(const std::string& kind, const std::vector<std:
                 fit.permutation_importance = permutation_importance(
                     forest, table_, labels_, test, options_.seed, options_.threads, options_.stop);
             }
-            fit.trees = forest.record();
+            if (kind == options_.kinds.front()) fit.trees = forest.record();
         }
     }
     else
@@ -334,7 +333,8 @@ FitResult CampaignForests::judge(const std::string& kind, const std::vector<std:
     if (first_split)
     {
         fit.confusion = confusion_percent(scored.counts);
-        fit.held_out = std::move(scored.counts);
+        if (kind == options_.kinds.front() && taken_up_ == map_labels().critical)
+            fit.held_out = std::move(scored.counts);
     }
     return fit;
 }
@@ -347,6 +347,7 @@ LevelCounts CampaignForests::count_levels(const std::vector<std::uint32_t>& rows
     add(counts, {});
     for (const std::uint32_t row : rows)
     {
+        if (!flips_its_bit(campaign_.faults, row)) continue;
         const std::size_t level = level_of_cell[table_.cell[row]];
         const bool critical = labels[row] != 0;
         ++(critical ? counts.critical : counts.acceptable)[level];
@@ -442,11 +443,24 @@ void CampaignForests::add_levels(ForestRecord& forest, const ToleranceRecord& to
     {
         forest.threshold =
             choose_threshold(tolerance.levels, options_.max_missed, options_.max_missed_confidence);
-        log_info(
-            "forest: bits with a vote of {:.4f} or more count as critical: at most {} % of the critical ones "
-            "are missed "
-            "(confidence {} %)",
-            forest.threshold, 100 * options_.max_missed, 100 * options_.max_missed_confidence);
+        const bool confirmed = level_of_threshold(forest.threshold) > 1;
+        if (!confirmed)
+        {
+            log_warning(
+                "forest: {} critical faults cannot show that any threshold misses at most {} % of the "
+                "critical ones "
+                "(confidence {} %); harden chooses as without forest.max_missed",
+                tolerance.critical, 100 * options_.max_missed, 100 * options_.max_missed_confidence);
+        }
+        else
+        {
+            log_info(
+                "forest: bits with a vote of {:.4f} or more count as critical: at most {} % of the critical "
+                "ones "
+                "are missed "
+                "(confidence {} %)",
+                forest.threshold, 100 * options_.max_missed, 100 * options_.max_missed_confidence);
+        }
     }
     for (LayerCriticality& layer : forest.criticality)
     {
@@ -458,10 +472,7 @@ void CampaignForests::add_levels(ForestRecord& forest, const ToleranceRecord& to
     const FaultTable& faults = campaign_.faults;
     for (std::size_t row = 0; row < faults.size(); ++row)
     {
-        // A bit that is stuck at what it holds tells nothing of its flip.
-        const bool changed =
-            std::memcmp(&faults.value_before[row], &faults.value_after[row], sizeof(float)) != 0;
-        if (!changed) continue;
+        if (!flips_its_bit(faults, row)) continue;
         LayerCriticality& layer = forest.criticality[static_cast<std::size_t>(faults.layer[row])];
         layer.level[faults.parameter[row] * static_cast<std::uint64_t>(layer.bits) + faults.bit[row]] =
             labels[row] != 0 ? kMeasuredCritical : kMeasuredAcceptable;
@@ -515,7 +526,6 @@ ForestRecord CampaignForests::assemble(const std::function<FitResult(const FitKe
                 forest.criticality = map_network(weights, made);
                 add_levels(forest, made);
             }
-            if (!first) made.trees = {};
             if (!made.trained)
             {
                 if (!first) continue;

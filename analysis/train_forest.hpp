@@ -66,11 +66,12 @@ struct FitResult
 {
     ScoreRecord scores;  ///< on the rows it was not trained on
     LevelCounts levels;  ///< the same rows; of the folds, of the first split without folds
-    // The rest is known for the first split only.
+    // The rest is known for the first split only; trees of the kind of the map, `held_out` and
+    // `permutation_importance` of its tolerance, too.
     ConfusionRecord confusion;
     std::vector<double> importance;
     std::vector<double> importance_error;
-    std::vector<double> permutation_importance;  ///< of the kind and the tolerance of the map
+    std::vector<double> permutation_importance;
     TreesRecord trees;
     std::vector<ScoredCounts> held_out;  ///< scores of the rows it was not trained on
 };

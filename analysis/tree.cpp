@@ -236,7 +236,8 @@ class Grower
             const std::vector<float>& values = bins_[split.feature];
             node.feature = static_cast<std::int32_t>(split.feature);
             node.threshold = midpoint(values[split.last_left], values[split.first_right]);
-            tree_.importance[split.feature] += split.purity - purity(task.weight);
+            // Parts of the same share gain nothing, but for rounding.
+            tree_.importance[split.feature] += std::max(0.0, split.purity - purity(task.weight));
         }
         tree_.nodes.push_back(node);
         return split;

@@ -47,27 +47,30 @@ std::vector<T> column(const std::vector<ToleranceRecord>& tolerances, Get&& get)
 void write_trees(H5Writer& out, const std::vector<ToleranceRecord>& tolerances)
 {
     std::vector<std::uint64_t> offset{0};
-    TreesRecord all;
+    std::vector<std::uint64_t> first_node;
+    std::uint64_t nodes = 0;
     for (const ToleranceRecord& tolerance : tolerances)
     {
-        const TreesRecord& trees = tolerance.trees;
-        const std::uint64_t base = all.feature.size();
-        for (const std::uint64_t node : trees.first_node)
-            all.first_node.push_back(base + node);
-        all.feature.insert(all.feature.end(), trees.feature.begin(), trees.feature.end());
-        all.threshold.insert(all.threshold.end(), trees.threshold.begin(), trees.threshold.end());
-        all.left.insert(all.left.end(), trees.left.begin(), trees.left.end());
-        all.right.insert(all.right.end(), trees.right.begin(), trees.right.end());
-        all.probability.insert(all.probability.end(), trees.probability.begin(), trees.probability.end());
-        offset.push_back(all.first_node.size());
+        for (const std::uint64_t node : tolerance.trees.first_node)
+            first_node.push_back(nodes + node);
+        nodes += tolerance.trees.feature.size();
+        offset.push_back(first_node.size());
     }
     out.dataset("/forests/offset", offset);
-    out.dataset("/forests/first_node", all.first_node);
-    out.dataset("/forests/feature", all.feature);
-    out.dataset("/forests/threshold", all.threshold);
-    out.dataset("/forests/left", all.left);
-    out.dataset("/forests/right", all.right);
-    out.dataset("/forests/probability", all.probability);
+    out.dataset("/forests/first_node", first_node);
+    // One column after the other: all forests together may take gigabytes.
+    const auto column = [&](const char* path, auto member) {
+        std::decay_t<decltype(tolerances.front().trees.*member)> all;
+        all.reserve(nodes);
+        for (const ToleranceRecord& tolerance : tolerances)
+            all.insert(all.end(), (tolerance.trees.*member).begin(), (tolerance.trees.*member).end());
+        out.dataset(path, all);
+    };
+    column("/forests/feature", &TreesRecord::feature);
+    column("/forests/threshold", &TreesRecord::threshold);
+    column("/forests/left", &TreesRecord::left);
+    column("/forests/right", &TreesRecord::right);
+    column("/forests/probability", &TreesRecord::probability);
 }
 
 void read_trees(const H5Reader& in, std::vector<ToleranceRecord>& tolerances)
@@ -220,6 +223,15 @@ const std::array<ScoreColumn, 6>& score_columns()
           "share of the faults predicted critical that are, at a vote of 0.5; NaN where none is"},
          {"brier", &ScoreRecord::brier, "Brier score of the votes, the mean of (vote - class)^2"}}};
     return columns;
+}
+
+const ToleranceRecord* trained_record(const std::vector<ToleranceRecord>& records, double tolerance)
+{
+    const auto found =
+        std::find_if(records.begin(), records.end(), [tolerance](const ToleranceRecord& record) {
+            return record.tolerance == tolerance && record.trained;
+        });
+    return found == records.end() ? nullptr : &*found;
 }
 
 void write_forest(const std::filesystem::path& file, const ForestRecord& forest)

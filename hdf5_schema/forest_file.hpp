@@ -105,6 +105,10 @@ struct ToleranceRecord
     [[nodiscard]] ScoreRecord test() const { return splits.empty() ? ScoreRecord() : splits.front(); }
 };
 
+/// The record of a tolerance that a model was trained for; null if there is none.
+[[nodiscard]] const ToleranceRecord* trained_record(const std::vector<ToleranceRecord>& records,
+                                                    double tolerance);
+
 /// Another kind of model on the same rows, folds and splits; without trees.
 struct ComparedRecord
 {

@@ -1,6 +1,6 @@
 #pragma once
 // Work that ends when the user asks for it, wherever it is. The campaign and the training stop by themselves,
-// at their chunks and steps; all else runs in here.
+// at their chunks and steps, forests between the nodes of a tree; all else runs in here.
 
 #include <filesystem>
 #include <functional>

@@ -2,6 +2,7 @@
 // when it is free; rank 0 puts together what they make.
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <map>
 #include <memory>
@@ -177,8 +178,9 @@ class ChangingRequest
  *
  * \return whether all were done: none asked to stop. What this rank has done is in `results`. \collective
  */
-bool do_fits(const Context& context, CampaignForests& forests, const std::vector<FitKey>& fits,
-             ChangingRequest& stop, ForestJournal& journal, Results& results)
+bool do_fits(const Context& context, const StopConsequence& consequence, CampaignForests& forests,
+             const std::vector<FitKey>& fits, ChangingRequest& stop, ForestJournal& journal,
+             const Stopwatch& watch, Results& results)
 {
     bool stopped = false;
     const auto work = [&](ChunkQueue& queue) {
@@ -205,7 +207,7 @@ bool do_fits(const Context& context, CampaignForests& forests, const std::vector
     {
         ChunkQueue queue(context.world, std::vector<QueueItem>(fits.size()));
         // Threads of a fit ask, too; only this one may speak to the other ranks.
-        bool ended = false;
+        std::atomic<bool> ended{false};
         double looked = steady_seconds();
         stop.become([&, reasons = context.stop, caller = std::this_thread::get_id()] {
             if (std::this_thread::get_id() == caller)
@@ -216,19 +218,24 @@ bool do_fits(const Context& context, CampaignForests& forests, const std::vector
                     looked = steady_seconds();
                     ended = queue.stopped();
                 }
-                if (ended) return true;
             }
+            if (ended) return true;
             return reasons != nullptr && reasons->asked();
         });
+        // A rank that waits for the others has nothing to end: a stop that reaches it alone is told
+        // afterwards.
+        std::unique_ptr<StopWatchdog> watchdog = watch_work(context, consequence);
         try
         {
             work(queue);
+            journal.flush_if_slow(watch.seconds());
         }
         catch (...)
         {
             failure = std::current_exception();
         }
         if (stopped || failure) queue.stop();
+        watchdog.reset();
         stop.become({});
     }
     on_all(context.world, [&failure] {
@@ -316,23 +323,20 @@ StageEnd make_forest(const Context& context, const StopConsequence& consequence)
     const std::vector<FitKey> missing = missing_fits(context, forests->fits(), journal, results);
     start.reset();
 
-    std::unique_ptr<StopWatchdog> watchdog = watch_work(context, consequence);
-    const bool done = do_fits(context, *forests, missing, stop, journal, results);
-    watchdog.reset();
+    const bool done = do_fits(context, consequence, *forests, missing, stop, journal, watch, results);
     if (!done)
     {
         on_all(context.world, [&] { journal.flush(); });
         return stopped_by(context, consequence.text);
     }
-    // What follows may be ended at any time.
-    on_all(context.world, [&] { journal.flush_if_slow(watch.seconds()); });
     gather_results(context, inputs->stage_sha256, results);
     const StageEnd end = on_root_until_stopped(context, consequence, [&](const StopRequest& request) {
         stop.become(request);
-        return write_results(context, *inputs, *forests, results, watch, request);
+        const StageEnd written = write_results(context, *inputs, *forests, results, watch, request);
+        journal.discard();
+        return written;
     });
     if (end == StageEnd::complete) journal.forget();
-    if (end == StageEnd::complete && context.world.is_root()) journal.discard();
     return end;
 }
 

@@ -136,6 +136,8 @@ TEST_F(Residual, MeasuredByHandWithStrataOfUnequalRates)
         campaign.faults.sign.pop_back();
         campaign.faults.mask.pop_back();
         campaign.faults.effect.pop_back();
+        campaign.faults.value_before.pop_back();
+        campaign.faults.value_after.pop_back();
         campaign.outcomes.drop.pop_back();
         campaign.outcomes.stopped.pop_back();
     }

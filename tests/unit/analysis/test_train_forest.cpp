@@ -12,6 +12,7 @@
 
 #include "analysis/calibration.hpp"
 #include "analysis/metrics.hpp"
+#include "analysis/protection.hpp"
 #include "engine/base/error.hpp"
 #include "sample_campaign.hpp"
 
@@ -325,6 +326,34 @@ TEST_F(TrainForest, WhatIsMeasuredIsNotPredicted)
     EXPECT_NEAR(mean, sum(levels.critical_weight), 1e-9);
 }
 
+TEST_F(TrainForest, StuckAtWhatTheyHoldTellsNothing)
+{
+    // Every second fault is stuck at what its bit holds.
+    FaultTable& faults = campaign.faults;
+    campaign.header.fault_model = "stuck_at_0";
+    std::fill(faults.effect.begin(), faults.effect.end(), std::uint8_t{1});
+    std::size_t stuck = 0;
+    for (std::size_t row = 0; row < faults.size(); row += 2)
+    {
+        faults.value_after[row] = faults.value_before[row];
+        campaign.outcomes.drop[row] = 0;
+        ++stuck;
+    }
+    const ForestRecord forest = analyse_campaign(campaign, weights, options);
+    std::size_t measured = 0;
+    for (const LayerCriticality& layer : forest.criticality)
+    {
+        measured += static_cast<std::size_t>(
+            std::count_if(layer.level.begin(), layer.level.end(),
+                          [](std::uint8_t level) { return level == 0 || level == 255; }));
+    }
+    EXPECT_EQ(measured, faults.size() - stuck);
+    const LevelCounts& levels = forest.tolerances[0].levels;
+    EXPECT_EQ(std::accumulate(levels.acceptable.begin(), levels.acceptable.end(), std::uint64_t{0}) +
+                  std::accumulate(levels.critical.begin(), levels.critical.end(), std::uint64_t{0}),
+              faults.size() - stuck);
+}
+
 TEST_F(TrainForest, ThresholdAsAskedFor)
 {
     EXPECT_EQ(analyse_campaign(campaign, weights, options).threshold, 0.5);
@@ -332,6 +361,24 @@ TEST_F(TrainForest, ThresholdAsAskedFor)
     const ForestRecord forest = analyse_campaign(campaign, weights, options);
     EXPECT_EQ(forest.threshold, choose_threshold(forest.tolerances[0].levels, 0.2, 0.95));
     EXPECT_NE(forest.threshold, 0.5);
+
+    // What so few faults cannot confirm changes nothing in what harden chooses.
+    HardenOptions harden;
+    const ProtectionRecord usual =
+        choose_protection(campaign, analyse_campaign(campaign, weights, options), harden);
+    options.max_missed = 1e-4;
+    const ForestRecord unconfirmed = analyse_campaign(campaign, weights, options);
+    EXPECT_EQ(unconfirmed.threshold, 1 / 255.0);
+    options.max_missed = 0;
+    const ProtectionRecord without =
+        choose_protection(campaign, analyse_campaign(campaign, weights, options), harden);
+    const ProtectionRecord with = choose_protection(campaign, unconfirmed, harden);
+    const auto chosen = [](const ProtectionRecord& record) {
+        const ProtectionOption& option = record.options.at(static_cast<std::size_t>(record.chosen));
+        return std::pair(option.scheme, option.total_overhead);
+    };
+    EXPECT_EQ(chosen(with), chosen(without));
+    EXPECT_EQ(usual.options.at(static_cast<std::size_t>(usual.chosen)).threshold, forest.threshold);
 }
 
 TEST_F(TrainForest, ATableOfSharesMakesAMap)
