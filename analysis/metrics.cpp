@@ -47,13 +47,22 @@ ScoredCounts totals(const std::vector<ScoredCounts>& rows)
     return sum;
 }
 
-}  // namespace
-
-double roc_auc(std::vector<ScoredCounts> rows)
+/// Rows that are predicted critical at a threshold.
+ScoredCounts flagged_at(const std::vector<ScoredCounts>& rows, double threshold)
 {
-    const ScoredCounts all = totals(rows);
-    if (all.acceptable == 0 || all.critical == 0) return kNaN;
-    merge_by_score(rows);
+    ScoredCounts flagged;
+    for (const ScoredCounts& row : rows)
+    {
+        if (!(row.score >= threshold)) continue;
+        flagged.acceptable += row.acceptable;
+        flagged.critical += row.critical;
+    }
+    return flagged;
+}
+
+/// roc_auc() of rows of both classes that merge_by_score() has put in order.
+double area_of_merged(const std::vector<ScoredCounts>& rows, const ScoredCounts& all)
+{
     double won = 0;
     std::uint64_t below = all.acceptable;
     for (const ScoredCounts& row : rows)
@@ -65,11 +74,9 @@ double roc_auc(std::vector<ScoredCounts> rows)
     return won / (static_cast<double>(all.acceptable) * static_cast<double>(all.critical));
 }
 
-double average_precision(std::vector<ScoredCounts> rows)
+/// average_precision() of the same.
+double precision_of_merged(const std::vector<ScoredCounts>& rows, const ScoredCounts& all)
 {
-    const ScoredCounts all = totals(rows);
-    if (all.acceptable == 0 || all.critical == 0) return kNaN;
-    merge_by_score(rows);
     double sum = 0;
     std::uint64_t acceptable = 0;
     std::uint64_t critical = 0;
@@ -83,24 +90,41 @@ double average_precision(std::vector<ScoredCounts> rows)
     return sum / static_cast<double>(all.critical);
 }
 
+}  // namespace
+
+double roc_auc(std::vector<ScoredCounts> rows)
+{
+    const ScoredCounts all = totals(rows);
+    if (all.acceptable == 0 || all.critical == 0) return kNaN;
+    merge_by_score(rows);
+    return area_of_merged(rows, all);
+}
+
+double average_precision(std::vector<ScoredCounts> rows)
+{
+    const ScoredCounts all = totals(rows);
+    if (all.acceptable == 0 || all.critical == 0) return kNaN;
+    merge_by_score(rows);
+    return precision_of_merged(rows, all);
+}
+
 ScoreRecord scores_of(const std::vector<ScoredCounts>& rows)
 {
     ScoreRecord scores;
     const ScoredCounts all = totals(rows);
     if (all.acceptable == 0 || all.critical == 0) return scores;
-    scores.auc = roc_auc(rows);
-    scores.pr_auc = average_precision(rows);
-    constexpr double kThreshold = 0.5;
-    ScoredCounts flagged;
+    std::vector<ScoredCounts> merged = rows;
+    merge_by_score(merged);
+    scores.auc = area_of_merged(merged, all);
+    scores.pr_auc = precision_of_merged(merged, all);
     double squares = 0;
     for (const ScoredCounts& row : rows)
     {
         squares += static_cast<double>(row.acceptable) * row.score * row.score +
                    static_cast<double>(row.critical) * (1 - row.score) * (1 - row.score);
-        if (!(row.score >= kThreshold)) continue;
-        flagged.acceptable += row.acceptable;
-        flagged.critical += row.critical;
     }
+    constexpr double kThreshold = 0.5;
+    const ScoredCounts flagged = flagged_at(rows, kThreshold);
     const auto share = [](std::uint64_t part, std::uint64_t whole) {
         return static_cast<double>(part) / static_cast<double>(whole);
     };
@@ -145,13 +169,7 @@ RocRecord roc_curve(std::vector<ScoredCounts> rows)
 ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double threshold)
 {
     const ScoredCounts all = totals(rows);
-    ScoredCounts flagged;
-    for (const ScoredCounts& row : rows)
-    {
-        if (!(row.score >= threshold)) continue;
-        flagged.acceptable += row.acceptable;
-        flagged.critical += row.critical;
-    }
+    const ScoredCounts flagged = flagged_at(rows, threshold);
     const std::uint64_t count = all.acceptable + all.critical;
     const auto percent = [count](std::uint64_t part) {
         return count > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(count) : kNaN;

@@ -295,13 +295,8 @@ StageEnd write_results(const Context& context, const Inputs& inputs, const Campa
 /// Say which rank's reason ended the stage, on rank 0. \collective
 StageEnd stopped_by(const Context& context, const std::string& consequence)
 {
-    const auto reason = context.stop->check();
-    for (const std::string& text : context.world.all_gather(reason ? reason->text : ""))
-    {
-        if (text.empty()) continue;
-        if (context.world.is_root()) log_warning("stopped by {}: {}", text, consequence);
-        break;
-    }
+    const std::string reason = agreed_stop_reason(context);
+    if (!reason.empty() && context.world.is_root()) log_warning("stopped by {}: {}", reason, consequence);
     return StageEnd::stopped;
 }
 

@@ -83,17 +83,23 @@ StageEnd run_harden(const Context& context)
                                  [&](const StopRequest& stop) { return harden_on_root(context, stop); });
 }
 
-bool stop_was_asked_for(const Context& context)
+std::string agreed_stop_reason(const Context& context)
 {
     // A signal may have reached one rank only.
     const auto reason = context.stop->check();
     for (const std::string& text : context.world.all_gather(reason ? reason->text : ""))
     {
-        if (text.empty()) continue;
-        if (context.world.is_root()) log_warning("stopped by {}; run the same command to go on", text);
-        return true;
+        if (!text.empty()) return text;
     }
-    return false;
+    return "";
+}
+
+bool stop_was_asked_for(const Context& context)
+{
+    const std::string reason = agreed_stop_reason(context);
+    if (!reason.empty() && context.world.is_root())
+        log_warning("stopped by {}; run the same command to go on", reason);
+    return !reason.empty();
 }
 
 }  // namespace flipstorm

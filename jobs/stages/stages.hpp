@@ -53,6 +53,9 @@ StageEnd report_transient_on_root(const Context& context);
 /// forest to train and no memory to harden.
 StageEnd run_all(const Context& context);
 
+/// The first rank's reason to stop, the same on all ranks; empty: none has one. \collective
+std::string agreed_stop_reason(const Context& context);
+
 /// Whether any rank has a reason to stop; rank 0 says which.
 bool stop_was_asked_for(const Context& context);
 
