@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
+#include <optional>
 
 #include "analysis/campaign_check.hpp"
 #include "engine/base/error.hpp"
@@ -18,9 +20,10 @@ enum Axis : std::size_t
 {
     kOutAxis = 0,
     kInAxis = 1,
-    kSignAxis = 2,
-    kBitAxis = 3,
-    kAxes = 4,
+    kKernelAxis = 2,
+    kSignAxis = 3,
+    kBitAxis = 4,
+    kAxes = 5,
 };
 using Index = std::array<std::int64_t, kAxes>;
 
@@ -40,20 +43,43 @@ struct Box
     }
 };
 
-std::size_t axis_of(std::int32_t feature)
+/// What a feature is to a layer: an axis of the grid, or the same for all its bits.
+struct FeatureRole
 {
-    switch (feature)
+    std::size_t axis = kAxes;  ///< kAxes: none
+    float value = 0;           ///< of a feature without an axis
+};
+
+/// What the features are to a layer; none if one of them is neither.
+std::optional<std::vector<FeatureRole>> roles_of(const FaultFeatures& features, std::size_t layer)
+{
+    std::vector<FeatureRole> roles(kFaultFeatures);
+    roles[kSignFeature] = {kSignAxis, 0};
+    roles[kBitFeature] = {kBitAxis, 0};
+    roles[kLayerFeature] = {kAxes, static_cast<float>(layer)};
+    roles[kOutChannelFeature] = {kOutAxis, 0};
+    roles[kInChannelFeature] = {kInAxis, 0};
+    for (const ExtraFeature feature : features.extra())
     {
-        case kOutChannelFeature:
-            return kOutAxis;
-        case kInChannelFeature:
-            return kInAxis;
-        case kSignFeature:
-            return kSignAxis;
-        case kBitFeature:
-            return kBitAxis;
+        switch (feature)
+        {
+            case ExtraFeature::kernel_position:
+                roles.push_back({kKernelAxis, 0});
+                continue;
+            case ExtraFeature::layer_type:
+            case ExtraFeature::fan_in:
+            case ExtraFeature::depth:
+                roles.push_back({kAxes, features.value(feature, layer, 0, 0)});
+                continue;
+            case ExtraFeature::exponent:
+            case ExtraFeature::magnitude:
+            case ExtraFeature::direction:
+            case ExtraFeature::change:
+            case ExtraFeature::filter_norm:
+                return std::nullopt;
+        }
     }
-    throw Error("feature {} is no axis of a layer", feature);
+    return roles;
 }
 
 /// First whole number above `threshold`, kept within [low, high].
@@ -67,7 +93,7 @@ std::int64_t first_right(float threshold, std::int64_t low, std::int64_t high)
 class VoteGrid
 {
   public:
-    explicit VoteGrid(const Box& box) : box_(box)
+    VoteGrid(const Box& box, const std::vector<FeatureRole>& roles) : box_(box), roles_(roles)
     {
         std::int64_t cells = 1;
         for (std::size_t a = kAxes; a-- > 0;)
@@ -78,7 +104,7 @@ class VoteGrid
         votes_.assign(static_cast<std::size_t>(cells), 0);
     }
 
-    void add_tree(const TreeNode* root, float layer) { add_subtree(root, root, layer, box_); }
+    void add_tree(const TreeNode* root) { add_subtree(root, root, box_); }
 
     /// Turn the differences into sums; call once, after all trees.
     void finish()
@@ -98,20 +124,21 @@ class VoteGrid
     [[nodiscard]] const std::vector<std::int64_t>& votes() const { return votes_; }
 
   private:
-    void add_subtree(const TreeNode* root, const TreeNode* node, float layer, Box box)
+    void add_subtree(const TreeNode* root, const TreeNode* node, Box box)
     {
         while (!node->is_leaf())
         {
-            if (node->feature == kLayerFeature)
+            const FeatureRole& role = roles_[static_cast<std::size_t>(node->feature)];
+            const std::size_t axis = role.axis;
+            if (axis == kAxes)
             {
-                node = root + (layer <= node->threshold ? node->left : node->right);
+                node = root + (role.value <= node->threshold ? node->left : node->right);
                 continue;
             }
-            const std::size_t axis = axis_of(node->feature);
             Box right = box;
             right.low[axis] = first_right(node->threshold, box.low[axis], box.high[axis]);
             box.high[axis] = right.low[axis];
-            if (!right.empty()) add_subtree(root, root + node->right, layer, right);
+            if (!right.empty()) add_subtree(root, root + node->right, right);
             if (box.empty()) return;
             node = root + node->left;
         }
@@ -139,51 +166,118 @@ class VoteGrid
     }
 
     Box box_;
+    const std::vector<FeatureRole>& roles_;
     Index stride_{};
     std::vector<std::int64_t> votes_;
 };
 
+/// The vote as the map has it.
+std::uint8_t stored_vote(double probability)
+{
+    return static_cast<std::uint8_t>(std::lround(255.0 * probability));
+}
+
+/// The map where all features follow from the place of a weight.
+void predict_by_place(const Forest& forest, const std::vector<FeatureRole>& roles, const LayerTable& layers,
+                      std::size_t layer, const LayerWeights& weights, int threads, const StopRequest& stop,
+                      LayerCriticality& map)
+{
+    const std::int64_t outputs = layers.out_channels[layer];
+    const std::int64_t inputs = layers.in_channels[layer];
+    const std::int64_t bits = layers.word_bits[layer];
+    const auto kernel = static_cast<std::int64_t>(kernel_elements(layers, layer));
+    const bool by_position = std::any_of(roles.begin(), roles.end(),
+                                         [](const FeatureRole& role) { return role.axis == kKernelAxis; });
+    const std::int64_t positions = by_position ? kernel : 1;
+
+    constexpr std::int64_t kSlabCells = 1 << 20;  // 8 MiB of votes
+    const std::int64_t slab = std::max<std::int64_t>(1, kSlabCells / (inputs * positions * 2 * bits));
+    parallel_for((outputs + slab - 1) / slab, threads, [&](std::int64_t s) {
+        const std::int64_t first = s * slab;
+        const std::int64_t last = std::min(outputs, first + slab);
+        VoteGrid grid(Box{{first, 0, 0, 0, 0}, {last, inputs, positions, 2, bits}}, roles);
+        for (std::size_t t = 0; t < forest.trees(); ++t)
+        {
+            stop_if_asked(stop);
+            grid.add_tree(forest.root(t));
+        }
+        grid.finish();
+        std::vector<std::uint8_t> cells(grid.votes().size());
+        std::transform(
+            grid.votes().begin(), grid.votes().end(), cells.begin(),
+            [&forest](std::int64_t votes) { return stored_vote(vote_share(votes, forest.trees())); });
+        for (std::int64_t w = first * inputs * kernel; w < last * inputs * kernel; ++w)
+        {
+            const bool negative = std::signbit(weights.values[static_cast<std::size_t>(w)]);
+            const std::int64_t place = (by_position ? w : w / kernel) - first * inputs * positions;
+            const std::int64_t cell = place * 2 + (negative ? 1 : 0);
+            std::copy_n(cells.begin() + cell * bits, bits, map.probability.begin() + w * bits);
+        }
+    });
+}
+
+/// The map for any features: each distinct row goes down all trees.
+void predict_by_row(const Forest& forest, const FaultFeatures& features, const LayerTable& layers,
+                    std::size_t layer, const LayerWeights& weights, int threads, const StopRequest& stop,
+                    LayerCriticality& map)
+{
+    const auto bits = static_cast<std::uint64_t>(layers.word_bits[layer]);
+    const std::uint64_t kernel = kernel_elements(layers, layer);
+    const auto inputs = static_cast<std::uint64_t>(layers.in_channels[layer]);
+    constexpr std::uint64_t kSlabRows = 1 << 18;
+    const std::uint64_t slab = std::max<std::uint64_t>(1, kSlabRows / bits);  // weights
+    const auto slabs = static_cast<std::int64_t>((layers.weights[layer] + slab - 1) / slab);
+    parallel_for(slabs, threads, [&](std::int64_t s) {
+        stop_if_asked(stop);
+        const std::uint64_t first = static_cast<std::uint64_t>(s) * slab;
+        const std::uint64_t last = std::min(layers.weights[layer], first + slab);
+        std::vector<std::vector<float>> columns(features.size());
+        for (std::vector<float>& column : columns)
+            column.reserve((last - first) * bits);
+        for (std::uint64_t w = first; w < last; ++w)
+        {
+            const bool negative = std::signbit(weights.values[static_cast<std::size_t>(w)]);
+            for (std::uint64_t bit = 0; bit < bits; ++bit)
+            {
+                columns[kSignFeature].push_back(negative ? 1 : 0);
+                columns[kBitFeature].push_back(static_cast<float>(bit));
+                columns[kLayerFeature].push_back(static_cast<float>(layer));
+                columns[kOutChannelFeature].push_back(static_cast<float>(w / kernel / inputs));
+                columns[kInChannelFeature].push_back(static_cast<float>(w / kernel % inputs));
+                for (std::size_t e = 0; e < features.extra().size(); ++e)
+                {
+                    columns[kFaultFeatures + e].push_back(
+                        features.value(features.extra()[e], layer, w, static_cast<std::int32_t>(bit)));
+                }
+            }
+        }
+        const FeatureTable table = make_feature_table(features.names(), columns);
+        std::vector<std::uint32_t> cells(table.cells());
+        std::iota(cells.begin(), cells.end(), 0U);
+        const std::vector<double> votes = forest.predict(table, cells, 1, stop);
+        std::transform(table.cell.begin(), table.cell.end(),
+                       map.probability.begin() + static_cast<std::ptrdiff_t>(first * bits),
+                       [&votes](std::uint32_t cell) { return stored_vote(votes[cell]); });
+    });
+}
+
 }  // namespace
 
-LayerCriticality predict_layer(const Forest& forest, const LayerTable& layers, std::size_t layer,
-                               const LayerWeights& weights, int threads, const StopRequest& stop)
+LayerCriticality predict_layer(const Forest& forest, const FaultFeatures& features, const LayerTable& layers,
+                               std::size_t layer, const LayerWeights& weights, int threads,
+                               const StopRequest& stop)
 {
-    FS_REQUIRE(forest.features() == kFaultFeatures, "a forest of {} features; the faults have {}",
-               forest.features(), static_cast<int>(kFaultFeatures));
+    FS_REQUIRE(forest.features() == features.size(), "a forest of {} features; the faults have {}",
+               forest.features(), features.size());
     FS_CHECK(
         DataError, weights.name == layers.name[layer] && weights.values.size() == layers.weights[layer],
         "layer {} of the model is '{}' with {} weights, of the campaign '{}' with {}: not the same network",
         layer, weights.name, weights.values.size(), layers.name[layer], layers.weights[layer]);
     LayerCriticality map = constant_layer(layers, layer, 0);
-    const std::int64_t outputs = layers.out_channels[layer];
-    const std::int64_t inputs = layers.in_channels[layer];
-    const std::int64_t bits = layers.word_bits[layer];
-    const auto kernel = static_cast<std::int64_t>(kernel_elements(layers, layer));
-
-    constexpr std::int64_t kSlabCells = 1 << 20;  // 8 MiB of votes
-    const std::int64_t slab = std::max<std::int64_t>(1, kSlabCells / (inputs * 2 * bits));
-    parallel_for((outputs + slab - 1) / slab, threads, [&](std::int64_t s) {
-        const std::int64_t first = s * slab;
-        const std::int64_t last = std::min(outputs, first + slab);
-        VoteGrid grid(Box{{first, 0, 0, 0}, {last, inputs, 2, bits}});
-        for (std::size_t t = 0; t < forest.trees(); ++t)
-        {
-            stop_if_asked(stop);
-            grid.add_tree(forest.root(t), static_cast<float>(layer));
-        }
-        grid.finish();
-        std::vector<std::uint8_t> cells(grid.votes().size());
-        std::transform(
-            grid.votes().begin(), grid.votes().end(), cells.begin(), [&forest](std::int64_t votes) {
-                return static_cast<std::uint8_t>(std::lround(255.0 * vote_share(votes, forest.trees())));
-            });
-        for (std::int64_t w = first * inputs * kernel; w < last * inputs * kernel; ++w)
-        {
-            const bool negative = std::signbit(weights.values[static_cast<std::size_t>(w)]);
-            const std::int64_t cell = (w / kernel - first * inputs) * 2 + (negative ? 1 : 0);
-            std::copy_n(cells.begin() + cell * bits, bits, map.probability.begin() + w * bits);
-        }
-    });
+    if (const auto roles = roles_of(features, layer))
+        predict_by_place(forest, *roles, layers, layer, weights, threads, stop, map);
+    else
+        predict_by_row(forest, features, layers, layer, weights, threads, stop, map);
     return map;
 }
 
@@ -199,7 +293,7 @@ LayerCriticality predict_layer(const ShareTable& shares, const LayerTable& layer
             continue;
         }
         const double share = shares.share(static_cast<float>(layer), static_cast<float>(i));
-        map.probability[i] = static_cast<std::uint8_t>(std::lround(255.0 * share));
+        map.probability[i] = stored_vote(share);
     }
     return map;
 }

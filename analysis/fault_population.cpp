@@ -83,6 +83,9 @@ std::uint64_t part_population(const CampaignHeader& header, UpsetModel upset, st
         strata.layer[stratum] < 0 || static_cast<std::size_t>(strata.layer[stratum]) == layer;
     if (!holds_layer || layers.injected[layer] == 0 || bit >= layers.word_bits[layer]) return 0;
     if (only >= 0 && bit >= 0 && only != bit) return 0;
+    const bool of_layer = strata.layer[stratum] >= 0;
+    // A stratum of one layer and bit, or all of a layer's: it may be without faults that are known.
+    if (of_layer && (only >= 0 || bit < 0)) return strata.population[stratum];
     const std::int32_t counted = only >= 0 ? only : bit;
     return layers.weights[layer] *
            (counted < 0 ? faults_of_word(upset, layers.word_bits[layer]) : faults_of_bit(upset, counted));

@@ -107,12 +107,6 @@ std::vector<std::uint32_t> sorted_rows(const std::vector<std::uint64_t>& keys, s
     return order;
 }
 
-template<class Int>
-std::vector<float> as_floats(const std::vector<Int>& column)
-{
-    return std::vector<float>(column.begin(), column.end());
-}
-
 }  // namespace
 
 FeatureTable make_feature_table(std::vector<std::string> names,
@@ -171,13 +165,6 @@ FeatureTable make_feature_table(std::vector<std::string> names,
         table.cell[order[i]] = cells - 1;
     }
     return table;
-}
-
-FeatureTable campaign_features(const FaultTable& faults)
-{
-    return make_feature_table({"sign", "bit", "layer", "out_channel", "in_channel"},
-                              {as_floats(faults.sign), as_floats(faults.bit), as_floats(faults.layer),
-                               as_floats(faults.out_channel), as_floats(faults.in_channel)});
 }
 
 std::vector<std::uint8_t> critical_labels(const OutcomeTable& outcomes, double tolerance)

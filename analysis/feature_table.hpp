@@ -15,17 +15,6 @@ namespace flipstorm
 /// Most features a table can have.
 constexpr std::size_t kMaxFeatures = 16;
 
-/// Features of a weight fault (Traiola et al., DATE 2023): position in the columns of a campaign's table.
-enum FaultFeature : std::int32_t
-{
-    kSignFeature = 0,
-    kBitFeature = 1,
-    kLayerFeature = 2,
-    kOutChannelFeature = 3,
-    kInChannelFeature = 4,
-    kFaultFeatures = 5,
-};
-
 /// Binned rows; the cells (distinct rows) are sorted lexicographically.
 struct FeatureTable
 {
@@ -57,9 +46,6 @@ struct FeatureTable
  */
 FeatureTable make_feature_table(std::vector<std::string> names,
                                 const std::vector<std::vector<float>>& columns);
-
-/// The features of a campaign's faults, columns as in FaultFeature. \throws DataError. Thread-safe.
-FeatureTable campaign_features(const FaultTable& faults);
 
 /// 1 for each fault whose drop exceeds the tolerance, 0 for the others, in campaign order. Thread-safe.
 std::vector<std::uint8_t> critical_labels(const OutcomeTable& outcomes, double tolerance);

@@ -64,30 +64,28 @@ ScoredCounts flagged_at(const std::vector<ScoredCounts>& rows, double threshold)
 double area_of_merged(const std::vector<ScoredCounts>& rows, const ScoredCounts& all)
 {
     double won = 0;
-    std::uint64_t below = all.acceptable;
+    double below = all.acceptable;
     for (const ScoredCounts& row : rows)
     {
         below -= row.acceptable;
-        won += static_cast<double>(row.critical) *
-               (static_cast<double>(below) + 0.5 * static_cast<double>(row.acceptable));
+        won += row.critical * (below + 0.5 * row.acceptable);
     }
-    return won / (static_cast<double>(all.acceptable) * static_cast<double>(all.critical));
+    return won / (all.acceptable * all.critical);
 }
 
 /// average_precision() of the same.
 double precision_of_merged(const std::vector<ScoredCounts>& rows, const ScoredCounts& all)
 {
     double sum = 0;
-    std::uint64_t acceptable = 0;
-    std::uint64_t critical = 0;
+    double acceptable = 0;
+    double critical = 0;
     for (const ScoredCounts& row : rows)
     {
         acceptable += row.acceptable;
         critical += row.critical;
-        sum += static_cast<double>(row.critical) * static_cast<double>(critical) /
-               static_cast<double>(acceptable + critical);
+        sum += row.critical * critical / (acceptable + critical);
     }
-    return sum / static_cast<double>(all.critical);
+    return sum / all.critical;
 }
 
 }  // namespace
@@ -120,20 +118,15 @@ ScoreRecord scores_of(const std::vector<ScoredCounts>& rows)
     double squares = 0;
     for (const ScoredCounts& row : rows)
     {
-        squares += static_cast<double>(row.acceptable) * row.score * row.score +
-                   static_cast<double>(row.critical) * (1 - row.score) * (1 - row.score);
+        squares += row.acceptable * row.score * row.score + row.critical * (1 - row.score) * (1 - row.score);
     }
     constexpr double kThreshold = 0.5;
     const ScoredCounts flagged = flagged_at(rows, kThreshold);
-    const auto share = [](std::uint64_t part, std::uint64_t whole) {
-        return static_cast<double>(part) / static_cast<double>(whole);
-    };
-    scores.recall = share(flagged.critical, all.critical);
-    scores.balanced_accuracy =
-        (scores.recall + share(all.acceptable - flagged.acceptable, all.acceptable)) / 2;
+    scores.recall = flagged.critical / all.critical;
+    scores.balanced_accuracy = (scores.recall + (all.acceptable - flagged.acceptable) / all.acceptable) / 2;
     if (flagged.acceptable + flagged.critical > 0)
-        scores.precision = share(flagged.critical, flagged.acceptable + flagged.critical);
-    scores.brier = squares / static_cast<double>(all.acceptable + all.critical);
+        scores.precision = flagged.critical / (flagged.acceptable + flagged.critical);
+    scores.brier = squares / (all.acceptable + all.critical);
     return scores;
 }
 
@@ -143,24 +136,21 @@ RocRecord roc_curve(std::vector<ScoredCounts> rows)
     const ScoredCounts all = totals(rows);
     if (all.acceptable == 0 || all.critical == 0) return roc;
     merge_by_score(rows);
-    const auto add = [&](double threshold, std::uint64_t acceptable, std::uint64_t critical) {
+    const auto add = [&](double threshold, double acceptable, double critical) {
         roc.threshold.push_back(threshold);
-        roc.false_positive_rate.push_back(static_cast<double>(acceptable) /
-                                          static_cast<double>(all.acceptable));
-        roc.true_positive_rate.push_back(static_cast<double>(critical) / static_cast<double>(all.critical));
+        roc.false_positive_rate.push_back(acceptable / all.acceptable);
+        roc.true_positive_rate.push_back(critical / all.critical);
     };
     add(std::numeric_limits<double>::infinity(), 0, 0);
-    std::uint64_t acceptable = 0;
-    std::uint64_t critical = 0;
+    double acceptable = 0;
+    double critical = 0;
     for (std::size_t i = 0; i < rows.size(); ++i)
     {
         const ScoredCounts& row = rows[i];
         acceptable += row.acceptable;
         critical += row.critical;
-        const bool same_slope =
-            i + 1 < rows.size() &&
-            static_cast<double>(row.critical) * static_cast<double>(rows[i + 1].acceptable) ==
-                static_cast<double>(rows[i + 1].critical) * static_cast<double>(row.acceptable);
+        const bool same_slope = i + 1 < rows.size() && row.critical * rows[i + 1].acceptable ==
+                                                           rows[i + 1].critical * row.acceptable;
         if (!same_slope) add(row.score, acceptable, critical);
     }
     return roc;
@@ -170,10 +160,8 @@ ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double 
 {
     const ScoredCounts all = totals(rows);
     const ScoredCounts flagged = flagged_at(rows, threshold);
-    const std::uint64_t count = all.acceptable + all.critical;
-    const auto percent = [count](std::uint64_t part) {
-        return count > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(count) : kNaN;
-    };
+    const double count = all.acceptable + all.critical;
+    const auto percent = [count](double part) { return count > 0 ? 100.0 * part / count : kNaN; };
     return {percent(all.acceptable - flagged.acceptable), percent(flagged.acceptable),
             percent(all.critical - flagged.critical), percent(flagged.critical)};
 }

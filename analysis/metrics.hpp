@@ -1,7 +1,6 @@
 #pragma once
 // How well predicted probabilities tell critical from acceptable faults. Pure functions, thread-safe.
 
-#include <cstdint>
 #include <vector>
 
 #include "hdf5_schema/forest_file.hpp"
@@ -9,12 +8,13 @@
 namespace flipstorm
 {
 
-/// Rows that share a predicted probability (one cell, or one row), by true class.
+/// Rows that share a predicted probability (one cell, or one row), by true class: their number, exact up to
+/// 2^53, or the sum of their weights.
 struct ScoredCounts
 {
     double score = 0;
-    std::uint64_t acceptable = 0;
-    std::uint64_t critical = 0;
+    double acceptable = 0;
+    double critical = 0;
 };
 
 /**

@@ -53,7 +53,7 @@ std::vector<double> permutation_importance(const Forest& forest, const FeatureTa
         for (std::size_t i = 0; i < votes.size(); ++i)
         {
             const bool critical = labels[chosen[i]] != 0;
-            scored.push_back({votes[i], critical ? 0U : 1U, critical ? 1U : 0U});
+            scored.push_back({votes[i], critical ? 0.0 : 1.0, critical ? 1.0 : 0.0});
         }
         return roc_auc(std::move(scored));
     };

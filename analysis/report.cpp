@@ -232,6 +232,8 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     html += render_html(forest_table(forest));
     const ResultTable models = models_table(forest);
     if (!models.rows.empty()) html += render_html(models);
+    const ResultTable validation = validation_table(forest);
+    if (!validation.rows.empty()) html += render_html(validation);
     html += figure(options, "roc", "ROC curve on the held-out faults");
     html += importance_bars(forest);
     const ResultTable importance = importance_table(forest);

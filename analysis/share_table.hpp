@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "analysis/feature_table.hpp"
+#include "analysis/fault_features.hpp"
 
 namespace flipstorm
 {

@@ -342,6 +342,32 @@ ResultTable models_table(const ForestRecord& forest)
     return table;
 }
 
+ResultTable validation_table(const ForestRecord& forest)
+{
+    const ValidationRecord& validation = forest.validation;
+    ResultTable table;
+    table.title = fmt::format("The map judged by {} other faults, tolerated drop {} %",
+                              format_count(validation.faults), format_percent(forest.tolerance));
+    table.columns = {"score", "value", "95 % low", "95 % high", "table of shares"};
+    table.text_columns = 1;
+    table.note = fmt::format(
+        "Faults that the campaign did not inject, {} of them critical; each counts for the bits that it "
+        "stands for. Flagged: votes of {} or more. The table of shares by layer and bit, learnt from all "
+        "faults of the campaign, flags as many bits.",
+        format_count(validation.critical), format_number(validation.threshold, 4));
+    for (const ValidationScore& score : validation.scores)
+    {
+        const bool share = score.name != "auc" && score.name != "pr_auc" && score.name != "brier" &&
+                           score.name != "balanced_accuracy";
+        const auto cell = [share](double value) {
+            return share ? format_percent(value, 3) : format_number(value, 5);
+        };
+        table.rows.push_back({in_words(score.name) + (share ? " %" : ""), cell(score.value), cell(score.low),
+                              cell(score.high), cell(score.table)});
+    }
+    return table;
+}
+
 ResultTable forest_table(const ForestRecord& forest)
 {
     ResultTable table;

@@ -54,6 +54,9 @@ ResultTable forest_table(const ForestRecord& forest);
 /// All scores of all models of the map's tolerance, with intervals; no rows where none was trained.
 ResultTable models_table(const ForestRecord& forest);
 
+/// How the map agrees with faults of another campaign; no rows where it was not asked.
+ResultTable validation_table(const ForestRecord& forest);
+
 /// What each feature is worth to the forest of the map; no rows where there is none.
 ResultTable importance_table(const ForestRecord& forest);
 

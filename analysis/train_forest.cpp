@@ -140,8 +140,9 @@ void check_options(const CampaignRecord& campaign, const ForestOptions& options)
 
 }  // namespace
 
-CampaignForests::CampaignForests(const CampaignRecord& campaign, ForestOptions options)
-    : campaign_(campaign), options_(std::move(options))
+CampaignForests::CampaignForests(const CampaignRecord& campaign, ForestOptions options,
+                                 FaultFeatures features)
+    : campaign_(campaign), options_(std::move(options)), features_(std::move(features))
 {
     check_campaign(campaign);
     const std::string obstacle = why_not_learnt(campaign.header);
@@ -149,7 +150,7 @@ CampaignForests::CampaignForests(const CampaignRecord& campaign, ForestOptions o
     check_options(campaign, options_);
     if (std::find(options_.kinds.begin(), options_.kinds.end(), kBaselineKind) == options_.kinds.end())
         options_.kinds.emplace_back(kBaselineKind);
-    table_ = campaign_features(campaign.faults);
+    table_ = features_.table(campaign.faults);
     weight_ = fault_weights(campaign);
 
     for (const double tolerance : options_.tolerances)
@@ -423,9 +424,10 @@ std::vector<LayerCriticality> CampaignForests::map_network(const std::vector<Lay
     }
     if (is_forest(options_.kinds.front()))
     {
-        const Forest forest = Forest::from_record(tolerance.trees, kFaultFeatures);
+        const Forest forest = Forest::from_record(tolerance.trees, features_.size());
         for (std::size_t l = 0; l < layers.size(); ++l)
-            map.push_back(predict_layer(forest, layers, l, weights[l], options_.threads, options_.stop));
+            map.push_back(
+                predict_layer(forest, features_, layers, l, weights[l], options_.threads, options_.stop));
         return map;
     }
     const std::vector<std::uint8_t> labels = labels_for(tolerance.tolerance);
@@ -549,9 +551,9 @@ ForestRecord CampaignForests::assemble(const std::function<FitResult(const FitKe
 }
 
 ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
-                              const ForestOptions& options, FitStore* store)
+                              const ForestOptions& options, FitStore* store, FaultFeatures features)
 {
-    CampaignForests forests(campaign, options);
+    CampaignForests forests(campaign, options, std::move(features));
     std::map<FitKey, FitResult> results;
     for (const FitKey& key : forests.fits())
     {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/criticality.hpp"
+#include "analysis/fault_features.hpp"
 #include "analysis/feature_table.hpp"
 #include "analysis/forest.hpp"
 #include "analysis/metrics.hpp"
@@ -112,10 +113,11 @@ class CampaignForests
 {
   public:
     /**
+     * \param features  that the forests see; tables of shares look at layer and bit alone
      * \throws DataError if the campaign cannot be (see check_campaign), or stopped faults before their class
      * for a tolerance was known; JobError for impossible options.
      */
-    CampaignForests(const CampaignRecord& campaign, ForestOptions options);
+    CampaignForests(const CampaignRecord& campaign, ForestOptions options, FaultFeatures features = {});
 
     /// All fits that the record needs, about the dearest first.
     [[nodiscard]] std::vector<FitKey> fits() const;
@@ -166,6 +168,7 @@ class CampaignForests
 
     const CampaignRecord& campaign_;
     ForestOptions options_;
+    FaultFeatures features_;
     FeatureTable table_;
     std::vector<double> weight_;  ///< [rows]: share of the network's faults that a row stands for
     std::vector<LabelSet> sets_;  ///< of each of options_.tolerances
@@ -184,6 +187,7 @@ class CampaignForests
  * \throws as CampaignForests
  */
 ForestRecord analyse_campaign(const CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
-                              const ForestOptions& options, FitStore* store = nullptr);
+                              const ForestOptions& options, FitStore* store = nullptr,
+                              FaultFeatures features = {});
 
 }  // namespace flipstorm

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "engine/base/error.hpp"
@@ -77,6 +78,12 @@ void write_campaign_header(H5Writer& out, const CampaignHeader& header)
     out.dataset("/strata/population", header.strata.population);
     out.dataset("/strata/planned", header.strata.planned);
     out.dataset("/strata/evaluated", header.strata.evaluated);
+    // Whoever samples otherwise need not name them.
+    StrataTable strata = header.strata;
+    if (strata.direction.empty()) strata.direction.assign(strata.size(), -1);
+    if (strata.known.empty()) strata.known.assign(strata.size(), 0);
+    out.dataset("/strata/direction", strata.direction);
+    out.dataset("/strata/known", strata.known);
     out.dataset("/golden/label", header.golden.label);
     out.dataset("/golden/top1", header.golden.top1);
     out.dataset("/golden/margin", header.golden.margin);
@@ -136,6 +143,9 @@ CampaignHeader read_campaign_header(const H5Reader& in)
     header.layers.injected = in.dataset<std::uint8_t>("/layers/injected");
     if (in.minor_version() < 4) return header;
     header.layers.tensor = in.texts("/layers/tensor");
+    if (in.minor_version() < 5) return header;
+    header.strata.direction = in.dataset<std::int32_t>("/strata/direction");
+    header.strata.known = in.dataset<std::uint8_t>("/strata/known");
     return header;
 }
 
@@ -151,6 +161,12 @@ void fill_masks(FaultTable& faults)
         faults.mask.push_back(bit < 32 ? std::uint32_t{1} << bit : 0);
 }
 
+bool is_guided(const StrataTable& strata)
+{
+    return std::any_of(strata.direction.begin(), strata.direction.end(),
+                       [](std::int32_t direction) { return direction >= 0; });
+}
+
 void check(const H5Reader& in, const CampaignRecord& campaign)
 {
     check_campaign_header(in, campaign.header);
@@ -159,6 +175,9 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
         in.expect(column.size() == rows,
                   fmt::format("'{}' has {} rows, '/faults/stratum' {}", path, column.size(), rows));
     });
+    in.expect(campaign.faults.weight.empty() || campaign.faults.weight.size() == rows,
+              fmt::format("'/faults/weight' has {} rows, '/faults/stratum' {}", campaign.faults.weight.size(),
+                          rows));
     check_weight_faults(in, campaign);
 }
 
@@ -188,6 +207,7 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
     for_each_column(faults, outcomes, [&](const char* path, const auto& column) {
         columns.push_back(row_column(path, column));
     });
+    if (is_guided(header.strata)) columns.push_back(row_column("/faults/weight", faults.weight));
     write_rows_together(
         file, campaign_spec(), header.provenance, [&](H5Writer& out) { write_campaign_header(out, header); },
         columns, first_row, total_rows, communicator);
@@ -208,6 +228,7 @@ CampaignRecord read_campaign(const std::filesystem::path& file)
         column = in.dataset<Value>(path);
     });
     if (in.minor_version() < 2) fill_masks(campaign.faults);
+    if (is_guided(campaign.header.strata)) campaign.faults.weight = in.dataset<double>("/faults/weight");
     check(in, campaign);
     return campaign;
 }

@@ -35,6 +35,10 @@ struct StrataTable
     std::vector<std::uint64_t> population;
     std::vector<std::uint64_t> planned;
     std::vector<std::uint64_t> evaluated;
+    std::vector<std::int32_t>
+        direction{};  ///< what the bit holds, 0 or 1; −1: either; empty before version 1.5
+    std::vector<std::uint8_t>
+        known{};  ///< 1: all its faults were injected, for being drawn before a last round
 
     [[nodiscard]] std::size_t size() const { return layer.size(); }
 };
@@ -62,6 +66,7 @@ struct FaultTable
     std::vector<float> value_after;
     std::vector<std::uint32_t> mask{};   ///< the bits that are hit
     std::vector<std::uint8_t> effect{};  ///< 0: they flip, 1: they are stuck at 0, 2: at 1
+    std::vector<double> weight{};  ///< faults of the network that it stands for; of guided campaigns alone
 
     [[nodiscard]] std::size_t size() const { return stratum.size(); }
     void resize(std::size_t faults);

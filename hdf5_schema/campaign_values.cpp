@@ -51,8 +51,10 @@ void check_lengths(const H5Reader& in, const CampaignHeader& header)
     alike("/layers", {layers.name.size(), layers.tensor.empty() ? layers.name.size() : layers.tensor.size(),
                       layers.weights.size(), layers.out_channels.size(), layers.in_channels.size(),
                       layers.word_bits.size(), layers.injected.size()});
-    alike("/strata", {strata.layer.size(), strata.bit.size(), strata.population.size(), strata.planned.size(),
-                      strata.evaluated.size()});
+    alike("/strata",
+          {strata.layer.size(), strata.bit.size(), strata.population.size(), strata.planned.size(),
+           strata.evaluated.size(), strata.direction.empty() ? strata.layer.size() : strata.direction.size(),
+           strata.known.empty() ? strata.layer.size() : strata.known.size()});
     alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(),
                       header.golden.top1.size(), header.golden.margin.size()});
     alike("/screen",
@@ -112,6 +114,16 @@ void check_strata(const H5Reader& in, const CampaignHeader& header)
         FS_CHECK(FileError, strata.evaluated[i] <= strata.population[i],
                  "'{}': stratum {} has {} faults of a population of {}", in.file_name(), i,
                  strata.evaluated[i], strata.population[i]);
+        const std::int32_t direction = strata.direction.empty() ? kAll : strata.direction[i];
+        const bool known = !strata.known.empty() && strata.known[i] != 0;
+        FS_CHECK(
+            FileError,
+            direction >= kAll && direction <= 1 && (direction == kAll || strata.bit[i] >= 0) &&
+                (strata.known.empty() || strata.known[i] <= 1) &&
+                (!known || strata.evaluated[i] == strata.population[i]),
+            "'{}': stratum {} has direction {} and known = {}; a bit holds 0 or 1, and what is known was "
+            "all injected",
+            in.file_name(), i, direction, known ? 1 : 0);
     }
 }
 

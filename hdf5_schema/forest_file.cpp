@@ -148,6 +148,49 @@ const std::array<LevelColumn, 6> kLevelColumns = {{{"acceptable", &LevelCounts::
                                                    {"acceptable_squares", &LevelCounts::acceptable_squares},
                                                    {"critical_squares", &LevelCounts::critical_squares}}};
 
+/// Six columns of levels, a row for each element of `rows`.
+template<class Rows, class Levels>
+void write_levels(H5Writer& out, const std::string& root, const Rows& rows, Levels&& levels_of)
+{
+    for (const LevelColumn& column : kLevelColumns)
+    {
+        std::visit(
+            [&](auto member) {
+                std::decay_t<decltype(std::declval<LevelCounts>().*member)> values;
+                for (const auto& row : rows)
+                    values.insert(values.end(), (levels_of(row).*member).begin(),
+                                  (levels_of(row).*member).end());
+                out.dataset(root + column.name, values, {rows.size(), kCriticalityLevels});
+            },
+            column.member);
+    }
+}
+
+/// The same back, into `levels_of(i)` for each of `count` rows.
+template<class Levels>
+void read_level_columns(const H5Reader& in, const std::string& root, std::size_t count, Levels&& levels_of)
+{
+    for (const LevelColumn& column : kLevelColumns)
+    {
+        const std::string path = root + column.name;
+        std::visit(
+            [&](auto member) {
+                using Values = std::decay_t<decltype(std::declval<LevelCounts>().*member)>;
+                const auto values = in.dataset<typename Values::value_type>(path);
+                in.expect(values.size() == count * kCriticalityLevels,
+                          fmt::format("'{}' has {} values, {} are expected", path, values.size(),
+                                      count * kCriticalityLevels));
+                for (std::size_t i = 0; i < count; ++i)
+                {
+                    const auto first = values.begin() + static_cast<std::ptrdiff_t>(i * kCriticalityLevels);
+                    (levels_of(i).*member)
+                        .assign(first, first + static_cast<std::ptrdiff_t>(kCriticalityLevels));
+                }
+            },
+            column.member);
+    }
+}
+
 std::vector<double> scores_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*member)
 {
     std::vector<double> values;
@@ -186,20 +229,10 @@ void write_judgement(H5Writer& out, const std::string& root, const std::vector<T
               column<double>(rows, [share](const ToleranceRecord& r) { return r.confusion.*share; }),
               {rows.size()});
     }
+    write_levels(out, root + "/levels/", rows,
+                 [](const ToleranceRecord& row) -> const LevelCounts& { return row.levels; });
     for (const LevelColumn& column : kLevelColumns)
-    {
-        const std::string path = std::string("/levels/") + column.name;
-        std::visit(
-            [&](auto member) {
-                using Values = std::decay_t<decltype(rows.front().levels.*member)>;
-                Values values;
-                for (const ToleranceRecord& row : rows)
-                    values.insert(values.end(), (row.levels.*member).begin(), (row.levels.*member).end());
-                out.dataset(root + path, values, {rows.size(), kCriticalityLevels});
-            },
-            column.member);
-        out.attach_scale(root + path, 0, "/tolerances");
-    }
+        out.attach_scale(root + "/levels/" + column.name, 0, "/tolerances");
     const std::size_t features = forest.features.size();
     write("/importance_error",
           matrix(rows, features, [](const ToleranceRecord& r) { return r.importance_error; }),
@@ -233,6 +266,57 @@ const ToleranceRecord* trained_record(const std::vector<ToleranceRecord>& record
         });
     return found == records.end() ? nullptr : &*found;
 }
+
+const std::vector<std::pair<std::string, std::string>>& validation_scores()
+{
+    static const std::vector<std::pair<std::string, std::string>> names = {
+        {"auc", "area under the ROC curve of the votes"},
+        {"pr_auc", "average precision of the votes"},
+        {"balanced_accuracy", "mean of the shares of both classes that are predicted rightly"},
+        {"recall", "share of the critical bits that are flagged"},
+        {"missed", "share of the critical bits that are not flagged"},
+        {"precision", "share of the flagged bits that are critical"},
+        {"flagged", "share of the bits that are flagged"},
+        {"critical", "share of the bits that are critical"},
+        {"expected_critical", "the same as the calibrated probabilities have it"},
+        {"brier", "mean of (calibrated probability - class)^2"}};
+    return names;
+}
+
+namespace
+{
+
+constexpr std::array<std::pair<const char*, double ValidationScore::*>, 4> kValidationColumns = {
+    {{"value", &ValidationScore::value},
+     {"low", &ValidationScore::low},
+     {"high", &ValidationScore::high},
+     {"table", &ValidationScore::table}}};
+
+void write_validation(H5Writer& out, const ValidationRecord& validation)
+{
+    if (validation.campaign_sha256.empty()) return;
+    std::vector<std::string> names;
+    for (const ValidationScore& score : validation.scores)
+        names.push_back(score.name);
+    out.dataset("/validation/score", names);
+    for (const auto& [name, member] : kValidationColumns)
+    {
+        std::vector<double> values;
+        for (const ValidationScore& score : validation.scores)
+            values.push_back(score.*member);
+        out.dataset(std::string("/validation/") + name, values);
+        out.attach_scale(std::string("/validation/") + name, 0, "/validation/score");
+    }
+    const std::array<const LevelCounts*, 1> levels{&validation.levels};
+    write_levels(out, "/validation/levels/", levels,
+                 [](const LevelCounts* row) -> const LevelCounts& { return *row; });
+    out.attribute("/validation/score", "campaign_sha256", validation.campaign_sha256);
+    out.attribute("/validation/score", "faults", validation.faults);
+    out.attribute("/validation/score", "critical", validation.critical);
+    out.attribute("/validation/score", "threshold", validation.threshold);
+}
+
+}  // namespace
 
 void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
 {
@@ -277,6 +361,7 @@ void write_forest(const std::filesystem::path& file, const ForestRecord& forest)
     out.dataset("/calibration/high", forest.calibration.high);
     for (const ComparedRecord& other : forest.compare)
         write_judgement(out, "/compare/" + other.kind, other.tolerances, forest);
+    write_validation(out, forest.validation);
     out.publish();
 }
 
@@ -320,25 +405,10 @@ void read_judgement(const H5Reader& in, const std::string& root, const ForestRec
         for (std::size_t t = 0; t < count; ++t)
             records[t].confusion.*member = values[t];
     }
-    for (const LevelColumn& column : kLevelColumns)
+    if (!old)
     {
-        if (old) break;
-        const std::string path = root + "/levels/" + column.name;
-        std::visit(
-            [&](auto member) {
-                using Values = std::decay_t<decltype(records.front().levels.*member)>;
-                const auto values = in.dataset<typename Values::value_type>(path);
-                in.expect(values.size() == count * kCriticalityLevels,
-                          fmt::format("'{}' has {} values, {} are expected", path, values.size(),
-                                      count * kCriticalityLevels));
-                for (std::size_t t = 0; t < count; ++t)
-                {
-                    const auto first = values.begin() + static_cast<std::ptrdiff_t>(t * kCriticalityLevels);
-                    (records[t].levels.*member)
-                        .assign(first, first + static_cast<std::ptrdiff_t>(kCriticalityLevels));
-                }
-            },
-            column.member);
+        read_level_columns(in, root + "/levels/", count,
+                           [&](std::size_t t) -> LevelCounts& { return records[t].levels; });
     }
     const std::size_t features = forest.features.size();
     const auto importance = read("/importance", features);
@@ -425,6 +495,29 @@ void read_levels(const H5Reader& in, ForestRecord& forest)
     }
 }
 
+ValidationRecord read_validation(const H5Reader& in)
+{
+    ValidationRecord validation;
+    validation.campaign_sha256 = in.text_attribute("/validation/score", "campaign_sha256");
+    validation.faults = in.attribute<std::uint64_t>("/validation/score", "faults");
+    validation.critical = in.attribute<std::uint64_t>("/validation/score", "critical");
+    validation.threshold = in.attribute<double>("/validation/score", "threshold");
+    for (const std::string& name : in.texts("/validation/score"))
+        validation.scores.push_back({name});
+    for (const auto& [name, member] : kValidationColumns)
+    {
+        const auto values = in.dataset<double>(std::string("/validation/") + name);
+        in.expect(values.size() == validation.scores.size(),
+                  fmt::format("'/validation/{}' has {} values, '/validation/score' has {}", name,
+                              values.size(), validation.scores.size()));
+        for (std::size_t i = 0; i < values.size(); ++i)
+            validation.scores[i].*member = values[i];
+    }
+    read_level_columns(in, "/validation/levels/", 1,
+                       [&](std::size_t) -> LevelCounts& { return validation.levels; });
+    return validation;
+}
+
 }  // namespace
 
 ForestRecord read_forest(const std::filesystem::path& file)
@@ -463,6 +556,7 @@ ForestRecord read_forest(const std::filesystem::path& file)
     forest.roc.threshold = in.dataset<double>("/roc/threshold");
     forest.criticality = read_criticality(in, forest.tolerance);
     if (in.minor_version() >= 2) read_levels(in, forest);
+    if (in.minor_version() >= 3 && in.has("/validation")) forest.validation = read_validation(in);
     check_forest_values(in, forest);
     return forest;
 }

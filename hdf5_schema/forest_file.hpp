@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hdf5_schema/provenance.hpp"
@@ -58,6 +59,9 @@ struct ScoreColumn
 
 /// All scores, in the order of ScoreRecord.
 [[nodiscard]] const std::array<ScoreColumn, 6>& score_columns();
+
+/// The scores of a validation, in their order: name in the file, and what it is.
+[[nodiscard]] const std::vector<std::pair<std::string, std::string>>& validation_scores();
 
 /// Levels that a bit's criticality can have: see analysis/calibration.hpp.
 inline constexpr std::size_t kCriticalityLevels = 256;
@@ -116,6 +120,27 @@ struct ComparedRecord
     std::vector<ToleranceRecord> tolerances;
 };
 
+/// How well the map agrees with faults that the campaign did not inject.
+struct ValidationScore
+{
+    std::string name;
+    double value = 0;  ///< for the network's bits
+    double low = 0;    ///< limits of its 95 % interval; NaN where there is none
+    double high = 0;
+    double table = 0;  ///< the same of a table of shares that flags as many bits; NaN where it makes no sense
+};
+
+/// The map judged by faults of another campaign on the same network.
+struct ValidationRecord
+{
+    std::string campaign_sha256;  ///< stage digest of that campaign; empty: there was none
+    std::uint64_t faults = 0;     ///< of that campaign, those left out that the map's campaign injected
+    std::uint64_t critical = 0;   ///< of those, critical for the map's tolerance
+    double threshold = 0;         ///< vote from which on a bit was taken for critical
+    std::vector<ValidationScore> scores;
+    LevelCounts levels;  ///< the faults by the level that the map has for them
+};
+
 /// ROC curve on the held-out rows, for the map's tolerance. Columns of equal length.
 struct RocRecord
 {
@@ -156,6 +181,7 @@ struct ForestRecord
         permutation_importance;  ///< [features × repeats]: loss of ROC AUC on the held-out rows
     std::vector<LayerCriticality> criticality;
     std::vector<ComparedRecord> compare;  ///< other kinds of model
+    ValidationRecord validation;
 };
 
 /// Write forest.h5 under a temporary name and rename it. One process. \throws FileError.

@@ -14,6 +14,23 @@ namespace
 
 using T = ElementType;
 
+/// Rows by level, six columns below `root`. \param of  which rows these are
+void add_level_columns(std::vector<DatasetSpec>& list, const std::string& root, const std::string& dimension,
+                       const std::string& of)
+{
+    const auto add = [&](const char* name, ElementType type, const char* units, const std::string& text) {
+        list.push_back({fmt::format("{}/{}", root, name), type, {dimension, "256"}, units, text});
+    };
+    add("acceptable", T::uint64, "fault", of + ": acceptable ones");
+    add("critical", T::uint64, "fault", "the same: critical ones");
+    add("acceptable_share", T::float64, "1",
+        fmt::format("share of the network's faults that those of {}/acceptable stand for", root));
+    add("critical_share", T::float64, "1",
+        fmt::format("share of the network's faults that those of {}/critical stand for", root));
+    add("acceptable_squares", T::float64, "1", "sum of the squares of what each acceptable one stands for");
+    add("critical_squares", T::float64, "1", "sum of the squares of what each critical one stands for");
+}
+
 /// How good a kind of model is, below `root`.
 void add_judgement(std::vector<DatasetSpec>& list, const std::string& root)
 {
@@ -43,23 +60,9 @@ void add_judgement(std::vector<DatasetSpec>& list, const std::string& root)
         "test rows of the first split: truly critical, predicted acceptable");
     add("/confusion/critical_critical", {"tolerance"}, "%",
         "test rows of the first split: truly critical, predicted critical");
-    list.push_back({root + "/levels/acceptable",
-                    T::uint64,
-                    {"tolerance", "256"},
-                    "fault",
-                    "faults that the model was not trained on (all folds together), by the level of its "
-                    "vote: acceptable "
-                    "ones"});
-    list.push_back(
-        {root + "/levels/critical", T::uint64, {"tolerance", "256"}, "fault", "the same: critical ones"});
-    add("/levels/acceptable_share", {"tolerance", "256"}, "1",
-        "share of the network's faults that those of /levels/acceptable stand for");
-    add("/levels/critical_share", {"tolerance", "256"}, "1",
-        "share of the network's faults that those of /levels/critical stand for");
-    add("/levels/acceptable_squares", {"tolerance", "256"}, "1",
-        "sum of the squares of what each acceptable one stands for");
-    add("/levels/critical_squares", {"tolerance", "256"}, "1",
-        "sum of the squares of what each critical one stands for");
+    add_level_columns(
+        list, root + "/levels", "tolerance",
+        "faults that the model was not trained on (all folds together), by the level of its vote");
     add("/importance_error", {"tolerance", "feature"}, "1", "standard error of /importance over the trees");
     add("/importance", {"tolerance", "feature"}, "1",
         "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest");
@@ -140,8 +143,25 @@ std::vector<DatasetSpec> datasets()
     list.insert(list.end(), more.begin(), more.end());
     const std::size_t own = list.size();
     add_judgement(list, "/compare/<kind>");
+    const auto add_validation = [&list](const std::string& path, ElementType type,
+                                        std::vector<std::string> dims, const char* units, const char* text) {
+        list.push_back({"/validation/" + path, type, std::move(dims), units, text});
+    };
+    add_validation("score", T::text, {"score"}, "1",
+                   "how the map agrees with faults of another campaign that its own did not inject "
+                   "(`forest --validate`)");
+    add_validation("value", T::float64, {"score"}, "1", "the score, for the network's bits");
+    add_validation("low", T::float64, {"score"}, "1",
+                   "lower limit of its 95 % interval; NaN where there is none");
+    add_validation("high", T::float64, {"score"}, "1",
+                   "upper limit of its 95 % interval; NaN where there is none");
+    add_validation(
+        "table", T::float64, {"score"}, "1",
+        "the same of a table of critical shares by layer and bit that flags as many bits; NaN where "
+        "it says nothing");
+    add_level_columns(list, "/validation/levels", "1", "the faults, by the level that the map has for them");
     for (std::size_t i = own; i < list.size(); ++i)
-        list[i].optional = true;  // a table alone is compared with nothing
+        list[i].optional = true;  // a table alone is compared with nothing, and few maps are validated
     return list;
 }
 
@@ -153,7 +173,7 @@ const FileSpec& forest_spec()
         "flipstorm/forest",
         "forest.h5",
         1,
-        2,
+        3,
         1,
         {
             {"/", "campaign_sha256", T::text, "", "`stage_sha256` of the campaign"},
@@ -170,6 +190,34 @@ const FileSpec& forest_spec()
             {"/", "threshold", T::float64, "",
              "vote from which on a bit of the map counts as critical: 0.5, or as forest.max_missed asks"},
             {"/criticality/<layer>", "tolerance", T::float64, "", "tolerance the probabilities are for"},
+            {"/validation/score",
+             "campaign_sha256",
+             T::text,
+             "",
+             "`stage_sha256` of the other campaign",
+             {},
+             true},
+            {"/validation/score",
+             "faults",
+             T::uint64,
+             "",
+             "faults of it that the map's campaign did not inject",
+             {},
+             true},
+            {"/validation/score",
+             "critical",
+             T::uint64,
+             "",
+             "of those, critical for the tolerance",
+             {},
+             true},
+            {"/validation/score",
+             "threshold",
+             T::float64,
+             "",
+             "vote from which on a bit was flagged",
+             {},
+             true},
         },
         datasets()};
     return spec;

@@ -131,6 +131,23 @@ void check_calibration(const H5Reader& in, const ForestRecord& forest)
     }
 }
 
+void check_validation(const H5Reader& in, const ValidationRecord& validation)
+{
+    if (validation.campaign_sha256.empty()) return;
+    in.expect(validation.critical <= validation.faults,
+              "'/validation' has more critical faults than there are");
+    in.expect(is_within(validation.threshold, 0, 1),
+              fmt::format("'threshold' of '/validation' is {}; 0 to 1 are possible", validation.threshold));
+    for (const ValidationScore& score : validation.scores)
+    {
+        for (const double value : {score.value, score.low, score.high, score.table})
+        {
+            in.expect(is_within_or_nan(value, 0, 1),
+                      fmt::format("'{}' of '/validation' is {}; 0 to 1 are possible", score.name, value));
+        }
+    }
+}
+
 }  // namespace
 
 void check_forest_values(const H5Reader& in, const ForestRecord& forest)
@@ -155,6 +172,7 @@ void check_forest_values(const H5Reader& in, const ForestRecord& forest)
     }
     check_roc(in, forest.roc);
     check_calibration(in, forest);
+    check_validation(in, forest.validation);
 }
 
 }  // namespace flipstorm

@@ -21,8 +21,11 @@ std::vector<JobCommand> all_commands()
          false, false, true, add_plan_options},
         {"inject", "inject the sampled faults: OUT/campaign.h5", run_inject},
     };
-    for (const JobCommand& command : analysis_commands())
+    for (JobCommand command : analysis_commands())
+    {
+        if (command.run == run_forest) command.run = run_forest_and_validate;
         commands.push_back(command);
+    }
     commands.push_back({"bench",
                         "time the evaluation modes on the job's own faults, and compare their outcomes",
                         run_bench, false, false, false, false, add_bench_options});

@@ -46,6 +46,7 @@ enum class RandomPurpose : std::uint32_t
     audit = 9,        ///< screened pairs that are evaluated all the same
     bench = 10,       ///< faults of a benchmark
     importance = 11,  ///< rows and values of a feature's permutation
+    validation = 12,  ///< resamples of the faults that judge a map
     augment = 20,     ///< crops and flips of the training images
     corrupt = 21,     ///< faults of fault-aware training
     transient = 30,   ///< what a transient fault strikes, and by how much

@@ -15,6 +15,9 @@ namespace
 {
 
 constexpr std::uint64_t kSmallestStep = 16;
+constexpr std::uint64_t kSmallestGuidedStep = 4;
+constexpr std::uint64_t kPilotShare = 8;   // of a guided budget: an eighth of it
+constexpr std::uint64_t kGuidedShare = 5;  // a guided budget: a fifth of the layer-wise sample
 constexpr std::uint64_t kStepShare = 8;
 constexpr std::uint64_t kLargestChunk = 2048;
 
@@ -47,6 +50,75 @@ std::vector<InjectableLayer> chosen_layers(const std::vector<InjectableLayer>& l
     return chosen;
 }
 
+/// Faults that are sampled together within a layer.
+struct Part
+{
+    std::int32_t bit = -1;        ///< −1: all
+    std::int32_t direction = -1;  ///< what the bit holds; −1: either
+};
+
+const BitValueIndex& bit_values(const PlanOptions& options, const InjectableLayer& layer)
+{
+    return *options.bit_values.at(static_cast<std::size_t>(layer.id.value()));
+}
+
+/// Numbers of the excluded faults of a part of a layer, ascending.
+std::vector<std::uint64_t> excluded_of(const PlanOptions& options, const InjectableLayer& layer, Part part)
+{
+    const auto id = static_cast<std::size_t>(layer.id.value());
+    std::vector<std::uint64_t> numbers;
+    if (id >= options.excluded.size()) return numbers;
+    const UpsetModel upset = options.upset;
+    for (const ExcludedFault& fault : options.excluded[id])
+    {
+        if (part.bit >= 0 && highest_bit(fault.word.mask) != part.bit) continue;
+        const std::uint64_t of_word = part.bit < 0
+                                          ? index_of_fault(upset, layer.word_bits, fault.word)
+                                          : index_of_fault_of_bit(upset, layer.word_bits, fault.word);
+        if (part.direction < 0)
+        {
+            numbers.push_back(fault.parameter * (faults_of(layer, upset, part.bit) / layer.weights) +
+                              of_word);
+            continue;
+        }
+        const BitValueIndex& values = bit_values(options, layer);
+        const bool held = part.direction == 1;
+        if (values.value(part.bit, fault.parameter) == held)
+            numbers.push_back(values.number(part.bit, held, fault.parameter));
+    }
+    std::sort(numbers.begin(), numbers.end());
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+    FS_REQUIRE(numbers.empty() || numbers.back() < faults_of(layer, upset, part.bit),
+               "an excluded fault of layer '{}' is none of its faults", layer.name);
+    return numbers;
+}
+
+/// The number, counted with the excluded ones, of fault `k` of those that are not.
+std::uint64_t number_with_excluded(const std::vector<std::uint64_t>& excluded, std::uint64_t k)
+{
+    // excluded[i] − i of the others lie before it.
+    std::size_t before = 0;
+    std::size_t end = excluded.size();
+    while (before < end)
+    {
+        const std::size_t middle = before + (end - before) / 2;
+        if (excluded[middle] - middle <= k)
+            before = middle + 1;
+        else
+            end = middle;
+    }
+    return k + before;
+}
+
+/// Faults of a part of a layer that are not excluded.
+std::uint64_t population_of(const PlanOptions& options, const InjectableLayer& layer, Part part)
+{
+    const std::uint64_t all = part.direction < 0
+                                  ? faults_of(layer, options.upset, part.bit)
+                                  : bit_values(options, layer).count(part.bit, part.direction == 1);
+    return all - excluded_of(options, layer, part).size();
+}
+
 std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
     std::vector<Stratum> strata;
@@ -54,20 +126,26 @@ std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, con
     {
         Stratum all;
         for (const InjectableLayer& layer : layers)
-            all.population += faults_of(layer, options.upset, -1);
+            all.population += population_of(options, layer, {});
+        if (all.population == 0) return {};
         return {all};
     }
     for (const InjectableLayer& layer : layers)
     {
         if (options.scheme == Scheme::layer_wise)
         {
-            strata.push_back({layer.id.value(), -1, faults_of(layer, options.upset, -1), 0, 0});
+            const std::uint64_t population = population_of(options, layer, {});
+            if (population > 0) strata.push_back({layer.id.value(), -1, population, 0, 0});
             continue;
         }
+        const bool guided = options.scheme == Scheme::guided;
         for (std::int32_t bit = 0; bit < layer.word_bits; ++bit)
         {
-            const std::uint64_t population = faults_of(layer, options.upset, bit);
-            if (population > 0) strata.push_back({layer.id.value(), bit, population, 0, 0});
+            for (std::int32_t direction = guided ? 0 : -1; direction < (guided ? 2 : 0); ++direction)
+            {
+                const std::uint64_t population = population_of(options, layer, {bit, direction});
+                if (population > 0) strata.push_back({layer.id.value(), bit, population, 0, 0, direction});
+            }
         }
     }
     return strata;
@@ -75,7 +153,7 @@ std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, con
 
 /// Number of `draws` without replacement that fall on each part of a population.
 std::vector<std::uint64_t> allocate(std::vector<std::uint64_t> parts, std::uint64_t draws, std::uint64_t seed,
-                                    StratumId stratum)
+                                    std::uint64_t stream)
 {
     std::vector<std::uint64_t> counts(parts.size(), 0);
     if (parts.size() == 1)
@@ -85,7 +163,7 @@ std::vector<std::uint64_t> allocate(std::vector<std::uint64_t> parts, std::uint6
     }
     std::uint64_t left = std::accumulate(parts.begin(), parts.end(), std::uint64_t{0});
     if (draws == left) return parts;
-    RandomStream random(seed, RandomPurpose::allocation, static_cast<std::uint64_t>(stratum.value()));
+    RandomStream random(seed, RandomPurpose::allocation, stream);
     for (std::uint64_t draw = 0; draw < draws; ++draw, --left)
     {
         std::uint64_t position = random.below(left);
@@ -107,9 +185,10 @@ Scheme scheme_from(std::string_view name)
     if (name == "data_unaware") return Scheme::data_unaware;
     if (name == "data_aware") return Scheme::data_aware;
     if (name == "iterative") return Scheme::iterative;
+    if (name == "guided") return Scheme::guided;
     throw JobError(
         "campaign.scheme: '{}' is not known; it is one of: network_wise, layer_wise, data_unaware, "
-        "data_aware, iterative",
+        "data_aware, iterative, guided",
         name);
 }
 
@@ -124,6 +203,7 @@ std::vector<Stratum> planned_strata(const std::vector<InjectableLayer>& layers, 
                  layer.name, layer.word_bits);
     }
     std::vector<Stratum> strata = make_strata(chosen, options);
+    FS_CHECK(JobError, !strata.empty(), "campaign.exclude leaves no fault of the network to inject");
     for (Stratum& stratum : strata)
     {
         Precision precision = options.precision;
@@ -181,6 +261,16 @@ Plan::Plan(const std::vector<InjectableLayer>& layers, const PlanOptions& option
       strata_(planned_strata(layers, options)),
       batches_(layers.size(), 1)
 {
+    if (options.scheme == Scheme::guided)
+        share_out_budget(layers, options);
+    else
+        share_out_sample(options);
+    add_draws(layers, options);
+    add_chunks(layers, options);
+}
+
+void Plan::share_out_sample(const PlanOptions& options)
+{
     std::vector<std::uint64_t> wanted;
     for (const Stratum& stratum : strata_)
         wanted.push_back(stratum.planned);
@@ -197,19 +287,52 @@ Plan::Plan(const std::vector<InjectableLayer>& layers, const PlanOptions& option
             options.pilot > 0 ? options.pilot : smallest_sample(stratum.population, options.precision);
         pilots_.push_back(std::min(pilot, stratum.drawn));
     }
-    add_draws(layers, options);
-    add_chunks(layers, options);
+}
+
+void Plan::share_out_budget(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
+{
+    FS_CHECK(JobError, options.upset.model == FaultModel::bit_flip,
+             "campaign.scheme = \"guided\" is for campaign.fault_model = \"bit_flip\", not \"{}\"",
+             to_string(options.upset.model));
+    budget_ = options.limit > 0 ? options.limit : guided_budget(layers, options);
+    const std::uint64_t least = kPilotShare * strata_.size();
+    FS_CHECK(JobError, options.limit == 0 || budget_ >= least,
+             "campaign.limit = {} is too little for a guided campaign of {} strata; it needs {} faults",
+             options.limit, strata_.size(), least);
+    budget_ = std::max(budget_, least);
+    const std::uint64_t pilot = options.pilot > 0
+                                    ? options.pilot
+                                    : std::max<std::uint64_t>(1, budget_ / kPilotShare / strata_.size());
+    FS_CHECK(JobError, pilot <= budget_ / 2 / strata_.size(),
+             "campaign.pilot = {} of each of {} strata is more than half of the {} faults of the campaign",
+             pilot, strata_.size(), budget_);
+    for (Stratum& stratum : strata_)
+    {
+        stratum.drawn = std::min(stratum.population, budget_);
+        pilots_.push_back(std::min(pilot, stratum.drawn));
+    }
+}
+
+std::uint64_t guided_budget(const std::vector<InjectableLayer>& layers, PlanOptions options)
+{
+    options.scheme = Scheme::layer_wise;
+    std::uint64_t faults = 0;
+    for (const Stratum& stratum : planned_strata(layers, options))
+        faults += stratum.planned;
+    return (faults + kGuidedShare - 1) / kGuidedShare;
 }
 
 std::uint64_t Plan::pilot(StratumId stratum) const
 {
-    FS_REQUIRE(iterative_, "a plan that is not iterative has no pilot");
+    FS_REQUIRE(iterative(), "a plan that is not iterative has no pilot");
     return pilots_.at(static_cast<std::size_t>(stratum.value()));
 }
 
 void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
     const std::vector<InjectableLayer> chosen = chosen_layers(layers, options.layers);
+    // What is drawn beside a sample must not follow from it.
+    const std::uint64_t beside = options.excluded.empty() ? 0 : std::uint64_t{1} << 63U;
     for (std::size_t i = 0; i < strata_.size(); ++i)
     {
         const Stratum& stratum = strata_[i];
@@ -220,17 +343,22 @@ void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptio
         {
             if (stratum.layer >= 0 && stratum.layer != layer.id.value()) continue;
             members.push_back(layer);
-            parts.push_back(faults_of(layer, upset_, stratum.bit));
+            parts.push_back(population_of(options, layer, {stratum.bit, stratum.direction}));
         }
-        const std::vector<std::uint64_t> counts = allocate(parts, stratum.drawn, options.seed, stratum_id);
+        const std::vector<std::uint64_t> counts =
+            allocate(parts, stratum.drawn, options.seed, static_cast<std::uint64_t>(i) | beside);
         for (std::size_t m = 0; m < members.size(); ++m)
         {
             if (counts[m] == 0) continue;
             const std::uint64_t stream =
-                (static_cast<std::uint64_t>(i) << 32U) | static_cast<std::uint64_t>(m);
+                (static_cast<std::uint64_t>(i) << 32U) | static_cast<std::uint64_t>(m) | beside;
             draws_.push_back({stratum_id, members[m].id, size_, counts[m], members[m].word_bits,
-                              parts[m] / members[m].weights,
-                              KeyedPermutation(options.seed, RandomPurpose::sample, stream, parts[m])});
+                              faults_of(members[m], upset_, stratum.bit) / members[m].weights,
+                              KeyedPermutation(options.seed, RandomPurpose::sample, stream, parts[m]),
+                              stratum.direction < 0
+                                  ? nullptr
+                                  : options.bit_values.at(static_cast<std::size_t>(members[m].id.value())),
+                              excluded_of(options, members[m], {stratum.bit, stratum.direction})});
             size_ += counts[m];
         }
     }
@@ -263,7 +391,7 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOpti
         std::uint64_t& batch = batches_[static_cast<std::size_t>(layer.id.value())];
         for (const ChunkCut& cut : cuts)
             batch = std::max(batch, cut.count);
-        if (iterative_)
+        if (iterative())
         {
             for (std::size_t k = first_draw; k < d; ++k)
                 add_steps(draws_[k], load.shared_macs, load.runs[k - first_draw].macs, batch);
@@ -280,6 +408,7 @@ void Plan::add_chunks(const std::vector<InjectableLayer>& layers, const PlanOpti
 void Plan::add_steps(const Draw& draw, double shared_macs, double fault_macs, std::uint64_t batch)
 {
     const double macs = fault_macs + shared_macs / static_cast<double>(batch);
+    const std::uint64_t smallest = budget_ > 0 ? kSmallestGuidedStep : kSmallestStep;
     std::uint64_t size = pilot(draw.stratum);
     for (std::uint64_t done = 0; done < draw.count;)
     {
@@ -287,8 +416,8 @@ void Plan::add_steps(const Draw& draw, double shared_macs, double fault_macs, st
         chunks_.push_back(
             {draw.layer, FaultIndex(draw.first + done), here, macs * static_cast<double>(here)});
         done += here;
-        size = done < pilot(draw.stratum) ? pilot(draw.stratum) - done
-                                          : std::max(kSmallestStep, done / kStepShare);
+        size =
+            done < pilot(draw.stratum) ? pilot(draw.stratum) - done : std::max(smallest, done / kStepShare);
     }
 }
 
@@ -300,10 +429,16 @@ WeightFault Plan::fault(FaultIndex index) const
                          [](std::uint64_t value, const Draw& draw) { return value < draw.first; });
     const Draw& draw = *std::prev(after);
     const std::uint64_t k = index.value() - draw.first;
-    const std::uint64_t element = in_order_ ? k : draw.permutation(k);
+    const std::uint64_t element = number_with_excluded(draw.excluded, in_order_ ? k : draw.permutation(k));
+    const Stratum& stratum = strata_[static_cast<std::size_t>(draw.stratum.value())];
+    const std::int32_t bit = stratum.bit;
+    if (draw.bit_values != nullptr)
+    {
+        const std::uint64_t parameter = draw.bit_values->element(bit, stratum.direction == 1, element);
+        return {draw.stratum, draw.layer, parameter, bit, bit_flip(bit)};
+    }
     const std::uint64_t parameter = element / draw.faults_per_weight;
     const std::uint64_t of_weight = element % draw.faults_per_weight;
-    const std::int32_t bit = strata_[static_cast<std::size_t>(draw.stratum.value())].bit;
     const WordFault word =
         bit >= 0 ? word_fault_of_bit(upset_, bit, of_weight) : word_fault(upset_, draw.word_bits, of_weight);
     return {draw.stratum, draw.layer, parameter, bit >= 0 ? bit : highest_bit(word.mask), word};

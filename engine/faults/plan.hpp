@@ -3,6 +3,7 @@
 // layers, the options and the seed; nobody stores a list of faults.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "engine/base/ids.hpp"
 #include "engine/base/permutation.hpp"
 #include "engine/faults/sample_size.hpp"
+#include "engine/memory/bit_value_index.hpp"
 #include "engine/memory/word_fault.hpp"
 #include "engine/network/network.hpp"
 
@@ -24,6 +26,7 @@ enum class Scheme
     data_unaware,  ///< a stratum per layer and bit position
     data_aware,    ///< the same, with p of a bit from the golden weights (engine/faults/data_aware.hpp)
     iterative,     ///< the same, with n of a stratum from what was seen of it (engine/faults/iterative.hpp)
+    guided,        ///< a stratum per layer, bit position and stored bit, in rounds (jobs/campaign/guide.hpp)
 };
 
 /// Scheme of that name. \throws JobError naming the known ones.
@@ -37,6 +40,7 @@ struct Stratum
     std::uint64_t population = 0;  ///< faults there are
     std::uint64_t planned = 0;     ///< sample size the precision asks for; at most, if iterative
     std::uint64_t drawn = 0;       ///< faults this plan injects: `planned`, or fewer under a limit
+    std::int32_t direction = -1;   ///< what the struck bit holds, 0 or 1; −1: either
 };
 
 /// A fault of a stored weight.
@@ -58,6 +62,13 @@ struct Chunk
     double macs = 0;  ///< about what it takes to evaluate it: what "dearest first" sorts by
 };
 
+/// A fault of a layer that a plan leaves out.
+struct ExcludedFault
+{
+    std::uint64_t parameter = 0;
+    WordFault word;
+};
+
 /// What decides a plan beside the layers.
 struct PlanOptions
 {
@@ -77,17 +88,23 @@ struct PlanOptions
     UpsetModel upset{};
     std::vector<std::string> layers{};  ///< names of those to inject; empty: all
     bool exhaustive = false;            ///< every fault of them, whatever the precision asks for
-    std::uint64_t pilot = 0;  ///< faults per stratum an iterative plan starts with; 0: smallest_sample
+    /// Faults per stratum that an iterative or a guided plan starts with; 0: smallest_sample, and an eighth
+    /// of all faults spread evenly.
+    std::uint64_t pilot = 0;
     /// Prior p of a critical fault by layer id and bit, for data_aware; for the others `precision` has it.
     std::vector<std::vector<double>> priors{};
+    /// By layer id: which words hold a 1 at a bit; for guided.
+    std::vector<std::shared_ptr<const BitValueIndex>> bit_values{};
+    /// By layer id: faults that are known already and belong to no population of this plan; empty: none.
+    std::vector<std::vector<ExcludedFault>> excluded{};
 };
 
 /**
  * The strata of a campaign with their populations and sample sizes; `drawn` is 0. A fault of several bits
  * belongs to the stratum of its highest bit; bits that are the highest of no fault have no stratum.
  *
- * \throws JobError if the precision is out of range, a layer is named that is not there, or no word has a
- * fault of the model. Thread-safe.
+ * \throws JobError if the precision is out of range, a layer is named that is not there, no word has a fault
+ * of the model, or all faults are excluded. Thread-safe.
  */
 [[nodiscard]] std::vector<Stratum> planned_strata(const std::vector<InjectableLayer>& layers,
                                                   const PlanOptions& options);
@@ -111,10 +128,16 @@ struct PlanOptions
  * random sample of the stratum. An exhaustive plan takes the faults in their own order instead, so that those
  * of a weight stay together.
  *
+ * Excluded faults are left out of the populations, which are numbered without them: what is drawn is a random
+ * sample of the others, independent of any that was drawn with the same seed before.
+ *
  * The chunks of an iterative plan hold one stratum each and cut its faults into a pilot and steps of an
  * eighth of what lies before them (at least 16 faults), so that a campaign stops close to the sample size it
  * finds: the smallest possible sample of a margin of 1 % at 99 % has 326 faults, the next step 40. Passes
  * that faults share are shared by batch_faults() of them, of several chunks.
+ *
+ * A guided plan is one of single bits that flip. Its strata can each take all of its budget: the limit, or a
+ * fifth of the layer-wise sample. Its chunks are cut as those of an iterative one, in finer steps.
  *
  * Thread-safe: the object does not change.
  */
@@ -142,19 +165,28 @@ class Plan
         std::int32_t word_bits = 0;
         std::uint64_t faults_per_weight = 0;
         KeyedPermutation permutation;  ///< of the layer's part of the stratum's population
+        /// Of words that hold the stratum's bit, if it is of one; null otherwise.
+        std::shared_ptr<const BitValueIndex> bit_values{};
+        std::vector<std::uint64_t> excluded{};  ///< numbers in the part as it is with them, ascending
     };
     [[nodiscard]] const std::vector<Draw>& draws() const { return draws_; }
 
-    [[nodiscard]] bool iterative() const { return iterative_; }
+    /// Whether a campaign asks for chunks as it goes, and injects few of the plan's faults.
+    [[nodiscard]] bool iterative() const { return iterative_ || budget_ > 0; }
+    /// Faults that a guided campaign injects, about; 0: it is not guided.
+    [[nodiscard]] std::uint64_t budget() const { return budget_; }
     /// Faults of a layer that are worth evaluating together.
     [[nodiscard]] std::uint64_t batch_faults(LayerId layer) const
     {
         return batches_.at(static_cast<std::size_t>(layer.value()));
     }
-    /// Faults that an iterative campaign takes of a stratum at first. \throws Error for other plans.
+    /// Faults that an iterative or guided campaign takes of a stratum at first. \throws Error for other
+    /// plans.
     [[nodiscard]] std::uint64_t pilot(StratumId stratum) const;
 
   private:
+    void share_out_sample(const PlanOptions& options);
+    void share_out_budget(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
     void add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
     void add_chunks(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
     void add_steps(const Draw& draw, double shared_macs, double fault_macs, std::uint64_t batch);
@@ -162,6 +194,7 @@ class Plan
     UpsetModel upset_;
     bool in_order_ = false;
     bool iterative_ = false;
+    std::uint64_t budget_ = 0;
     std::vector<Stratum> strata_;
     std::vector<std::uint64_t> pilots_;   ///< by stratum
     std::vector<std::uint64_t> batches_;  ///< by layer id
@@ -169,6 +202,10 @@ class Plan
     std::vector<Chunk> chunks_;
     std::uint64_t size_ = 0;
 };
+
+/// Faults that a guided campaign injects without a limit: a fifth of the layer-wise sample of the same
+/// precision. \throws as planned_strata. Thread-safe.
+[[nodiscard]] std::uint64_t guided_budget(const std::vector<InjectableLayer>& layers, PlanOptions options);
 
 /// Chunk ids, dearest first; costs within the same half power of two in plan order, so that the chunks of a
 /// layer stay together. A pure function of the plan.

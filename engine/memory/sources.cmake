@@ -1,6 +1,7 @@
 # Sources of this room, for its target and for the programs of tests/fuzz, which build them with other flags.
 set(flipstorm_memory_sources
   bit_class.cpp
+  bit_value_index.cpp
   codes/code.cpp
   codes/hamming.cpp
   codes/protection_scheme.cpp

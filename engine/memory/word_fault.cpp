@@ -190,6 +190,29 @@ WordFault word_fault_of_bit(UpsetModel model, int bit, std::uint64_t index)
     return {mask, effect_of(model.model, index)};
 }
 
+std::uint64_t index_of_fault(UpsetModel model, int word_bits, WordFault fault)
+{
+    const std::uint64_t of_bit = index_of_fault_of_bit(model, word_bits, fault);
+    const int top = highest_bit(fault.mask);
+    if (model.model == FaultModel::random_bits) return choose(top, model.bits) + of_bit;
+    return static_cast<std::uint64_t>(top - model.bits + 1) * faults_of_bit(model, top) + of_bit;
+}
+
+std::uint64_t index_of_fault_of_bit(UpsetModel model, int word_bits, WordFault fault)
+{
+    FS_REQUIRE(belongs_to(model, word_bits, fault), "mask {:#x} is no fault of {} in a word of {} bits",
+               fault.mask, to_string(model.model), word_bits);
+    if (model.model == FaultModel::stuck_at) return fault.effect == BitEffect::stuck_at_1 ? 1 : 0;
+    if (model.model != FaultModel::random_bits) return 0;
+    std::uint64_t index = 0;
+    int lower = 0;  // bits below the highest one so far
+    for (int bit = 0; bit < highest_bit(fault.mask); ++bit)
+    {
+        if ((fault.mask & bit_mask(bit)) != 0) index += choose(bit, ++lower);
+    }
+    return index;
+}
+
 int highest_bit(std::uint64_t mask)
 {
     FS_REQUIRE(mask != 0, "a fault that hits no bit");

@@ -100,6 +100,14 @@ WordFault word_fault(UpsetModel model, int word_bits, std::uint64_t index);
 /// Fault `index` of those with that highest bit, in [0, faults_of_bit), in the same order. \throws Error
 WordFault word_fault_of_bit(UpsetModel model, int bit, std::uint64_t index);
 
+/// The index of a fault among those of a word: the inverse of word_fault. \throws Error unless the model has
+/// it. Thread-safe.
+std::uint64_t index_of_fault(UpsetModel model, int word_bits, WordFault fault);
+
+/// The index of a fault among those with its highest bit: the inverse of word_fault_of_bit. \throws Error as
+/// index_of_fault. Thread-safe.
+std::uint64_t index_of_fault_of_bit(UpsetModel model, int word_bits, WordFault fault);
+
 /// Highest bit of a mask: the bit that stands for a fault of several bits. \throws Error if it is 0.
 int highest_bit(std::uint64_t mask);
 

@@ -6,6 +6,7 @@
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/evaluate/results_revision.hpp"
 #include "engine/memory/word_fault.hpp"
+#include "jobs/campaign/course.hpp"
 #include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/job_file/job_print.hpp"
 
@@ -20,7 +21,8 @@ std::string campaign_digest(const Job& job, const Plan& plan, int revision, cons
     const CampaignTable defaults;
     if (upset_model(job.campaign.fault_model, job.campaign.upset_bits).single_bit())
         relevant.campaign.upset_bits = defaults.upset_bits;
-    if (job.campaign.scheme != "iterative") relevant.campaign.pilot = defaults.pilot;
+    const bool guided = job.campaign.scheme == "guided";
+    if (job.campaign.scheme != "iterative" && !guided) relevant.campaign.pilot = defaults.pilot;
     if (job.campaign.evaluation != "screened")
     {
         relevant.campaign.kappa = defaults.kappa;
@@ -28,9 +30,22 @@ std::string campaign_digest(const Job& job, const Plan& plan, int revision, cons
         relevant.campaign.audit_share = defaults.audit_share;
         relevant.campaign.screen_bound = defaults.screen_bound;
     }
+    relevant.campaign.exclude.clear();  // what is in it counts, not where it lies
     Sha256 hash;
     hash.update("flipstorm campaign 3\n").update(canonical_tables(relevant, {"campaign"}));
     hash.update(kind_of(job).identity(job));
+    if (guided)
+    {
+        const CourseOptions course = course_options(job);
+        hash.update(fmt::format("guided by tolerance {} with seed {}\n", course.tolerance, course.seed));
+    }
+    for (const Plan::Draw& draw : plan.draws())
+    {
+        if (draw.excluded.empty()) continue;
+        hash.update(fmt::format("excluded of {} {}\n", draw.stratum.value(), draw.layer.value()));
+        hash.update(std::string(reinterpret_cast<const char*>(draw.excluded.data()),
+                                draw.excluded.size() * sizeof(std::uint64_t)));
+    }
     if (revision > 0) hash.update(fmt::format("results revision {}\n", revision));
     hash.update(model_sha256).update(dataset_sha256);
     // A journal is only good for the chunks it was written for.

@@ -4,6 +4,7 @@
 
 #include "engine/base/error.hpp"
 #include "engine/faults/iterative.hpp"
+#include "jobs/campaign/guide.hpp"
 
 namespace flipstorm
 {
@@ -17,18 +18,32 @@ std::size_t index_of(LayerId layer)
 
 }  // namespace
 
+CourseOptions course_options(const Job& job)
+{
+    const CampaignTable& table = job.campaign;
+    const auto followed = std::find(table.tolerances.begin(), table.tolerances.end(), job.harden.tolerance);
+    CourseOptions options;
+    options.precision = {table.error_margin, table.t, 0.5};
+    options.tolerances = table.tolerances.size();
+    if (followed != table.tolerances.end())
+        options.tolerance = static_cast<std::size_t>(followed - table.tolerances.begin());
+    options.seed = job.job.seed;
+    return options;
+}
+
 Course::Course(const Plan& plan, std::size_t layers, std::uint64_t images, ScreenPolicy policy,
-               Precision precision, std::size_t tolerances)
+               CourseOptions options)
     : plan_(plan),
       images_(images),
       policy_(policy),
-      precision_(precision),
-      tolerances_(tolerances),
+      options_(options),
+      rounds_left_(plan.budget() > 0 ? kGuidedRounds : 0),
       work_(layers),
       wanted_(layers),
       step_(layers, 0),
       chunks_of_stratum_(plan.strata().size()),
-      chunks_wanted_(plan.strata().size(), 0)
+      chunks_wanted_(plan.strata().size(), 0),
+      known_(plan.strata().size(), 0)
 {
     for (const Stratum& stratum : plan.strata())
     {
@@ -68,47 +83,99 @@ std::size_t Course::place(ScreenLevel level, ChunkId chunk) const
     return static_cast<std::size_t>(level) * plan_.chunks().size() + chunk.value();
 }
 
+std::uint64_t Course::hits_of(std::size_t stratum, const DoneWork& done, std::size_t tolerance) const
+{
+    const auto layer = static_cast<std::size_t>(plan_.strata()[stratum].layer);
+    std::uint64_t hits = 0;
+    for (std::size_t k = 0; k < chunks_wanted_[stratum]; ++k)
+    {
+        const std::size_t chunk = place(screens_[layer].level, chunks_of_stratum_[stratum][k]);
+        hits += done.hits.at(chunk * options_.tolerances + tolerance);
+    }
+    return hits;
+}
+
+void Course::want_until(std::size_t stratum, std::uint64_t faults)
+{
+    const auto layer = static_cast<std::size_t>(plan_.strata()[stratum].layer);
+    while (evaluated_[stratum] < faults && chunks_wanted_[stratum] < chunks_of_stratum_[stratum].size())
+    {
+        const ChunkId next = chunks_of_stratum_[stratum][chunks_wanted_[stratum]++];
+        evaluated_[stratum] += plan_.chunks()[next.value()].count;
+        want(layer, next);
+    }
+}
+
 bool Course::ask_for_more(std::size_t layer, const DoneWork& done)
 {
     const std::size_t before = wanted_[layer].size();
-    const ScreenLevel level = screens_[layer].level;
     for (std::size_t s = 0; s < plan_.strata().size(); ++s)
     {
         const Stratum& stratum = plan_.strata()[s];
         if (static_cast<std::size_t>(stratum.layer) != layer) continue;
-        for (std::size_t t = 0; t < tolerances_; ++t)
+        for (std::size_t t = 0; t < options_.tolerances; ++t)
         {
-            std::uint64_t hits = 0;
-            for (std::size_t k = 0; k < chunks_wanted_[s]; ++k)
-                hits += done.hits.at(place(level, chunks_of_stratum_[s][k]) * tolerances_ + t);
-            const std::uint64_t needed =
-                next_sample_size(stratum.population, {evaluated_[s], hits}, precision_);
+            const std::uint64_t needed = next_sample_size(
+                stratum.population, {evaluated_[s], hits_of(s, done, t)}, options_.precision);
             if (needed > evaluated_[s]) planned_[s] = std::max(planned_[s], needed);
         }
-        while (evaluated_[s] < planned_[s] && chunks_wanted_[s] < chunks_of_stratum_[s].size())
-        {
-            const ChunkId next = chunks_of_stratum_[s][chunks_wanted_[s]++];
-            evaluated_[s] += plan_.chunks()[next.value()].count;
-            want(layer, next);
-        }
+        want_until(s, planned_[s]);
     }
     if (wanted_[layer].size() == before) return false;
     step_[layer] = before;
     return true;
 }
 
+void Course::share_out_round(const DoneWork& done)
+{
+    std::vector<GuidedCell> cells;
+    std::uint64_t seen = 0;
+    for (std::size_t s = 0; s < plan_.strata().size(); ++s)
+    {
+        const Stratum& stratum = plan_.strata()[s];
+        cells.push_back({stratum.layer, stratum.bit, stratum.direction, stratum.population, evaluated_[s],
+                         hits_of(s, done, options_.tolerance)});
+        seen += evaluated_[s];
+    }
+    // Rounds double: of what is left, the next one has a part in 2^rounds − 1.
+    const std::uint64_t left = plan_.budget() - std::min(plan_.budget(), seen);
+    const std::uint64_t faults = left / ((std::uint64_t{1} << static_cast<unsigned>(rounds_left_)) - 1);
+    for (std::size_t layer = 0; layer < wanted_.size(); ++layer)
+        step_[layer] = wanted_[layer].size();
+    known_ = evaluated_;
+    const std::vector<std::uint64_t> given = guided_round(cells, faults, options_.seed);
+    for (std::size_t s = 0; s < given.size(); ++s)
+    {
+        planned_[s] = evaluated_[s] + given[s];
+        want_until(s, planned_[s]);
+    }
+    --rounds_left_;
+}
+
+bool Course::all_wanted_done(std::size_t layer, const DoneWork& done) const
+{
+    return std::all_of(wanted_[layer].begin(), wanted_[layer].end(), [&](ChunkId chunk) {
+        return done.chunks.at(place(screens_[layer].level, chunk)) != 0;
+    });
+}
+
 void Course::advance(const DoneWork& done)
 {
+    while (rounds_left_ > 0)
+    {
+        for (std::size_t layer = 0; layer < screens_.size(); ++layer)
+        {
+            if (!all_wanted_done(layer, done)) return;
+        }
+        share_out_round(done);
+    }
+    const bool asks = plan_.iterative() && plan_.budget() == 0;
     for (std::size_t layer = 0; layer < screens_.size(); ++layer)
     {
         LayerScreening& screen = screens_[layer];
-        while (!screen.complete)
+        while (!screen.complete && all_wanted_done(layer, done))
         {
-            const bool all_done =
-                std::all_of(wanted_[layer].begin(), wanted_[layer].end(),
-                            [&](ChunkId chunk) { return done.chunks.at(place(screen.level, chunk)) != 0; });
-            if (!all_done) break;
-            if (plan_.iterative() && ask_for_more(layer, done)) continue;
+            if (asks && ask_for_more(layer, done)) continue;
             judge_screen(screen, policy_, work_[layer],
                          done.screens.at(layer).at(static_cast<std::size_t>(screen.level)));
             step_[layer] = 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/faults/plan.hpp"
+#include "engine/faults/sample_size.hpp"
 #include "jobs/campaign/screening.hpp"
 
 namespace flipstorm
@@ -28,6 +29,19 @@ struct Batch
     double macs = 0;
 };
 
+/// What decides where a campaign asks for more.
+struct CourseOptions
+{
+    Precision precision;         ///< of an iterative plan
+    std::size_t tolerances = 0;  ///< that an iterative plan has to meet the margin for
+    std::size_t tolerance = 0;   ///< of those, the one whose critical faults guide a guided plan
+    std::uint64_t seed = 0;      ///< of the forests of a guided plan
+};
+
+/// Those of a job. A guided plan follows harden.tolerance, or the smallest of campaign.tolerances where that
+/// is none of them.
+[[nodiscard]] CourseOptions course_options(const Job& job);
+
 /**
  * The course of each layer.
  *
@@ -38,19 +52,22 @@ struct Batch
  * screen is judged on all the layer's chunks (judge_screen). A layer that moves to another level computes all
  * of them again, and its strata may then ask for more. Every decision rests on finished steps only.
  *
- * The audits of an iterative layer are sized for its pilots: it never has fewer pairs.
+ * A guided plan goes on in rounds instead (guided_round): when all that it wants of all layers is done, the
+ * next round is shared out. The screens are judged when the last one is done. That one has half of all
+ * faults, and what was seen before it began alone decides where it looks: it is a random sample of the faults
+ * that were left then.
+ *
+ * The audits of an iterative or guided layer are sized for its pilots: it never has fewer pairs.
  */
 class Course
 {
   public:
     /**
-     * \param layers      number of layers, injected or not
-     * \param images      per fault
-     * \param precision   of an iterative plan
-     * \param tolerances  that an iterative plan has to meet the margin for
+     * \param layers  number of layers, injected or not
+     * \param images  per fault
      */
     Course(const Plan& plan, std::size_t layers, std::uint64_t images, ScreenPolicy policy,
-           Precision precision, std::size_t tolerances);
+           CourseOptions options);
 
     /// Go on from finished work; what was known before must still be there. \throws Error if it is not.
     void advance(const DoneWork& done);
@@ -69,19 +86,27 @@ class Course
     [[nodiscard]] const std::vector<std::uint64_t>& planned() const { return planned_; }
     [[nodiscard]] const std::vector<std::uint64_t>& evaluated() const { return evaluated_; }
 
+    /// Faults of each stratum that a guided campaign had when its last round began; 0 for other campaigns.
+    [[nodiscard]] const std::vector<std::uint64_t>& known() const { return known_; }
+
     /// What is wanted of a layer.
     [[nodiscard]] const LayerWork& work(std::size_t layer) const { return work_.at(layer); }
 
   private:
     void want(std::size_t layer, ChunkId chunk);
     bool ask_for_more(std::size_t layer, const DoneWork& done);
+    [[nodiscard]] bool all_wanted_done(std::size_t layer, const DoneWork& done) const;
+    [[nodiscard]] std::uint64_t hits_of(std::size_t stratum, const DoneWork& done,
+                                        std::size_t tolerance) const;
+    void share_out_round(const DoneWork& done);
+    void want_until(std::size_t stratum, std::uint64_t faults);
     [[nodiscard]] std::size_t place(ScreenLevel level, ChunkId chunk) const;
 
     const Plan& plan_;
     std::uint64_t images_;
     ScreenPolicy policy_;
-    Precision precision_;
-    std::size_t tolerances_;
+    CourseOptions options_;
+    int rounds_left_;  ///< of a guided plan
     std::vector<LayerScreening> screens_;
     std::vector<LayerWork> work_;
     std::vector<std::vector<ChunkId>> wanted_;             ///< by layer, in the order of asking
@@ -90,6 +115,7 @@ class Course
     std::vector<std::size_t> chunks_wanted_;               ///< by stratum: so many of them
     std::vector<std::uint64_t> planned_;
     std::vector<std::uint64_t> evaluated_;
+    std::vector<std::uint64_t> known_;
 };
 
 }  // namespace flipstorm

@@ -32,6 +32,7 @@ struct Harvest
     std::vector<ChunkId> chunks;  ///< that the campaign wants, in plan order; all but for an iterative one
     std::vector<std::uint64_t> planned;    ///< by stratum: faults that the precision asks for
     std::vector<std::uint64_t> evaluated;  ///< by stratum: faults of `chunks`
+    std::vector<std::uint64_t> known;      ///< by stratum: of those, before the last round of a guided one
     std::uint64_t missing = 0;             ///< chunks left to compute when the loop was stopped, on all ranks
     std::uint64_t faults = 0;  ///< whose outcomes that count were computed by this run, on all ranks
     double seconds = 0;

@@ -23,9 +23,7 @@ Ledger::Ledger(const Context& context, const Campaign& campaign, std::uint64_t i
       campaign_(campaign),
       plan_(campaign.plan()),
       done_{agree_on_done(context.world, saved.journal, plan_.chunks().size(), kScreenLevels), {}, {}},
-      course_(plan_, campaign.layers().size(), images, campaign.policy,
-              {context.job.campaign.error_margin, context.job.campaign.t, 0.5},
-              context.job.campaign.tolerances.size()),
+      course_(plan_, campaign.layers().size(), images, campaign.policy, course_options(context.job)),
       chunks_(saved.take()),
       totals_(campaign.layers().size()),
       hits_(plan_.iterative() ? done_.chunks.size() * context.job.campaign.tolerances.size() : 0, 0),
@@ -197,6 +195,7 @@ void Ledger::hand_over(Harvest& harvest)
     harvest.chunks = course_.wanted();
     harvest.planned = course_.planned();
     harvest.evaluated = course_.evaluated();
+    harvest.known = course_.known();
     harvest.done = std::move(chunks_);
     harvest.layers = std::move(layers_);
 }

@@ -13,11 +13,12 @@ namespace
 
 constexpr std::size_t kMostRows = 64;
 
-constexpr std::array<std::pair<Scheme, const char*>, 5> kSchemes = {{{Scheme::network_wise, "network_wise"},
+constexpr std::array<std::pair<Scheme, const char*>, 6> kSchemes = {{{Scheme::network_wise, "network_wise"},
                                                                      {Scheme::layer_wise, "layer_wise"},
                                                                      {Scheme::data_unaware, "data_unaware"},
                                                                      {Scheme::data_aware, "data_aware"},
-                                                                     {Scheme::iterative, "iterative"}}};
+                                                                     {Scheme::iterative, "iterative"},
+                                                                     {Scheme::guided, "guided"}}};
 
 std::string name_of(const std::vector<InjectableLayer>& layers, const Stratum& stratum)
 {
@@ -79,6 +80,11 @@ ResultTable strata_table(const Job& job, const std::vector<InjectableLayer>& lay
     const PlanOptions shown{Scheme::layer_wise, {campaign.error_margin, campaign.t, 0.5}, 0, 0, 0};
     if (campaign.exhaustive)
         table.note = "Every fault of the layers.";
+    else if (plan.budget() > 0)
+        table.note = fmt::format(
+            "Each stratum, of faults of words that hold the same at the bit, starts with a pilot (at least); "
+            "the rest of about {} faults goes where the forest of those before is unsure.",
+            format_count(plan.budget()));
     else if (plan.iterative())
         table.note = fmt::format(
             "Each stratum starts with a pilot (at least) and goes on until the Wilson interval of its "
@@ -102,6 +108,9 @@ std::vector<SchemeTotal> scheme_totals(const std::vector<InjectableLayer>& layer
     for (const auto& [scheme, name] : kSchemes)
     {
         options.scheme = scheme;
+        if (scheme == Scheme::guided &&
+            (options.upset.model != FaultModel::bit_flip || options.bit_values.empty()))
+            continue;
         SchemeTotal& total = totals.emplace_back();
         total.scheme = scheme;
         for (const Stratum& stratum : planned_strata(layers, options))
@@ -113,6 +122,7 @@ std::vector<SchemeTotal> scheme_totals(const std::vector<InjectableLayer>& layer
                                ? smallest_sample(stratum.population, options.precision)
                                : stratum.planned;
         }
+        if (scheme == Scheme::guided) total.least = total.most = guided_budget(layers, options);
     }
     return totals;
 }

@@ -6,6 +6,7 @@
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/memory/bit_class.hpp"
 #include "jobs/campaign/course.hpp"
+#include "jobs/campaign/kinds/weights.hpp"
 #include "jobs/campaign/screening.hpp"
 #include "jobs/cost/calibration.hpp"
 #include "jobs/cost/cost_print.hpp"
@@ -55,13 +56,15 @@ std::string describe_weight_plan(const Context& context, const Campaign& campaig
     const auto images = static_cast<std::uint64_t>(campaign.images.size());
     PlanOptions options = plan_options(job, layers, images);
     options.priors = layer_priors(campaign.network, layers);
+    options.excluded = excluded_faults(job, campaign.network, layers);
+    options.bit_values = bit_values(campaign.network, layers);
 
     std::string text = render_text(strata_table(job, layers, plan, images, context.all_strata)) + "\n" +
                        render_text(totals_table(layers, options, trained)) + "\n";
     text += fmt::format("{}{} chunks; at most {} inferences.\n", plan.iterative() ? "Up to " : "",
                         format_count(plan.chunks().size()), format_count(plan.size() * images));
     // As the campaign starts: what an iterative one is sure to evaluate decides its audits.
-    const Course course(plan, layers.size(), images, campaign.policy, options.precision, 0);
+    const Course course(plan, layers.size(), images, campaign.policy, {options.precision});
     std::vector<LayerWork> work;
     for (std::size_t l = 0; l < layers.size(); ++l)
         work.push_back(course.work(l));

@@ -76,6 +76,7 @@ struct CampaignTable
     std::string fault_model = "bit_flip";
     std::int64_t upset_bits = 2;      ///< bits that adjacent_bits and random_bits hit
     std::vector<std::string> layers;  ///< to inject; empty: all
+    std::string exclude;              ///< a campaign.h5 whose faults are not injected again
     bool exhaustive = false;          ///< every fault of them
     std::int64_t pilot = 0;  ///< faults per stratum an iterative campaign starts with; 0: the fewest possible
     double error_margin = 0.01;
@@ -115,6 +116,7 @@ struct ForestTable
 {
     std::vector<std::string> kind = {"brf"};  ///< "brf", "rf", "table"; the first makes the map
     std::string sampling = "undersample_bootstrap";
+    std::vector<std::string> features;  ///< beside the paper's five
     std::int64_t trees = 100;
     std::int64_t folds = 10;
     std::int64_t splits = 10;  ///< into training and test faults

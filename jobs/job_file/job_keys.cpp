@@ -249,13 +249,17 @@ std::vector<KeySpec> make_keys()
             "layer of its own name")
             .one_of(tensor_kind_names())
             .since("0.2"),
-        key<&Job::campaign, &CampaignTable::scheme>("campaign", "scheme",
-                                                    "what is sampled together: the network, each layer, or "
-                                                    "each bit position of each layer; the latter as if half "
-                                                    "of the faults were critical (data_unaware), with a "
-                                                    "share guessed from the weights (data_aware), or until "
-                                                    "the share seen is within the margin (iterative)")
-            .one_of({"network_wise", "layer_wise", "data_unaware", "data_aware", "iterative"}),
+        key<&Job::campaign, &CampaignTable::scheme>(
+            "campaign", "scheme",
+            "what is sampled together: the network, each layer, or each bit position of each layer; the "
+            "latter "
+            "as if half of the faults were critical (data_unaware), with a share guessed from the weights "
+            "(data_aware), or until the share seen is within the margin (iterative); or in rounds, more "
+            "where "
+            "the forest of those before is unsure (guided: campaign.limit faults, 0: a fifth of the "
+            "layer-wise "
+            "sample)")
+            .one_of({"network_wise", "layer_wise", "data_unaware", "data_aware", "iterative", "guided"}),
         key<&Job::campaign, &CampaignTable::fault_model>("campaign", "fault_model",
                                                          "what a fault does to a stored word: one bit flips "
                                                          "or is stuck (stuck_at: at 0 and at 1, two faults), "
@@ -267,12 +271,19 @@ std::vector<KeySpec> make_keys()
         key<&Job::campaign, &CampaignTable::layers>("campaign", "layers", "names of the layers to inject")
             .by_default("all")
             .may_be_empty(),
+        key<&Job::campaign, &CampaignTable::exclude>(
+            "campaign", "exclude",
+            "weights: a campaign.h5 of the same model whose faults are not injected again; shares are of the "
+            "faults that are left")
+            .may_be_empty()
+            .since("0.2"),
         key<&Job::campaign, &CampaignTable::exhaustive>(
             "campaign", "exhaustive",
             "inject every fault of these layers, whatever the error margin asks for"),
-        key<&Job::campaign, &CampaignTable::pilot>(
-            "campaign", "pilot",
-            "iterative: faults per stratum to start with; 0: the fewest that can be within the margin")
+        key<&Job::campaign, &CampaignTable::pilot>("campaign", "pilot",
+                                                   "iterative, guided: faults per stratum to start with; 0: "
+                                                   "the fewest that can be within the margin, "
+                                                   "or an eighth of all spread evenly")
             .between(0, 1e15),
         key<&Job::campaign, &CampaignTable::error_margin>(
             "campaign", "error_margin", "half-width of the interval around each estimated critical share")
@@ -411,6 +422,14 @@ std::vector<KeySpec> make_keys()
             .or_single(),
         key<&Job::forest, &ForestTable::sampling>("forest", "sampling", "how a balanced tree draws its rows")
             .one_of({"undersample_bootstrap", "stratified_bootstrap"}),
+        key<&Job::forest, &ForestTable::features>(
+            "forest", "features",
+            "what forests see of a fault beside sign, bit, layer, output and input channel; the rest follows "
+            "from the stored word and its place, and costs no inference")
+            .one_of({"kernel_position", "layer_type", "fan_in", "depth", "exponent", "magnitude", "direction",
+                     "change", "filter_norm"})
+            .may_be_empty()
+            .since("0.2"),
         key<&Job::forest, &ForestTable::trees>("forest", "trees", "trees per forest").between(1, 1e6),
         key<&Job::forest, &ForestTable::folds>("forest", "folds", "folds of the cross-validation")
             .between(2, 1000),

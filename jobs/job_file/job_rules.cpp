@@ -193,12 +193,14 @@ std::vector<RuleProblem> rule_problems(const Job& job)
                          job.forest.tolerances.back(), largest)});
     }
     const CampaignTable& campaign = job.campaign;
-    if (campaign.exhaustive && campaign.scheme == "iterative")
+    if (campaign.exhaustive && (campaign.scheme == "iterative" || campaign.scheme == "guided"))
     {
         problems.push_back(
             {{"campaign.exhaustive", "campaign.scheme"},
-             "campaign.exhaustive injects every fault, but campaign.scheme = \"iterative\" stops "
-             "at the error margin; take another scheme"});
+             fmt::format("campaign.exhaustive injects every fault, but campaign.scheme = \"{}\" {}; take "
+                         "another scheme",
+                         campaign.scheme,
+                         campaign.scheme == "guided" ? "chooses some" : "stops at the error margin")});
     }
     if (job.campaign.backend == "native" && job.device.kind == "cuda")
     {

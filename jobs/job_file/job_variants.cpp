@@ -16,10 +16,10 @@ namespace
 {
 
 /// What flipstorm writes into an out folder, or looks for there: a variant's folder lies beside it.
-constexpr std::array kTaken = {"STOP",           "campaign.h5",    "campaign.toml",    "comparison.h5",
-                               "figures",        "forest-journal", "forest.h5",        "journal",
-                               "last_error.txt", "lock",           "model.h5",         "protected.h5",
-                               "protection.h5",  "report.html",    "train.checkpoint", "verify"};
+constexpr std::array kTaken = {
+    "STOP",          "campaign.h5", "campaign.toml",    "comparison.h5", "figures",  "forest-journal",
+    "forest.h5",     "journal",     "last_error.txt",   "lock",          "model.h5", "protected.h5",
+    "protection.h5", "report.html", "train.checkpoint", "validation",    "verify"};
 
 }  // namespace
 
@@ -35,6 +35,7 @@ void JobFile::set_out(const std::string& out)
         variant.job.job.out = out + "/" + variant.name;
         move_along(variant.job.model.file);
         move_along(variant.job.forest.campaign);
+        move_along(variant.job.campaign.exclude);
         move_along(variant.job.harden.forest);
     }
 }

@@ -44,6 +44,13 @@ struct CostOptions
     bool possible = true;   ///< false: the job's device is not here
 };
 
+/// What judges the map of `forest` beside the faults that it was learnt from.
+struct ValidationOptions
+{
+    std::uint64_t faults = 0;  ///< to inject for that; 0: none
+    std::string campaign;      ///< a campaign.h5 that is there; empty: none
+};
+
 /// What `import` and `convert` read and write.
 struct ModelFiles
 {
@@ -69,6 +76,7 @@ struct Context
     BenchOptions bench;
     CostOptions cost;
     ModelFiles model_files;
+    ValidationOptions validation;
     std::string forest_export;  ///< where `forest` writes its forest as an ONNX model, too; empty: nowhere
 
     /// The out folder.

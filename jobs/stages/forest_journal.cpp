@@ -37,7 +37,7 @@ namespace
 constexpr Frame kFrame{std::string_view("\x89"
                                         "FSF\r\n\x1a\n",
                                         8),
-                       2, "a fit of a forest"};
+                       3, "a fit of a forest"};
 constexpr const char* kExtension = ".fit";
 
 /// The fields of a fit in their order in the archive, both ways.

@@ -14,13 +14,18 @@
 
 #include "analysis/content_digest.hpp"
 #include "analysis/python.hpp"
+#include "analysis/tables.hpp"
 #include "analysis/train_forest.hpp"
+#include "analysis/validation.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/failure_text.hpp"
 #include "engine/base/log.hpp"
+#include "engine/base/program_name.hpp"
+#include "engine/base/standard_output.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/memory/word_fault.hpp"
+#include "engine/network/depth.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
 #include "jobs/resolve/inputs.hpp"
 #include "jobs/resolve/stage_digest.hpp"
@@ -57,7 +62,14 @@ ForestOptions forest_options(const Context& context, StopRequest stop)
     return options;
 }
 
-/// The decoded values of every layer that the campaign strikes.
+/// What kind of layer it is, as the forest sees it.
+std::int32_t layer_type(const Network& network, const InjectableLayer& layer)
+{
+    if (layer.kind != TensorKind::weights) return 2;
+    return std::holds_alternative<LinearOp>(network.graph.node(layer.node).operation) ? 1 : 0;
+}
+
+/// The words of every layer that the campaign strikes, and where it stands.
 std::vector<LayerWeights> struck_weights(const Context& context, const CampaignRecord& campaign)
 {
     const Network network = load_network(context.model_file());
@@ -69,19 +81,23 @@ std::vector<LayerWeights> struck_weights(const Context& context, const CampaignR
         all.push_back(tensor_kind(name));
     const std::vector<std::string>& struck = campaign.header.layers.name;
     std::vector<LayerWeights> weights;
+    const std::vector<std::int32_t> depth = weighted_depth(network.graph);
     for (const InjectableLayer& layer : injectable_layers(network, all))
     {
         if (std::find(struck.begin(), struck.end(), layer.name) == struck.end()) continue;
-        weights.push_back({layer.name, struck_tensor(network, layer).values()});
+        StoredTensor words = struck_tensor(network, layer);
+        const SharedValues values = words.values();
+        weights.push_back({layer.name, values, std::move(words), layer_type(network, layer),
+                           depth.at(static_cast<std::size_t>(layer.node.value()))});
     }
     return weights;
 }
 
-/// What the stage starts from, on rank 0; the other ranks have the campaign alone.
+/// What the stage starts from.
 struct Inputs
 {
     CampaignRecord campaign;
-    std::vector<LayerWeights> weights;
+    std::vector<LayerWeights> weights;  ///< on rank 0, and where features are made of them
     std::string stage_sha256;
 };
 
@@ -107,7 +123,9 @@ std::unique_ptr<Inputs> load_inputs(const Context& context)
     if (context.world.broadcast(current ? 1U : 0U) != 0) return nullptr;
     context.world.broadcast(inputs->stage_sha256);
     on_all(context.world, [&] {
-        if (!context.world.is_root()) inputs->campaign = campaign_of(context);
+        if (context.world.is_root()) return;
+        inputs->campaign = campaign_of(context);
+        if (!context.job.forest.features.empty()) inputs->weights = struck_weights(context, inputs->campaign);
     });
     return inputs;
 }
@@ -300,6 +318,29 @@ StageEnd stopped_by(const Context& context, const std::string& consequence)
     return StageEnd::stopped;
 }
 
+/// Judge the map by the campaign that the context names, and print what it says, on rank 0.
+StageEnd judge_map(const Context& context, const StopRequest& stop)
+{
+    const std::filesystem::path file = context.file("forest.h5");
+    const std::filesystem::path judging = context.validation.campaign;
+    ForestRecord forest = read_forest(file);
+    const CampaignRecord other = read_campaign(judging);
+    stop_if_asked(stop);
+    if (forest.validation.campaign_sha256 == other.header.provenance.stage_sha256)
+    {
+        log_info("{} is judged by {} already", file.string(), judging.string());
+    }
+    else
+    {
+        const CampaignRecord campaign = campaign_of(context);
+        forest.validation = naming(judging, [&] { return validate_map(forest, campaign, other); });
+        stop_if_asked(stop);
+        write_forest(file, forest);
+    }
+    print_result("{}\n", render_text(validation_table(forest)));
+    return StageEnd::complete;
+}
+
 StageEnd make_forest(const Context& context, const StopConsequence& consequence)
 {
     std::unique_ptr<StopWatchdog> start = watch_start(context);
@@ -311,8 +352,11 @@ StageEnd make_forest(const Context& context, const StopConsequence& consequence)
     ChangingRequest stop;
     std::optional<CampaignForests> forests;
     on_all(context.world, [&] {
-        naming(context.campaign_file(),
-               [&] { forests.emplace(inputs->campaign, forest_options(context, stop.request())); });
+        naming(context.campaign_file(), [&] {
+            const std::vector<std::string>& extra = context.job.forest.features;
+            FaultFeatures features(extra, inputs->campaign.header.layers, inputs->weights);
+            forests.emplace(inputs->campaign, forest_options(context, stop.request()), std::move(features));
+        });
     });
     Results results;
     const std::vector<FitKey> missing = missing_fits(context, forests->fits(), journal, results);
@@ -343,7 +387,17 @@ StageEnd run_forest(const Context& context)
     StopConsequence consequence;
     consequence.text = fmt::format("finished fits are kept; run the same command{} to go on",
                                    context.fresh ? " without --fresh" : "");
-    const StageEnd end = make_forest(context, consequence);
+    FS_CHECK(AgreedError, context.validation.faults == 0,
+             fmt::format("{} cannot inject the faults of --validate: it computes no networks; use 'flipstorm "
+                         "forest --validate {}'",
+                         program_name(), context.validation.faults),
+             ExitCode::usage);
+    StageEnd end = make_forest(context, consequence);
+    if (end == StageEnd::complete && !context.validation.campaign.empty())
+    {
+        end = on_root_until_stopped(context, {},
+                                    [&](const StopRequest& stop) { return judge_map(context, stop); });
+    }
     if (end != StageEnd::complete || context.forest_export.empty()) return end;
     return on_root_until_stopped(context, {}, [&](const StopRequest& stop) {
         export_forest(context.file("forest.h5"), context.forest_export, stop);

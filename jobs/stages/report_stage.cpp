@@ -108,10 +108,10 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
              context.file("protection.h5").string(), context.forest_file().string(), program_name());
     const std::filesystem::path file = context.file("report.html");
     const std::string warnings = print_warnings(campaign.header);
-    const std::string stamp =
-        fmt::format("<!-- flipstorm report 1 {} -->",
-                    sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +
-                               protection.provenance.stage_sha256 + warnings));
+    const std::string stamp = fmt::format(
+        "<!-- flipstorm report 1 {} -->",
+        sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +
+                   protection.provenance.stage_sha256 + forest.validation.campaign_sha256 + warnings));
     std::error_code unreadable;
     const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
                          read_file(file).find(stamp) != std::string::npos;

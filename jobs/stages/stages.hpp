@@ -35,8 +35,12 @@ StageEnd run_convert(const Context& context);
 /// Inject the faults of the plan on all ranks, journal the outcomes, and gather them into campaign.h5.
 StageEnd run_inject(const Context& context);
 
-/// Train forests on the campaign and predict every bit into forest.h5, on rank 0.
+/// Train forests on the campaign and predict every bit into forest.h5; judge the map by another campaign, if
+/// the context names one.
 StageEnd run_forest(const Context& context);
+
+/// The same, then the campaign that --validate asks for, and what it says of the map.
+StageEnd run_forest_and_validate(const Context& context);
 
 /// Size the protection into protection.h5, on rank 0.
 StageEnd run_harden(const Context& context);

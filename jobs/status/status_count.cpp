@@ -126,9 +126,8 @@ class JournalCount
     /// Count, once all is read.
     void finish()
     {
-        const CampaignTable& table = blueprint_.job.campaign;
         Course course(plan_, blueprint_.faults->layers().size(), status_.description->images,
-                      screen_policy(blueprint_.job), {table.error_margin, table.t, 0.5}, tolerances().size());
+                      screen_policy(blueprint_.job), course_options(blueprint_.job));
         course.advance(done_);
         list_parts(status_, blueprint_);
         if (plan_.iterative()) plan_so_far(course);

@@ -105,7 +105,7 @@ int run(char** argv)
     const Forest forest = Forest::train(table, train.labels, rows, settings);
     const double fitted = watch.seconds();
     for (std::size_t l = 0; l < network.layers.size(); ++l)
-        predict_layer(forest, network.layers, l, network.weights[l], settings.threads);
+        predict_layer(forest, {}, network.layers, l, network.weights[l], settings.threads);
     const double mapped = watch.seconds();
 
     std::vector<float> values;
@@ -117,7 +117,8 @@ int run(char** argv)
     const std::vector<double> scores = forest.predict(values, settings.threads);
     std::vector<ScoredCounts> scored;
     for (std::size_t row = 0; row < scores.size(); ++row)
-        scored.push_back({scores[row], test.labels[row] == 0U ? 1U : 0U, test.labels[row] != 0U ? 1U : 0U});
+        scored.push_back(
+            {scores[row], test.labels[row] == 0U ? 1.0 : 0.0, test.labels[row] != 0U ? 1.0 : 0.0});
     std::size_t nodes = 0;
     nodes = forest.record().feature.size();
     fmt::print(

@@ -11,7 +11,7 @@ using namespace flipstorm;
 const Frame kFrame{std::string_view("\x89"
                                     "FSF\r\n\x1a\n",
                                     8),
-                   2, "a fit of a forest"};
+                   3, "a fit of a forest"};
 
 }  // namespace
 

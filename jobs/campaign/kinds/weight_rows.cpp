@@ -11,8 +11,8 @@ namespace
 {
 
 /// The rows [first, first + count) of /faults, from the plan alone.
-FaultTable fault_rows(const Campaign& campaign, const CampaignRows& rows, std::uint64_t first,
-                      std::uint64_t count)
+FaultTable fault_rows(const Campaign& campaign, const FileStrata& strata, const CampaignRows& rows,
+                      std::uint64_t first, std::uint64_t count)
 {
     FaultTable table;
     table.resize(count);
@@ -24,7 +24,7 @@ FaultTable fault_rows(const Campaign& campaign, const CampaignRows& rows, std::u
         const WeightFault& fault = weight.fault;
         const InjectableLayer& layer = campaign.layers()[static_cast<std::size_t>(fault.layer.value())];
         const auto channel = static_cast<std::int64_t>(fault.parameter) / layer.kernel_elements;
-        table.stratum[i] = fault.stratum.value();
+        table.stratum[i] = strata.row_of(index, fault.stratum);
         table.layer[i] = fault.layer.value();
         table.parameter[i] = fault.parameter;
         table.out_channel[i] = static_cast<std::int32_t>(channel / layer.in_channels);
@@ -35,6 +35,15 @@ FaultTable fault_rows(const Campaign& campaign, const CampaignRows& rows, std::u
         table.sign[i] = std::signbit(weight.before) ? 1 : 0;
         table.value_before[i] = weight.before;
         table.value_after[i] = weight.after;
+    }
+    if (campaign.plan().budget() > 0)
+    {
+        for (const std::int32_t stratum : table.stratum)
+        {
+            const auto s = static_cast<std::size_t>(stratum);
+            table.weight.push_back(static_cast<double>(strata.table().population[s]) /
+                                   static_cast<double>(strata.table().evaluated[s]));
+        }
     }
     return table;
 }
@@ -50,6 +59,7 @@ void write_weight_campaign(const Context& context, const Campaign& campaign, con
     header.fault_model = to_string(upset.model);
     header.upset_bits = upset.bits;
     const CampaignRows rows(campaign.plan(), harvest.chunks);
+    const FileStrata strata(campaign.plan(), harvest);
     const RowShare share = row_share(context, rows);
     OutcomeTable outcomes;
     outcomes.resize(share.size());
@@ -64,8 +74,9 @@ void write_weight_campaign(const Context& context, const Campaign& campaign, con
                          outcomes.stopped[at] = outcome.stopped ? 1 : 0;
                          outcomes.drop[at] = outcome.drop;
                      });
-    write_campaign(context.file("campaign.h5"), header, fault_rows(campaign, rows, share.begin, share.size()),
-                   outcomes, share.begin, rows.size(), context.world.handle());
+    write_campaign(context.file("campaign.h5"), header,
+                   fault_rows(campaign, strata, rows, share.begin, share.size()), outcomes, share.begin,
+                   rows.size(), context.world.handle());
 }
 
 }  // namespace flipstorm

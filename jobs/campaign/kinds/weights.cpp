@@ -1,5 +1,6 @@
 #include "jobs/campaign/kinds/weights.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "analysis/comparison.hpp"
@@ -45,12 +46,61 @@ FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableL
     return {fault, weight.values()[fault.parameter], weight.decoded(fault.parameter, word), word};
 }
 
+std::vector<std::vector<ExcludedFault>> excluded_faults(const Job& job, const Network& network,
+                                                        const std::vector<InjectableLayer>& layers)
+{
+    const std::string& file = job.campaign.exclude;
+    if (file.empty()) return {};
+    const CampaignRecord campaign = read_campaign(file);
+    FS_CHECK(DataError, campaign.header.provenance.model_sha256 == digest(network),
+             "campaign.exclude: '{}' is of another model than this job's", file);
+    const UpsetModel upset = upset_model(job.campaign.fault_model, job.campaign.upset_bits);
+    const UpsetModel theirs = upset_of(campaign.header);
+    FS_CHECK(DataError, theirs.model == upset.model && theirs.bits == upset.bits,
+             "campaign.exclude: the faults of '{}' are {}; those of this job are {} of {} bit(s)", file,
+             describe_upset(campaign.header), to_string(upset.model), upset.bits);
+    std::vector<std::vector<ExcludedFault>> excluded(layers.size());
+    std::vector<std::size_t> layer_of(campaign.header.layers.size());
+    for (std::size_t l = 0; l < layer_of.size(); ++l)
+    {
+        const auto same = std::find_if(layers.begin(), layers.end(), [&](const InjectableLayer& layer) {
+            return layer.name == campaign.header.layers.name[l];
+        });
+        // It may strike tensors that this job leaves alone.
+        layer_of[l] = static_cast<std::size_t>(same - layers.begin());
+    }
+    const FaultTable& faults = campaign.faults;
+    for (std::size_t row = 0; row < faults.size(); ++row)
+    {
+        const std::size_t layer = layer_of.at(static_cast<std::size_t>(faults.layer[row]));
+        if (layer == layers.size()) continue;
+        const WordFault word{faults.mask[row], static_cast<BitEffect>(faults.effect[row])};
+        FS_CHECK(
+            DataError,
+            faults.parameter[row] < layers[layer].weights && belongs_to(upset, layers[layer].word_bits, word),
+            "campaign.exclude: fault {} of '{}' is none of layer '{}'", row, file, layers[layer].name);
+        excluded[layer].push_back({faults.parameter[row], word});
+    }
+    return excluded;
+}
+
+std::vector<std::shared_ptr<const BitValueIndex>> bit_values(const Network& network,
+                                                             const std::vector<InjectableLayer>& layers)
+{
+    std::vector<std::shared_ptr<const BitValueIndex>> values;
+    for (const InjectableLayer& layer : layers)
+        values.push_back(std::make_shared<const BitValueIndex>(struck_tensor(network, layer)));
+    return values;
+}
+
 std::unique_ptr<CampaignFaults> WeightKind::plan(const Job& job, const Network& network,
                                                  std::uint64_t images) const
 {
     std::vector<InjectableLayer> layers = injectable_layers(network, struck_parameters(job));
     PlanOptions options = plan_options(job, layers, images);
     if (options.scheme == Scheme::data_aware) options.priors = layer_priors(network, layers);
+    options.excluded = excluded_faults(job, network, layers);
+    if (options.scheme == Scheme::guided) options.bit_values = bit_values(network, layers);
     return std::make_unique<WeightFaults>(std::move(layers), options);
 }
 

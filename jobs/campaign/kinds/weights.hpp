@@ -1,6 +1,7 @@
 #pragma once
 // Faults in stored weights.
 
+#include <memory>
 #include <vector>
 
 #include "jobs/campaign/kinds/kind.hpp"
@@ -20,6 +21,15 @@ struct FaultyWeight
 /// Fault of a plan of faults in weights. \throws Error if there is none of that number. Thread-safe.
 [[nodiscard]] FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableLayer>& layers,
                                          const Plan& plan, FaultIndex index);
+
+/// The faults of the campaign that campaign.exclude names, by layer id; empty where it names none.
+/// \throws FileError; DataError if that campaign is of another model or has faults of another kind
+[[nodiscard]] std::vector<std::vector<ExcludedFault>> excluded_faults(
+    const Job& job, const Network& network, const std::vector<InjectableLayer>& layers);
+
+/// Which words of each layer hold a 1 at a bit, for a guided plan.
+[[nodiscard]] std::vector<std::shared_ptr<const BitValueIndex>> bit_values(
+    const Network& network, const std::vector<InjectableLayer>& layers);
 
 /// Faults in weights, planned.
 class WeightFaults final : public CampaignFaults

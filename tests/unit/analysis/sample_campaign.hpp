@@ -34,6 +34,24 @@ inline std::vector<LayerWeights> sample_weights(const LayerTable& layers)
     return weights;
 }
 
+/// The same in words of 8 bits with one integer bit, and where the layers stand.
+inline std::vector<LayerWeights> sample_weights_of_words(const LayerTable& layers)
+{
+    std::vector<LayerWeights> weights = sample_weights(layers);
+    for (std::size_t l = 0; l < layers.size(); ++l)
+    {
+        const auto count = static_cast<std::int64_t>(layers.weights[l]);
+        const std::int64_t outputs = layers.out_channels[l];
+        StoredTensor words({outputs, count / outputs}, weights[l].values, format_traits(NumberFormat::fxp8),
+                           {std::vector<float>{1.0F / 64}});
+        weights[l].values = words.values();
+        weights[l].words = std::move(words);
+        weights[l].type = static_cast<std::int32_t>(l);
+        weights[l].depth = static_cast<std::int32_t>(l) + 1;
+    }
+    return weights;
+}
+
 /// Append a fault with the given drop; its channels and sign follow from the parameter.
 inline void add_fault(CampaignRecord& campaign, const std::vector<LayerWeights>& weights,
                       std::int32_t stratum, std::int32_t layer, std::uint64_t parameter, std::uint8_t bit,

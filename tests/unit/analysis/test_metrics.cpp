@@ -31,7 +31,8 @@ TEST(RocAuc, CountsPairsAndIsTheAreaUnderTheCurve)
     std::vector<ScoredCounts> rows;
     for (int i = 0; i < 200; ++i)
     {
-        rows.push_back({static_cast<double>(random.below(40)) / 40, random.below(3), random.below(3)});
+        rows.push_back({static_cast<double>(random.below(40)) / 40, static_cast<double>(random.below(3)),
+                        static_cast<double>(random.below(3))});
     }
     double won = 0;
     double pairs = 0;

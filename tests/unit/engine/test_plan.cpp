@@ -215,5 +215,106 @@ TEST(SpreadLimit, GivesEvenSharesAndPassesOnWhatIsNotUsed)
     EXPECT_EQ(spread_limit({}, 10), Counts{});
 }
 
+/// What a plan draws, as (layer, parameter, mask, effect).
+std::set<std::tuple<std::int32_t, std::uint64_t, std::uint64_t, BitEffect>> drawn(const Plan& plan)
+{
+    std::set<std::tuple<std::int32_t, std::uint64_t, std::uint64_t, BitEffect>> faults;
+    for (std::uint64_t k = 0; k < plan.size(); ++k)
+    {
+        const WeightFault fault = plan.fault(FaultIndex(k));
+        faults.emplace(fault.layer.value(), fault.parameter, fault.word.mask, fault.word.effect);
+    }
+    return faults;
+}
+
+TEST(Plan, LeavesOutExcludedFaultsAndDrawsEveryOther)
+{
+    const std::vector<InjectableLayer> layers = lenet_layers();
+    for (const Scheme scheme : {Scheme::network_wise, Scheme::layer_wise, Scheme::data_unaware})
+    {
+        for (const FaultModel model : {FaultModel::bit_flip, FaultModel::stuck_at})
+        {
+            PlanOptions asked = options(scheme, 3000);
+            asked.layers = {"conv1", "fc3"};
+            asked.upset.model = model;
+            const Plan sample(layers, asked);
+            const auto known = drawn(sample);
+            asked.excluded.resize(layers.size());
+            for (const auto& [layer, parameter, mask, effect] : known)
+                asked.excluded[static_cast<std::size_t>(layer)].push_back({parameter, {mask, effect}});
+            const Plan few(layers, asked);
+            std::uint64_t common = 0;
+            for (const auto& fault : drawn(few))
+                common += known.count(fault);
+            EXPECT_EQ(common, 0U);
+            EXPECT_EQ(drawn(few).size(), 3000U);
+            asked.exhaustive = true;
+            for (const std::uint64_t limit : {std::uint64_t{0}, std::uint64_t{1} << 40U})
+            {
+                asked.limit = limit;
+                const Plan rest(layers, asked);
+                auto all = drawn(rest);
+                EXPECT_EQ(all.size(), rest.size());
+                EXPECT_EQ(all.size() + known.size(),
+                          (150 + 840) * faults_of_word(asked.upset, 32));  // conv1 and fc3
+                all.insert(known.begin(), known.end());
+                EXPECT_EQ(all.size(), rest.size() + known.size());
+                std::uint64_t population = 0;
+                for (const Stratum& stratum : rest.strata())
+                    population += stratum.population;
+                EXPECT_EQ(population, rest.size());
+            }
+        }
+    }
+}
+
+// With the same seed, what is drawn beside a sample must not be its neighbour.
+TEST(Plan, DrawsBesideASampleIndependentlyOfIt)
+{
+    const std::vector<InjectableLayer> layers = lenet_layers();
+    PlanOptions asked = options(Scheme::network_wise, 2000);
+    const Plan sample(layers, asked);
+    asked.excluded.resize(layers.size());
+    for (std::uint64_t k = 0; k < sample.size(); ++k)
+    {
+        const WeightFault fault = sample.fault(FaultIndex(k));
+        asked.excluded[static_cast<std::size_t>(fault.layer.value())].push_back(
+            {fault.parameter, fault.word});
+    }
+    const Plan other(layers, asked);
+    std::uint64_t near = 0;
+    for (const auto& [layer, parameter, mask, effect] : drawn(other))
+    {
+        for (std::uint64_t k = 0; k < sample.size(); ++k)
+        {
+            const WeightFault fault = sample.fault(FaultIndex(k));
+            if (fault.layer.value() != layer) continue;
+            const auto distance = static_cast<std::int64_t>(fault.parameter * 32) + fault.bit -
+                                  static_cast<std::int64_t>(parameter * 32) - highest_bit(mask);
+            near += std::abs(distance) <= 2 ? 1 : 0;
+        }
+    }
+    // 4 neighbours of 2,000 draws in a population of 1.97 million: about 8 pairs.
+    EXPECT_LT(near, 30U);
+}
+
+TEST(Plan, RefusesToExcludeEverything)
+{
+    const std::vector<InjectableLayer> layers = lenet_layers();
+    PlanOptions asked = options(Scheme::layer_wise);
+    asked.layers = {"conv1"};
+    asked.excluded.resize(layers.size());
+    for (std::uint64_t w = 0; w < 150; ++w)
+    {
+        for (int bit = 0; bit < 32; ++bit)
+            asked.excluded[0].push_back({w, bit_flip(bit)});
+    }
+    EXPECT_THROW(Plan(layers, asked), JobError);
+    asked.excluded[0].pop_back();
+    EXPECT_EQ(Plan(layers, asked).size(), 1U);
+    EXPECT_EQ(Plan(layers, asked).fault(FaultIndex(0)).bit, 31);
+    EXPECT_EQ(Plan(layers, asked).fault(FaultIndex(0)).parameter, 149U);
+}
+
 }  // namespace
 }  // namespace flipstorm

@@ -164,6 +164,8 @@ ForestRecord sample_forest()
         forest.calibration.low.push_back(static_cast<double>(level) / 400);
         forest.calibration.high.push_back(static_cast<double>(level) / 255);
     }
+    forest.validation = {"77", 40, 3, 0.25, {}, trained.levels};
+    forest.validation.scores = {{"auc", 0.95, 0.9, 0.97, 0.92}, {"precision", kNaN, kNaN, kNaN, 0.5}};
     return forest;
 }
 

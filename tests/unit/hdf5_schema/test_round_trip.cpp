@@ -211,6 +211,20 @@ TEST_F(RoundTrip, Forest)
     EXPECT_EQ(got.compare[0].kind, "table");
     for (std::size_t t = 0; t < want.tolerances.size(); ++t)
         expect_same_judgement(got.compare[0].tolerances[t], want.compare[0].tolerances[t]);
+    EXPECT_EQ(got.validation.campaign_sha256, want.validation.campaign_sha256);
+    EXPECT_EQ(got.validation.faults, want.validation.faults);
+    EXPECT_EQ(got.validation.critical, want.validation.critical);
+    EXPECT_EQ(got.validation.threshold, want.validation.threshold);
+    ASSERT_EQ(got.validation.scores.size(), want.validation.scores.size());
+    for (std::size_t i = 0; i < want.validation.scores.size(); ++i)
+    {
+        const ValidationScore& a = got.validation.scores[i];
+        const ValidationScore& b = want.validation.scores[i];
+        EXPECT_EQ(a.name, b.name);
+        expect_same_numbers({a.value, a.low, a.high, a.table}, {b.value, b.low, b.high, b.table});
+    }
+    EXPECT_EQ(got.validation.levels.critical, want.validation.levels.critical);
+    EXPECT_EQ(got.validation.levels.acceptable_squares, want.validation.levels.acceptable_squares);
     EXPECT_EQ(got.roc.threshold, want.roc.threshold);
     ASSERT_EQ(got.criticality.size(), 2U);
     EXPECT_EQ(got.criticality[0].layer, "fc");

@@ -162,6 +162,8 @@ TEST_F(ImpossibleValues, OfAForestAreRefused)
                  f.tolerances[0].trees.first_node = {0, 3, 1000000000000000};
              },
              "'/forests/first_node'"},
+            {[](F& f) { f.validation.critical = 100; }, "'/validation' has more critical faults"},
+            {[](F& f) { f.validation.scores[0].value = 2; }, "'auc' of '/validation' is 2"},
             {[](F& f) { f.roc.threshold.pop_back(); }, "the columns of '/roc'"},
             {[](F& f) { f.roc.true_positive_rate[1] = kNaN; }, "a rate in '/roc'"},
         },

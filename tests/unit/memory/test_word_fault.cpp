@@ -79,6 +79,8 @@ TEST(WordFault, NumbersEveryFaultOnceByRisingHighestBit)
                 if (bit > last) of_bits = i;  // the first of this bit
                 last = bit;
                 EXPECT_EQ(word_fault_of_bit(upset, bit, i - of_bits), fault);
+                EXPECT_EQ(index_of_fault(upset, word_bits, fault), i);
+                EXPECT_EQ(index_of_fault_of_bit(upset, word_bits, fault), i - of_bits);
                 EXPECT_TRUE(belongs_to(upset, word_bits, fault));
                 EXPECT_TRUE(seen.emplace(fault.mask, fault.effect).second);
             }

@@ -86,7 +86,7 @@ std::vector<ChunkId> chunks_of(const std::vector<Batch>& batches)
 
 Course new_course(const Plan& plan, const ScreenPolicy& policy = exact())
 {
-    return Course(plan, 5, kImages, policy, kPrecision, 2);
+    return Course(plan, 5, kImages, policy, {kPrecision, 2});
 }
 
 /// Run a course to its end; the chunks it wanted.

@@ -101,7 +101,7 @@ scheme = "layerwise"
         "FILE:12: campaign.limit must be an integer, not a string\n"
         "FILE:13: campaign.confidence = 1.5 is out of range; it must be > 0, < 1\n"
         "FILE:14: campaign.scheme = \"layerwise\" is not known; it can be \"network_wise\", \"layer_wise\", "
-        "\"data_unaware\", \"data_aware\", \"iterative\"; did you mean \"layer_wise\"?\n"
+        "\"data_unaware\", \"data_aware\", \"iterative\", \"guided\"; did you mean \"layer_wise\"?\n"
         "--set forest.trees=0: forest.trees = 0 is out of range; it must be ≥ 1, ≤ 1000000\n"
         "--set harden.bre=1e-9: unknown key 'harden.bre'; did you mean 'harden.ber'?");
 }
@@ -312,7 +312,8 @@ TEST(JobFile, EveryChoiceIsTaken)
         {"train.batch_norm", {"synchronised", "local"}},
         {"train.fault_aware.rule", {"none", "paper", "diehardnet"}},
         {"campaign.target", {"weights", "feature_maps", "instructions"}},
-        {"campaign.scheme", {"network_wise", "layer_wise", "data_unaware", "data_aware", "iterative"}},
+        {"campaign.scheme",
+         {"network_wise", "layer_wise", "data_unaware", "data_aware", "iterative", "guided"}},
         {"campaign.fault_model",
          {"bit_flip", "stuck_at", "stuck_at_0", "stuck_at_1", "adjacent_bits", "random_bits"}},
         {"campaign.evaluation", {"screened", "exact", "reference"}},

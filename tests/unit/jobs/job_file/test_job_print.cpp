@@ -63,6 +63,7 @@ Job unusual_job()
     job.campaign.upset_bits = 5;
     job.campaign.parameters = {"biases"};
     job.campaign.layers = {"fc1", "layer1.0.conv1"};
+    job.campaign.exclude = "known/campaign.h5";
     job.campaign.exhaustive = true;
     job.campaign.pilot = 99;
     job.campaign.error_margin = 5e-324;
@@ -91,6 +92,7 @@ Job unusual_job()
     job.transient.injections = 5;
     job.forest.kind = {"rf", "table"};
     job.forest.sampling = "stratified_bootstrap";
+    job.forest.features = {"direction", "depth"};
     job.forest.trees = 7;
     job.forest.folds = 2;
     job.forest.splits = 3;

@@ -153,7 +153,7 @@ TEST_F(ForestJournalTest, ALengthThatCannotBeIsAnError)
     const Frame frame{std::string_view("\x89"
                                        "FSF\r\n\x1a\n",
                                        8),
-                      2, "a fit of a forest"};
+                      3, "a fit of a forest"};
     EXPECT_THROW(static_cast<void>(decode_fit(framed(frame, payload))), FrameError);
 }
 
@@ -162,7 +162,7 @@ TEST_F(ForestJournalTest, LengthsBehindAValidCrcAreNotBelieved)
     const Frame frame{std::string_view("\x89"
                                        "FSF\r\n\x1a\n",
                                        8),
-                      2, "a fit of a forest"};
+                      3, "a fit of a forest"};
     const std::string file = encode_fit("this stage", {"brf", 85, 0}, sample_fit());
     const std::string payload(payload_of(frame, file));
     std::size_t lengths = 0;
