@@ -15,9 +15,9 @@ namespace
 {
 
 constexpr std::uint64_t kSmallestStep = 16;
-constexpr std::uint64_t kSmallestGuidedStep = 4;
-constexpr std::uint64_t kPilotShare = 8;   // of a guided budget: an eighth of it
-constexpr std::uint64_t kGuidedShare = 5;  // a guided budget: a fifth of the layer-wise sample
+constexpr std::uint64_t kSmallestGuidedStep = 2;  // what every stratum gets in a round at least
+constexpr std::uint64_t kPilotShare = 8;          // of a guided budget: an eighth of it
+constexpr std::uint64_t kGuidedShare = 5;         // a guided budget: a fifth of the layer-wise sample
 constexpr std::uint64_t kStepShare = 8;
 constexpr std::uint64_t kLargestChunk = 2048;
 
