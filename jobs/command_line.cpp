@@ -39,18 +39,12 @@ void add_variant_option(CLI::App& command, Arguments& arguments)
 
 void add_forest_options(CLI::App& forest, Arguments& arguments)
 {
-    CLI::Option* const faults =
-        forest
-            .add_option("--validate", arguments.validation.faults,
-                        "inject N random faults that the campaign does not have, and judge the map by them: "
-                        "OUT/validation/N/campaign.h5, /validation in OUT/forest.h5")
-            ->type_name("N")
-            ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000'000}));
     forest
-        .add_option("--validate-with", arguments.validation.campaign,
-                    "judge the map by the faults of this campaign that its own does not have")
-        ->type_name("CAMPAIGN.h5")
-        ->excludes(faults);
+        .add_option("--validate", arguments.validation_faults,
+                    "inject N random faults that the campaign does not have, and judge the map by them: "
+                    "OUT/validation/N/campaign.h5, /validation in OUT/forest.h5")
+        ->type_name("N")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000'000}));
     forest
         .add_option(
             "--export", arguments.forest_export,

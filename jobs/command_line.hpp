@@ -31,7 +31,7 @@ struct Arguments
     CostOptions cost;
     ModelFiles model_files;
     std::string forest_export;
-    ValidationOptions validation;
+    std::uint64_t validation_faults = 0;
     std::string backend;  ///< of bench; empty: the job's
     StatusView status;
     bool status_json = false;

@@ -71,7 +71,7 @@ Context context_of(const Program& program, const Arguments& arguments, const std
     context.cost = arguments.cost;
     context.model_files = arguments.model_files;
     context.forest_export = arguments.forest_export;
-    context.validation = arguments.validation;
+    context.validation_faults = arguments.validation_faults;
     return context;
 }
 
@@ -142,9 +142,6 @@ ExitCode execute_on_job(const Program& program, const JobCommand& command, const
     });
     FS_CHECK(AgreedError, file.variants.empty() || arguments.forest_export.empty(),
              "--export is for one forest, and the job has variants: name one with --variant",
-             ExitCode::usage);
-    FS_CHECK(AgreedError, file.variants.empty() || arguments.validation.campaign.empty(),
-             "--validate-with is for one forest, and the job has variants: name one with --variant",
              ExitCode::usage);
     context.job = file.job;
     if (arguments.print_config)

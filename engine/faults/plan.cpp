@@ -15,9 +15,11 @@ namespace
 {
 
 constexpr std::uint64_t kSmallestStep = 16;
-constexpr std::uint64_t kSmallestGuidedStep = 2;  // what every stratum gets in a round at least
-constexpr std::uint64_t kPilotShare = 8;          // of a guided budget: an eighth of it
-constexpr std::uint64_t kGuidedShare = 5;         // a guided budget: a fifth of the layer-wise sample
+constexpr std::uint64_t kSmallestGuidedStep = 2;
+constexpr std::uint64_t kLeastGuided =
+    4;  // of a guided budget for each stratum: a pilot, two in the last round
+constexpr std::uint64_t kPilotShare = 8;   // of a guided budget: an eighth of it
+constexpr std::uint64_t kGuidedShare = 5;  // a guided budget: a fifth of the layer-wise sample
 constexpr std::uint64_t kStepShare = 8;
 constexpr std::uint64_t kLargestChunk = 2048;
 
@@ -295,7 +297,7 @@ void Plan::share_out_budget(const std::vector<InjectableLayer>& layers, const Pl
              "campaign.scheme = \"guided\" is for campaign.fault_model = \"bit_flip\", not \"{}\"",
              to_string(options.upset.model));
     budget_ = options.limit > 0 ? options.limit : guided_budget(layers, options);
-    const std::uint64_t least = kPilotShare * strata_.size();
+    const std::uint64_t least = kLeastGuided * strata_.size();
     FS_CHECK(JobError, options.limit == 0 || budget_ >= least,
              "campaign.limit = {} is too little for a guided campaign of {} strata; it needs {} faults",
              options.limit, strata_.size(), least);

@@ -11,6 +11,9 @@ namespace flipstorm
 namespace
 {
 
+/// Faults of each stratum in the round that its share is estimated from: a variance needs two.
+constexpr std::uint64_t kLeastSampled = 2;
+
 std::size_t index_of(LayerId layer)
 {
     return static_cast<std::size_t>(layer.value());
@@ -143,7 +146,8 @@ void Course::share_out_round(const DoneWork& done)
     for (std::size_t layer = 0; layer < wanted_.size(); ++layer)
         step_[layer] = wanted_[layer].size();
     known_ = evaluated_;
-    const std::vector<std::uint64_t> given = guided_round(cells, faults, options_.seed);
+    const std::vector<std::uint64_t> given =
+        guided_round(cells, faults, rounds_left_ == 1 ? kLeastSampled : 0, options_.seed);
     for (std::size_t s = 0; s < given.size(); ++s)
     {
         planned_[s] = evaluated_[s] + given[s];

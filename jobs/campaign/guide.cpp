@@ -11,8 +11,6 @@ namespace flipstorm
 namespace
 {
 
-constexpr std::uint64_t kLeast = 2;  ///< faults of a cell and round: a variance needs two
-
 /// What a forest of the faults seen says of each cell; the share of all where they are of one class.
 std::vector<double> predicted_shares(const std::vector<GuidedCell>& cells, std::uint64_t seed)
 {
@@ -59,14 +57,14 @@ std::vector<double> predicted_shares(const std::vector<GuidedCell>& cells, std::
 }  // namespace
 
 std::vector<std::uint64_t> guided_round(const std::vector<GuidedCell>& cells, std::uint64_t faults,
-                                        std::uint64_t seed)
+                                        std::uint64_t least, std::uint64_t seed)
 {
     constexpr double kLent = 2;  // faults that the forest's word counts like
     const std::vector<double> shares = predicted_shares(cells, seed);
     double all_seen = 1;
     for (const GuidedCell& cell : cells)
         all_seen += static_cast<double>(cell.seen);
-    const double least = 0.5 / all_seen;
+    const double rarest = 0.5 / all_seen;
 
     std::vector<double> weight(cells.size());
     std::vector<std::uint64_t> given(cells.size());
@@ -76,11 +74,11 @@ std::vector<std::uint64_t> guided_round(const std::vector<GuidedCell>& cells, st
     {
         const GuidedCell& cell = cells[c];
         const double p =
-            (static_cast<double>(cell.critical) + kLent * std::clamp(shares[c], least, 1 - least)) /
+            (static_cast<double>(cell.critical) + kLent * std::clamp(shares[c], rarest, 1 - rarest)) /
             (static_cast<double>(cell.seen) + kLent);
         weight[c] = std::sqrt(static_cast<double>(cell.population) * p * (1 - p));
         left[c] = cell.population - cell.seen;
-        given[c] = std::min(left[c], kLeast);
+        given[c] = std::min(left[c], least);
         left[c] -= given[c];
         rest -= std::min(rest, given[c]);
     }

@@ -28,12 +28,14 @@ struct GuidedCell
  * critical; that counts like two faults beside those seen, and at least like half a critical one in all
  * that were seen. With p so found, a cell of N faults gets faults in proportion to √N · √(p (1 − p)): as much
  * as the estimate of the critical share is unsure (Neyman, 1934), its size damped (power allocation, Bankier,
- * 1988), for a forest needs to see small layers, too. Every cell gets two faults, or what is left of it.
+ * 1988), for a forest needs to see small layers, too.
  *
  * \param faults  to share out; more where the least of all cells is more
+ * \param least   faults that every cell gets, or what is left of it
  * \return by cell; at most what is left of it. The same on any number of ranks and threads. Thread-safe.
  */
 [[nodiscard]] std::vector<std::uint64_t> guided_round(const std::vector<GuidedCell>& cells,
-                                                      std::uint64_t faults, std::uint64_t seed);
+                                                      std::uint64_t faults, std::uint64_t least,
+                                                      std::uint64_t seed);
 
 }  // namespace flipstorm

@@ -124,7 +124,8 @@ struct ForestTable
     std::vector<double> tolerances;  ///< empty: the campaign's
     double max_missed = 0;           ///< share of the critical faults below the map's threshold; 0: it is 0.5
     double max_missed_confidence = 0.95;
-    std::string campaign;  ///< a campaign.h5 to use as it is
+    std::string validate_with;  ///< a campaign.h5 that judges the map
+    std::string campaign;       ///< a campaign.h5 to use as it is
 };
 
 struct HardenTable

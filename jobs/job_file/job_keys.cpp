@@ -275,7 +275,7 @@ std::vector<KeySpec> make_keys()
             "campaign", "exclude",
             "weights: a campaign.h5 of the same model whose faults are not injected again; shares are of the "
             "faults that are left")
-            .may_be_empty()
+            .by_default("none")
             .since("0.2"),
         key<&Job::campaign, &CampaignTable::exhaustive>(
             "campaign", "exhaustive",
@@ -454,6 +454,12 @@ std::vector<KeySpec> make_keys()
         key<&Job::forest, &ForestTable::max_missed_confidence>("forest", "max_missed_confidence",
                                                                "confidence that they hold no more")
             .inside(0, 1)
+            .since("0.2"),
+        key<&Job::forest, &ForestTable::validate_with>(
+            "forest", "validate_with",
+            "a campaign.h5 of the same network whose faults, those that the forest's campaign does not have, "
+            "judge the map")
+            .by_default("none")
             .since("0.2"),
         key<&Job::forest, &ForestTable::campaign>("forest", "campaign", "a campaign.h5 to use as it is")
             .by_default("none")

@@ -44,13 +44,6 @@ struct CostOptions
     bool possible = true;   ///< false: the job's device is not here
 };
 
-/// What judges the map of `forest` beside the faults that it was learnt from.
-struct ValidationOptions
-{
-    std::uint64_t faults = 0;  ///< to inject for that; 0: none
-    std::string campaign;      ///< a campaign.h5 that is there; empty: none
-};
-
 /// What `import` and `convert` read and write.
 struct ModelFiles
 {
@@ -76,7 +69,7 @@ struct Context
     BenchOptions bench;
     CostOptions cost;
     ModelFiles model_files;
-    ValidationOptions validation;
+    std::uint64_t validation_faults = 0;  ///< that `forest` injects to judge its map; 0: none
     std::string forest_export;  ///< where `forest` writes its forest as an ONNX model, too; empty: nowhere
 
     /// The out folder.

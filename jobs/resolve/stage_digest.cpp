@@ -41,7 +41,9 @@ std::string convert_digest(const Job& job, const std::string& model_sha256, cons
 std::string forest_digest(const Job& job, const std::string& campaign_content,
                           const std::string& model_sha256)
 {
-    return sha256_hex("flipstorm forest 2\n" + canonical_tables(job, {"forest"}) +
+    Job relevant = job;
+    relevant.forest.validate_with.clear();  // judges what is made
+    return sha256_hex("flipstorm forest 2\n" + canonical_tables(relevant, {"forest"}) +
                       fmt::format("harden.tolerance = {}\n", job.harden.tolerance) + campaign_content +
                       model_sha256);
 }

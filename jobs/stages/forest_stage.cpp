@@ -318,11 +318,11 @@ StageEnd stopped_by(const Context& context, const std::string& consequence)
     return StageEnd::stopped;
 }
 
-/// Judge the map by the campaign that the context names, and print what it says, on rank 0.
+/// Judge the map by the campaign that the job names for it, and print what it says, on rank 0.
 StageEnd judge_map(const Context& context, const StopRequest& stop)
 {
     const std::filesystem::path file = context.file("forest.h5");
-    const std::filesystem::path judging = context.validation.campaign;
+    const std::filesystem::path judging = context.job.forest.validate_with;
     ForestRecord forest = read_forest(file);
     const CampaignRecord other = read_campaign(judging);
     stop_if_asked(stop);
@@ -387,13 +387,13 @@ StageEnd run_forest(const Context& context)
     StopConsequence consequence;
     consequence.text = fmt::format("finished fits are kept; run the same command{} to go on",
                                    context.fresh ? " without --fresh" : "");
-    FS_CHECK(AgreedError, context.validation.faults == 0,
+    FS_CHECK(AgreedError, context.validation_faults == 0,
              fmt::format("{} cannot inject the faults of --validate: it computes no networks; use 'flipstorm "
                          "forest --validate {}'",
-                         program_name(), context.validation.faults),
+                         program_name(), context.validation_faults),
              ExitCode::usage);
     StageEnd end = make_forest(context, consequence);
-    if (end == StageEnd::complete && !context.validation.campaign.empty())
+    if (end == StageEnd::complete && !context.job.forest.validate_with.empty())
     {
         end = on_root_until_stopped(context, {},
                                     [&](const StopRequest& stop) { return judge_map(context, stop); });

@@ -36,7 +36,7 @@ StageEnd run_convert(const Context& context);
 StageEnd run_inject(const Context& context);
 
 /// Train forests on the campaign and predict every bit into forest.h5; judge the map by another campaign, if
-/// the context names one.
+/// forest.validate_with names one.
 StageEnd run_forest(const Context& context);
 
 /// The same, then the campaign that --validate asks for, and what it says of the map.

@@ -21,8 +21,8 @@ Context validation_campaign(const Context& context)
     job.campaign.scheme = "network_wise";
     job.campaign.layers.clear();
     job.campaign.exhaustive = true;  // whatever the error margin asks for, up to the limit
-    job.campaign.limit = static_cast<std::int64_t>(context.validation.faults);
-    job.job.out = (context.out() / "validation" / std::to_string(context.validation.faults)).string();
+    job.campaign.limit = static_cast<std::int64_t>(context.validation_faults);
+    job.job.out = (context.out() / "validation" / std::to_string(context.validation_faults)).string();
     other.lock = nullptr;
     return other;
 }
@@ -31,9 +31,10 @@ Context validation_campaign(const Context& context)
 
 StageEnd run_forest_and_validate(const Context& context)
 {
-    if (context.validation.faults == 0) return run_forest(context);
+    if (context.validation_faults == 0) return run_forest(context);
     Context forest = context;
-    forest.validation = {};
+    forest.validation_faults = 0;
+    forest.job.forest.validate_with.clear();
     if (run_forest(forest) == StageEnd::stopped) return StageEnd::stopped;
     const Context other = validation_campaign(context);
     on_root(context, [&] {
@@ -43,7 +44,7 @@ StageEnd run_forest_and_validate(const Context& context)
     });
     if (run_locked(other, run_inject) == StageEnd::stopped) return StageEnd::stopped;
     forest.fresh = false;  // it has just been made
-    forest.validation.campaign = other.file("campaign.h5").string();
+    forest.job.forest.validate_with = other.file("campaign.h5").string();
     return run_forest(forest);
 }
 

@@ -76,7 +76,8 @@ Network read_network(std::ifstream& file, std::size_t layers)
         std::vector<float> values(count);
         for (std::size_t i = 0; i < count; ++i)
             values[i] = i % 2 == 0 ? 0.5F : -0.5F;
-        network.weights.push_back({name, std::move(values)});
+        const SharedValues shared{std::move(values)};
+        network.weights.push_back({name, shared, StoredTensor({shape[0], shape[1], shape[2]}, shared)});
         network.bits += 32 * count;
     }
     return network;
@@ -97,15 +98,16 @@ int run(char** argv)
     settings.threads = std::atoi(argv[4]);
     settings.seed = static_cast<std::uint64_t>(std::atoll(argv[5]));
     const Stopwatch watch;
-    const FeatureTable table =
-        make_feature_table({"sign", "bit", "layer", "out_channel", "in_channel"}, train.columns);
+    const std::vector<std::string> extra(features > kFaultFeatures ? 1 : 0, "kernel_position");
+    const FaultFeatures seen(extra, network.layers, network.weights);
+    const FeatureTable table = make_feature_table(seen.names(), train.columns);
     const double binned = watch.seconds();
     std::vector<std::uint32_t> rows(train.labels.size());
     std::iota(rows.begin(), rows.end(), 0U);
     const Forest forest = Forest::train(table, train.labels, rows, settings);
     const double fitted = watch.seconds();
     for (std::size_t l = 0; l < network.layers.size(); ++l)
-        predict_layer(forest, {}, network.layers, l, network.weights[l], settings.threads);
+        predict_layer(forest, seen, network.layers, l, network.weights[l], settings.threads);
     const double mapped = watch.seconds();
 
     std::vector<float> values;

@@ -2,10 +2,11 @@
 """flipstorm's forests against scikit-learn's and imbalanced-learn's: time and ROC AUC. Prints a Markdown table.
 
 usage: compare_forests.py BENCH_FOREST [--rows 2100000] [--trees 100] [--seeds 5] [--threads 2] [--without-libraries]
+                                        [--kernel-positions]
 
 The rows are the faults of a layer-wise campaign of a ResNet-18 (words of 32 bits, five features), with outcomes by a
 rule that has the shape of real ones: bit 30 nearly always critical, the sign bit and the exponent's next ones in some
-channels, some noise in all others. A library's fit and prediction are timed on the first seed alone, in the same run as
+channels, some noise in all others; --kernel-positions adds the place in the kernel as a sixth feature. A library's fit and prediction are timed on the first seed alone, in the same run as
 flipstorm's; the mean AUC is over all seeds, on 200,000 rows that none was trained on.
 """
 import argparse
@@ -29,8 +30,9 @@ for before, width in STAGES:
 LAYERS.append((10, 512, 1))
 
 
-def faults(rows, random):
-    """Features (sign, bit, layer, output channel, input channel) of faults and whether they are critical."""
+def faults(rows, random, positions):
+    """Features (sign, bit, layer, output channel, input channel, kernel position if asked for) of faults and whether
+    they are critical."""
     shapes = np.array(LAYERS)
     layer = random.integers(0, len(LAYERS), rows)
     bit = random.integers(0, 32, rows)
@@ -42,14 +44,17 @@ def faults(rows, random):
     p = np.where(bit == 30, 0.85 - 0.02 * layer, p)
     p = np.where((bit == 29) & (sign == 1), 0.1, p)
     p = np.where((bit == 31) & (layer < 4) & (out % 4 == 1) & (into % 8 < 3), 0.5, p)
-    x = np.column_stack([sign, bit, layer, out, into]).astype(np.float32)
-    return x, (random.random(rows) < p).astype(np.uint8)
+    columns = [sign, bit, layer, out, into]
+    if positions:
+        columns.append(random.integers(0, shapes[layer, 2]))
+        p = np.where((bit == 28) & (columns[5] == 4), 0.2, p)
+    return np.column_stack(columns).astype(np.float32), (random.random(rows) < p).astype(np.uint8)
 
 
 def write(path, train, test):
     """The file that bench_forest reads."""
     with open(path, "wb") as file:
-        np.array([5, len(train[1]), len(test[1]), len(LAYERS)], np.int32).tofile(file)
+        np.array([train[0].shape[1], len(train[1]), len(test[1]), len(LAYERS)], np.int32).tofile(file)
         np.array(LAYERS, np.int32).tofile(file)
         for x, y in (train, test):
             np.ascontiguousarray(x.T).tofile(file)
@@ -79,15 +84,16 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--without-libraries", action="store_true")
+    parser.add_argument("--kernel-positions", action="store_true")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # the two libraries complain about each other's versions
 
     random = np.random.default_rng(1)
-    train, test = faults(arguments.rows, random), faults(TEST_ROWS, random)
+    train, test = (faults(rows, random, arguments.kernel_positions) for rows in (arguments.rows, TEST_ROWS))
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "rows.bin")
         write(path, train, test)
-        print(f"{arguments.rows:,} rows ({train[1].mean():.2%} critical) x 5 features, {arguments.trees} trees, "
+        print(f"{arguments.rows:,} rows ({train[1].mean():.2%} critical) x {train[0].shape[1]} features, {arguments.trees} trees, "
               f"{arguments.threads} threads; AUC: mean of {arguments.seeds} seeds\n")
         print("| forest | fit, s | library, s | ratio | ns a bit | library | ratio | AUC | library |")
         print("|---|---|---|---|---|---|---|---|---|")

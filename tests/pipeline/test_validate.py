@@ -105,14 +105,13 @@ class Validate(PipelineTest):
         few = set_keys(data__test_images=20)
         self.complete("inject", self.job, "--out", whole, *self.options, *keys, *few)
         # It must be of the same images.
-        refused = self.run_flipstorm("forest", self.job, "--out", self.out, *self.options, "--validate-with",
-                                     whole / "campaign.h5")
+        refused = self.run_flipstorm("forest", self.job, "--out", self.out, *self.options, *set_keys(forest__validate_with=whole / "campaign.h5"))
         self.assert_code(refused, DATA)
         self.assertIn("other test images", refused.err)
         sample = self.folder / "sample"
         options = (*self.options, *few, *set_keys(model__file=self.out / "model.h5"))
         self.complete("inject", self.job, "--out", sample, *options)
-        self.complete("forest", self.job, "--out", sample, *options, "--validate-with", whole / "campaign.h5")
+        self.complete("forest", self.job, "--out", sample, *options, *set_keys(forest__validate_with=whole / "campaign.h5"))
         scores, attributes = self.scores(sample / "forest.h5")
         self.assertEqual(attributes["faults"], 61470 * 32 - 3000)
         for score in scores.values():
@@ -123,7 +122,7 @@ class Validate(PipelineTest):
         out = self.folder / "features"
         keys = set_keys(forest__features=["direction", "exponent", "kernel_position"], model__file=self.out / "model.h5",
                         forest__campaign=self.out / "campaign.h5")
-        arguments = ("forest", self.job, "--out", out, *self.options, *keys, "--validate-with", self.campaign)
+        arguments = ("forest", self.job, "--out", out, *self.options, *keys, *set_keys(forest__validate_with=self.campaign))
         self.complete(*arguments, ranks=2)
         forest = datasets(out / "forest.h5")
         names = [name.decode() if isinstance(name, bytes) else name for name in forest["/features"]]
@@ -136,11 +135,10 @@ class Validate(PipelineTest):
             self.assertEqual(datasets(one / "forest.h5")[path].tobytes(), value.tobytes(), path)
 
     def test_what_cannot_be_is_refused(self):
-        own = self.run_flipstorm("forest", self.job, "--out", self.out, *self.options, "--validate-with",
-                                 self.out / "campaign.h5")
+        own = self.run_flipstorm("forest", self.job, "--out", self.out, *self.options, *set_keys(forest__validate_with=self.out / "campaign.h5"))
         self.assert_code(own, DATA)
         self.assertIn("no fault that the campaign of the map does not have", own.err)
-        for words in (("--validate", "0"), ("--validate", "-3"), ("--validate", "9", "--validate-with", "x.h5")):
+        for words in (("--validate", "0"), ("--validate", "-3"), ("--validate", "many")):
             self.assert_code(self.run_flipstorm("forest", self.job, "--out", self.out, *words), USAGE)
         analysis = pathlib.Path(self.flipstorm).with_name("flipstorm-analysis")
         refused = subprocess.run([analysis, "forest", self.job, "--out", self.out, *map(str, self.options),

@@ -29,31 +29,31 @@ TEST(GuidedRound, LooksWhereItIsUnsure)
     std::vector<GuidedCell> cells;
     for (std::int32_t bit = 0; bit < 8; ++bit)
         cells.push_back({0, bit, 0, 10000, 40, bit == 7 ? 40U : bit == 6 ? 20U : 0U});
-    const std::vector<std::uint64_t> given = guided_round(cells, 800, 1);
+    const std::vector<std::uint64_t> given = guided_round(cells, 800, 2, 1);
     EXPECT_EQ(sum(given), 800U);
     for (std::size_t c = 0; c < cells.size(); ++c)
     {
         EXPECT_GE(given[c], 2U);
         EXPECT_TRUE(c == 6 || 4 * given[c] < given[6]) << c;
     }
-    EXPECT_EQ(guided_round(cells, 800, 1), given);
+    EXPECT_EQ(guided_round(cells, 800, 2, 1), given);
 }
 
 TEST(GuidedRound, GivesNoCellMoreThanItHas)
 {
     const std::vector<GuidedCell> cells = {
         {0, 0, 0, 50, 10, 5}, {0, 1, 0, 10, 10, 5}, {0, 2, 0, 11, 10, 0}, {1, 0, 1, 100000, 10, 0}};
-    const std::vector<std::uint64_t> given = guided_round(cells, 5000, 1);
+    const std::vector<std::uint64_t> given = guided_round(cells, 5000, 2, 1);
     EXPECT_EQ(given[0], 40U);
     EXPECT_EQ(given[1], 0U);
     EXPECT_EQ(given[2], 1U);
     EXPECT_EQ(given[3], 4959U);
     // Two of each cell, whatever there is to share out.
-    EXPECT_EQ(guided_round(cells, 0, 1), (std::vector<std::uint64_t>{2, 0, 1, 2}));
+    EXPECT_EQ(guided_round(cells, 0, 2, 1), (std::vector<std::uint64_t>{2, 0, 1, 2}));
     // Nothing is left.
-    EXPECT_EQ(guided_round({{0, 0, 0, 5, 5, 1}}, 10, 1), (std::vector<std::uint64_t>{0}));
+    EXPECT_EQ(guided_round({{0, 0, 0, 5, 5, 1}}, 10, 2, 1), (std::vector<std::uint64_t>{0}));
     // All of one class: as many as there are.
-    EXPECT_EQ(sum(guided_round({{0, 0, 0, 500, 5, 0}, {0, 1, 0, 500, 5, 0}}, 100, 1)), 100U);
+    EXPECT_EQ(sum(guided_round({{0, 0, 0, 500, 5, 0}, {0, 1, 0, 500, 5, 0}}, 100, 2, 1)), 100U);
 }
 
 /// A small network whose faults are critical as a function of their place says; it is known of all of them.
@@ -258,7 +258,7 @@ TEST_F(GuidedCampaign, SharesAreUnbiasedAndIntervalsHold)
 
 TEST_F(GuidedCampaign, RefusesWhatItCannotDo)
 {
-    EXPECT_THROW(Plan(layers, options(1, 100)), JobError);  // fewer than eight for each stratum
+    EXPECT_THROW(Plan(layers, options(1, 100)), JobError);  // fewer than four for each stratum
     PlanOptions asked = options(1);
     asked.pilot = 100;
     EXPECT_THROW(Plan(layers, asked), JobError);

@@ -101,6 +101,7 @@ Job unusual_job()
     job.forest.test_share = 0.25;
     job.forest.tolerances = {0.1};
     job.forest.campaign = "c.h5";
+    job.forest.validate_with = "v.h5";
     job.harden.ber = 1e-12;
     job.harden.options = {"sec_critical", "none"};
     job.harden.forest = "f.h5";
