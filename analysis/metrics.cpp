@@ -179,14 +179,6 @@ double mean_of_known(const std::vector<double>& values)
     return known > 0 ? sum / static_cast<double>(known) : kNaN;
 }
 
-std::vector<double> values_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*score)
-{
-    std::vector<double> values;
-    for (const ScoreRecord& record : records)
-        values.push_back(record.*score);
-    return values;
-}
-
 double mean_of_known(const std::vector<ScoreRecord>& records, double ScoreRecord::*score)
 {
     return mean_of_known(values_of(records, score));

@@ -52,9 +52,6 @@ ConfusionRecord confusion_percent(const std::vector<ScoredCounts>& rows, double 
 /// Mean of the values that are not NaN; NaN if there are none.
 double mean_of_known(const std::vector<double>& values);
 
-/// One score of several folds or splits.
-std::vector<double> values_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*score);
-
 /// Mean of one score over several folds or splits, as far as it is known.
 double mean_of_known(const std::vector<ScoreRecord>& records, double ScoreRecord::*score);
 

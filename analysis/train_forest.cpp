@@ -53,21 +53,6 @@ ScoredCells score_rows(const FeatureTable& table, const std::vector<std::uint8_t
     return scored;
 }
 
-void add(LevelCounts& sum, const LevelCounts& more)
-{
-    const auto add_column = [](auto& to, const auto& from) {
-        to.resize(kCriticalityLevels, 0);
-        for (std::size_t level = 0; level < from.size(); ++level)
-            to[level] += from[level];
-    };
-    add_column(sum.acceptable, more.acceptable);
-    add_column(sum.critical, more.critical);
-    add_column(sum.acceptable_weight, more.acceptable_weight);
-    add_column(sum.critical_weight, more.critical_weight);
-    add_column(sum.acceptable_squares, more.acceptable_squares);
-    add_column(sum.critical_squares, more.critical_squares);
-}
-
 /// Distinct cells that have a row of the label.
 std::uint64_t cells_of(const FeatureTable& table, const std::vector<std::uint8_t>& labels, std::uint8_t label)
 {
@@ -344,17 +329,12 @@ LevelCounts CampaignForests::count_levels(const std::vector<std::uint32_t>& rows
                                           const std::vector<std::uint8_t>& level_of_cell,
                                           const std::vector<std::uint8_t>& labels) const
 {
-    LevelCounts counts;
-    add(counts, {});
+    LevelCounts counts = LevelCounts::zeros();
     for (const std::uint32_t row : rows)
     {
         if (!flips_its_bit(campaign_.faults, row)) continue;
         const std::size_t level = level_of_cell[table_.cell[row]];
-        const bool critical = labels[row] != 0;
-        ++(critical ? counts.critical : counts.acceptable)[level];
-        (critical ? counts.critical_weight : counts.acceptable_weight)[level] += weight_[row];
-        (critical ? counts.critical_squares : counts.acceptable_squares)[level] +=
-            weight_[row] * weight_[row];
+        counts.add(level, labels[row] != 0, weight_[row]);
     }
     return counts;
 }
@@ -374,7 +354,7 @@ ToleranceRecord CampaignForests::record(const std::string& kind, double toleranc
     record.confusion = {kNaN, kNaN, kNaN, kNaN};
     record.importance.assign(table_.features(), kNaN);
     record.importance_error = record.importance;
-    add(record.levels, {});
+    record.levels = LevelCounts::zeros();
     if (!labels.trainable)
     {
         // As if every bit were predicted to be of the more frequent class.
@@ -389,7 +369,7 @@ ToleranceRecord CampaignForests::record(const std::string& kind, double toleranc
     for (const std::uint32_t stream : streams(labels))
     {
         FitResult fit = result({kind, labels.critical, stream});
-        add(record.levels, fit.levels);
+        record.levels.add(fit.levels);
         if (stream == 0)
         {
             record.splits[0] = fit.scores;

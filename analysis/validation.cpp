@@ -288,20 +288,12 @@ ValidationRecord validate_map(const ForestRecord& forest, const CampaignRecord& 
     validation.faults = judges.size();
     validation.threshold = forest.threshold;
     WeightByLevel weight;
-    for (auto* column : {&validation.levels.acceptable, &validation.levels.critical})
-        column->resize(kCriticalityLevels, 0);
-    LevelCounts& levels = validation.levels;
-    for (auto* column : {&levels.acceptable_weight, &levels.critical_weight, &levels.acceptable_squares,
-                         &levels.critical_squares})
-        column->resize(kCriticalityLevels, 0);
+    validation.levels = LevelCounts::zeros();
     for (const Judge& judge : judges)
     {
         weight.add(judge, 1);
         validation.critical += judge.critical ? 1 : 0;
-        ++(judge.critical ? levels.critical : levels.acceptable)[judge.level];
-        (judge.critical ? levels.critical_weight : levels.acceptable_weight)[judge.level] += judge.weight;
-        (judge.critical ? levels.critical_squares : levels.acceptable_squares)[judge.level] +=
-            judge.weight * judge.weight;
+        validation.levels.add(judge.level, judge.critical, judge.weight);
     }
     const Scores scores = scores_of_map(weight, first_flagged, forest.calibration);
     const Scores of_table = scores_of_table(judges, scores.at("flagged"));

@@ -135,24 +135,11 @@ constexpr std::array<std::pair<const char*, double ConfusionRecord::*>, 4> kConf
      {"critical_acceptable", &ConfusionRecord::critical_acceptable},
      {"critical_critical", &ConfusionRecord::critical_critical}}};
 
-/// A column of LevelCounts by its name in the file.
-struct LevelColumn
-{
-    const char* name;
-    std::variant<std::vector<std::uint64_t> LevelCounts::*, std::vector<double> LevelCounts::*> member;
-};
-const std::array<LevelColumn, 6> kLevelColumns = {{{"acceptable", &LevelCounts::acceptable},
-                                                   {"critical", &LevelCounts::critical},
-                                                   {"acceptable_share", &LevelCounts::acceptable_weight},
-                                                   {"critical_share", &LevelCounts::critical_weight},
-                                                   {"acceptable_squares", &LevelCounts::acceptable_squares},
-                                                   {"critical_squares", &LevelCounts::critical_squares}}};
-
 /// Six columns of levels, a row for each element of `rows`.
 template<class Rows, class Levels>
 void write_levels(H5Writer& out, const std::string& root, const Rows& rows, Levels&& levels_of)
 {
-    for (const LevelColumn& column : kLevelColumns)
+    for (const LevelColumn& column : level_columns())
     {
         std::visit(
             [&](auto member) {
@@ -170,7 +157,7 @@ void write_levels(H5Writer& out, const std::string& root, const Rows& rows, Leve
 template<class Levels>
 void read_level_columns(const H5Reader& in, const std::string& root, std::size_t count, Levels&& levels_of)
 {
-    for (const LevelColumn& column : kLevelColumns)
+    for (const LevelColumn& column : level_columns())
     {
         const std::string path = root + column.name;
         std::visit(
@@ -191,14 +178,6 @@ void read_level_columns(const H5Reader& in, const std::string& root, std::size_t
     }
 }
 
-std::vector<double> scores_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*member)
-{
-    std::vector<double> values;
-    for (const ScoreRecord& record : records)
-        values.push_back(record.*member);
-    return values;
-}
-
 /// How good a kind of model is: scores, confusion and importances, below `root`.
 void write_judgement(H5Writer& out, const std::string& root, const std::vector<ToleranceRecord>& rows,
                      const ForestRecord& forest)
@@ -215,7 +194,7 @@ void write_judgement(H5Writer& out, const std::string& root, const std::vector<T
             const std::size_t columns = columns_of(group, forest);
             write(fmt::format("/scores/{}{}", score.name, group.suffix),
                   matrix(rows, columns,
-                         [&](const ToleranceRecord& r) { return scores_of(r.*group.member, score.member); }),
+                         [&](const ToleranceRecord& r) { return values_of(r.*group.member, score.member); }),
                   {rows.size(), columns});
         }
         write(fmt::format("/scores/{}_test", score.name),
@@ -231,7 +210,7 @@ void write_judgement(H5Writer& out, const std::string& root, const std::vector<T
     }
     write_levels(out, root + "/levels/", rows,
                  [](const ToleranceRecord& row) -> const LevelCounts& { return row.levels; });
-    for (const LevelColumn& column : kLevelColumns)
+    for (const LevelColumn& column : level_columns())
         out.attach_scale(root + "/levels/" + column.name, 0, "/tolerances");
     const std::size_t features = forest.features.size();
     write("/importance_error",
@@ -256,6 +235,55 @@ const std::array<ScoreColumn, 6>& score_columns()
           "share of the faults predicted critical that are, at a vote of 0.5; NaN where none is"},
          {"brier", &ScoreRecord::brier, "Brier score of the votes, the mean of (vote - class)^2"}}};
     return columns;
+}
+
+const std::array<LevelColumn, 6>& level_columns()
+{
+    static const std::array<LevelColumn, 6> columns = {
+        {{"acceptable", &LevelCounts::acceptable},
+         {"critical", &LevelCounts::critical},
+         {"acceptable_share", &LevelCounts::acceptable_weight},
+         {"critical_share", &LevelCounts::critical_weight},
+         {"acceptable_squares", &LevelCounts::acceptable_squares},
+         {"critical_squares", &LevelCounts::critical_squares}}};
+    return columns;
+}
+
+LevelCounts LevelCounts::zeros()
+{
+    LevelCounts counts;
+    counts.add({});
+    return counts;
+}
+
+void LevelCounts::add(std::size_t level, bool is_critical, double weight)
+{
+    ++(is_critical ? critical : acceptable)[level];
+    (is_critical ? critical_weight : acceptable_weight)[level] += weight;
+    (is_critical ? critical_squares : acceptable_squares)[level] += weight * weight;
+}
+
+void LevelCounts::add(const LevelCounts& more)
+{
+    for (const LevelColumn& column : level_columns())
+    {
+        std::visit(
+            [&](auto member) {
+                auto& to = this->*member;
+                to.resize(kCriticalityLevels, 0);
+                for (std::size_t level = 0; level < (more.*member).size(); ++level)
+                    to[level] += (more.*member)[level];
+            },
+            column.member);
+    }
+}
+
+std::vector<double> values_of(const std::vector<ScoreRecord>& records, double ScoreRecord::*score)
+{
+    std::vector<double> values;
+    for (const ScoreRecord& record : records)
+        values.push_back(record.*score);
+    return values;
 }
 
 const ToleranceRecord* trained_record(const std::vector<ToleranceRecord>& records, double tolerance)

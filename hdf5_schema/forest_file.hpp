@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "hdf5_schema/provenance.hpp"
@@ -60,6 +61,10 @@ struct ScoreColumn
 /// All scores, in the order of ScoreRecord.
 [[nodiscard]] const std::array<ScoreColumn, 6>& score_columns();
 
+/// One score of several folds or splits.
+[[nodiscard]] std::vector<double> values_of(const std::vector<ScoreRecord>& records,
+                                            double ScoreRecord::*score);
+
 /// The scores of a validation, in their order: name in the file, and what it is.
 [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& validation_scores();
 
@@ -77,7 +82,26 @@ struct LevelCounts
     std::vector<double> critical_weight;
     std::vector<double> acceptable_squares;  ///< Σ of the squares of these shares
     std::vector<double> critical_squares;
+
+    /// No rows of any level.
+    [[nodiscard]] static LevelCounts zeros();
+
+    /// Count a row that stands for so large a share of the network's faults.
+    void add(std::size_t level, bool is_critical, double weight);
+
+    /// Count the rows of others, which may have no columns.
+    void add(const LevelCounts& more);
 };
+
+/// A column of LevelCounts by its name in the file.
+struct LevelColumn
+{
+    const char* name;
+    std::variant<std::vector<std::uint64_t> LevelCounts::*, std::vector<double> LevelCounts::*> member;
+};
+
+/// All columns, in the order of LevelCounts.
+[[nodiscard]] const std::array<LevelColumn, 6>& level_columns();
 
 /// What a level means: the probability that the fault is critical, and the limits of its 95 % interval.
 /// Columns of kCriticalityLevels entries; none in files before version 1.2.

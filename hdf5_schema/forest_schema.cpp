@@ -68,6 +68,31 @@ void add_judgement(std::vector<DatasetSpec>& list, const std::string& root)
         "mean decrease of Gini impurity, normalised to 1; NaN where there is no forest");
 }
 
+/// How well the map agrees with faults of another campaign.
+void add_validation(std::vector<DatasetSpec>& list)
+{
+    std::string meanings;
+    for (const auto& [name, meaning] : validation_scores())
+        meanings += fmt::format("{}`{}` {}", meanings.empty() ? "" : "; ", name, meaning);
+    list.push_back(
+        {"/validation/score",
+         T::text,
+         {"score"},
+         "1",
+         "what says how the map agrees with faults of another campaign that its own did not inject "
+         "(`forest --validate`): " +
+             meanings});
+    const auto add = [&list](const char* name, const char* text) {
+        list.push_back({fmt::format("/validation/{}", name), T::float64, {"score"}, "1", text});
+    };
+    add("value", "the score, for the network's bits");
+    add("low", "lower limit of its 95 % interval; NaN where there is none");
+    add("high", "upper limit of its 95 % interval; NaN where there is none");
+    add("table",
+        "the same of a table of critical shares by layer and bit that flags as many bits; NaN where it says "
+        "nothing");
+}
+
 std::vector<DatasetSpec> datasets()
 {
     std::vector<DatasetSpec> list = {
@@ -143,22 +168,7 @@ std::vector<DatasetSpec> datasets()
     list.insert(list.end(), more.begin(), more.end());
     const std::size_t own = list.size();
     add_judgement(list, "/compare/<kind>");
-    const auto add_validation = [&list](const std::string& path, ElementType type,
-                                        std::vector<std::string> dims, const char* units, const char* text) {
-        list.push_back({"/validation/" + path, type, std::move(dims), units, text});
-    };
-    add_validation("score", T::text, {"score"}, "1",
-                   "how the map agrees with faults of another campaign that its own did not inject "
-                   "(`forest --validate`)");
-    add_validation("value", T::float64, {"score"}, "1", "the score, for the network's bits");
-    add_validation("low", T::float64, {"score"}, "1",
-                   "lower limit of its 95 % interval; NaN where there is none");
-    add_validation("high", T::float64, {"score"}, "1",
-                   "upper limit of its 95 % interval; NaN where there is none");
-    add_validation(
-        "table", T::float64, {"score"}, "1",
-        "the same of a table of critical shares by layer and bit that flags as many bits; NaN where "
-        "it says nothing");
+    add_validation(list);
     add_level_columns(list, "/validation/levels", "1", "the faults, by the level that the map has for them");
     for (std::size_t i = own; i < list.size(); ++i)
         list[i].optional = true;  // a table alone is compared with nothing, and few maps are validated

@@ -47,9 +47,8 @@ void archive_fit(Archive& archive, Text& stage_sha256, Key& key, Result& result)
     archive& stage_sha256& key.kind& key.critical& key.stream;
     for (const ScoreColumn& score : score_columns())
         archive& result.scores.*score.member;
-    auto& levels = result.levels;
-    archive& levels.acceptable& levels.critical& levels.acceptable_weight& levels.critical_weight& levels
-        .acceptable_squares& levels.critical_squares;
+    for (const LevelColumn& column : level_columns())
+        std::visit([&](auto member) { archive& result.levels.*member; }, column.member);
     auto& confusion = result.confusion;
     archive& confusion.acceptable_acceptable& confusion.acceptable_critical& confusion
         .critical_acceptable& confusion.critical_critical;
