@@ -4,7 +4,10 @@ set(flipstorm_memory_sources
   bit_value_index.cpp
   codes/code.cpp
   codes/hamming.cpp
+  codes/hsiao.cpp
+  codes/parity.cpp
   codes/protection_scheme.cpp
+  codes/triplication.cpp
   faulty_value.cpp
   formats/bf16.cpp
   formats/fp16.cpp

@@ -5,7 +5,8 @@ usage: compare_with_truth.py FLIPSTORM TRUTH SAMPLE [SAMPLE ...] [--screened OUT
 
 All are out folders: of an exhaustive campaign without a screen, of samples of the same network with forests that were
 judged by it (forest.validate_with), and of the exhaustive campaign with a screen. The
-missed critical bits of all samples are compared where as many bits are flagged as the first sample's forest does.
+missed critical bits of all samples are compared where as many bits are flagged as the first sample's forest does; what
+was injected is known, and counts as flagged or not as it was measured.
 """
 import argparse
 import json
@@ -16,22 +17,27 @@ import h5py
 import numpy as np
 
 
-def validation(out):
-    """The scores of a forest by name, and what its levels stand for (acceptable, critical)."""
-    with h5py.File(out / "forest.h5") as file:
-        group = file["validation"]
-        scores = dict(zip(group["score"].asstr()[:], group["value"][:]))
-        table = dict(zip(group["score"].asstr()[:], group["table"][:]))
-        levels = group["levels"]
-        return scores, table, levels["acceptable_share"][0], levels["critical_share"][0]
+class Judged:
+    """What a truth says of a forest."""
 
+    def __init__(self, out, bits, critical):
+        with h5py.File(out / "forest.h5") as file:
+            group = file["validation"]
+            names = group["score"].asstr()[:]
+            self.scores, self.table = (dict(zip(names, group[column][:])) for column in ("value", "table"))
+            counts = (group[f"levels/{name}"][0].astype(float) for name in ("acceptable", "critical"))
+            self.acceptable, self.critical = (count[::-1] for count in counts)  # by falling level
+            rest = group["score"].attrs
+            self.known = critical - int(rest["critical"])  # critical bits that were injected
+            self.bits, self.all_critical = bits, critical
+            self.flagged = self.known + self.scores["flagged"] * int(rest["faults"])
 
-def missed_where(acceptable, critical, flagged):
-    """Share of the critical bits that are not flagged where so large a share of all is."""
-    all_bits = (acceptable + critical)[::-1]
-    before = np.concatenate([[0], np.cumsum(all_bits)[:-1]])
-    part = np.clip((flagged * all_bits.sum() - before) / np.maximum(all_bits, 1e-300), 0, 1)
-    return 1 - (part * critical[::-1]).sum() / critical.sum()
+    def missed(self, flagged):
+        """Share of all critical bits that are not flagged where so many bits are, the known ones first."""
+        both = self.acceptable + self.critical
+        before = np.concatenate([[0], np.cumsum(both)[:-1]])
+        part = np.clip((flagged - self.known - before) / np.maximum(both, 1e-300), 0, 1)
+        return 1 - (self.known + (part * self.critical).sum()) / self.all_critical
 
 
 def shares(flipstorm, out):
@@ -50,20 +56,23 @@ def main():
 
     right = shares(arguments.flipstorm, arguments.truth)
     smallest = min(right)
-    print(f"The truth: {100 * right[smallest]['share']:.4f} % critical at {100 * smallest:g} %.\n")
-    print("| sample | faults | critical %, 95 % | tolerances held | AUC | table's | PR AUC | table's | flagged % | "
-          "missed % | missed % at equal flags |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
-    flagged = validation(arguments.samples[0])[0]["flagged"]
+    print(f"The truth: {100 * right[smallest]['share']:.4f} % critical at {100 * smallest:g} %, "
+          f"{right[smallest]['hits']:,} of {right[smallest]['faults']:,} bits.\n")
+    print("| sample | faults | critical %, 95 % | tolerances held | AUC | table's | PR AUC | table's | critical bits known | "
+          "bits flagged % | missed % | missed % at equal flags |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    first = None
     for out in arguments.samples:
-        scores, table, acceptable, critical = validation(out)
+        judged = Judged(out, right[smallest]["faults"], right[smallest]["hits"])
+        first = first or judged
         found = shares(arguments.flipstorm, out)
         one = found[smallest]
         held = sum(found[t]["low"] <= right[t]["share"] <= found[t]["high"] for t in right)
         print(f"| {out.name} | {one['faults']:,} | {100 * one['share']:.3f} [{100 * one['low']:.3f}, "
-              f"{100 * one['high']:.3f}] | {held} of {len(right)} | {scores['auc']:.5f} | {table['auc']:.5f} | "
-              f"{scores['pr_auc']:.4f} | {table['pr_auc']:.4f} | {100 * scores['flagged']:.3f} | "
-              f"{100 * scores['missed']:.3f} | {100 * missed_where(acceptable, critical, flagged):.3f} |")
+              f"{100 * one['high']:.3f}] | {held} of {len(right)} | {judged.scores['auc']:.5f} | "
+              f"{judged.table['auc']:.5f} | {judged.scores['pr_auc']:.4f} | {judged.table['pr_auc']:.4f} | "
+              f"{judged.known:,} | {100 * judged.flagged / judged.bits:.3f} | "
+              f"{100 * judged.missed(judged.flagged):.3f} | {100 * judged.missed(first.flagged):.3f} |")
     if not arguments.screened:
         return
     with h5py.File(arguments.truth / "campaign.h5") as exact, h5py.File(arguments.screened / "campaign.h5") as screened:

@@ -2,6 +2,9 @@
 
 #include "engine/base/error.hpp"
 #include "engine/memory/codes/hamming.hpp"
+#include "engine/memory/codes/hsiao.hpp"
+#include "engine/memory/codes/parity.hpp"
+#include "engine/memory/codes/triplication.hpp"
 
 namespace flipstorm
 {
@@ -15,6 +18,12 @@ const CodeTraits* row_of(CodeKind kind)
     {
         case CodeKind::hamming_sec:
             return &hamming_sec_code();
+        case CodeKind::hsiao_sec_ded:
+            return &hsiao_sec_ded_code();
+        case CodeKind::triplication:
+            return &triplication_code();
+        case CodeKind::parity:
+            return &parity_code();
     }
     return nullptr;
 }

@@ -12,7 +12,10 @@ namespace flipstorm
 /// Codes, numbered from 0 without a gap.
 enum class CodeKind : std::uint8_t
 {
-    hamming_sec,  ///< single-error-correcting Hamming code
+    hamming_sec,    ///< single-error-correcting Hamming code
+    hsiao_sec_ded,  ///< single-error-correcting, double-error-detecting code of Hsiao
+    triplication,   ///< three copies of every bit
+    parity,         ///< one check bit, which detects
 };
 
 /// What a decoder found.
@@ -42,17 +45,22 @@ struct Decoded
 struct CodeTraits
 {
     CodeKind kind = CodeKind::hamming_sec;
-    std::string name;   ///< in the schemes of harden.options and protection.h5: "sec" of "sec_all"
-    std::string title;  ///< as texts say it: "Hamming SEC"
-    int corrects = 0;   ///< so many upsets of a word and its check bits are always put right
+    std::string name;         ///< in the schemes of harden.options and protection.h5: "sec" of "sec_all"
+    std::string title;        ///< as texts say it: "Hamming SEC"
+    int corrects = 0;         ///< so many upsets of a word and its check bits are always put right
+    int detects = 0;          ///< so many are never taken for none or for others: put right, or detected
+    int most_data_bits = 64;  ///< of a word
 
     /// Check bits of k data bits. \throws Error if k < 1
     int (*check_bits)(int data_bits) = nullptr;
-    /// The check bits of data. \throws Error unless 1 ≤ k ≤ 64 and the data have no bit above
+    /// The check bits of data. \throws Error unless 1 ≤ k ≤ most_data_bits and the data have no bit above
     std::uint64_t (*encode)(std::uint64_t data, int data_bits) = nullptr;
     /// What data and check bits decode to. \throws Error as encode, or if the check bits are more than there
     /// are
     Decoded (*decode)(std::uint64_t data, std::uint64_t check, int data_bits) = nullptr;
+    /// Two-input exclusive ors that tell whether a word is one of the code, its stored check bits included:
+    /// what the literature counts as the cost of a decoder. \throws Error unless 1 ≤ k ≤ most_data_bits
+    int (*xors)(int data_bits) = nullptr;
 };
 
 /// Row of a code. \throws Error for a number that is no code's. Thread-safe.

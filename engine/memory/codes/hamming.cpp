@@ -1,13 +1,11 @@
 #include "engine/memory/codes/hamming.hpp"
 
-#include "engine/base/error.hpp"
+#include "engine/memory/codes/word_bits.hpp"
 
 namespace flipstorm
 {
 namespace
 {
-
-constexpr int kMostDataBits = 64;
 
 int check_bits(int data_bits)
 {
@@ -21,13 +19,6 @@ int check_bits(int data_bits)
 bool is_power_of_two(unsigned position)
 {
     return (position & (position - 1)) == 0;
-}
-
-/// \throws Error if a value has bits above those it may have
-void require_bits(std::uint64_t value, int bits, const char* what)
-{
-    FS_REQUIRE(bits == kMostDataBits || value >> static_cast<unsigned>(bits) == 0, "{} {:#x} of {} bits",
-               what, value, bits);
 }
 
 /// The exclusive or of the positions of the ones among the data bits: bit i is what check bit i has to be.
@@ -54,8 +45,7 @@ unsigned data_bit_at(unsigned position)
 
 std::uint64_t encode(std::uint64_t data, int data_bits)
 {
-    FS_REQUIRE(data_bits >= 1 && data_bits <= kMostDataBits, "a code word over {} bits", data_bits);
-    require_bits(data, data_bits, "data");
+    require_bits(data, bits_of_word(data_bits), "data");
     return checks_of(data);
 }
 
@@ -70,11 +60,28 @@ Decoded decode(std::uint64_t data, std::uint64_t check, int data_bits)
     return {data ^ std::uint64_t{1} << data_bit_at(syndrome), Verdict::corrected};
 }
 
+/// Ones of the rows of the parity check matrix, check bits included, less one of each row: the sum of a row;
+/// and one to compare it with the stored check bit.
+int xors(int data_bits)
+{
+    int sum = 0;
+    unsigned position = 3;
+    for (int bit = 0; bit < bits_of_word(data_bits); ++position)
+    {
+        if (is_power_of_two(position)) continue;
+        for (unsigned rest = position; rest != 0; rest &= rest - 1)
+            ++sum;
+        ++bit;
+    }
+    return sum;
+}
+
 }  // namespace
 
 const CodeTraits& hamming_sec_code()
 {
-    static const CodeTraits row{CodeKind::hamming_sec, "sec", "Hamming SEC", 1, check_bits, encode, decode};
+    static const CodeTraits row{CodeKind::hamming_sec, "sec",      "Hamming SEC", 1,      1,
+                                kMostDataBits,         check_bits, encode,        decode, xors};
     return row;
 }
 

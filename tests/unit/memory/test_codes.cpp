@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -7,7 +8,10 @@
 #include "engine/base/philox.hpp"
 #include "engine/memory/codes/code.hpp"
 #include "engine/memory/codes/hamming.hpp"
+#include "engine/memory/codes/hsiao.hpp"
+#include "engine/memory/codes/parity.hpp"
 #include "engine/memory/codes/protection_scheme.hpp"
+#include "engine/memory/codes/triplication.hpp"
 
 namespace flipstorm
 {
@@ -73,6 +77,9 @@ TEST_P(EveryCode, HasAWholeRow)
     ASSERT_NE(code_.check_bits, nullptr);
     ASSERT_NE(code_.encode, nullptr);
     ASSERT_NE(code_.decode, nullptr);
+    ASSERT_NE(code_.xors, nullptr);
+    EXPECT_GE(code_.detects, code_.corrects);
+    if (code_.corrects == 0) return;
     for (const Coverage coverage : {Coverage::all, Coverage::critical})
     {
         const ProtectionScheme& scheme = protection_scheme(GetParam(), coverage);
@@ -83,7 +90,7 @@ TEST_P(EveryCode, HasAWholeRow)
 
 TEST_P(EveryCode, LeavesWordsOfItsOwnAlone)
 {
-    for (int bits = 1; bits <= 64; ++bits)
+    for (int bits = 1; bits <= code_.most_data_bits; ++bits)
     {
         for (const std::uint64_t data : data_of(bits))
         {
@@ -101,7 +108,7 @@ TEST_P(EveryCode, CorrectsEverySingleUpsetOfEveryWidth)
 {
     ASSERT_GE(code_.corrects, 0);
     if (code_.corrects == 0) GTEST_SKIP() << code_.name << " corrects none";
-    for (int bits = 1; bits <= 64; ++bits)
+    for (int bits = 1; bits <= code_.most_data_bits; ++bits)
     {
         for (const std::uint64_t data : data_of(bits))
         {
@@ -116,6 +123,44 @@ TEST_P(EveryCode, CorrectsEverySingleUpsetOfEveryWidth)
     }
 }
 
+TEST_P(EveryCode, NeverTakesAsManyUpsetsAsItDetectsForOthers)
+{
+    for (int bits = 1; bits <= code_.most_data_bits; ++bits)
+    {
+        const std::uint64_t data = 0x9E3779B97F4A7C15U & ones(bits);
+        const int places = bits + code_.check_bits(bits);
+        for (int a = 0; a < places; ++a)
+        {
+            // With itself: one upset.
+            for (int b = a; b < (code_.detects >= 2 ? places : a + 1); ++b)
+            {
+                CodedWord word{data, code_.encode(data, bits)};
+                word.flip(a, bits);
+                if (b != a) word.flip(b, bits);
+                const Decoded found = code_.decode(word.data, word.check, bits);
+                ASSERT_NE(found.verdict, Verdict::clean) << bits << ": " << a << ", " << b;
+                if (b != a || code_.corrects == 0)
+                    ASSERT_EQ(found, (Decoded{word.data, Verdict::detected}))
+                        << bits << ": " << a << ", " << b;
+                else
+                    ASSERT_EQ(found, (Decoded{data, Verdict::corrected}));
+            }
+        }
+    }
+}
+
+TEST_P(EveryCode, RefusesWhatDoesNotFit)
+{
+    const int most = code_.most_data_bits;
+    EXPECT_THROW(static_cast<void>(code_.check_bits(0)), Error);
+    EXPECT_THROW(static_cast<void>(code_.encode(0, 0)), Error);
+    EXPECT_THROW(static_cast<void>(code_.encode(0, most + 1)), Error);
+    EXPECT_THROW(static_cast<void>(code_.encode(256, 8)), Error);
+    EXPECT_THROW(static_cast<void>(code_.decode(256, 0, 8)), Error);
+    EXPECT_THROW(static_cast<void>(code_.decode(0, bit(code_.check_bits(8)), 8)), Error);
+    EXPECT_THROW(static_cast<void>(code_.xors(most + 1)), Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Codes, EveryCode, ::testing::ValuesIn(codes()),
                          [](const auto& instance) { return code_traits(instance.param).name; });
 
@@ -123,13 +168,15 @@ TEST(Codes, NamesAreDifferent)
 {
     const std::vector<std::string> names = protection_scheme_names();
     EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
-    EXPECT_EQ(names.size(), 1 + 2 * codes().size());
+    EXPECT_EQ(names.size(), 1 + 2 * (codes().size() - 1));  // parity puts nothing right
     EXPECT_EQ(names.front(), "none");
     EXPECT_FALSE(find_protection_scheme("none")->code);
     EXPECT_EQ(find_protection_scheme("sec"), nullptr);
     for (const std::string& name : names)
         EXPECT_NE(protection_schemes_text().find("`" + name + "`"), std::string::npos) << name;
-    EXPECT_EQ(protection_scheme_choices('\''), "'none', 'sec_all' or 'sec_critical'");
+    EXPECT_EQ(protection_scheme_choices('\''),
+              "'none', 'sec_all', 'sec_critical', 'sec_ded_all', 'sec_ded_critical', 'tmr_all' or "
+              "'tmr_critical'");
     EXPECT_THROW(static_cast<void>(code_traits(static_cast<CodeKind>(codes().size()))), Error);
 }
 
@@ -192,14 +239,61 @@ TEST(Hamming, NeverTakesTwoUpsetsForNone)
     }
 }
 
-TEST(Hamming, RefusesWhatDoesNotFit)
+// One exclusive or for each one of the matrix.
+TEST(Hamming, CostOfTheDecoder)
 {
-    const CodeTraits& sec = hamming_sec_code();
-    EXPECT_THROW(static_cast<void>(sec.encode(0, 0)), Error);
-    EXPECT_THROW(static_cast<void>(sec.encode(0, 65)), Error);
-    EXPECT_THROW(static_cast<void>(sec.encode(256, 8)), Error);
-    EXPECT_THROW(static_cast<void>(sec.decode(256, 0, 8)), Error);
-    EXPECT_THROW(static_cast<void>(sec.decode(0, 16, 8)), Error);
+    EXPECT_EQ(hamming_sec_code().xors(4), 2 + 2 + 2 + 3);  // positions 3, 5, 6, 7
+}
+
+TEST(Hsiao, CheckBitsAndCostAreThoseOfThePaper)
+{
+    const CodeTraits& code = hsiao_sec_ded_code();
+    EXPECT_EQ(code.check_bits(8), 5);
+    EXPECT_EQ(code.check_bits(16), 6);
+    EXPECT_EQ(code.check_bits(32), 7);
+    EXPECT_EQ(code.check_bits(64), 8);
+    // (72, 64): 56 columns of weight 3 and 8 of weight 5; (39, 32): 32 of weight 3; (22, 16): 16 of weight 3.
+    EXPECT_EQ(code.xors(64), 56 * 3 + 8 * 5);
+    EXPECT_EQ(code.xors(32), 32 * 3);
+    EXPECT_EQ(code.xors(16), 16 * 3);
+}
+
+// Hsiao's codes have rows as even as they can be: 26 or 27 data ones in each of (72, 64).
+TEST(Hsiao, RowsAreEven)
+{
+    const CodeTraits& code = hsiao_sec_ded_code();
+    for (const int bits : {8, 16, 32, 64})
+    {
+        std::vector<int> row(static_cast<std::size_t>(code.check_bits(bits)), 0);
+        for (int at = 0; at < bits; ++at)
+        {
+            const std::uint64_t column = code.encode(bit(at), bits);
+            for (std::size_t r = 0; r < row.size(); ++r)
+                row[r] += (column >> r & 1U) != 0 ? 1 : 0;
+        }
+        const auto [least, most] = std::minmax_element(row.begin(), row.end());
+        EXPECT_LE(*most - *least, 1) << bits;
+    }
+}
+
+TEST(Triplication, TakesTheMajorityOfEachBit)
+{
+    const CodeTraits& code = triplication_code();
+    EXPECT_EQ(code.encode(0b101, 3), 0b101101U);
+    EXPECT_EQ(code.decode(0b100, 0b101101, 3), (Decoded{0b101, Verdict::corrected}));
+    // Three upsets of three bits.
+    EXPECT_EQ(code.decode(0b100, 0b001111, 3), (Decoded{0b101, Verdict::corrected}));
+    // Two of the same bit win.
+    EXPECT_EQ(code.decode(0b100, 0b101100, 3), (Decoded{0b100, Verdict::corrected}));
+}
+
+TEST(Parity, NoticesAnOddNumberOfUpsets)
+{
+    const CodeTraits& code = parity_code();
+    EXPECT_EQ(code.encode(0b1011, 4), 1U);
+    EXPECT_EQ(code.decode(0b1010, 1, 4), (Decoded{0b1010, Verdict::detected}));
+    EXPECT_EQ(code.decode(0b1011, 0, 4), (Decoded{0b1011, Verdict::detected}));
+    EXPECT_EQ(code.decode(0b1000, 1, 4), (Decoded{0b1000, Verdict::clean}));
 }
 
 }  // namespace
