@@ -10,6 +10,7 @@ was injected is known, and counts as flagged or not as it was measured.
 """
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 
@@ -62,14 +63,18 @@ def main():
           "bits flagged % | missed % | missed % at equal flags |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     first = None
+    common = os.path.commonpath([out.parent for out in arguments.samples])
     for out in arguments.samples:
         judged = Judged(out, right[smallest]["faults"], right[smallest]["hits"])
         first = first or judged
-        found = shares(arguments.flipstorm, out)
-        one = found[smallest]
-        held = sum(found[t]["low"] <= right[t]["share"] <= found[t]["high"] for t in right)
-        print(f"| {out.name} | {one['faults']:,} | {100 * one['share']:.3f} [{100 * one['low']:.3f}, "
-              f"{100 * one['high']:.3f}] | {held} of {len(right)} | {judged.scores['auc']:.5f} | "
+        sample = "| |"  # a forest of a campaign elsewhere
+        if (out / "campaign.h5").exists():
+            found = shares(arguments.flipstorm, out)
+            one = found[smallest]
+            held = sum(found[t]["low"] <= right[t]["share"] <= found[t]["high"] for t in right)
+            sample = (f"{one['faults']:,} | {100 * one['share']:.3f} [{100 * one['low']:.3f}, {100 * one['high']:.3f}] | "
+                      f"{held} of {len(right)}")
+        print(f"| {os.path.relpath(out, common)} | {sample} | {judged.scores['auc']:.5f} | "
               f"{judged.table['auc']:.5f} | {judged.scores['pr_auc']:.4f} | {judged.table['pr_auc']:.4f} | "
               f"{judged.known:,} | {100 * judged.flagged / judged.bits:.3f} | "
               f"{100 * judged.missed(judged.flagged):.3f} | {100 * judged.missed(first.flagged):.3f} |")
