@@ -5,6 +5,7 @@ set(flipstorm_memory_sources
   codes/code.cpp
   codes/hamming.cpp
   codes/hsiao.cpp
+  codes/layer_code.cpp
   codes/parity.cpp
   codes/protection_scheme.cpp
   codes/triplication.cpp
