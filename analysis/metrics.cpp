@@ -67,10 +67,10 @@ double area_of_merged(const std::vector<ScoredCounts>& rows, const ScoredCounts&
     double below = all.acceptable;
     for (const ScoredCounts& row : rows)
     {
-        below -= row.acceptable;
+        below = std::max(0.0, below - row.acceptable);  // weights do not cancel to the last bit
         won += row.critical * (below + 0.5 * row.acceptable);
     }
-    return won / (all.acceptable * all.critical);
+    return std::min(1.0, won / (all.acceptable * all.critical));
 }
 
 /// average_precision() of the same.
@@ -85,7 +85,7 @@ double precision_of_merged(const std::vector<ScoredCounts>& rows, const ScoredCo
         critical += row.critical;
         sum += row.critical * critical / (acceptable + critical);
     }
-    return sum / all.critical;
+    return std::min(1.0, sum / all.critical);
 }
 
 }  // namespace

@@ -44,13 +44,14 @@ std::vector<Step> thinned(const std::vector<Step>& steps)
     const auto positive =
         std::find_if(steps.rbegin(), steps.rend(), [](const Step& s) { return s.risk > 0; });
     const double least = positive->risk;
-    const double ratio = std::log(most / least) / static_cast<double>(kMostPlans);
+    const double ratio = (std::log(most) - std::log(least)) / static_cast<double>(kMostPlans);
     std::vector<Step> kept;
     std::ptrdiff_t last = -1;
     for (const Step& step : steps)
     {
-        const auto of = step.risk > 0 ? static_cast<std::ptrdiff_t>(std::log(most / step.risk) / ratio)
-                                      : static_cast<std::ptrdiff_t>(kMostPlans) + 1;
+        const auto of = step.risk > 0
+                            ? static_cast<std::ptrdiff_t>((std::log(most) - std::log(step.risk)) / ratio)
+                            : static_cast<std::ptrdiff_t>(kMostPlans) + 1;
         if (of == last) continue;
         kept.push_back(step);
         last = of;
@@ -71,7 +72,8 @@ std::vector<ProtectionPlan> protection_front(const std::vector<std::vector<Layer
         const std::vector<Step>& before = joined.back();
         for (std::size_t c = 0; c < choices.size(); ++c)
         {
-            FS_REQUIRE(choices[c].risk >= 0, "an option with a risk of {}", choices[c].risk);
+            FS_REQUIRE(choices[c].risk >= 0 && std::isfinite(choices[c].risk), "an option with a risk of {}",
+                       choices[c].risk);
             for (std::size_t b = 0; b < before.size(); ++b)
             {
                 steps.push_back({before[b].bits + choices[c].bits, before[b].risk + choices[c].risk,

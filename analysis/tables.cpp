@@ -351,8 +351,10 @@ ResultTable validation_table(const ForestRecord& forest)
     table.columns = {"score", "value", "95 % low", "95 % high", "table of shares"};
     table.text_columns = 1;
     table.note = fmt::format(
-        "Faults that the campaign did not inject, {} of them critical; each counts for the bits that it "
-        "stands for. Flagged: votes of {} or more. The table of shares by layer and bit, learnt from all "
+        "Faults that the campaign did not inject, {} of them critical; each counts for the bits, of those "
+        "that "
+        "were not injected, that it stands for. Flagged: votes of {} or more. The table of shares by layer "
+        "and bit, learnt from all "
         "faults of the campaign, flags as many bits.",
         format_count(validation.critical), format_number(validation.threshold, 4));
     for (const ValidationScore& score : validation.scores)

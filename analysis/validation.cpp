@@ -32,8 +32,9 @@ struct Judge
 {
     std::uint8_t level = 0;  ///< that the map has for it
     bool critical = false;
-    double weight = 0;       ///< share of the network's faults that it stands for, up to a factor
-    double table_share = 0;  ///< that a table of shares has for it
+    std::size_t stratum = 0;  ///< of its campaign
+    double weight = 0;        ///< share of the network's faults that it stands for, up to a factor
+    double table_share = 0;   ///< that a table of shares has for it
 };
 
 /// What the judges of each level stand for.
@@ -65,7 +66,10 @@ using Scores = std::map<std::string, double>;
 
 void add_flagged(Scores& scores, const Flagged& sums)
 {
-    const auto share = [](double part, double whole) { return whole > 0 ? part / whole : kNaN; };
+    // Sums in another order do not cancel to the last bit.
+    const auto share = [](double part, double whole) {
+        return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : kNaN;
+    };
     scores["recall"] = share(sums.critical, sums.all_critical);
     scores["missed"] = share(sums.all_critical - sums.critical, sums.all_critical);
     scores["precision"] = share(sums.critical, sums.flagged());
@@ -138,7 +142,7 @@ Scores scores_of_table(const std::vector<Judge>& judges, double flagged_share)
     {
         const ScoredCounts& row = entry->second;
         rows.push_back(row);
-        const double part = std::min(1.0, left / (row.acceptable + row.critical));
+        const double part = std::clamp(left / (row.acceptable + row.critical), 0.0, 1.0);
         sums.acceptable += part * row.acceptable;
         sums.critical += part * row.critical;
         left -= part * (row.acceptable + row.critical);
@@ -152,13 +156,15 @@ Scores scores_of_table(const std::vector<Judge>& judges, double flagged_share)
     return scores;
 }
 
-/// The network's faults that the judges are drawn from were all drawn.
+/// Whether a campaign has every fault of the network.
 bool is_exhaustive(const CampaignRecord& campaign)
 {
-    const StrataTable& strata = campaign.header.strata;
-    const std::uint64_t population =
-        std::accumulate(strata.population.begin(), strata.population.end(), std::uint64_t{0});
-    return population == campaign.faults.size();
+    const UpsetModel upset = upset_of(campaign.header);
+    const LayerTable& layers = campaign.header.layers;
+    std::uint64_t faults = 0;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        faults += layers.weights[l] * faults_of_word(upset, layers.word_bits[l]);
+    return faults == campaign.faults.size();
 }
 
 void check_same(const CampaignRecord& campaign, const CampaignRecord& other, double tolerance)
@@ -174,6 +180,8 @@ void check_same(const CampaignRecord& campaign, const CampaignRecord& other, dou
              describe_upset(campaign.header));
     FS_CHECK(DataError, campaign.header.layers.name == other.header.layers.name,
              "its layers are not those of the campaign of the map");
+    const std::string obstacle = why_not_learnt(other.header);
+    FS_CHECK(DataError, obstacle.empty(), "{}", obstacle);
     for (std::size_t row = 0; row < other.faults.size(); ++row)
     {
         FS_CHECK(DataError, other.outcomes.stopped[row] == 0 || exceeds(other.outcomes.drop[row], tolerance),
@@ -202,7 +210,8 @@ std::vector<Judge> judges_of(const ForestRecord& forest, const CampaignRecord& c
             map.level.at(faults.parameter[row] * static_cast<std::uint64_t>(map.bits) + faults.bit[row]);
         const bool known = level == kMeasuredAcceptable || level == kMeasuredCritical;
         if (known || !flips_its_bit(faults, row)) continue;
-        judges.push_back({level, critical[row] != 0, weights[row],
+        judges.push_back({level, critical[row] != 0, static_cast<std::size_t>(faults.stratum[row]),
+                          weights[row],
                           shares.share(static_cast<float>(layer), static_cast<float>(faults.bit[row]))});
     }
     return judges;
@@ -223,21 +232,39 @@ double poisson(RandomStream& random)
     return count;
 }
 
-/// The scores of the map in resamples of the judges.
+/// The scores of the map in resamples of the judges, each stratum of its own.
 std::map<std::string, std::vector<double>> resampled_scores(const std::vector<Judge>& judges,
+                                                            const StrataTable& strata,
                                                             std::size_t first_flagged,
                                                             const CalibrationRecord& calibration,
-                                                            std::uint64_t seed)
+                                                            std::uint64_t seed, const StopRequest& stop)
 {
+    std::vector<double> drawn(strata.size(), 0);
+    for (const Judge& judge : judges)
+        ++drawn[judge.stratum];
     std::map<std::string, std::vector<double>> resampled;
+    std::vector<double> times(judges.size());
     for (std::size_t r = 0; r < kResamples; ++r)
     {
+        stop_if_asked(stop);
         RandomStream random(seed, RandomPurpose::validation, r);
+        std::vector<double> again(strata.size(), 0);
+        for (std::size_t i = 0; i < judges.size(); ++i)
+        {
+            const std::size_t s = judges[i].stratum;
+            times[i] = strata.evaluated[s] == strata.population[s] ? 1 : poisson(random);
+            again[s] += times[i];
+        }
         WeightByLevel weight;
-        for (const Judge& judge : judges)
-            weight.add(judge, poisson(random));
+        for (std::size_t i = 0; i < judges.size(); ++i)
+        {
+            const std::size_t s = judges[i].stratum;
+            if (again[s] > 0) weight.add(judges[i], times[i] * drawn[s] / again[s]);
+        }
         for (const auto& [name, value] : scores_of_map(weight, first_flagged, calibration))
+        {
             if (!std::isnan(value)) resampled[name].push_back(value);
+        }
     }
     for (auto& [name, values] : resampled)
         std::sort(values.begin(), values.end());
@@ -251,28 +278,56 @@ double quantile(const std::vector<double>& sorted, double share)
     return sorted[static_cast<std::size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)))];
 }
 
-/// Kish's effective number of the judges that a share is of; 0 where the score is no share of them.
-double effective_size(const std::string& score, const std::vector<Judge>& judges, std::size_t first_flagged)
+/// The share of the judges of a kind that are of another one, with its interval.
+template<class Of, class Hit>
+ShareEstimate share_of(const std::vector<Judge>& judges, const StrataTable& strata, Of&& of, Hit&& hit)
 {
-    const bool of_all = score == "flagged" || score == "critical";
-    const bool of_critical = score == "recall" || score == "missed";
-    const bool of_flagged = score == "precision";
-    double sum = 0;
-    double squares = 0;
+    std::vector<StratumCount> counts(strata.size());
     for (const Judge& judge : judges)
     {
-        if (!(of_all || (of_critical && judge.critical) || (of_flagged && judge.level >= first_flagged)))
-            continue;
-        sum += judge.weight;
-        squares += judge.weight * judge.weight;
+        if (!of(judge)) continue;
+        ++counts[judge.stratum].faults;
+        counts[judge.stratum].hits += hit(judge) ? 1 : 0;
     }
-    return squares > 0 ? sum * sum / squares : 0;
+    std::vector<StratumCount> known;
+    for (std::size_t s = 0; s < strata.size(); ++s)
+    {
+        if (counts[s].faults == 0) continue;
+        // As large a part of the stratum as of what was seen of it.
+        counts[s].population = static_cast<std::uint64_t>(
+            std::llround(static_cast<double>(strata.population[s]) * static_cast<double>(counts[s].faults) /
+                         static_cast<double>(strata.evaluated[s])));
+        known.push_back(counts[s]);
+    }
+    return estimate_share(known);
+}
+
+/// Intervals of the scores that are shares, by name.
+std::map<std::string, ShareInterval> share_intervals(const std::vector<Judge>& judges,
+                                                     const StrataTable& strata, std::size_t first_flagged)
+{
+    const auto all = [](const Judge&) { return true; };
+    const auto critical = [](const Judge& judge) { return judge.critical; };
+    const auto acceptable = [](const Judge& judge) { return !judge.critical; };
+    const auto flagged = [first_flagged](const Judge& judge) { return judge.level >= first_flagged; };
+    const auto missed = [first_flagged](const Judge& judge) { return judge.level < first_flagged; };
+    std::map<std::string, ShareInterval> intervals;
+    intervals["critical"] = share_of(judges, strata, all, critical);
+    intervals["flagged"] = share_of(judges, strata, all, flagged);
+    intervals["recall"] = share_of(judges, strata, critical, flagged);
+    intervals["missed"] = share_of(judges, strata, critical, missed);
+    intervals["precision"] = share_of(judges, strata, flagged, critical);
+    const ShareInterval passed = share_of(judges, strata, acceptable, missed);
+    const ShareInterval& recall = intervals["recall"];
+    intervals["balanced_accuracy"] = {(recall.share + passed.share) / 2, (recall.low + passed.low) / 2,
+                                      (recall.high + passed.high) / 2};
+    return intervals;
 }
 
 }  // namespace
 
 ValidationRecord validate_map(const ForestRecord& forest, const CampaignRecord& campaign,
-                              const CampaignRecord& other)
+                              const CampaignRecord& other, const StopRequest& stop)
 {
     check_campaign(other);
     check_same(campaign, other, forest.tolerance);
@@ -298,9 +353,14 @@ ValidationRecord validate_map(const ForestRecord& forest, const CampaignRecord& 
     const Scores scores = scores_of_map(weight, first_flagged, forest.calibration);
     const Scores of_table = scores_of_table(judges, scores.at("flagged"));
     const bool certain = is_exhaustive(other);
+    constexpr std::uint64_t kFew = 10;
+    const bool few = std::min(validation.critical, validation.faults - validation.critical) < kFew;
+    std::map<std::string, ShareInterval> shares;
     std::map<std::string, std::vector<double>> resampled;
-    if (!certain)
-        resampled = resampled_scores(judges, first_flagged, forest.calibration, other.header.provenance.seed);
+    if (!certain) shares = share_intervals(judges, other.header.strata, first_flagged);
+    if (!certain && !few)
+        resampled = resampled_scores(judges, other.header.strata, first_flagged, forest.calibration,
+                                     other.header.provenance.seed, stop);
     for (const auto& [name, meaning] : validation_scores())
     {
         ValidationScore score;
@@ -308,12 +368,15 @@ ValidationRecord validate_map(const ForestRecord& forest, const CampaignRecord& 
         score.value = scores.at(name);
         score.table = of_table.at(name);
         score.low = score.high = certain ? score.value : kNaN;
-        if (!certain && !std::isnan(score.value))
+        if (const auto share = shares.find(name); share != shares.end() && !std::isnan(score.value))
         {
-            const double size = effective_size(name, judges, first_flagged);
-            const ShareInterval share = clopper_pearson_interval(score.value, size);
-            score.low = size > 0 ? share.low : quantile(resampled[name], 0.025);
-            score.high = size > 0 ? share.high : quantile(resampled[name], 0.975);
+            score.low = std::min(score.value, share->second.low);
+            score.high = std::max(score.value, share->second.high);
+        }
+        else if (const auto values = resampled.find(name); values != resampled.end())
+        {
+            score.low = quantile(values->second, 0.025);
+            score.high = quantile(values->second, 0.975);
         }
         validation.scores.push_back(std::move(score));
     }

@@ -148,7 +148,7 @@ struct ComparedRecord
 struct ValidationScore
 {
     std::string name;
-    double value = 0;  ///< for the network's bits
+    double value = 0;  ///< for the bits that the map's campaign did not inject
     double low = 0;    ///< limits of its 95 % interval; NaN where there is none
     double high = 0;
     double table = 0;  ///< the same of a table of shares that flags as many bits; NaN where it makes no sense

@@ -85,7 +85,7 @@ void add_validation(std::vector<DatasetSpec>& list)
     const auto add = [&list](const char* name, const char* text) {
         list.push_back({fmt::format("/validation/{}", name), T::float64, {"score"}, "1", text});
     };
-    add("value", "the score, for the network's bits");
+    add("value", "the score, for the bits that the map's campaign did not inject");
     add("low", "lower limit of its 95 % interval; NaN where there is none");
     add("high", "upper limit of its 95 % interval; NaN where there is none");
     add("table",

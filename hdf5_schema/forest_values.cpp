@@ -16,7 +16,7 @@ namespace
 bool is_within(double value, double low, double high)
 {
     constexpr double kRounding = 1e-9;
-    return value >= low && value <= high + kRounding;
+    return value >= low - kRounding && value <= high + kRounding;
 }
 
 bool is_within_or_nan(double value, double low, double high)

@@ -1,11 +1,18 @@
 #include "engine/faults/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <set>
+#include <string>
+#include <tuple>
 
 #include "engine/base/error.hpp"
 #include "engine/base/philox.hpp"
+#include "engine/base/sha256.hpp"
 #include "engine/faults/chunking.hpp"
 #include "engine/faults/iterative.hpp"
 
@@ -64,35 +71,83 @@ const BitValueIndex& bit_values(const PlanOptions& options, const InjectableLaye
     return *options.bit_values.at(static_cast<std::size_t>(layer.id.value()));
 }
 
-/// Numbers of the excluded faults of a part of a layer, ascending.
-std::vector<std::uint64_t> excluded_of(const PlanOptions& options, const InjectableLayer& layer, Part part)
+/// The excluded faults by layer and part, numbered within the part.
+class ExcludedNumbers
 {
-    const auto id = static_cast<std::size_t>(layer.id.value());
-    std::vector<std::uint64_t> numbers;
-    if (id >= options.excluded.size()) return numbers;
-    const UpsetModel upset = options.upset;
-    for (const ExcludedFault& fault : options.excluded[id])
+  public:
+    explicit ExcludedNumbers(const PlanOptions& options) : options_(options) {}
+
+    /// Of a part of a layer, ascending.
+    [[nodiscard]] const std::vector<std::uint64_t>& of(const InjectableLayer& layer, Part part)
     {
-        if (part.bit >= 0 && highest_bit(fault.word.mask) != part.bit) continue;
-        const std::uint64_t of_word = part.bit < 0
-                                          ? index_of_fault(upset, layer.word_bits, fault.word)
-                                          : index_of_fault_of_bit(upset, layer.word_bits, fault.word);
-        if (part.direction < 0)
-        {
-            numbers.push_back(fault.parameter * (faults_of(layer, upset, part.bit) / layer.weights) +
-                              of_word);
-            continue;
-        }
-        const BitValueIndex& values = bit_values(options, layer);
-        const bool held = part.direction == 1;
-        if (values.value(part.bit, fault.parameter) == held)
-            numbers.push_back(values.number(part.bit, held, fault.parameter));
+        static const std::vector<std::uint64_t> none;
+        const auto id = static_cast<std::size_t>(layer.id.value());
+        if (id >= options_.excluded.size() || options_.excluded[id].empty()) return none;
+        const bool by_bit = part.bit >= 0;
+        const bool by_direction = part.direction >= 0;
+        if (done_.emplace(id, by_bit, by_direction).second) number(layer, by_bit, by_direction);
+        const auto found = numbers_.find({id, part.bit, part.direction});
+        return found != numbers_.end() ? found->second : none;
     }
-    std::sort(numbers.begin(), numbers.end());
-    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-    FS_REQUIRE(numbers.empty() || numbers.back() < faults_of(layer, upset, part.bit),
-               "an excluded fault of layer '{}' is none of its faults", layer.name);
-    return numbers;
+
+  private:
+    /// All parts of one kind of a layer, in one pass.
+    void number(const InjectableLayer& layer, bool by_bit, bool by_direction)
+    {
+        const UpsetModel upset = options_.upset;
+        const auto id = static_cast<std::size_t>(layer.id.value());
+        std::set<Key> mine;
+        for (const ExcludedFault& fault : options_.excluded[id])
+        {
+            Part part;
+            if (by_bit) part.bit = highest_bit(fault.word.mask);
+            std::uint64_t number = 0;
+            if (by_direction)
+            {
+                const BitValueIndex& values = bit_values(options_, layer);
+                const bool held = values.value(part.bit, fault.parameter);
+                part.direction = held ? 1 : 0;
+                number = values.number(part.bit, held, fault.parameter);
+            }
+            else
+            {
+                const std::uint64_t of_word = by_bit
+                                                  ? index_of_fault_of_bit(upset, layer.word_bits, fault.word)
+                                                  : index_of_fault(upset, layer.word_bits, fault.word);
+                number = fault.parameter * (faults_of(layer, upset, part.bit) / layer.weights) + of_word;
+            }
+            FS_REQUIRE(number < faults_of(layer, upset, part.bit),
+                       "an excluded fault of layer '{}' is none of its faults", layer.name);
+            numbers_[{id, part.bit, part.direction}].push_back(number);
+            mine.insert({id, part.bit, part.direction});
+        }
+        for (const Key& key : mine)
+        {
+            std::vector<std::uint64_t>& list = numbers_[key];
+            std::sort(list.begin(), list.end());
+            list.erase(std::unique(list.begin(), list.end()), list.end());
+        }
+    }
+
+    using Key = std::tuple<std::size_t, std::int32_t, std::int32_t>;  ///< layer id, bit, direction
+    const PlanOptions& options_;
+    std::map<Key, std::vector<std::uint64_t>> numbers_;
+    std::set<std::tuple<std::size_t, bool, bool>> done_;
+};
+
+/// SHA-256 of the excluded faults of all layers; empty if there are none.
+std::string digest_of_excluded(const std::vector<InjectableLayer>& layers, ExcludedNumbers& excluded)
+{
+    Sha256 hash;
+    bool any = false;
+    for (const InjectableLayer& layer : layers)
+    {
+        const std::vector<std::uint64_t>& numbers = excluded.of(layer, {});
+        any = any || !numbers.empty();
+        hash.update(fmt::format("{} {}\n", layer.id.value(), numbers.size()));
+        hash.update(numbers.data(), numbers.size() * sizeof(std::uint64_t));
+    }
+    return any ? hash.hex() : std::string();
 }
 
 /// The number, counted with the excluded ones, of fault `k` of those that are not.
@@ -113,22 +168,24 @@ std::uint64_t number_with_excluded(const std::vector<std::uint64_t>& excluded, s
 }
 
 /// Faults of a part of a layer that are not excluded.
-std::uint64_t population_of(const PlanOptions& options, const InjectableLayer& layer, Part part)
+std::uint64_t population_of(const PlanOptions& options, const InjectableLayer& layer, Part part,
+                            ExcludedNumbers& excluded)
 {
     const std::uint64_t all = part.direction < 0
                                   ? faults_of(layer, options.upset, part.bit)
                                   : bit_values(options, layer).count(part.bit, part.direction == 1);
-    return all - excluded_of(options, layer, part).size();
+    return all - excluded.of(layer, part).size();
 }
 
 std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
     std::vector<Stratum> strata;
+    ExcludedNumbers excluded(options);
     if (options.scheme == Scheme::network_wise)
     {
         Stratum all;
         for (const InjectableLayer& layer : layers)
-            all.population += population_of(options, layer, {});
+            all.population += population_of(options, layer, {}, excluded);
         if (all.population == 0) return {};
         return {all};
     }
@@ -136,7 +193,7 @@ std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, con
     {
         if (options.scheme == Scheme::layer_wise)
         {
-            const std::uint64_t population = population_of(options, layer, {});
+            const std::uint64_t population = population_of(options, layer, {}, excluded);
             if (population > 0) strata.push_back({layer.id.value(), -1, population, 0, 0});
             continue;
         }
@@ -145,7 +202,7 @@ std::vector<Stratum> make_strata(const std::vector<InjectableLayer>& layers, con
         {
             for (std::int32_t direction = guided ? 0 : -1; direction < (guided ? 2 : 0); ++direction)
             {
-                const std::uint64_t population = population_of(options, layer, {bit, direction});
+                const std::uint64_t population = population_of(options, layer, {bit, direction}, excluded);
                 if (population > 0) strata.push_back({layer.id.value(), bit, population, 0, 0, direction});
             }
         }
@@ -333,8 +390,12 @@ std::uint64_t Plan::pilot(StratumId stratum) const
 void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
     const std::vector<InjectableLayer> chosen = chosen_layers(layers, options.layers);
-    // What is drawn beside a sample must not follow from it.
-    const std::uint64_t beside = options.excluded.empty() ? 0 : std::uint64_t{1} << 63U;
+    ExcludedNumbers excluded(options);
+    excluded_sha256_ = digest_of_excluded(layers, excluded);
+    // What is drawn beside a sample must not follow from it, nor from what was drawn beside another.
+    constexpr std::size_t kDigits = 16;
+    const std::uint64_t beside =
+        excluded_sha256_.empty() ? 0 : std::stoull(excluded_sha256_.substr(0, kDigits), nullptr, 16);
     for (std::size_t i = 0; i < strata_.size(); ++i)
     {
         const Stratum& stratum = strata_[i];
@@ -345,22 +406,22 @@ void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptio
         {
             if (stratum.layer >= 0 && stratum.layer != layer.id.value()) continue;
             members.push_back(layer);
-            parts.push_back(population_of(options, layer, {stratum.bit, stratum.direction}));
+            parts.push_back(population_of(options, layer, {stratum.bit, stratum.direction}, excluded));
         }
         const std::vector<std::uint64_t> counts =
-            allocate(parts, stratum.drawn, options.seed, static_cast<std::uint64_t>(i) | beside);
+            allocate(parts, stratum.drawn, options.seed, static_cast<std::uint64_t>(i) ^ beside);
         for (std::size_t m = 0; m < members.size(); ++m)
         {
             if (counts[m] == 0) continue;
             const std::uint64_t stream =
-                (static_cast<std::uint64_t>(i) << 32U) | static_cast<std::uint64_t>(m) | beside;
+                beside ^ ((static_cast<std::uint64_t>(i) << 32U) | static_cast<std::uint64_t>(m));
             draws_.push_back({stratum_id, members[m].id, size_, counts[m], members[m].word_bits,
                               faults_of(members[m], upset_, stratum.bit) / members[m].weights,
                               KeyedPermutation(options.seed, RandomPurpose::sample, stream, parts[m]),
                               stratum.direction < 0
                                   ? nullptr
                                   : options.bit_values.at(static_cast<std::size_t>(members[m].id.value())),
-                              excluded_of(options, members[m], {stratum.bit, stratum.direction})});
+                              excluded.of(members[m], {stratum.bit, stratum.direction})});
             size_ += counts[m];
         }
     }

@@ -173,6 +173,10 @@ class Plan
 
     /// Whether a campaign asks for chunks as it goes, and injects few of the plan's faults.
     [[nodiscard]] bool iterative() const { return iterative_ || budget_ > 0; }
+    /// Faults that a campaign injects at most, and a guided one about.
+    [[nodiscard]] std::uint64_t most_faults() const { return budget_ > 0 ? budget_ : size_; }
+    /// SHA-256 of the faults that it leaves out; empty if there are none.
+    [[nodiscard]] const std::string& excluded_sha256() const { return excluded_sha256_; }
     /// Faults that a guided campaign injects, about; 0: it is not guided.
     [[nodiscard]] std::uint64_t budget() const { return budget_; }
     /// Faults of a layer that are worth evaluating together.
@@ -195,6 +199,7 @@ class Plan
     bool in_order_ = false;
     bool iterative_ = false;
     std::uint64_t budget_ = 0;
+    std::string excluded_sha256_;
     std::vector<Stratum> strata_;
     std::vector<std::uint64_t> pilots_;   ///< by stratum
     std::vector<std::uint64_t> batches_;  ///< by layer id

@@ -34,18 +34,8 @@ std::string campaign_digest(const Job& job, const Plan& plan, int revision, cons
     Sha256 hash;
     hash.update("flipstorm campaign 3\n").update(canonical_tables(relevant, {"campaign"}));
     hash.update(kind_of(job).identity(job));
-    if (guided)
-    {
-        const CourseOptions course = course_options(job);
-        hash.update(fmt::format("guided by tolerance {} with seed {}\n", course.tolerance, course.seed));
-    }
-    for (const Plan::Draw& draw : plan.draws())
-    {
-        if (draw.excluded.empty()) continue;
-        hash.update(fmt::format("excluded of {} {}\n", draw.stratum.value(), draw.layer.value()));
-        hash.update(std::string(reinterpret_cast<const char*>(draw.excluded.data()),
-                                draw.excluded.size() * sizeof(std::uint64_t)));
-    }
+    if (guided) hash.update(fmt::format("guided by tolerance {}\n", course_options(job).tolerance));
+    if (!plan.excluded_sha256().empty()) hash.update("without " + plan.excluded_sha256() + "\n");
     if (revision > 0) hash.update(fmt::format("results revision {}\n", revision));
     hash.update(model_sha256).update(dataset_sha256);
     // A journal is only good for the chunks it was written for.

@@ -69,42 +69,6 @@ void for_each_outcome(const Context& context, const Campaign& campaign, const Ca
     }
 }
 
-FileStrata::FileStrata(const Plan& plan, const Harvest& harvest)
-    : first_(plan.strata().size(), 0), known_(plan.strata().size(), 0)
-{
-    const bool guided = plan.budget() > 0;
-    if (guided) known_ = harvest.known;
-    for (auto draw = plan.draws().rbegin(); draw != plan.draws().rend(); ++draw)
-        first_[static_cast<std::size_t>(draw->stratum.value())] = draw->first;
-    const auto add = [&](const Stratum& stratum, std::uint64_t population, std::uint64_t planned,
-                         std::uint64_t evaluated, bool known) {
-        table_.layer.push_back(stratum.layer);
-        table_.bit.push_back(stratum.bit);
-        table_.direction.push_back(stratum.direction);
-        table_.known.push_back(known ? 1 : 0);
-        table_.population.push_back(population);
-        table_.planned.push_back(planned);
-        table_.evaluated.push_back(evaluated);
-    };
-    for (std::size_t s = 0; s < plan.strata().size(); ++s)
-    {
-        const Stratum& stratum = plan.strata()[s];
-        const std::uint64_t known = known_[s];
-        row_.push_back(static_cast<std::int32_t>(table_.size()));
-        if (known > 0) add(stratum, known, known, known, true);
-        if (known == stratum.population) continue;
-        add(stratum, stratum.population - known, harvest.planned[s] - std::min(known, harvest.planned[s]),
-            harvest.evaluated[s] - known, false);
-    }
-}
-
-std::int32_t FileStrata::row_of(FaultIndex fault, StratumId stratum) const
-{
-    const auto s = static_cast<std::size_t>(stratum.value());
-    const bool later = known_[s] > 0 && fault.value() - first_[s] >= known_[s];
-    return row_[s] + (later ? 1 : 0);
-}
-
 ScreenRecord screen_record(const Campaign& campaign, const std::vector<LayerScreening>& layers)
 {
     const ScreenPolicy& policy = campaign.policy;
@@ -169,7 +133,7 @@ CampaignHeader make_header(const Context& context, const Campaign& campaign, con
         header.layers.in_channels.push_back(layer.in_channels);
         header.layers.word_bits.push_back(layer.word_bits);
     }
-    header.strata = FileStrata(campaign.plan(), harvest).table();
+    header.strata = FileStrata(campaign.plan(), harvest.planned, harvest.evaluated, harvest.known).table();
     header.golden.label = golden.label;
     header.golden.top1 = golden.top1;
     header.golden.margin = golden.margin;

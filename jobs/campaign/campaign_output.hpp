@@ -9,6 +9,7 @@
 #include "hdf5_schema/campaign_file.hpp"
 #include "jobs/campaign/campaign.hpp"
 #include "jobs/campaign/campaign_rows.hpp"
+#include "jobs/campaign/file_strata.hpp"
 #include "jobs/campaign/injection.hpp"
 #include "jobs/resolve/context.hpp"
 
@@ -33,27 +34,6 @@ struct RowShare
 void for_each_outcome(const Context& context, const Campaign& campaign, const CampaignRows& rows,
                       std::vector<DoneChunk> chunks,
                       const std::function<void(std::uint64_t, const ChunkRecord&, std::size_t)>& take);
-
-/**
- * The strata of campaign.h5: those of the plan; of a guided campaign two for each. The one holds what was
- * seen before the last round began, all of it and nothing else; the other the faults that were left then,
- * which the last round is a random sample of. So what is estimated from strata is right for it, too.
- */
-class FileStrata
-{
-  public:
-    FileStrata(const Plan& plan, const Harvest& harvest);
-
-    [[nodiscard]] const StrataTable& table() const { return table_; }
-    /// Row of the table for a fault of the plan.
-    [[nodiscard]] std::int32_t row_of(FaultIndex fault, StratumId stratum) const;
-
-  private:
-    std::vector<std::uint64_t> first_;  ///< by stratum of the plan: number of its first fault
-    std::vector<std::uint64_t> known_;
-    std::vector<std::int32_t> row_;  ///< by stratum of the plan: its first row
-    StrataTable table_;
-};
 
 /// Everything in campaign.h5 that does not grow with the faults, but for the fault model.
 [[nodiscard]] CampaignHeader make_header(const Context& context, const Campaign& campaign,

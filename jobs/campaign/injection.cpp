@@ -48,8 +48,8 @@ class Injection
         for (int round = 1; !batches.empty(); ++round)
         {
             if (campaign_.plan().iterative())
-                log_info("round {}: {} of at most {} faults are asked for", round, ledger_.wanted_faults(),
-                         campaign_.plan().size());
+                log_info("round {}: {} of {} {} faults are asked for", round, ledger_.wanted_faults(),
+                         campaign_.plan().budget() > 0 ? "about" : "at most", campaign_.plan().most_faults());
             harvest.missing = ledger_.missing_chunks(batches) - run_round(batches, harvest.stop_reason);
             if (harvest.missing > 0) break;
             ledger_.mark_done(batches);

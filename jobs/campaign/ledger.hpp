@@ -54,8 +54,12 @@ class Ledger
     [[nodiscard]] std::size_t wanted_chunks() const { return course_.wanted().size(); }
     /// Chunks that are done, at whatever level.
     [[nodiscard]] std::size_t found_chunks() const;
-    /// Critical share among the outcomes that this rank knows and that count.
-    [[nodiscard]] std::optional<ShareEstimate> critical() const { return critical_->estimate(); }
+    /// Critical share among the outcomes that this rank knows and that count; none of a guided campaign,
+    /// where rounds are not to be thrown together.
+    [[nodiscard]] std::optional<ShareEstimate> critical() const
+    {
+        return plan_.budget() > 0 ? std::nullopt : critical_->estimate();
+    }
 
     /// Put chunks, layers, sample sizes and the number of faults computed into the harvest; the ledger is
     /// empty afterwards. \collective

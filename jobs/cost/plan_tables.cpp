@@ -76,6 +76,7 @@ ResultTable strata_table(const Job& job, const std::vector<InjectableLayer>& lay
         of_layer = {};
         strata = 0;
     }
+    total.drawn = plan.most_faults();
     row_of("total", by_layer ? std::to_string(plan.strata().size()) : "", total);
     const PlanOptions shown{Scheme::layer_wise, {campaign.error_margin, campaign.t, 0.5}, 0, 0, 0};
     if (campaign.exhaustive)

@@ -62,7 +62,7 @@ std::string describe_weight_plan(const Context& context, const Campaign& campaig
     std::string text = render_text(strata_table(job, layers, plan, images, context.all_strata)) + "\n" +
                        render_text(totals_table(layers, options, trained)) + "\n";
     text += fmt::format("{}{} chunks; at most {} inferences.\n", plan.iterative() ? "Up to " : "",
-                        format_count(plan.chunks().size()), format_count(plan.size() * images));
+                        format_count(plan.chunks().size()), format_count(plan.most_faults() * images));
     // As the campaign starts: what an iterative one is sure to evaluate decides its audits.
     const Course course(plan, layers.size(), images, campaign.policy, {options.precision});
     std::vector<LayerWork> work;

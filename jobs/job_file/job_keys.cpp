@@ -333,8 +333,10 @@ std::vector<KeySpec> make_keys()
             .below(0, 1)
             .by_default("[0.005, 0.01, … 0.1]")
             .ascending(),
-        key<&Job::campaign, &CampaignTable::limit>(
-            "campaign", "limit", "at most so many faults, spread evenly over the strata; 0: no limit")
+        key<&Job::campaign, &CampaignTable::limit>("campaign", "limit",
+                                                   "at most so many faults, spread evenly over the strata; "
+                                                   "0: no limit; guided: about so many, where the "
+                                                   "forest is unsure")
             .between(0, 1e15),
         key<&Job::campaign, &CampaignTable::journal_seconds>(
             "campaign", "journal_seconds",

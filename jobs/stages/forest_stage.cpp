@@ -333,7 +333,7 @@ StageEnd judge_map(const Context& context, const StopRequest& stop)
     else
     {
         const CampaignRecord campaign = campaign_of(context);
-        forest.validation = naming(judging, [&] { return validate_map(forest, campaign, other); });
+        forest.validation = naming(judging, [&] { return validate_map(forest, campaign, other, stop); });
         stop_if_asked(stop);
         write_forest(file, forest);
     }
@@ -395,7 +395,7 @@ StageEnd run_forest(const Context& context)
     StageEnd end = make_forest(context, consequence);
     if (end == StageEnd::complete && !context.job.forest.validate_with.empty())
     {
-        end = on_root_until_stopped(context, {},
+        end = on_root_until_stopped(context, consequence,
                                     [&](const StopRequest& stop) { return judge_map(context, stop); });
     }
     if (end != StageEnd::complete || context.forest_export.empty()) return end;

@@ -68,13 +68,16 @@ CampaignDescription start_description(const Context& context, const Campaign& ca
     description.dataset_sha256 = campaign.dataset_sha256;
     description.model_file = std::filesystem::absolute(context.model_file()).string();
     description.images = static_cast<std::uint64_t>(campaign.images.size());
-    description.faults = campaign.plan().size();
+    description.faults = campaign.plan().most_faults();
     description.chunks = campaign.plan().chunks().size();
     description.started = epoch_seconds();
     description.ranks = static_cast<std::uint64_t>(context.world.size());
     description.placement = placement;
     description.deadline = context.deadline;
-    description.job = canonical_job(context.job);
+    Job job = context.job;
+    if (!job.campaign.exclude.empty())
+        job.campaign.exclude = std::filesystem::absolute(job.campaign.exclude).string();
+    description.job = canonical_job(job);
     return description;
 }
 
@@ -159,8 +162,10 @@ StageEnd run_inject(const Context& context)
     const Golden& golden = work->golden();
     const std::string placement = placement_of_ranks(context);
     log_info("injecting {}{} faults into {} layers on {} images ({:.2f} % correct): {}",
-             campaign.plan().iterative() ? "at most " : "", campaign.plan().size(),
-             injected_layers(context, campaign), golden.images(),
+             campaign.plan().budget() > 0  ? "about "
+             : campaign.plan().iterative() ? "at most "
+                                           : "",
+             campaign.plan().most_faults(), injected_layers(context, campaign), golden.images(),
              100.0 * static_cast<double>(golden.correct) / static_cast<double>(golden.images()), placement);
     warn_of_golden(context, campaign, golden);
     CampaignDescription description;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "hdf5_schema/transient_campaign_file.hpp"
 #include "jobs/campaign/campaign_digest.hpp"
 #include "jobs/campaign/course.hpp"
+#include "jobs/campaign/file_strata.hpp"
 #include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
 #include "jobs/campaign/screening.hpp"
@@ -130,7 +132,10 @@ class JournalCount
                       screen_policy(blueprint_.job), course_options(blueprint_.job));
         course.advance(done_);
         list_parts(status_, blueprint_);
-        if (plan_.iterative()) plan_so_far(course);
+        if (plan_.budget() > 0)
+            list_rounds(course);
+        else if (plan_.iterative())
+            plan_so_far(course);
         const std::vector<ChunkId> wanted = course.wanted();
         status_.chunks_planned = wanted.size();
         for (const ChunkId id : wanted)
@@ -166,6 +171,22 @@ class JournalCount
         for (std::size_t t = 0; t < tolerances().size() && !done_.hits.empty(); ++t)
             done_.hits[place * tolerances().size() + t] = critical_faults(saved.record, tolerances()[t]);
         saved_.push_back(std::move(saved));
+    }
+
+    /// Of a guided plan: what is known since the present round began, and what that round samples, apart.
+    void list_rounds(const Course& course)
+    {
+        file_strata_.emplace(plan_, course.planned(), course.evaluated(), course.known());
+        const StrataTable& table = file_strata_->table();
+        status_.strata.clear();
+        status_.parts.clear();
+        status_.faults_planned = 0;
+        for (std::size_t s = 0; s < table.size(); ++s)
+        {
+            status_.strata.push_back({table.layer[s], table.bit[s]});
+            add_part(status_, kind_of(blueprint_.job), s, as_index(table.layer[s]), table.population[s],
+                     table.evaluated[s]);
+        }
     }
 
     /// Of a stratum that an iterative plan samples step by step, what is asked for so far.
@@ -208,11 +229,12 @@ class JournalCount
             macs_left_ -= chunk(each.chunk.value()).macs;
             for (std::size_t i = 0; i < each.record.outcomes.size(); ++i)
             {
-                const WeightFault fault =
-                    plan_.fault(FaultIndex(chunk(each.chunk.value()).first.value() + i));
+                const FaultIndex index(chunk(each.chunk.value()).first.value() + i);
+                const WeightFault fault = plan_.fault(index);
                 const std::size_t layer = as_index(fault.layer.value());
-                const std::size_t place =
-                    parts.add(as_index(fault.stratum.value()), layer, each.record.outcomes[i].drop);
+                const std::int32_t stratum =
+                    file_strata_ ? file_strata_->row_of(index, fault.stratum) : fault.stratum.value();
+                const std::size_t place = parts.add(as_index(stratum), layer, each.record.outcomes[i].drop);
                 if (layers.empty()) continue;
                 const StruckImages images = struck_images(each.record, i);
                 layers[layer].add(place, images);
@@ -261,6 +283,7 @@ class JournalCount
     const Plan& plan_;
     bool early_counts_;  ///< nothing of early segments was wrong
     DoneWork done_;
+    std::optional<FileStrata> file_strata_;  ///< of a guided plan
     std::vector<DoneChunk> saved_;
     std::set<std::pair<std::size_t, std::uint8_t>> seen_;
     std::set<std::pair<std::size_t, std::uint8_t>> outdated_;  ///< that hold outcomes which may be wrong

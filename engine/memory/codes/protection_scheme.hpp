@@ -27,7 +27,7 @@ struct ProtectionScheme
     Coverage coverage = Coverage::all;
 };
 
-/// All schemes: none, then those of each code that corrects. Thread-safe.
+/// All schemes: none, then those of Hamming's code. Thread-safe.
 [[nodiscard]] const std::vector<ProtectionScheme>& protection_schemes();
 
 /// Their names, in the same order: what `harden.options` of a job may say. Thread-safe.

@@ -79,8 +79,6 @@ TransientPlanOptions transient_options(const Job& job, const Network& network, c
     TransientPlanOptions options;
     FS_CHECK(JobError, job.campaign.exclude.empty(),
              "campaign.exclude names faults in weights, and campaign.target is \"{}\"", job.campaign.target);
-    FS_CHECK(JobError, job.campaign.exclude.empty(),
-             "campaign.exclude names faults in weights, and campaign.target is \"{}\"", job.campaign.target);
     options.plan = plan_options(job, injectable_layers(network), images);
     options.rules = rules;
     options.layers = layer_weight_from(job.transient.layers_by);

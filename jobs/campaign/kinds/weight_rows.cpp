@@ -59,7 +59,7 @@ void write_weight_campaign(const Context& context, const Campaign& campaign, con
     header.fault_model = to_string(upset.model);
     header.upset_bits = upset.bits;
     const CampaignRows rows(campaign.plan(), harvest.chunks);
-    const FileStrata strata(campaign.plan(), harvest);
+    const FileStrata strata(campaign.plan(), harvest.planned, harvest.evaluated, harvest.known);
     const RowShare share = row_share(context, rows);
     OutcomeTable outcomes;
     outcomes.resize(share.size());

@@ -143,14 +143,14 @@ TEST_F(ValidateMap, IntervalsOfASampleHoldTheTruth)
     const ValidationRecord truth = validate_map(forest, sample, whole);
     std::uint64_t held = 0;
     std::uint64_t all = 0;
-    for (std::size_t first = 1; first < 9; ++first)
+    for (std::size_t first = 0; first < 5; ++first)
     {
-        if (first % 3 == 0) continue;
-        const ValidationRecord part = validate_map(forest, sample, some_rows(whole, first, 9));
+        const ValidationRecord part = validate_map(forest, sample, some_rows(whole, first, 5));
+        EXPECT_GE(part.critical, 5U);
         EXPECT_LT(part.faults, truth.faults);
         for (const ValidationScore& s : part.scores)
         {
-            if (std::isnan(s.value)) continue;
+            if (std::isnan(s.low)) continue;
             EXPECT_LE(s.low, s.value) << s.name;
             EXPECT_GE(s.high, s.value) << s.name;
             const double right = score(truth, s.name).value;
@@ -158,7 +158,39 @@ TEST_F(ValidateMap, IntervalsOfASampleHoldTheTruth)
             ++all;
         }
     }
+    EXPECT_GE(all, 40U);
     EXPECT_GE(static_cast<double>(held), 0.9 * static_cast<double>(all));
+}
+
+// With few critical faults a resample says nothing of areas.
+TEST_F(ValidateMap, FewCriticalFaultsHaveNoIntervalsOfAreas)
+{
+    CampaignRecord few = some_rows(whole, 1, 9);
+    for (std::size_t row = 0; row < few.outcomes.drop.size(); ++row)
+        few.outcomes.drop[row] = row % 20 == 0 ? 0.3 : 0;
+    const ValidationRecord validation = validate_map(forest, sample, few);
+    EXPECT_LT(validation.critical, 10U);
+    EXPECT_TRUE(std::isnan(score(validation, "auc").low));
+    EXPECT_FALSE(std::isnan(score(validation, "recall").low));
+    EXPECT_FALSE(std::isnan(score(validation, "balanced_accuracy").high));
+}
+
+// Weights that do not cancel to the last bit make no score beyond 0 … 1.
+TEST_F(ValidateMap, ScoresOfUnevenWeightsStayWithinTheirRange)
+{
+    CampaignRecord uneven = some_rows(whole, 1, 3);
+    uneven.header.strata.population = {1000003, 700001};
+    forest.threshold = 1e-3;  // all is flagged
+    for (const double value : {0.0, 0.3})
+    {
+        for (double& drop : uneven.outcomes.drop)
+            drop = drop > 0 ? 0.3 : value;
+        for (const ValidationScore& s : validate_map(forest, sample, uneven).scores)
+        {
+            for (const double each : {s.value, s.low, s.high, s.table})
+                EXPECT_TRUE(std::isnan(each) || (each >= 0 && each <= 1)) << s.name << " " << each;
+        }
+    }
 }
 
 TEST_F(ValidateMap, FaultsOfStrataThatWereSampledThinlyCountForMore)
@@ -205,6 +237,13 @@ TEST_F(ValidateMap, RefusesWhatCannotJudge)
     other.header.fault_model = "stuck_at_0";
     other.faults.effect.assign(other.faults.size(), 1);
     refuses(other, "single bits stuck at 0");
+    other = some_rows(whole, 0, 1);
+    other.header.layers.injected[1] = 0;
+    other.faults = {};
+    other.outcomes = {};
+    for (std::size_t row = 1; row < 10; ++row)
+        testing::add_fault(other, weights, 0, 0, row, 1, 0);
+    refuses(other, "left out layer 'fc1'");
     other = whole;
     other.header.tolerances = {0.005};
     other.outcomes.stopped[1] = 1;

@@ -298,6 +298,47 @@ TEST(Plan, DrawsBesideASampleIndependentlyOfIt)
     EXPECT_LT(near, 30U);
 }
 
+// Each exclusion draws anew: what judges a sample drawn beside another must not be its neighbour either.
+TEST(Plan, DrawsBesideTwoSamplesIndependentlyOfBoth)
+{
+    const std::vector<InjectableLayer> layers = lenet_layers();
+    PlanOptions asked = options(Scheme::network_wise, 2000);
+    std::vector<std::vector<ExcludedFault>> known(layers.size());
+    std::vector<std::vector<std::int64_t>> places;
+    std::set<std::string> digests;
+    for (int step = 0; step < 3; ++step)
+    {
+        asked.excluded = known;
+        const Plan plan(layers, asked);
+        EXPECT_TRUE(digests.insert(plan.excluded_sha256()).second);
+        EXPECT_EQ(plan.excluded_sha256().empty(), step == 0);
+        std::vector<std::int64_t> here;
+        for (std::uint64_t k = 0; k < plan.size(); ++k)
+        {
+            const WeightFault fault = plan.fault(FaultIndex(k));
+            known[static_cast<std::size_t>(fault.layer.value())].push_back({fault.parameter, fault.word});
+            here.push_back((std::int64_t{fault.layer.value()} << 40) +
+                           static_cast<std::int64_t>(fault.parameter * 32) + fault.bit);
+        }
+        std::sort(here.begin(), here.end());
+        places.push_back(std::move(here));
+    }
+    for (std::size_t a = 0; a < places.size(); ++a)
+    {
+        for (std::size_t b = a + 1; b < places.size(); ++b)
+        {
+            std::uint64_t near = 0;
+            for (const std::int64_t place : places[a])
+            {
+                near += static_cast<std::uint64_t>(
+                    std::upper_bound(places[b].begin(), places[b].end(), place + 2) -
+                    std::lower_bound(places[b].begin(), places[b].end(), place - 2));
+            }
+            EXPECT_LT(near, 30U) << a << " " << b;
+        }
+    }
+}
+
 TEST(Plan, RefusesToExcludeEverything)
 {
     const std::vector<InjectableLayer> layers = lenet_layers();

@@ -147,7 +147,7 @@ class GuidedCampaign : public ::testing::Test
         harvest.planned = course.planned();
         harvest.evaluated = course.evaluated();
         harvest.known = course.known();
-        const FileStrata strata(plan, harvest);
+        const FileStrata strata(plan, harvest.planned, harvest.evaluated, harvest.known);
         std::vector<StratumCount> counts;
         for (const std::uint64_t population : strata.table().population)
             counts.push_back({population, 0, 0});

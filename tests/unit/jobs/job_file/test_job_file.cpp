@@ -217,7 +217,7 @@ TEST(JobFile, ListsAreNotEmptyAndTolerancesIncrease)
               "FILE:2: harden.options names \"none\" twice");
     EXPECT_EQ(problems_of(kSound + "harden.options = ['none', 'sec_crit']"),
               "FILE:2: harden.options = \"sec_crit\" is not known; it can be \"none\", \"sec_all\", "
-              "\"sec_critical\", \"sec_ded_all\", \"sec_ded_critical\", \"tmr_all\", \"tmr_critical\"; "
+              "\"sec_critical\"; "
               "did you mean \"sec_critical\"?");
     EXPECT_EQ(problems_of(kSound + "data.mean = []\ndata.std = []"), "");
 }
