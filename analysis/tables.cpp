@@ -308,12 +308,9 @@ ResultTable models_table(const ForestRecord& forest)
     table.text_columns = 1;
     table.note = fmt::format(
         "Mean scores and half their 95 % intervals: of {} folds, or as many as there are critical faults; "
-        "grouped where "
-        "faults that look the same are kept in one fold; held out: {} splits. Votes of 0.5 or more predict "
-        "critical. "
-        "Folds and splits share training faults, which the intervals allow for (Nadeau and Bengio). The "
-        "table of shares "
-        "by layer and bit is what a forest must beat.",
+        "grouped where faults that look the same are kept in one fold; held out: {} splits. Votes of 0.5 "
+        "or more predict critical. Folds and splits share training faults, which the intervals allow for "
+        "(Nadeau and Bengio). The table of shares by layer and bit is what a forest must beat.",
         forest.folds, forest.splits);
     const auto add = [&](const std::string& kind, const std::vector<ToleranceRecord>& tolerances) {
         const ToleranceRecord* const judged = trained_record(tolerances, forest.tolerance);
@@ -352,10 +349,8 @@ ResultTable validation_table(const ForestRecord& forest)
     table.text_columns = 1;
     table.note = fmt::format(
         "Faults that the campaign did not inject, {} of them critical; each counts for the bits, of those "
-        "that "
-        "were not injected, that it stands for. Flagged: votes of {} or more. The table of shares by layer "
-        "and bit, learnt from all "
-        "faults of the campaign, flags as many bits.",
+        "that were not injected, that it stands for. Flagged: votes of {} or more. The table of shares by "
+        "layer and bit, learnt from all faults of the campaign, flags as many bits.",
         format_count(validation.critical), format_number(validation.threshold, 4));
     for (const ValidationScore& score : validation.scores)
     {
@@ -379,9 +374,8 @@ ResultTable forest_table(const ForestRecord& forest)
                      "acc. → crit. %",   "crit. → acc. %",  "crit. → crit. %"};
     table.text_columns = 0;
     table.note = fmt::format(
-        "AUC folds: mean ROC AUC of {} folds; grouped: faults that look the same to the forest kept "
-        "in one fold. The last four columns are shares of the held-out faults ({} %) by true class → "
-        "predicted "
+        "AUC folds: mean ROC AUC of {} folds; grouped: faults that look the same to the forest kept in one "
+        "fold. The last four columns are shares of the held-out faults ({} %) by true class → predicted "
         "class, acceptable or critical (probability 0.5 or more). '-': too few faults of one class.",
         forest.folds, format_percent(forest.test_share, 0));
     for (const ToleranceRecord& t : forest.tolerances)
@@ -439,8 +433,8 @@ ResultTable overhead_table(const ProtectionRecord& protection)
     table.text_columns = 0;
     table.note =
         "Percent of the unprotected weight memory: a Hamming code on all parameters, on those predicted "
-        "critical "
-        "(probability 0.5 or more), and one flag per parameter. Gain = 1 - (critical + signature) / all.";
+        "critical (probability 0.5 or more), and one flag per parameter. Gain = 1 - (critical + signature) "
+        "/ all.";
     table.rows.push_back({std::to_string(protection.word_bits), format_number(row.all_parameters, 3),
                           format_number(row.critical_parameters, 3), format_number(row.signature, 3),
                           format_number(row.critical_parameters + row.signature, 3),

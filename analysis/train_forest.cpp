@@ -115,9 +115,8 @@ void check_options(const CampaignRecord& campaign, const ForestOptions& options)
         {
             const double drop = campaign.outcomes.drop[row];
             FS_CHECK(DataError, campaign.outcomes.stopped[row] == 0 || exceeds(drop, tolerance),
-                     "the campaign stopped fault {} once its drop exceeded {}; whether it exceeds {} is not "
-                     "known: ask "
-                     "for tolerances of the campaign",
+                     "the campaign stopped fault {} once its drop exceeded {}; whether it exceeds {} is "
+                     "not known: ask for tolerances of the campaign",
                      row, drop, tolerance);
         }
     }
@@ -430,17 +429,14 @@ void CampaignForests::add_levels(ForestRecord& forest, const ToleranceRecord& to
         {
             log_warning(
                 "forest: {} critical faults cannot show that any threshold misses at most {} % of the "
-                "critical ones "
-                "(confidence {} %); harden chooses as without forest.max_missed",
+                "critical ones (confidence {} %); harden chooses as without forest.max_missed",
                 tolerance.critical, 100 * options_.max_missed, 100 * options_.max_missed_confidence);
         }
         else
         {
             log_info(
-                "forest: bits with a vote of {:.4f} or more count as critical: at most {} % of the critical "
-                "ones "
-                "are missed "
-                "(confidence {} %)",
+                "forest: bits with a vote of {:.4f} or more count as critical: at most {} % of the "
+                "critical ones are missed (confidence {} %)",
                 forest.threshold, 100 * options_.max_missed, 100 * options_.max_missed_confidence);
         }
     }
@@ -513,15 +509,13 @@ ForestRecord CampaignForests::assemble(const std::function<FitResult(const FitKe
                 if (!first) continue;
                 log_warning(
                     "forest: for a tolerance of {:.2f} %, {} of {} faults are critical; a forest needs two "
-                    "of each "
-                    "class, so none is trained",
+                    "of each class, so none is trained",
                     100 * made.tolerance, made.critical, made.rows);
                 continue;
             }
             log_info(
-                "{}: tolerance {:.2f} %: {} of {} faults critical; ROC AUC {:.4f} ({} folds), {:.4f} (cells "
-                "kept "
-                "together), {:.4f} (held out)",
+                "{}: tolerance {:.2f} %: {} of {} faults critical; ROC AUC {:.4f} ({} folds), {:.4f} "
+                "(cells kept together), {:.4f} (held out)",
                 is_forest(kind) ? fmt::format("forest ({})", kind) : "table of shares", 100 * made.tolerance,
                 made.critical, made.rows, mean_of_known(made.folds, &ScoreRecord::auc), options_.folds,
                 mean_of_known(made.grouped_folds, &ScoreRecord::auc), made.test().auc);

@@ -29,9 +29,8 @@ const FileSpec& campaign_spec()
             {"/", "evaluation", T::text, "", "evaluation mode: `reference`, `exact`, `screened`"},
             {"/", "fault_model", T::text, "",
              "what happens to a stored word: `bit_flip`, `stuck_at` (at 0 and at 1, two faults), "
-             "`stuck_at_0`, "
-             "`stuck_at_1`, `adjacent_bits`, `random_bits`; files before version 1.2 do not say it: "
-             "`bit_flip`; `transient` for other targets than weights"},
+             "`stuck_at_0`, `stuck_at_1`, `adjacent_bits`, `random_bits`; files before version 1.2 do not "
+             "say it: `bit_flip`; `transient` for other targets than weights"},
             {"/", "upset_bits", T::int32, "",
              "bits of a stored word that a fault hits; 0 for other targets than weights"},
             {"/", "tolerances", T::float64, "[tolerances]",
@@ -49,8 +48,7 @@ const FileSpec& campaign_spec()
              kFeatureMaps},
             {"/", "instruction", T::text, "",
              "what happens to an instruction: `bit_flip`, a bit of its result flips; `warp_random_value`, "
-             "the "
-             "results of a warp are multiplied by 1 + value",
+             "the results of a warp are multiplied by 1 + value",
              kInstructions},
             {"/screen", "kappa", T::float64, "",
              "safety factor of the first-order screen, as the job asks; 0 without a screen"},
@@ -124,15 +122,13 @@ const FileSpec& campaign_spec()
              {"stratum"},
              "fault",
              "faults there are; of faults in feature maps and instructions, of which there are infinitely "
-             "many, "
-             "in proportion to their probability: 2^20 for each instruction"},
+             "many, in proportion to their probability: 2^20 for each instruction"},
             {"/strata/planned",
              T::uint64,
              {"stratum"},
              "fault",
-             "sample size that keeps the error margin of the job; of an iterative campaign the last one it "
-             "asked "
-             "for; all faults of an exhaustive one"},
+             "sample size that keeps the error margin of the job; of an iterative campaign the last one "
+             "it asked for; all faults of an exhaustive one"},
             {"/strata/evaluated",
              T::uint64,
              {"stratum"},
@@ -150,8 +146,7 @@ const FileSpec& campaign_spec()
              {"stratum"},
              "1",
              "whether a guided campaign drew the stratum's faults, all that it has, before its last round; "
-             "that is "
-             "a sample of the others",
+             "that is a sample of the others",
              {{0, "sampled"}, {1, "known"}}},
             {"/golden/label", T::int32, {"image"}, "1", "label of a test image, in data-set order"},
             {"/golden/top1", T::int32, {"image"}, "1", "top-1 of the fault-free network"},
@@ -290,8 +285,7 @@ const FileSpec& campaign_spec()
              {"fault"},
              "1",
              "term of the dot product whose sum is struck, counted from 0: (input channel of the group, "
-             "kernel "
-             "row, kernel column), row-major",
+             "kernel row, kernel column), row-major",
              {},
              kInstructions},
             {"/faults/value",

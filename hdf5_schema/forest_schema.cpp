@@ -147,16 +147,14 @@ std::vector<DatasetSpec> datasets()
          T::float64,
          {"feature", "repeat"},
          "1",
-         "loss of ROC AUC on held-out rows when the feature's values are shuffled, for the tolerance of the "
-         "map; no "
-         "columns where there is no forest"},
+         "loss of ROC AUC on held-out rows when the feature's values are shuffled, for the tolerance of "
+         "the map; no columns where there is no forest"},
         {"/level/<layer>",
          T::uint8,
          {"weight", "bit"},
          "1",
          "row of /calibration: the vote × 255 within 1 … 254, in the place of a measured outcome 0 = "
-         "acceptable, "
-         "255 = critical"},
+         "acceptable, 255 = critical"},
         {"/calibration/probability",
          T::float64,
          {"256"},

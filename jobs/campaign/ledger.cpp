@@ -174,8 +174,7 @@ void Ledger::announce(std::size_t layer, std::size_t trial) const
     const Screen& screen = last ? now.screen : now.trials[trial + 1].screen;
     log_warning(
         "{} of layer '{}' {}: of {} screened pairs {} were audited and {} disagreed, so up to {:.2g} may "
-        "be "
-        "wrong (95 %), more than campaign.screen_bound = {:g}; its {} chunks are computed again, {}",
+        "be wrong (95 %), more than campaign.screen_bound = {:g}; its {} chunks are computed again, {}",
         next == ScreenLevel::audited_more ? "audit" : "screen", campaign_.layers()[layer].name,
         next == ScreenLevel::audited_more ? "too small" : "given up", format_count(failed.totals.screened),
         format_count(failed.totals.audited), format_count(failed.totals.disagreements), failed.bound95,

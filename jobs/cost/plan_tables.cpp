@@ -89,8 +89,8 @@ ResultTable strata_table(const Job& job, const std::vector<InjectableLayer>& lay
     else if (plan.iterative())
         table.note = fmt::format(
             "Each stratum starts with a pilot (at least) and goes on until the Wilson interval of its "
-            "critical "
-            "share is within the margin for every tolerance; at most what p = 0.5 asks for. For {}.",
+            "critical share is within the margin for every tolerance; at most what p = 0.5 asks for. For "
+            "{}.",
             precision_note(shown, ""));
     else
         table.note =

@@ -224,8 +224,7 @@ std::vector<KeySpec> make_keys()
             "train.fault_aware", "rule",
             "error that strikes the output of one random layer per batch while training: added, up to "
             "magnitude · epoch, as in Cavagnero et al. (paper), or multiplied by up to ±magnitude, as in "
-            "their "
-            "code (diehardnet)")
+            "their code (diehardnet)")
             .one_of({"none", "paper", "diehardnet"}),
         key<&Job::fault_aware, &FaultAwareTable::geometry>("train.fault_aware", "geometry",
                                                            "corrupted part of each struck channel")
@@ -252,13 +251,10 @@ std::vector<KeySpec> make_keys()
         key<&Job::campaign, &CampaignTable::scheme>(
             "campaign", "scheme",
             "what is sampled together: the network, each layer, or each bit position of each layer; the "
-            "latter "
-            "as if half of the faults were critical (data_unaware), with a share guessed from the weights "
-            "(data_aware), or until the share seen is within the margin (iterative); or in rounds, more "
-            "where "
-            "the forest of those before is unsure (guided: campaign.limit faults, 0: a fifth of the "
-            "layer-wise "
-            "sample)")
+            "latter as if half of the faults were critical (data_unaware), with a share guessed from the "
+            "weights (data_aware), or until the share seen is within the margin (iterative); or in rounds, "
+            "more where the forest of those before is unsure (guided: campaign.limit faults, 0: a fifth of "
+            "the layer-wise sample)")
             .one_of({"network_wise", "layer_wise", "data_unaware", "data_aware", "iterative", "guided"}),
         key<&Job::campaign, &CampaignTable::fault_model>("campaign", "fault_model",
                                                          "what a fault does to a stored word: one bit flips "

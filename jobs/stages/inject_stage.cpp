@@ -111,8 +111,7 @@ void log_waiting(const WaitingTimes& waiting)
 {
     log_info(
         "waiting: {} % of the ranks' time for chunks (at most {} % of one), {} % for the last rank at the "
-        "end "
-        "(at most {} %); {}",
+        "end (at most {} %); {}",
         format_percent(waiting.next, 3), format_percent(waiting.next_most, 3), format_percent(waiting.end),
         format_percent(waiting.end_most),
         waiting.one_sided ? "one-sided counter" : "counter asked by messages");

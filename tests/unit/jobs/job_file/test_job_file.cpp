@@ -160,8 +160,7 @@ TEST(JobFile, WrongTypesAreNamed)
               "FILE:2: campaign.tolerances must be a list of numbers, not a number with a fraction");
     EXPECT_EQ(problems_of(kSound + "campaign.tolerances = [0.1, 'a']"),
               "FILE:2: campaign.tolerances must be a list of numbers, not a list with a number with a "
-              "fraction and a "
-              "string");
+              "fraction and a string");
     EXPECT_EQ(problems_of(kSound + "campaign.exhaustive = 1"),
               "FILE:2: campaign.exhaustive must be a boolean, not an integer");
     EXPECT_EQ(problems_of(kSound + "campaign.exhaustive = 'yes'"),
