@@ -89,11 +89,57 @@ std::int64_t first_right(float threshold, std::int64_t low, std::int64_t high)
     return static_cast<std::int64_t>(std::clamp(first, static_cast<double>(low), static_cast<double>(high)));
 }
 
+/// A leaf of a tree: its box within a layer, and its vote.
+struct VotedBox
+{
+    Box box;
+    std::int64_t votes = 0;
+};
+
+/// The leaves of a tree that a layer reaches, whose vote is not 0.
+class LeavesOfLayer
+{
+  public:
+    LeavesOfLayer(const TreeNode* root, const std::vector<FeatureRole>& roles, const Box& layer)
+        : root_(root), roles_(roles)
+    {
+        add_subtree(root, layer);
+    }
+
+    [[nodiscard]] std::vector<VotedBox>& boxes() { return boxes_; }
+
+  private:
+    void add_subtree(const TreeNode* node, Box box)
+    {
+        while (!node->is_leaf())
+        {
+            const FeatureRole& role = roles_[static_cast<std::size_t>(node->feature)];
+            const std::size_t axis = role.axis;
+            if (axis == kAxes)
+            {
+                node = root_ + (role.value <= node->threshold ? node->left : node->right);
+                continue;
+            }
+            Box right = box;
+            right.low[axis] = first_right(node->threshold, box.low[axis], box.high[axis]);
+            box.high[axis] = right.low[axis];
+            if (!right.empty()) add_subtree(root_ + node->right, right);
+            if (box.empty()) return;
+            node = root_ + node->left;
+        }
+        if (const std::int64_t votes = vote(*node); votes != 0) boxes_.push_back({box, votes});
+    }
+
+    const TreeNode* root_;
+    const std::vector<FeatureRole>& roles_;
+    std::vector<VotedBox> boxes_;
+};
+
 /// Votes of the trees for each cell of a box of a layer.
 class VoteGrid
 {
   public:
-    VoteGrid(const Box& box, const std::vector<FeatureRole>& roles) : box_(box), roles_(roles)
+    explicit VoteGrid(const Box& box) : box_(box)
     {
         std::int64_t cells = 1;
         for (std::size_t a = kAxes; a-- > 0;)
@@ -104,19 +150,44 @@ class VoteGrid
         votes_.assign(static_cast<std::size_t>(cells), 0);
     }
 
-    void add_tree(const TreeNode* root) { add_subtree(root, root, box_); }
+    /// Add what of a leaf lies within the box.
+    void add(const VotedBox& leaf)
+    {
+        Box box = leaf.box;
+        box.low[kOutAxis] = std::max(box.low[kOutAxis], box_.low[kOutAxis]);
+        box.high[kOutAxis] = std::min(box.high[kOutAxis], box_.high[kOutAxis]);
+        if (box.low[kOutAxis] < box.high[kOutAxis]) add_box(box, leaf.votes);
+    }
 
     /// Turn the differences into sums; call once, after all trees.
     void finish()
     {
-        for (std::size_t a = 0; a < kAxes; ++a)
+        // The inner axes of an input channel while it is in the nearest cache, then the two outer ones at
+        // once: inner + left + above − above left.
+        const std::int64_t block = stride_[kInAxis];
+        const std::int64_t row = stride_[kOutAxis];
+        for (std::int64_t out = 0; out < box_.high[kOutAxis] - box_.low[kOutAxis]; ++out)
         {
-            const auto stride = static_cast<std::size_t>(stride_[a]);
-            const std::size_t block = stride * static_cast<std::size_t>(box_.high[a] - box_.low[a]);
-            for (std::size_t start = 0; start < votes_.size(); start += block)
+            for (std::int64_t in = 0; in < box_.high[kInAxis] - box_.low[kInAxis]; ++in)
             {
-                for (std::size_t i = start + stride; i < start + block; ++i)
-                    votes_[i] += votes_[i - stride];
+                std::int64_t* const here = votes_.data() + out * row + in * block;
+                for (std::size_t a = kBitAxis; a > kInAxis; --a)
+                    sum_along(here, block, stride_[a], stride_[a - 1]);
+                if (in > 0)
+                {
+                    for (std::int64_t i = 0; i < block; ++i)
+                        here[i] += here[i - block];
+                }
+                if (out > 0)
+                {
+                    for (std::int64_t i = 0; i < block; ++i)
+                        here[i] += here[i - row];
+                }
+                if (in > 0 && out > 0)
+                {
+                    for (std::int64_t i = 0; i < block; ++i)
+                        here[i] -= here[i - row - block];
+                }
             }
         }
     }
@@ -124,30 +195,18 @@ class VoteGrid
     [[nodiscard]] const std::vector<std::int64_t>& votes() const { return votes_; }
 
   private:
-    void add_subtree(const TreeNode* root, const TreeNode* node, Box box)
+    /// Sum an axis of that stride, which ends after `whole` cells, in each part of a block.
+    static void sum_along(std::int64_t* votes, std::int64_t block, std::int64_t stride, std::int64_t whole)
     {
-        while (!node->is_leaf())
+        for (std::int64_t start = 0; start < block; start += whole)
         {
-            const FeatureRole& role = roles_[static_cast<std::size_t>(node->feature)];
-            const std::size_t axis = role.axis;
-            if (axis == kAxes)
-            {
-                node = root + (role.value <= node->threshold ? node->left : node->right);
-                continue;
-            }
-            Box right = box;
-            right.low[axis] = first_right(node->threshold, box.low[axis], box.high[axis]);
-            box.high[axis] = right.low[axis];
-            if (!right.empty()) add_subtree(root, root + node->right, right);
-            if (box.empty()) return;
-            node = root + node->left;
+            for (std::int64_t i = start + stride; i < start + whole; ++i)
+                votes[i] += votes[i - stride];
         }
-        add_box(box, vote(*node));
     }
 
     void add_box(const Box& box, std::int64_t votes)
     {
-        if (votes == 0) return;
         for (unsigned corner = 0; corner < (1U << kAxes); ++corner)
         {
             std::int64_t index = 0;
@@ -166,15 +225,17 @@ class VoteGrid
     }
 
     Box box_;
-    const std::vector<FeatureRole>& roles_;
     Index stride_{};
     std::vector<std::int64_t> votes_;
 };
 
-/// The vote as the map has it.
+/// The vote as the map has it: lround(255 p), of p from 0 to 1, without a call.
 std::uint8_t stored_vote(double probability)
 {
-    return static_cast<std::uint8_t>(std::lround(255.0 * probability));
+    const double scaled = 255.0 * probability;
+    const auto rounded = static_cast<std::int32_t>(scaled + 0.5);
+    // Where the sum was rounded up to the next half.
+    return static_cast<std::uint8_t>(rounded - (static_cast<double>(rounded) - scaled > 0.5 ? 1 : 0));
 }
 
 /// The map where all features follow from the place of a weight.
@@ -190,28 +251,48 @@ void predict_by_place(const Forest& forest, const std::vector<FeatureRole>& role
                                          [](const FeatureRole& role) { return role.axis == kKernelAxis; });
     const std::int64_t positions = by_position ? kernel : 1;
 
-    constexpr std::int64_t kSlabCells = 1 << 20;  // 8 MiB of votes
+    const Box whole{{0, 0, 0, 0, 0}, {outputs, inputs, positions, 2, bits}};
+    std::vector<std::vector<VotedBox>> leaves(forest.trees());
+    parallel_for(static_cast<std::int64_t>(forest.trees()), threads, [&](std::int64_t t) {
+        stop_if_asked(stop);
+        const auto tree = static_cast<std::size_t>(t);
+        leaves[tree] = std::move(LeavesOfLayer(forest.root(tree), roles, whole).boxes());
+    });
+
+    constexpr std::int64_t kSlabCells = 1 << 20;  // 8 MiB of votes; each slab looks at all leaves
     const std::int64_t slab = std::max<std::int64_t>(1, kSlabCells / (inputs * positions * 2 * bits));
     parallel_for((outputs + slab - 1) / slab, threads, [&](std::int64_t s) {
         const std::int64_t first = s * slab;
         const std::int64_t last = std::min(outputs, first + slab);
-        VoteGrid grid(Box{{first, 0, 0, 0, 0}, {last, inputs, positions, 2, bits}}, roles);
-        for (std::size_t t = 0; t < forest.trees(); ++t)
+        VoteGrid grid(Box{{first, 0, 0, 0, 0}, {last, inputs, positions, 2, bits}});
+        for (const std::vector<VotedBox>& of_tree : leaves)
         {
             stop_if_asked(stop);
-            grid.add_tree(forest.root(t));
+            for (const VotedBox& leaf : of_tree)
+                grid.add(leaf);
         }
         grid.finish();
-        std::vector<std::uint8_t> cells(grid.votes().size());
-        std::transform(
-            grid.votes().begin(), grid.votes().end(), cells.begin(),
-            [&forest](std::int64_t votes) { return stored_vote(vote_share(votes, forest.trees())); });
+        const auto convert = [&forest](const std::int64_t* votes, std::int64_t count, std::uint8_t* to) {
+            for (std::int64_t i = 0; i < count; ++i)
+                to[i] = stored_vote(vote_share(votes[i], forest.trees()));
+        };
+        // Positions that look alike share what is converted; else a cell is that of one weight, of one sign.
+        std::vector<std::uint8_t> cells;
+        if (!by_position)
+        {
+            cells.resize(grid.votes().size());
+            convert(grid.votes().data(), static_cast<std::int64_t>(cells.size()), cells.data());
+        }
         for (std::int64_t w = first * inputs * kernel; w < last * inputs * kernel; ++w)
         {
             const bool negative = std::signbit(weights.values[static_cast<std::size_t>(w)]);
             const std::int64_t place = (by_position ? w : w / kernel) - first * inputs * positions;
-            const std::int64_t cell = place * 2 + (negative ? 1 : 0);
-            std::copy_n(cells.begin() + cell * bits, bits, map.probability.begin() + w * bits);
+            const std::int64_t cell = (place * 2 + (negative ? 1 : 0)) * bits;
+            std::uint8_t* const to = map.probability.data() + w * bits;
+            if (by_position)
+                convert(grid.votes().data() + cell, bits, to);
+            else
+                std::copy_n(cells.begin() + cell, bits, to);
         }
     });
 }
