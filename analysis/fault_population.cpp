@@ -66,6 +66,16 @@ std::string why_not_learnt(const CampaignHeader& header)
     return "";
 }
 
+bool has_every_fault(const CampaignRecord& campaign)
+{
+    const UpsetModel upset = upset_of(campaign.header);
+    const LayerTable& layers = campaign.header.layers;
+    std::uint64_t faults = 0;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        faults += layers.weights[l] * faults_of_word(upset, layers.word_bits[l]);
+    return faults == campaign.faults.size();
+}
+
 bool flips_its_bit(const FaultTable& faults, std::size_t row)
 {
     // The decoded values of long words may be equal after a flip of their last bits.

@@ -25,6 +25,9 @@ std::string describe_upset(const CampaignHeader& header);
  */
 std::string why_not_learnt(const CampaignHeader& header);
 
+/// Whether a campaign has every fault of its network. \throws DataError as upset_of. Thread-safe.
+bool has_every_fault(const CampaignRecord& campaign);
+
 /// Whether a fault flips its bit: one that is stuck at what the bit holds does not. Thread-safe.
 bool flips_its_bit(const FaultTable& faults, std::size_t row);
 

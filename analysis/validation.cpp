@@ -156,17 +156,6 @@ Scores scores_of_table(const std::vector<Judge>& judges, double flagged_share)
     return scores;
 }
 
-/// Whether a campaign has every fault of the network.
-bool is_exhaustive(const CampaignRecord& campaign)
-{
-    const UpsetModel upset = upset_of(campaign.header);
-    const LayerTable& layers = campaign.header.layers;
-    std::uint64_t faults = 0;
-    for (std::size_t l = 0; l < layers.size(); ++l)
-        faults += layers.weights[l] * faults_of_word(upset, layers.word_bits[l]);
-    return faults == campaign.faults.size();
-}
-
 void check_same(const CampaignRecord& campaign, const CampaignRecord& other, double tolerance)
 {
     const Provenance& a = campaign.header.provenance;
@@ -352,7 +341,7 @@ ValidationRecord validate_map(const ForestRecord& forest, const CampaignRecord& 
     }
     const Scores scores = scores_of_map(weight, first_flagged, forest.calibration);
     const Scores of_table = scores_of_table(judges, scores.at("flagged"));
-    const bool certain = is_exhaustive(other);
+    const bool certain = has_every_fault(other);
     constexpr std::uint64_t kFew = 10;
     const bool few = std::min(validation.critical, validation.faults - validation.critical) < kFew;
     std::map<std::string, ShareInterval> shares;

@@ -47,16 +47,12 @@ void require_judges(const Context& context)
            fmt::format("has faults of {}, and campaign.fault_model of this job is {}; set it so",
                        to_string(upset.model), to_string(own.model)));
     const Network network = load_network(context.model_file());
-    std::uint64_t all = 0;
     std::vector<std::string> names;
     for (const InjectableLayer& layer : injectable_layers(network, struck_parameters(job)))
-    {
         names.push_back(layer.name);
-        all += layer.weights * faults_of_word(upset, layer.word_bits);
-    }
     expect(names == header.layers.name,
            "strikes other tensors than campaign.parameters of this job names; set that as it was");
-    expect(campaign.faults.size() < all, "has every fault of the network: none is left to judge its map by");
+    expect(!has_every_fault(campaign), "has every fault of the network: none is left to judge its map by");
     expect(digest(load_test_images(job)) == header.provenance.dataset_sha256,
            "is of other test images than [data] of this job names");
     expect(job.harden.tolerance <= job.campaign.tolerances.back(),

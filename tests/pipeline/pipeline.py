@@ -248,6 +248,20 @@ class PipelineTest(unittest.TestCase):
             raise AssertionError(f"{ranks} ranks expected, found {pids}\n{result}")
         return True
 
+    def kill_again_and_again(self, out, *arguments):
+        """Start a campaign on other numbers of ranks and kill it as soon as it has saved more, until it is done."""
+        kills = 0
+        for ranks in (2, 1, 3, 2):
+            before = segments(out)
+            run = self.start(*arguments, ranks=ranks)
+            if not run.wait_for(lambda: len(segments(out)) > len(before) + 1):
+                run.wait()
+                break
+            run.kill()
+            run.wait()
+            kills += 1
+        self.assertGreater(kills, 0)
+
     def assert_code(self, result, code):
         self.assertEqual(result.code, code, f"exit code {code} expected\n{result}")
 

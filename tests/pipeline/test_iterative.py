@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pipeline
-from pipeline import PipelineTest, segments, set_keys
+from pipeline import PipelineTest, set_keys
 
 WEIGHTS = [150, 2400, 48000, 10080, 840]
 MARGIN, T = 0.05, 1.96
@@ -72,17 +72,7 @@ class Iterative(PipelineTest):
 
     def test_killed_again_and_again(self):
         out = self.folder / "killed"
-        kills = 0
-        for ranks in (2, 1, 3, 2):
-            before = segments(out)
-            run = self.start("inject", self.job, "--out", out, *self.options, ranks=ranks)
-            if not run.wait_for(lambda: len(segments(out)) > len(before) + 1):
-                run.wait()
-                break
-            run.kill()
-            run.wait()
-            kills += 1
-        self.assertGreater(kills, 0)
+        self.kill_again_and_again(out, "inject", self.job, "--out", out, *self.options)
         last = self.complete("inject", self.job, "--out", out, *self.options, ranks=2)
         if "up to date" not in last.err:
             self.assertRegex(last.err, r"journal: [1-9]\d* of \d+ chunks are done already")
