@@ -12,6 +12,7 @@
 #include "analysis/campaign_check.hpp"
 #include "analysis/estimates.hpp"
 #include "analysis/fault_population.hpp"
+#include "analysis/layer_plan.hpp"
 #include "analysis/residual.hpp"
 #include "engine/base/error.hpp"
 #include "engine/memory/codes/protection_scheme.hpp"
@@ -21,15 +22,11 @@ namespace flipstorm
 namespace
 {
 
-constexpr CodeKind kPaperCode = CodeKind::hamming_sec;
 constexpr double kPaperThreshold = 0.5;
 constexpr std::size_t kLevels = kCriticalityLevels;
 
-/// What DATE 2023 proposes.
-const ProtectionScheme& paper_scheme()
-{
-    return protection_scheme(kPaperCode, Coverage::critical);
-}
+/// Of what "sec_critical" at 0.5 leaves, the part that "optimized" leaves without a bound.
+constexpr double kSaferThanThePaper = 0.1;
 
 /// Whether the map knows measured outcomes and what votes mean; a file before version 1.2 does not.
 bool is_calibrated(const ForestRecord& forest)
@@ -50,6 +47,13 @@ std::size_t level_of(double threshold, bool calibrated)
     return static_cast<std::size_t>(std::ceil(threshold * 255.0 - 1e-9));
 }
 
+/// A critical fault that the forest was not trained on.
+struct Judge
+{
+    std::uint32_t row = 0;
+    double weight = 0;  ///< of the faults that it stands for, itself left out
+};
+
 /// What a network has at each level of its parameters' worst bit.
 struct Levels
 {
@@ -61,7 +65,9 @@ struct Levels
         held_out{};              ///< Σ of what the held-out critical faults stand for, themselves left out
     double held_out_weight = 0;  ///< the same with themselves, of all levels
     double held_out_size = 0;    ///< effective number of these, (Σ w)² / Σ w² (Kish)
-    double flipping = 0;         ///< share of the faults that flip their bit; half of those that are stuck do
+    std::vector<Judge> judges;
+    std::vector<LayerRisk> risks;  ///< by layer, of bits that flip
+    double flipping = 0;  ///< share of the faults that flip their bit; half of those that are stuck do
     std::uint64_t weights = 0;
     std::uint64_t bits = 0;
     ShareInterval critical;  ///< share of all faults
@@ -136,6 +142,7 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
         std::array<std::uint64_t, kLevels>& same_words = levels.of_word_bits[map.bits];
         levels.weights += map.weights;
         levels.bits += map.weights * bits;
+        LayerRisk risk{map.weights, std::vector<double>(static_cast<std::size_t>(bits))};
         for (std::size_t w = 0; w < worst[l].size(); ++w)
         {
             const std::size_t level = worst[l][w];
@@ -145,7 +152,10 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
             levels.probability[level] = std::accumulate(
                 first, first + static_cast<std::ptrdiff_t>(bits), levels.probability[level],
                 [&probability](double sum, std::uint8_t of_bit) { return sum + probability[of_bit]; });
+            for (std::size_t bit = 0; bit < risk.of_bit.size(); ++bit)
+                risk.of_bit[bit] += probability[first[static_cast<std::ptrdiff_t>(bit)]];
         }
+        levels.risks.push_back(std::move(risk));
     }
     const std::vector<double> weight = fault_weights(campaign);
     // As fault_weights: of the strata that have faults.
@@ -161,8 +171,9 @@ Levels count_levels(const CampaignRecord& campaign, const ForestRecord& forest,
     for (const std::uint32_t row : held.critical)
     {
         const LayerCriticality& map = *maps[static_cast<std::size_t>(campaign.faults.layer[row])];
+        levels.judges.push_back({row, std::max(0.0, weight[row] - itself)});
         levels.held_out[worst_prediction(map, campaign.faults.parameter[row], calibrated)] +=
-            std::max(0.0, weight[row] - itself);
+            levels.judges.back().weight;
         levels.held_out_weight += weight[row];
         squares += weight[row] * weight[row];
     }
@@ -199,12 +210,32 @@ ShareInterval missed_share(const Levels& levels, std::size_t level)
     return wilson_interval(missed, levels.held_out_size);
 }
 
-/// Check bits of the parameters from `level` upwards under a code.
-std::uint64_t check_bits(const Levels& levels, CodeKind code, std::size_t level)
+/// Part of the critical faults that a plan misses: those of bits that it leaves as they are.
+ShareInterval missed_share(const Levels& levels, const CampaignRecord& campaign, const LayerPlan& plan)
+{
+    double missed = 0;
+    for (const Judge& judge : levels.judges)
+    {
+        const LayerCode& code = plan.option(static_cast<std::size_t>(campaign.faults.layer[judge.row])).code;
+        const std::uint32_t safe = code.forced | code.copies | code.covered;
+        if ((safe >> campaign.faults.bit[judge.row] & 1U) == 0) missed += judge.weight;
+    }
+    return wilson_interval(levels.held_out_weight > 0 ? missed / levels.held_out_weight : 1,
+                           levels.held_out_size);
+}
+
+/// Check bits of the parameters from `level` upwards under the code of a scheme.
+std::uint64_t check_bits(const Levels& levels, const ProtectionScheme& scheme, std::size_t level)
 {
     std::uint64_t bits = 0;
     for (const auto& [word_bits, parameters] : levels.of_word_bits)
-        bits += protected_size(code, sum_from(parameters, level), word_bits).check;
+    {
+        const int together = std::max(1, scheme.code_word_bits / word_bits);
+        const auto group = static_cast<std::uint64_t>(together);
+        bits += protected_size(*scheme.code, (sum_from(parameters, level) + group - 1) / group,
+                               together * word_bits)
+                    .check;
+    }
     return bits;
 }
 
@@ -217,17 +248,30 @@ std::uint64_t signature_bits(const Levels& levels, Coverage coverage)
             return 0;
         case Coverage::critical:
             return levels.weights;
+        case Coverage::optimized:
+            return 0;
     }
     throw Error("no coverage is number {}", static_cast<int>(coverage));
+}
+
+double percent_of_bits(const Levels& levels, std::uint64_t extra)
+{
+    return 100.0 * static_cast<double>(extra) / static_cast<double>(levels.bits);
+}
+
+/// Put what is left after an option into it.
+void measure(ProtectionOption& option, const Levels& levels, const ShareInterval& missed)
+{
+    const ShareInterval measured = product_interval(levels.critical, missed);
+    option.measured_residual = measured.share;
+    option.measured_low = measured.low;
+    option.measured_high = measured.high;
 }
 
 /// The option that flags parameters from `level` upwards: 0 all of them, kLevels none.
 ProtectionOption make_option(const Levels& levels, const ProtectionScheme& scheme, std::size_t level,
                              double threshold)
 {
-    const auto percent = [&levels](std::uint64_t extra) {
-        return 100.0 * static_cast<double>(extra) / static_cast<double>(levels.bits);
-    };
     ProtectionOption option;
     option.scheme = scheme.name;
     option.threshold = threshold;
@@ -235,19 +279,68 @@ ProtectionOption make_option(const Levels& levels, const ProtectionScheme& schem
         static_cast<double>(sum_from(levels.parameters, level)) / static_cast<double>(levels.weights);
     if (scheme.code)
     {
-        option.parity_bits = check_bits(levels, *scheme.code, level);
+        option.parity_bits = check_bits(levels, scheme, level);
         option.signature_bits = signature_bits(levels, scheme.coverage);
     }
-    option.parity_overhead = percent(option.parity_bits);
-    option.signature_overhead = percent(option.signature_bits);
-    option.total_overhead = percent(option.parity_bits + option.signature_bits);
+    option.parity_overhead = percent_of_bits(levels, option.parity_bits);
+    option.signature_overhead = percent_of_bits(levels, option.signature_bits);
+    option.total_overhead = percent_of_bits(levels, option.parity_bits + option.signature_bits);
     option.predicted_residual =
         levels.flipping * sum_below(levels.probability, level) / static_cast<double>(levels.bits);
-    const ShareInterval measured = product_interval(levels.critical, missed_share(levels, level));
-    option.measured_residual = measured.share;
-    option.measured_low = measured.low;
-    option.measured_high = measured.high;
+    measure(option, levels, missed_share(levels, level));
     return option;
+}
+
+/// A plan of the layers as an option of the whole.
+ProtectionOption make_option(const Levels& levels, const CampaignRecord& campaign, const LayerPlan& plan)
+{
+    ProtectionOption option;
+    option.scheme = "optimized";
+    option.threshold = std::numeric_limits<double>::quiet_NaN();
+    std::uint64_t coded = 0;
+    for (std::size_t l = 0; l < levels.risks.size(); ++l)
+        coded += plan.option(l).code.code ? levels.risks[l].weights : 0;
+    option.flagged_share = static_cast<double>(coded) / static_cast<double>(levels.weights);
+    option.parity_bits = plan.chosen.bits;
+    option.parity_overhead = percent_of_bits(levels, plan.chosen.bits);
+    option.total_overhead = option.parity_overhead;
+    option.predicted_residual = levels.flipping * plan.chosen.risk / static_cast<double>(levels.bits);
+    measure(option, levels, missed_share(levels, campaign, plan));
+    return option;
+}
+
+/// The plan of the layers, within the bounds that were asked for.
+LayerPlan plan_of(const Levels& levels, const HardenOptions& options, const ProtectionOption& paper,
+                  const std::vector<StoredTensor>& words)
+{
+    PlanGoal goal;
+    const auto bits = static_cast<double>(levels.bits);
+    if (options.max_overhead) goal.most_bits = static_cast<std::uint64_t>(*options.max_overhead * bits);
+    const double scale = levels.flipping > 0 ? bits / levels.flipping : 0;
+    if (options.max_residual)
+        goal.most_risk = *options.max_residual * scale;
+    else if (!options.max_overhead)
+        goal.most_risk = kSaferThanThePaper * paper.predicted_residual * scale;
+    return plan_layers(levels.risks, words, {{options.ber, options.adjacent_share}, options.max_change},
+                       goal);
+}
+
+/// The plan as rows of the record.
+void record_plan(ProtectionRecord& record, const Levels& levels, const LayerPlan& plan,
+                 const LayerTable& layers)
+{
+    for (const ProtectionPlan& point : plan.front)
+        record.front.push_back({point.bits, percent_of_bits(levels, point.bits),
+                                levels.flipping * point.risk / static_cast<double>(levels.bits)});
+    for (std::size_t l = 0; l < levels.risks.size(); ++l)
+    {
+        const LayerOption& option = plan.option(l);
+        const std::vector<double>& of_bit = levels.risks[l].of_bit;
+        record.plan.push_back({layers.name[l], levels.risks[l].weights,
+                               static_cast<std::int32_t>(of_bit.size()), option.code, option.extra_bits,
+                               std::accumulate(of_bit.begin(), of_bit.end(), 0.0), option.risk, option.change,
+                               option.xors});
+    }
 }
 
 void mark_pareto(std::vector<ProtectionOption>& options)
@@ -267,17 +360,21 @@ void mark_pareto(std::vector<ProtectionOption>& options)
 
 std::size_t choose(const std::vector<ProtectionOption>& options, double threshold)
 {
+    const auto optimized = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o) {
+        return find_protection_scheme(o.scheme)->coverage == Coverage::optimized;
+    });
+    if (optimized != options.end()) return static_cast<std::size_t>(optimized - options.begin());
     // Where none could be confirmed, every bit would be flagged.
     if (threshold != kPaperThreshold && level_of_threshold(threshold) > 1)
     {
         const auto asked =
             std::find_if(options.begin(), options.end(), [threshold](const ProtectionOption& o) {
-                return o.scheme == paper_scheme().name && o.threshold == threshold;
+                return o.scheme == sec_critical_scheme().name && o.threshold == threshold;
             });
         if (asked != options.end()) return static_cast<std::size_t>(asked - options.begin());
     }
     const auto paper = std::find_if(options.begin(), options.end(), [](const ProtectionOption& o) {
-        return o.scheme == paper_scheme().name && o.threshold == kPaperThreshold;
+        return o.scheme == sec_critical_scheme().name && o.threshold == kPaperThreshold;
     });
     const double budget =
         paper != options.end() ? paper->total_overhead : std::numeric_limits<double>::infinity();
@@ -314,7 +411,7 @@ double gain_percent(double all_parameters, double critical_parameters, double si
 }  // namespace
 
 ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestRecord& forest,
-                                   const HardenOptions& options)
+                                   const HardenOptions& options, const std::vector<StoredTensor>& words)
 {
     check_campaign(campaign);
     const std::string obstacle = why_not_learnt(campaign.header);
@@ -331,6 +428,8 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
 
     constexpr double kUnused = std::numeric_limits<double>::quiet_NaN();
     ProtectionRecord record;
+    const ProtectionOption paper =
+        make_option(levels, sec_critical_scheme(), level_of(kPaperThreshold, calibrated), kPaperThreshold);
     std::vector<std::size_t> level;  // of each option
     const auto add = [&](const ProtectionScheme& scheme, std::size_t first_flagged, double threshold) {
         record.options.push_back(make_option(levels, scheme, first_flagged, threshold));
@@ -341,22 +440,24 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
         const ProtectionScheme* const scheme = find_protection_scheme(name);
         FS_CHECK(JobError, scheme != nullptr, "harden.options: \"{}\" is unknown; {} would be right", name,
                  protection_scheme_choices('"'));
-        if (!scheme->code)
-        {
-            add(*scheme, kLevels, kUnused);
-            continue;
-        }
         // Both residuals count a single upset in a parameter under the code as none.
-        FS_REQUIRE(code_traits(*scheme->code).corrects >= 1, "{} corrects no upset", name);
+        FS_REQUIRE(!scheme->code || code_traits(*scheme->code).corrects >= 1, "{} corrects no upset", name);
         switch (scheme->coverage)
         {
             case Coverage::all:
-                add(*scheme, 0, kUnused);
+                add(*scheme, scheme->code ? 0 : kLevels, kUnused);
                 break;
             case Coverage::critical:
                 for (const double threshold : thresholds)
                     add(*scheme, level_of(threshold, calibrated), threshold);
                 break;
+            case Coverage::optimized: {
+                const LayerPlan plan = plan_of(levels, options, paper, words);
+                record.options.push_back(make_option(levels, campaign, plan));
+                level.push_back(kLevels);
+                record_plan(record, levels, plan, campaign.header.layers);
+                break;
+            }
         }
     }
     mark_pareto(record.options);
@@ -366,10 +467,7 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     record.ber = options.ber;
     for (const LayerCriticality* map : maps)
         record.word_bits = std::max(record.word_bits, map->bits);
-    const ProtectionOption all =
-        make_option(levels, protection_scheme(kPaperCode, Coverage::all), 0, kUnused);
-    const ProtectionOption paper =
-        make_option(levels, paper_scheme(), level_of(kPaperThreshold, calibrated), kPaperThreshold);
+    const ProtectionOption all = make_option(levels, sec_all_scheme(), 0, kUnused);
     record.overhead = {all.total_overhead, paper.parity_overhead, paper.signature_overhead,
                        gain_percent(all.total_overhead, paper.parity_overhead, paper.signature_overhead)};
 
@@ -378,6 +476,13 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     for (std::size_t l = 0; l < worst.size(); ++l)
     {
         LayerSignature signature{maps[l]->layer, std::vector<std::uint8_t>(worst[l].size())};
+        if (find_protection_scheme(record.options[chosen].scheme)->coverage == Coverage::optimized)
+        {
+            const bool coded = record.plan[l].code.code.has_value();
+            std::fill(signature.flagged.begin(), signature.flagged.end(), static_cast<std::uint8_t>(coded));
+            record.signature.push_back(std::move(signature));
+            continue;
+        }
         std::transform(worst[l].begin(), worst[l].end(), signature.flagged.begin(),
                        [&](std::uint8_t w) { return static_cast<std::uint8_t>(w >= level[chosen] ? 1 : 0); });
         record.signature.push_back(std::move(signature));

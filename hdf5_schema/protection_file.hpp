@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/memory/codes/layer_code.hpp"
 #include "hdf5_schema/provenance.hpp"
 
 namespace flipstorm
@@ -38,6 +39,28 @@ struct LayerSignature
     std::vector<std::uint8_t> flagged;  ///< [weights], 1: the parameter is under the code
 };
 
+/// How the words of a layer are kept under the scheme "optimized".
+struct LayerProtection
+{
+    std::string layer;
+    std::uint64_t weights = 0;
+    std::int32_t word_bits = 0;
+    LayerCode code;
+    std::uint64_t extra_bits = 0;
+    double critical_before = 0;  ///< bits of the layer whose upset is expected to be critical
+    double critical_after = 0;   ///< the same, kept so
+    double change = 0;  ///< of the weights where no upset is: root mean square, over that of the weights
+    double xors = 0;    ///< of the decoder, for each word
+};
+
+/// A plan that no other beats in both.
+struct FrontPoint
+{
+    std::uint64_t extra_bits = 0;
+    double overhead = 0;            ///< percent of the unprotected weight memory
+    double predicted_residual = 0;  ///< as of an option
+};
+
 /// One row of the paper's Table III, in percent of the unprotected weight memory.
 struct OverheadRow
 {
@@ -59,6 +82,8 @@ struct ProtectionRecord
     std::int32_t chosen = -1;               ///< index in `options`
     OverheadRow overhead;                   ///< of the paper's scheme at threshold 0.5
     std::vector<LayerSignature> signature;  ///< of the chosen option
+    std::vector<LayerProtection> plan{};    ///< of "optimized", by layer; empty: not among the options
+    std::vector<FrontPoint> front{};        ///< by rising overhead
 };
 
 /// Write protection.h5 under a temporary name and rename it. One process. \throws FileError.

@@ -132,8 +132,12 @@ struct HardenTable
 {
     double tolerance = 0;  ///< 0: the smallest of forest.tolerances
     double ber = 1e-9;     ///< upset probability per bit
-    std::vector<std::string> options = {"none", "sec_all", "sec_critical"};
-    std::string forest;  ///< a forest.h5 to use as it is
+    std::vector<std::string> options = {"none",       "sec_all",      "sec_64",
+                                        "sec_ded_64", "sec_critical", "optimized"};
+    double max_overhead = -1;  ///< of "optimized", share of the weight memory; −1: no bound
+    double max_residual = -1;  ///< of "optimized", share of the upsets; −1: see job_keys.cpp
+    double max_change = 0.01;  ///< of "optimized": of a layer's weights, where no upset is
+    std::string forest;        ///< a forest.h5 to use as it is
 };
 
 struct DeviceTable

@@ -470,6 +470,24 @@ std::vector<KeySpec> make_keys()
         key<&Job::harden, &HardenTable::ber>("harden", "ber", "upset probability per bit").inside(0, 1),
         key<&Job::harden, &HardenTable::options>("harden", "options", "ways of protection to choose from")
             .one_of(protection_scheme_names()),
+        key<&Job::harden, &HardenTable::max_overhead>(
+            "harden", "max_overhead",
+            "optimized: most extra memory, a share of the weight memory (0: none at all); -1: no bound")
+            .between(-1, 2)
+            .since("0.2"),
+        key<&Job::harden, &HardenTable::max_residual>(
+            "harden", "max_residual",
+            "optimized: largest share of single upsets that stay critical, reached with the fewest bits; -1: "
+            "as "
+            "little as max_overhead allows or, without, a tenth of what sec_critical leaves")
+            .between(-1, 1)
+            .since("0.2"),
+        key<&Job::harden, &HardenTable::max_change>(
+            "harden", "max_change",
+            "optimized: largest change of a layer's weights by the bits that check bits take the place of: "
+            "root mean square of the changes, over that of the weights")
+            .between(0, 1)
+            .since("0.2"),
         key<&Job::harden, &HardenTable::forest>("harden", "forest", "a forest.h5 to use as it is")
             .by_default("none")
             .not_identity(),

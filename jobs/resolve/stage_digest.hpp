@@ -28,8 +28,9 @@ namespace flipstorm
 [[nodiscard]] std::string forest_digest(const Job& job, const std::string& campaign_content,
                                         const std::string& model_sha256);
 
-/// Of the content of protection.h5, from the content_digest() of the forest and of the campaign.
+/// Of the content of protection.h5, from the content_digest() of the forest and of the campaign. \param
+/// model_sha256  digest() of the network whose words are known; empty: they are not
 [[nodiscard]] std::string harden_digest(const Job& job, const std::string& forest_content,
-                                        const std::string& campaign_content);
+                                        const std::string& campaign_content, const std::string& model_sha256);
 
 }  // namespace flipstorm

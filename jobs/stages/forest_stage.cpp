@@ -72,22 +72,14 @@ std::int32_t layer_type(const Network& network, const InjectableLayer& layer)
 /// The words of every layer that the campaign strikes, and where it stands.
 std::vector<LayerWeights> struck_weights(const Context& context, const CampaignRecord& campaign)
 {
-    const Network network = load_network(context.model_file());
-    FS_CHECK(DataError, digest(network) == campaign.header.provenance.model_sha256,
-             "'{}' was made with another model than '{}'; name its model in model.file",
-             context.campaign_file().string(), context.model_file().string());
-    std::vector<TensorKind> all;
-    for (const std::string& name : tensor_kind_names())
-        all.push_back(tensor_kind(name));
-    const std::vector<std::string>& struck = campaign.header.layers.name;
+    const StruckNetwork struck = struck_network(context, campaign.header);
     std::vector<LayerWeights> weights;
-    const std::vector<std::int32_t> depth = weighted_depth(network.graph);
-    for (const InjectableLayer& layer : injectable_layers(network, all))
+    const std::vector<std::int32_t> depth = weighted_depth(struck.network.graph);
+    for (const InjectableLayer& layer : struck.layers)
     {
-        if (std::find(struck.begin(), struck.end(), layer.name) == struck.end()) continue;
-        StoredTensor words = struck_tensor(network, layer);
+        StoredTensor words = struck_tensor(struck.network, layer);
         const SharedValues values = words.values();
-        weights.push_back({layer.name, values, std::move(words), layer_type(network, layer),
+        weights.push_back({layer.name, values, std::move(words), layer_type(struck.network, layer),
                            depth.at(static_cast<std::size_t>(layer.node.value()))});
     }
     return weights;

@@ -1,7 +1,10 @@
 // Stage `harden`: campaign.h5, forest.h5 → protection.h5.
 
+#include <algorithm>
+
 #include "analysis/content_digest.hpp"
 #include "analysis/protection.hpp"
+#include "analysis/tables.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/failure_text.hpp"
@@ -19,6 +22,18 @@ namespace flipstorm
 namespace
 {
 
+/// The options of a job; what is below 0 is no bound.
+HardenOptions harden_options(const HardenTable& table)
+{
+    HardenOptions options;
+    options.options = table.options;
+    options.ber = table.ber;
+    if (table.max_overhead >= 0) options.max_overhead = table.max_overhead;
+    if (table.max_residual >= 0) options.max_residual = table.max_residual;
+    options.max_change = table.max_change;
+    return options;
+}
+
 StageEnd harden_on_root(const Context& context, const StopRequest& stop)
 {
     const Job& job = context.job;
@@ -34,21 +49,38 @@ StageEnd harden_on_root(const Context& context, const StopRequest& stop)
              "forest anew",
              job.harden.tolerance, context.forest_file().string(), forest.tolerance);
     require_same_campaign(context, campaign, forest);
-    const std::string stage_sha256 = harden_digest(job, content_digest(forest), content_digest(campaign));
+    const bool knows_words = std::filesystem::exists(context.model_file());
+    const std::string stage_sha256 =
+        harden_digest(job, content_digest(forest), content_digest(campaign),
+                      knows_words ? campaign.header.provenance.model_sha256 : std::string());
     if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
     make_folder(context.out());
     stop_if_asked(stop);
-    HardenOptions options;
-    options.options = job.harden.options;
-    options.ber = job.harden.ber;
-    ProtectionRecord protection =
-        naming(context.campaign_file(), [&] { return choose_protection(campaign, forest, options); });
+    std::vector<StoredTensor> words;
+    if (knows_words)
+    {
+        const StruckNetwork struck = struck_network(context, campaign.header);
+        for (std::size_t l = 0; l < struck.layers.size(); ++l)
+            words.push_back(struck.words(l));
+    }
+    else
+    {
+        log_warning(
+            "no model in '{}': protection is planned without equal bits and without check bits in words",
+            context.model_file().string());
+    }
+    stop_if_asked(stop);
+    ProtectionRecord protection = naming(context.campaign_file(), [&] {
+        return choose_protection(campaign, forest, harden_options(job.harden), words);
+    });
     protection.provenance =
         make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
     stop_if_asked(stop);
     write_protection(file, protection);
     const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));
-    log_info("{}: {} chosen, {:.2f} % memory overhead", file.string(), chosen.scheme, chosen.total_overhead);
+    log_info("{}: {} chosen, {:.2f} % memory overhead, {} % of single upsets left critical (predicted)",
+             file.string(), chosen.scheme, chosen.total_overhead,
+             format_percent(chosen.predicted_residual, 4));
     return StageEnd::complete;
 }
 
@@ -58,6 +90,27 @@ CampaignRecord campaign_of(const Context& context)
 {
     const std::filesystem::path file = context.campaign_file();
     return naming_memory(fmt::format("reading '{}'", file.string()), [&] { return read_campaign(file); });
+}
+
+StruckNetwork struck_network(const Context& context, const CampaignHeader& campaign)
+{
+    StruckNetwork struck{load_network(context.model_file()), {}};
+    FS_CHECK(DataError, digest(struck.network) == campaign.provenance.model_sha256,
+             "'{}' was made with another model than '{}'; name its model in model.file",
+             context.campaign_file().string(), context.model_file().string());
+    std::vector<TensorKind> all;
+    for (const std::string& name : tensor_kind_names())
+        all.push_back(tensor_kind(name));
+    const std::vector<InjectableLayer> layers = injectable_layers(struck.network, all);
+    for (const std::string& name : campaign.layers.name)
+    {
+        const auto layer = std::find_if(layers.begin(), layers.end(),
+                                        [&](const InjectableLayer& other) { return other.name == name; });
+        FS_CHECK(DataError, layer != layers.end(), "'{}' has faults in '{}', which '{}' does not have",
+                 context.campaign_file().string(), name, context.model_file().string());
+        struck.layers.push_back(*layer);
+    }
+    return struck;
 }
 
 void need_memory(const Context& context, const char* stage)

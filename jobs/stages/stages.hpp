@@ -6,6 +6,7 @@
 
 #include "engine/base/stop_request.hpp"
 #include "engine/faults/plan.hpp"
+#include "engine/network/network.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
 #include "jobs/resolve/context.hpp"
@@ -68,6 +69,23 @@ StageEnd print_plan(const Context& context);
 
 /// The campaign to analyse, whole. \throws FileError, MemoryError.
 CampaignRecord campaign_of(const Context& context);
+
+/// The network that a campaign struck, and the layers of the campaign, in its order.
+struct StruckNetwork
+{
+    Network network;
+    std::vector<InjectableLayer> layers;
+
+    /// The words of a layer.
+    [[nodiscard]] StoredTensor words(std::size_t layer) const
+    {
+        return struck_tensor(network, layers[layer]);
+    }
+};
+
+/// Load it from Context::model_file. \throws FileError; DataError if that is another network than the
+/// campaign's
+StruckNetwork struck_network(const Context& context, const CampaignHeader& campaign);
 
 /// \throws DataError, naming both files, unless the forest was trained on this campaign.
 void require_same_campaign(const Context& context, const CampaignRecord& campaign,

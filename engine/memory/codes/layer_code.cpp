@@ -39,158 +39,263 @@ std::uint32_t scatter(std::uint64_t bits, std::uint32_t mask)
     return word;
 }
 
+std::uint32_t ones(int bits)
+{
+    return bits >= 32 ? ~std::uint32_t{0} : (std::uint32_t{1} << static_cast<unsigned>(bits)) - 1;
+}
+
+std::uint64_t blocks_of(const LayerCode& code, std::uint64_t words)
+{
+    const auto group = static_cast<std::uint64_t>(code.group);
+    return (words + group - 1) / group;
+}
+
+/// Those of some bits that lie side by side right below the top bit of a word.
+std::uint32_t run_below_top(std::uint32_t bits, int word_bits)
+{
+    std::uint32_t run = 0;
+    for (int at = word_bits - 2; at >= 0; --at)
+    {
+        const std::uint32_t bit = std::uint32_t{1} << static_cast<unsigned>(at);
+        if ((bits & bit) == 0) break;
+        run |= bit;
+    }
+    return run;
+}
+
 }  // namespace
 
 int data_bits(const LayerCode& code)
 {
-    return count(code.covered) * code.group;
+    return code.interleaved ? code.group : count(code.covered) * code.group;
 }
 
 int check_bits(const LayerCode& code)
 {
-    return code.code ? code_traits(*code.code).check_bits(data_bits(code)) : 0;
+    if (!code.code) return 0;
+    return code_traits(*code.code).check_bits(data_bits(code)) * (code.interleaved ? count(code.covered) : 1);
 }
 
-void require_possible(const LayerCode& code, int word_bits)
+bool has_places(const LayerCode& code, std::uint64_t words)
+{
+    if (!code.code || code.check_places == 0 || words == 0) return true;
+    const std::uint64_t smallest = words / blocks_of(code, words);
+    return smallest * static_cast<std::uint64_t>(count(code.check_places)) >=
+           static_cast<std::uint64_t>(check_bits(code));
+}
+
+void require_possible(const LayerCode& code, int word_bits, std::uint64_t words)
 {
     FS_REQUIRE(word_bits >= 1 && word_bits <= 32, "words of {} bits", word_bits);
-    const std::uint32_t word =
-        word_bits == 32 ? ~std::uint32_t{0} : (std::uint32_t{1} << static_cast<unsigned>(word_bits)) - 1;
+    const std::uint32_t word = ones(word_bits);
+    const std::uint32_t read = code.forced | code.copies;  // instead of what is stored
     FS_REQUIRE(
-        ((code.forced | code.covered) & ~word) == 0 && (code.forced & code.covered) == 0 &&
-            (code.forced_value & ~code.forced) == 0 && (code.check_places & ~code.forced) == 0,
-        "'{}': forced {:#x}, covered {:#x} and check places {:#x} of words of {} bits do not go together",
-        code.name, code.forced, code.covered, code.check_places, word_bits);
+        ((read | code.covered) & ~word) == 0 && (read & code.covered) == 0 &&
+            (code.forced & code.copies) == 0 && (code.forced_value & ~code.forced) == 0 &&
+            (code.check_places & ~read) == 0 && run_below_top(code.copies, word_bits) == code.copies,
+        "'{}': forced {:#x}, copies {:#x}, covered {:#x} and check places {:#x} of words of {} bits do "
+        "not go together",
+        code.name, code.forced, code.copies, code.covered, code.check_places, word_bits);
     FS_REQUIRE(code.code.has_value() == (code.covered != 0) && code.group >= 1,
                "'{}' has a code over no bit, or bits under no code", code.name);
     if (!code.code) return;
     const CodeTraits& traits = code_traits(*code.code);
     FS_REQUIRE(data_bits(code) <= traits.most_data_bits, "'{}' has {} bits under {}, which takes {}",
                code.name, data_bits(code), traits.title, traits.most_data_bits);
-    FS_REQUIRE(code.check_places == 0 || (code.group == 1 && count(code.check_places) == check_bits(code)),
-               "'{}' has {} places in a word for {} check bits", code.name, count(code.check_places),
-               check_bits(code));
+    FS_REQUIRE(has_places(code, words), "'{}' has {} places in a word for {} check bits of {} words",
+               code.name, count(code.check_places), check_bits(code), code.group);
+    FS_REQUIRE(code.on_detected == OnDetected::keep || code.group == 1, "'{}' zeroes {} words for one error",
+               code.name, code.group);
 }
 
 std::uint64_t extra_bits(const LayerCode& code, std::uint64_t words)
 {
     if (!code.code || code.check_places != 0) return 0;
-    const auto group = static_cast<std::uint64_t>(code.group);
-    return (words + group - 1) / group * static_cast<std::uint64_t>(check_bits(code));
+    return blocks_of(code, words) * static_cast<std::uint64_t>(check_bits(code));
 }
 
 double xors_per_word(const LayerCode& code)
 {
     if (!code.code) return 0;
-    return static_cast<double>(code_traits(*code.code).xors(data_bits(code))) / code.group;
+    const double of_codeword = code_traits(*code.code).xors(data_bits(code));
+    return of_codeword * (code.interleaved ? count(code.covered) : 1) / code.group;
 }
 
-std::vector<std::uint32_t> golden_words(const LayerCode& code, std::vector<std::uint32_t> words)
+std::vector<std::uint32_t> golden_words(const LayerCode& code, int word_bits,
+                                        std::vector<std::uint32_t> words)
 {
+    const std::uint32_t top = std::uint32_t{1} << static_cast<unsigned>(word_bits - 1);
+    const std::uint32_t run = run_below_top(code.forced, word_bits);
+    const auto below = [](std::uint32_t bits) { return bits == 0 ? 0 : (bits & (0U - bits)) - 1; };
     for (std::uint32_t& word : words)
+    {
+        const std::uint32_t sign_extended = (word & top) != 0 ? code.copies : 0;
+        if ((word & code.copies) != sign_extended)
+            word = (word & top) | sign_extended | ((word & top) != 0 ? 0 : below(code.copies));
+        if ((word & run) != (code.forced_value & run))
+            word = (word & top) | ((word & run) > (code.forced_value & run) ? below(run) : 0);
         word = (word & ~code.forced) | code.forced_value;
+    }
     return words;
 }
 
 ProtectedWords::ProtectedWords(LayerCode code, int word_bits, const std::vector<std::uint32_t>& words)
     : code_(std::move(code)),
       word_bits_(static_cast<std::size_t>(word_bits)),
-      words_(words),
-      data_bits_(words.size() * static_cast<std::uint64_t>(word_bits))
+      data_bits_(words.size() * static_cast<std::uint64_t>(word_bits)),
+      blocks_(static_cast<std::size_t>(blocks_of(code_, words.size())))
 {
-    require_possible(code_, word_bits);
-    for (const std::uint32_t word : words_)
-        FS_REQUIRE(word_bits == 32 || word >> static_cast<unsigned>(word_bits) == 0, "word {:#x} of {} bits",
-                   word, word_bits);
+    require_possible(code_, word_bits, words.size());
+    for (const std::uint32_t word : words)
+        FS_REQUIRE((word & ~ones(word_bits)) == 0, "word {:#x} of {} bits", word, word_bits);
+    words_ = golden_words(code_, word_bits, words);
     if (!code_.code) return;
+    if (code_.interleaved)
+    {
+        for (std::uint32_t mask = code_.covered; mask != 0; mask &= mask - 1)
+            positions_.push_back(mask & (0U - mask));
+    }
+    else
+    {
+        positions_.push_back(code_.covered);
+    }
+    codewords_ = positions_.size();
     const CodeTraits& traits = code_traits(*code_.code);
     const int data = flipstorm::data_bits(code_);
-    const auto group = static_cast<std::size_t>(code_.group);
-    const std::size_t groups = (words_.size() + group - 1) / group;
-    const bool beside = code_.check_places == 0;
-    check_width_ = static_cast<std::size_t>(check_bits(code_));
-    for (std::size_t g = 0; g < groups; ++g)
+    check_width_ = static_cast<std::size_t>(traits.check_bits(data));
+    for (std::size_t b = 0; b < blocks_; ++b)
     {
-        const std::uint64_t check = traits.encode(covered_bits(g), data);
-        if (beside)
-            check_.push_back(check);
-        else
-            words_[g] = (words_[g] & ~code_.check_places) | scatter(check, code_.check_places);
+        for (std::size_t c = 0; c < codewords_; ++c)
+        {
+            const std::uint64_t check = traits.encode(covered_bits(b, c), data);
+            if (code_.check_places == 0)
+                check_.push_back(check);
+            else
+                store_in_places(b, c, check);
+        }
     }
 }
 
-std::uint64_t ProtectedWords::covered_bits(std::size_t group) const
+std::uint64_t ProtectedWords::covered_bits(std::size_t block, std::size_t codeword) const
 {
-    // Words that a last group lacks count as 0.
-    const auto size = static_cast<std::size_t>(code_.group);
-    const auto width = static_cast<unsigned>(count(code_.covered));
+    // Words that a block lacks count as 0.
+    const std::uint32_t mask = positions_[codeword];
+    const auto width = static_cast<unsigned>(count(mask));
+    const std::size_t first = first_of(block);
     std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < size && group * size + i < words_.size(); ++i)
-        bits |= gather(words_[group * size + i], code_.covered) << (static_cast<unsigned>(i) * width);
+    for (std::size_t i = first; i < first_of(block + 1); ++i)
+        bits |= gather(words_[i], mask) << (static_cast<unsigned>(i - first) * width);
     return bits;
 }
 
-std::uint64_t ProtectedWords::group_of(std::uint64_t bit) const
+namespace
+{
+
+/// Call work(word of the block, bit mask in it, number of the check bit) for check bits [first, first +
+/// count).
+template<class Work>
+void for_each_place(std::uint32_t places, std::size_t first, std::size_t count_of, Work&& work)
+{
+    const auto width = static_cast<std::size_t>(count(places));
+    for (std::size_t i = 0; i < count_of; ++i)
+    {
+        const std::size_t at = first + i;
+        work(at / width, scatter(std::uint64_t{1} << (at % width), places), i);
+    }
+}
+
+}  // namespace
+
+std::uint64_t ProtectedWords::stored_check(std::size_t block, std::size_t codeword) const
+{
+    if (code_.check_places == 0) return check_[block * codewords_ + codeword];
+    std::uint64_t check = 0;
+    for_each_place(code_.check_places, codeword * check_width_, check_width_,
+                   [&](std::size_t word, std::uint32_t bit, std::size_t i) {
+                       if ((words_[first_of(block) + word] & bit) != 0) check |= std::uint64_t{1} << i;
+                   });
+    return check;
+}
+
+void ProtectedWords::store_in_places(std::size_t block, std::size_t codeword, std::uint64_t check)
+{
+    for_each_place(code_.check_places, codeword * check_width_, check_width_,
+                   [&](std::size_t at, std::uint32_t bit, std::size_t i) {
+                       std::uint32_t& word = words_[first_of(block) + at];
+                       word = (check >> i & 1U) != 0 ? word | bit : word & ~bit;
+                   });
+}
+
+std::size_t ProtectedWords::block_of_word(std::uint64_t word) const
+{
+    // The inverse of first_of: the last block that begins at or before the word.
+    return static_cast<std::size_t>(((word + 1) * blocks_ + words_.size() - 1) / words_.size() - 1);
+}
+
+std::size_t ProtectedWords::block_of(std::uint64_t bit) const
 {
     FS_REQUIRE(bit < bits(), "bit {} of a memory of {}", bit, bits());
-    if (bit >= data_bits_) return (bit - data_bits_) / check_width_;
-    return bit / word_bits_ / static_cast<std::uint64_t>(code_.group);
+    if (bit >= data_bits_) return static_cast<std::size_t>((bit - data_bits_) / check_width_) / codewords_;
+    return block_of_word(bit / word_bits_);
 }
 
 void ProtectedWords::flip(std::uint64_t bit)
 {
-    const std::uint64_t group = group_of(bit);
+    FS_REQUIRE(bit < bits(), "bit {} of a memory of {}", bit, bits());
     if (bit < data_bits_)
         words_[static_cast<std::size_t>(bit / word_bits_)] ^= std::uint32_t{1}
                                                               << static_cast<unsigned>(bit % word_bits_);
     else
-        check_[static_cast<std::size_t>(group)] ^=
+        check_[static_cast<std::size_t>((bit - data_bits_) / check_width_)] ^=
             std::uint64_t{1} << static_cast<unsigned>((bit - data_bits_) % check_width_);
 }
 
-ProtectedWords::Group ProtectedWords::decode_group(std::size_t group) const
+ProtectedWords::Block ProtectedWords::decode_block(std::size_t block) const
 {
-    const auto size = static_cast<std::size_t>(code_.group);
-    const std::size_t first = group * size;
-    const std::size_t last = std::min(words_.size(), first + size);
-    Group decoded;
-    decoded.first = first;
-    decoded.words.assign(words_.begin() + static_cast<std::ptrdiff_t>(first),
-                         words_.begin() + static_cast<std::ptrdiff_t>(last));
+    Block decoded;
+    decoded.first = first_of(block);
+    decoded.words.assign(words_.begin() + static_cast<std::ptrdiff_t>(first_of(block)),
+                         words_.begin() + static_cast<std::ptrdiff_t>(first_of(block + 1)));
     if (code_.code)
     {
-        const std::uint64_t check =
-            code_.check_places == 0 ? check_[group] : gather(words_[group], code_.check_places);
-        const Decoded found =
-            code_traits(*code_.code).decode(covered_bits(group), check, flipstorm::data_bits(code_));
-        decoded.verdict = found.verdict;
-        const auto width = static_cast<unsigned>(count(code_.covered));
-        for (std::size_t i = 0; i < decoded.words.size(); ++i)
+        const CodeTraits& traits = code_traits(*code_.code);
+        const int data = flipstorm::data_bits(code_);
+        for (std::size_t c = 0; c < codewords_; ++c)
         {
-            std::uint32_t& word = decoded.words[i];
-            word = (word & ~code_.covered) |
-                   scatter(found.data >> (static_cast<unsigned>(i) * width), code_.covered);
+            const Decoded found = traits.decode(covered_bits(block, c), stored_check(block, c), data);
+            decoded.verdict = std::max(decoded.verdict, found.verdict);
+            const std::uint32_t mask = positions_[c];
+            const auto width = static_cast<unsigned>(count(mask));
+            for (std::size_t i = 0; i < decoded.words.size(); ++i)
+            {
+                std::uint32_t& word = decoded.words[i];
+                word = (word & ~mask) | scatter(found.data >> (static_cast<unsigned>(i) * width), mask);
+            }
         }
     }
     const bool zeroed = decoded.verdict == Verdict::detected && code_.on_detected == OnDetected::zero;
+    const std::uint32_t top = std::uint32_t{1} << static_cast<unsigned>(word_bits_ - 1);
     for (std::uint32_t& word : decoded.words)
-        word = zeroed ? 0 : (word & ~code_.forced) | code_.forced_value;
+    {
+        word = (word & ~code_.forced & ~code_.copies) | code_.forced_value;
+        if ((word & top) != 0) word |= code_.copies;
+        if (zeroed) word = 0;
+    }
     return decoded;
 }
 
-ProtectedWords::Group ProtectedWords::decode_group_of(std::uint64_t bit) const
+ProtectedWords::Block ProtectedWords::decode_block_of(std::uint64_t bit) const
 {
-    return decode_group(static_cast<std::size_t>(group_of(bit)));
+    return decode_block(block_of(bit));
 }
 
 std::vector<std::uint32_t> ProtectedWords::decode(DecodedCounts* counts) const
 {
     std::vector<std::uint32_t> words;
     words.reserve(words_.size());
-    const auto group = static_cast<std::size_t>(code_.group);
-    for (std::size_t g = 0; g * group < words_.size(); ++g)
+    for (std::size_t b = 0; b < blocks_; ++b)
     {
-        const Group decoded = decode_group(g);
+        const Block decoded = decode_block(b);
         words.insert(words.end(), decoded.words.begin(), decoded.words.end());
         if (counts == nullptr || !code_.code) continue;
         ++(decoded.verdict == Verdict::clean       ? counts->clean

@@ -11,51 +11,43 @@ namespace flipstorm
 namespace
 {
 
-/// The table of names. A coverage without one does not compile. Null: none has that number.
-const char* name_of(Coverage coverage)
-{
-    switch (coverage)
-    {
-        case Coverage::all:
-            return "all";
-        case Coverage::critical:
-            return "critical";
-    }
-    return nullptr;
-}
-
 /// What a scheme does, behind its name in a text that goes through all of them.
 std::string explained(const ProtectionScheme& scheme)
 {
-    if (!scheme.code) return {};
     switch (scheme.coverage)
     {
         case Coverage::all:
+            if (!scheme.code) return {};
+            if (scheme.code_word_bits > 0)
+                return fmt::format(" ({} on words of {} bits)", code_traits(*scheme.code).title,
+                                   scheme.code_word_bits);
             return fmt::format(" ({} on every parameter)", code_traits(*scheme.code).title);
         case Coverage::critical:
             return " (on the flagged ones, with a signature)";
+        case Coverage::optimized:
+            return " (for each layer what the optimizer finds)";
     }
     throw Error("no coverage is number {}", static_cast<int>(scheme.coverage));
 }
 
-std::vector<ProtectionScheme> all_schemes()
+const ProtectionScheme& scheme_named(const std::string& name)
 {
-    std::vector<ProtectionScheme> schemes{{"none", std::nullopt, Coverage::all}};
-    for (const CodeKind code : codes())
-    {
-        // What the others are worth shows with upsets of several bits, and none are counted here.
-        if (code != CodeKind::hamming_sec) continue;
-        for (std::uint8_t c = 0; const char* name = name_of(static_cast<Coverage>(c)); ++c)
-            schemes.push_back({code_traits(code).name + "_" + name, code, static_cast<Coverage>(c)});
-    }
-    return schemes;
+    const ProtectionScheme* const scheme = find_protection_scheme(name);
+    FS_REQUIRE(scheme != nullptr, "no scheme '{}'", name);
+    return *scheme;
 }
 
 }  // namespace
 
 const std::vector<ProtectionScheme>& protection_schemes()
 {
-    static const std::vector<ProtectionScheme> schemes = all_schemes();
+    static const std::vector<ProtectionScheme> schemes{
+        {"none", std::nullopt, Coverage::all},
+        {"sec_all", CodeKind::hamming_sec, Coverage::all},
+        {"sec_64", CodeKind::hamming_sec, Coverage::all, 64},
+        {"sec_ded_64", CodeKind::hsiao_sec_ded, Coverage::all, 64},
+        {"sec_critical", CodeKind::hamming_sec, Coverage::critical},
+        {"optimized", std::nullopt, Coverage::optimized}};
     return schemes;
 }
 
@@ -67,15 +59,14 @@ std::vector<std::string> protection_scheme_names()
     return names;
 }
 
-const ProtectionScheme& protection_scheme(CodeKind code, Coverage coverage)
+const ProtectionScheme& sec_all_scheme()
 {
-    const std::vector<ProtectionScheme>& schemes = protection_schemes();
-    const auto found = std::find_if(schemes.begin(), schemes.end(), [&](const ProtectionScheme& scheme) {
-        return scheme.code == code && scheme.coverage == coverage;
-    });
-    FS_REQUIRE(found != schemes.end(), "no scheme has code {} and coverage {}", static_cast<int>(code),
-               static_cast<int>(coverage));
-    return *found;
+    return scheme_named("sec_all");
+}
+
+const ProtectionScheme& sec_critical_scheme()
+{
+    return scheme_named("sec_critical");
 }
 
 const ProtectionScheme* find_protection_scheme(const std::string& name)

@@ -1,6 +1,6 @@
 #pragma once
-// Ways to protect the parameters of a network: none, or one of the codes, on all of them or on those that are
-// flagged. Their names are those of harden.options and protection.h5.
+// Ways to protect the parameters of a network: none, one of the codes on all of them or on those that are
+// flagged, or what the optimizer finds. Their names are those of harden.options and protection.h5.
 
 #include <cstdint>
 #include <optional>
@@ -12,29 +12,32 @@
 namespace flipstorm
 {
 
-/// Which parameters a code covers; numbered from 0 without a gap.
+/// Which parameters a code covers.
 enum class Coverage : std::uint8_t
 {
     all,
-    critical,  ///< those flagged as critical; one signature bit of each parameter says which
+    critical,   ///< those flagged as critical; one signature bit of each parameter says which
+    optimized,  ///< what the optimizer finds for each layer (analysis/protection.hpp)
 };
 
-/// A code and what it covers; none of either where nothing is protected.
+/// A code and what it covers; no code where nothing is protected, or each layer otherwise.
 struct ProtectionScheme
 {
-    std::string name;  ///< "none", or the code's name with "_all" or "_critical"
+    std::string name;
     std::optional<CodeKind> code;
     Coverage coverage = Coverage::all;
+    int code_word_bits = 0;  ///< data bits of a code word, of as many parameters as fit; 0: of one parameter
 };
 
-/// All schemes: none, then those of Hamming's code. Thread-safe.
+/// All schemes. Thread-safe.
 [[nodiscard]] const std::vector<ProtectionScheme>& protection_schemes();
 
 /// Their names, in the same order: what `harden.options` of a job may say. Thread-safe.
 [[nodiscard]] std::vector<std::string> protection_scheme_names();
 
-/// Scheme of a code and coverage. Thread-safe.
-[[nodiscard]] const ProtectionScheme& protection_scheme(CodeKind code, Coverage coverage);
+/// Single-error correction of every parameter, and of those that are flagged (DATE 2023). Thread-safe.
+[[nodiscard]] const ProtectionScheme& sec_all_scheme();
+[[nodiscard]] const ProtectionScheme& sec_critical_scheme();
 
 /// Scheme of that name; null if there is none. Thread-safe.
 [[nodiscard]] const ProtectionScheme* find_protection_scheme(const std::string& name);

@@ -73,7 +73,7 @@ TEST(StageDigest, OfForestAndHardenAreWhatTheyWere)
                          "\"undersample_bootstrap\"\nforest.trees = 4\nforest.folds = 10\nforest.test_share "
                          "= 0.3\nforest.tolerances = [0.01, 0.05]\nharden.tolerance = 0.01\ncampaignmodel"));
     EXPECT_EQ(
-        harden_digest(job, "forest", "campaign"),
+        harden_digest(job, "forest", "campaign", "model"),
         sha256_hex("flipstorm harden 1\njob.seed = 3\nharden.tolerance = 0.01\nharden.ber = "
                    "1e-09\nharden.options = [\"none\", \"sec_all\", \"sec_critical\"]\nforestcampaign"));
 }
