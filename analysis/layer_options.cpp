@@ -20,8 +20,8 @@ namespace
 constexpr int kFullCodeWord = 57;
 /// Most bits at the end of a word that are given up for check bits.
 constexpr int kMostLowBits = 8;
-/// An option that leaves more than this share of what a cheaper one leaves is not worth its bits.
-constexpr double kWorthwhile = 0.999;
+/// Share of a layer's risk that is none.
+constexpr double kNegligible = 1e-6;
 
 std::uint32_t bit_mask(int bit)
 {
@@ -42,33 +42,34 @@ void for_each_bit(std::uint32_t mask, Work&& work)
     }
 }
 
-double sum_of(const LayerRisk& layer, std::uint32_t mask)
+double sum_of(const std::vector<double>& of_bit, std::uint32_t mask)
 {
     double sum = 0;
-    for_each_bit(mask, [&](int bit) { sum += layer.of_bit[static_cast<std::size_t>(bit)]; });
+    for_each_bit(mask, [&](int bit) { sum += of_bit[static_cast<std::size_t>(bit)]; });
     return sum;
 }
 
 /// Risk of the bits that a code corrects: of upsets that come in pairs.
-double risk_of_pairs(const LayerRisk& layer, const LayerCode& code, const UpsetRates& upsets)
+double risk_of_pairs(std::uint64_t weights, const std::vector<double>& of_bit, const LayerCode& code,
+                     const UpsetRates& upsets)
 {
     const CodeTraits& traits = code_traits(*code.code);
     const double wrong = traits.detects >= 2 ? 2 : 3;
-    const double covered = sum_of(layer, code.covered);
+    const double covered = sum_of(of_bit, code.covered);
     // Upsets that hit two bits of a code word at once.
     double neighbours = 0;
     if (!code.interleaved)
     {
         for_each_bit(code.covered & (code.covered >> 1U),
-                     [&](int bit) { neighbours += sum_of(layer, bit_mask(bit) | bit_mask(bit + 1)); });
+                     [&](int bit) { neighbours += sum_of(of_bit, bit_mask(bit) | bit_mask(bit + 1)); });
     }
     // Two upsets of one code word; only two of three copies of a bit spoil it.
     const double check = static_cast<double>(check_bits(code)) / (code.interleaved ? count(code.covered) : 1);
     const double bits = data_bits(code) + check;
     const double pairs = *code.code == CodeKind::triplication ? 3.0 * data_bits(code) : bits * (bits - 1) / 2;
     const double words_of_code =
-        static_cast<double>(layer.weights) / code.group * (code.interleaved ? count(code.covered) : 1);
-    const double of_a_bit = covered / (static_cast<double>(layer.weights) * count(code.covered));
+        static_cast<double>(weights) / code.group * (code.interleaved ? count(code.covered) : 1);
+    const double of_a_bit = covered / (static_cast<double>(weights) * count(code.covered));
     return upsets.adjacent_share * neighbours +
            words_of_code * pairs * upsets.ber * std::min(1.0, wrong * of_a_bit);
 }
@@ -121,23 +122,24 @@ class Options
     [[nodiscard]] std::vector<LayerOption> best() &&
     {
         std::stable_sort(options_.begin(), options_.end(), [](const LayerOption& a, const LayerOption& b) {
-            return std::tie(a.extra_bits, a.risk, a.change, a.xors) <
-                   std::tie(b.extra_bits, b.risk, b.change, b.xors);
+            return std::tie(a.extra_bits, a.risk) < std::tie(b.extra_bits, b.risk);
         });
-        // Of options of one size the least change, then the least work, that leaves nearly the least risk.
+        const double negligible =
+            kNegligible * std::accumulate(layer_.of_bit.begin(), layer_.of_bit.end(), 0.0);
         std::vector<LayerOption> best;
         for (auto first = options_.begin(); first != options_.end();)
         {
             const auto last = std::find_if(first, options_.end(), [&](const LayerOption& option) {
                 return option.extra_bits != first->extra_bits;
             });
-            const double enough = first->risk / kWorthwhile;
-            const LayerOption& chosen =
-                *std::min_element(first, last, [enough](const LayerOption& a, const LayerOption& b) {
-                    return std::make_tuple(a.risk > enough, a.change, a.xors) <
-                           std::make_tuple(b.risk > enough, b.change, b.xors);
-                });
-            if (best.empty() || chosen.risk < kWorthwhile * best.back().risk) best.push_back(chosen);
+            const double enough = first->risk + negligible;
+            const auto order = [enough](const LayerOption& option) {
+                return std::make_tuple(option.risk > enough, option.change, option.risk_high, option.xors);
+            };
+            const LayerOption& chosen = *std::min_element(
+                first, last,
+                [&order](const LayerOption& a, const LayerOption& b) { return order(a) < order(b); });
+            if (best.empty() || chosen.risk < best.back().risk - negligible) best.push_back(chosen);
             first = last;
         }
         return best;
@@ -152,8 +154,10 @@ class Options
 
     void add(const LayerCode& code, double change)
     {
-        options_.push_back({code, extra_bits(code, layer_.weights), risk_left(layer_, code, rules_.upsets),
-                            change, xors_per_word(code)});
+        options_.push_back({code, extra_bits(code, layer_.weights),
+                            risk_left(layer_.weights, layer_.of_bit, code, rules_.upsets),
+                            risk_left(layer_.weights, layer_.of_bit_high, code, rules_.upsets), change,
+                            xors_per_word(code)});
     }
 
     [[nodiscard]] static LayerCode with_code(LayerCode code, CodeKind kind, std::uint32_t covered, int group,
@@ -186,7 +190,7 @@ class Options
             add(with_code(equal, CodeKind::triplication, covered, 1, false), 0);
             LayerCode zeroed = with_code(equal, CodeKind::parity, covered, 1, false);
             zeroed.on_detected = OnDetected::zero;
-            if (std::isfinite(zero_risk(layer_, equal))) add(zeroed, 0);
+            if (std::isfinite(zero_risk(layer_.of_bit, equal))) add(zeroed, 0);
         }
     }
 
@@ -245,7 +249,7 @@ class Options
                 if (kind == CodeKind::parity)
                 {
                     code.on_detected = OnDetected::zero;
-                    if (!std::isfinite(zero_risk(layer_, code))) return;
+                    if (!std::isfinite(zero_risk(layer_.of_bit, code))) return;
                 }
                 add(code, change[low]);
                 return;
@@ -261,39 +265,39 @@ class Options
 
 }  // namespace
 
-double zero_risk(const LayerRisk& layer, const LayerCode& equal)
+double zero_risk(const std::vector<double>& of_bit, const LayerCode& equal)
 {
     double risk = std::numeric_limits<double>::infinity();
     // Clearing a high bit of all exponents makes numbers of nothing.
     for_each_bit(equal.forced_value, [&](int bit) {
-        if (bit >= static_cast<int>(layer.of_bit.size()) - 4)
-            risk = layer.of_bit[static_cast<std::size_t>(bit)];
+        if (bit >= static_cast<int>(of_bit.size()) - 4) risk = of_bit[static_cast<std::size_t>(bit)];
     });
     // No number is larger than the step of the lowest copy.
     bool lowest = true;
     for_each_bit(equal.copies, [&](int bit) {
-        if (lowest) risk = layer.of_bit[static_cast<std::size_t>(bit)];
+        if (lowest) risk = of_bit[static_cast<std::size_t>(bit)];
         lowest = false;
     });
     return risk;
 }
 
-double risk_left(const LayerRisk& layer, const LayerCode& code, const UpsetRates& upsets)
+double risk_left(std::uint64_t weights, const std::vector<double>& of_bit, const LayerCode& code,
+                 const UpsetRates& upsets)
 {
-    const int bits = static_cast<int>(layer.of_bit.size());
+    const int bits = static_cast<int>(of_bit.size());
     const std::uint32_t word = bits == 32 ? ~std::uint32_t{0} : bit_mask(bits) - 1;
     const std::uint32_t open = word & ~code.forced & ~code.copies & ~code.covered;
-    double risk = sum_of(layer, open);
+    double risk = sum_of(of_bit, open);
     const std::uint32_t top = bit_mask(bits - 1);
     if (code.copies != 0 && (open & top) != 0)
     {
         const int lowest = bits - 1 - count(code.copies);
-        risk += layer.of_bit[static_cast<std::size_t>(lowest)] - layer.of_bit.back();
+        risk += of_bit[static_cast<std::size_t>(lowest)] - of_bit.back();
     }
     if (!code.code) return risk;
-    if (code_traits(*code.code).corrects > 0) return risk + risk_of_pairs(layer, code, upsets);
-    if (code.on_detected == OnDetected::keep) return risk + sum_of(layer, code.covered);
-    return risk + (count(code.covered) + 1) * zero_risk(layer, code);
+    if (code_traits(*code.code).corrects > 0) return risk + risk_of_pairs(weights, of_bit, code, upsets);
+    if (code.on_detected == OnDetected::keep) return risk + sum_of(of_bit, code.covered);
+    return risk + (count(code.covered) + 1) * zero_risk(of_bit, code);
 }
 
 LayerCode equal_bits(const StoredTensor& words, int widen)
@@ -361,8 +365,9 @@ double golden_change(const StoredTensor& words, const LayerCode& code)
 std::vector<LayerOption> layer_options(const LayerRisk& layer, const StoredTensor* words,
                                        const OptionRules& rules)
 {
-    FS_REQUIRE(!layer.of_bit.empty() && layer.of_bit.size() <= 32, "a layer of words of {} bits",
-               layer.of_bit.size());
+    FS_REQUIRE(
+        !layer.of_bit.empty() && layer.of_bit.size() <= 32 && layer.of_bit_high.size() == layer.of_bit.size(),
+        "a layer of words of {} bits", layer.of_bit.size());
     FS_REQUIRE(words == nullptr || (words->size() == layer.weights &&
                                     words->traits().bits == static_cast<int>(layer.of_bit.size())),
                "{} words of {} bits for a layer of {} of {}", words->size(), words->traits().bits,

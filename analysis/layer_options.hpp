@@ -17,6 +17,7 @@ struct LayerRisk
     std::uint64_t weights = 0;
     std::vector<double> of_bit;  ///< [word bits]: Σ over the weights of the probability that its upset is
                                  ///< critical; bit 0 is the least significant
+    std::vector<double> of_bit_high;  ///< the same of the upper limits of these probabilities
 };
 
 /// How upsets come.
@@ -40,9 +41,10 @@ struct LayerOption
 {
     LayerCode code;
     std::uint64_t extra_bits = 0;
-    double risk = 0;    ///< critical upsets to expect, divided by `ber`: of a layer as it is, Σ of_bit
-    double change = 0;  ///< as OptionRules::max_change counts it
-    double xors = 0;    ///< of the decoder, for each word
+    double risk = 0;       ///< critical upsets to expect, divided by `ber`: of a layer as it is, Σ of_bit
+    double risk_high = 0;  ///< the same of the upper limits
+    double change = 0;     ///< as OptionRules::max_change counts it
+    double xors = 0;       ///< of the decoder, for each word
 };
 
 /**
@@ -56,11 +58,12 @@ struct LayerOption
  * that detects and zeroes leaves words of zero: as bad as the flip that divides a float by a large power of
  * two, or takes at least its size from a whole number (`zero_risk`).
  */
-[[nodiscard]] double risk_left(const LayerRisk& layer, const LayerCode& code, const UpsetRates& upsets);
+[[nodiscard]] double risk_left(std::uint64_t weights, const std::vector<double>& of_bit,
+                               const LayerCode& code, const UpsetRates& upsets);
 
 /// Risk of a weight read as 0, Σ over the weights, from the bits whose upsets do as much; infinite where no
 /// bit tells. \param equal  forced bits and copies of the layer
-[[nodiscard]] double zero_risk(const LayerRisk& layer, const LayerCode& equal);
+[[nodiscard]] double zero_risk(const std::vector<double>& of_bit, const LayerCode& equal);
 
 /// Bits that all words share, below the top one: forced, or copies of the sign of whole numbers. No value
 /// changes. `widen` more bits than are equal may change some (golden_words).
@@ -73,8 +76,9 @@ struct LayerOption
  * The ways that may be worth it: as it is; equal bits forced; under Hamming's and Hsiao's codes the m bits of
  * most risk, for every m, of single words and of as many as make 57 data bits, interleaved or not, with check
  * bits beside the words, or in place of equal and of the lowest bits; parity with zero; three copies. Of
- * these, those that no other of as many bits, or fewer, leaves less of, by rising bits; among equals first
- * what changes no weight, then the cheaper decoder.
+ * these, those that no other of as many bits, or fewer, leaves less of, by rising bits. Among equals (their
+ * risks differ by less than a millionth of the layer's) first what changes the weights least, then what
+ * leaves least by the upper limits, then the cheaper decoder.
  *
  * \param words  null: not known; then no bits are equal, and none are given up
  * \return at least one, the first of no extra bit. Thread-safe. \throws Error unless risk and words are of

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/base/error.hpp"
 #include "engine/memory/codes/protection_scheme.hpp"
@@ -212,8 +213,9 @@ void check_option(const H5Reader& in, const ProtectionOption& option, std::size_
         option.signature_overhead, option.total_overhead);
     FS_CHECK(
         FileError,
-        is_share(option.predicted_residual) && is_share(option.measured_low) &&
-            option.measured_low <= option.measured_residual + kRounding &&
+        is_share(option.predicted_residual) &&
+            !(option.predicted_high < option.predicted_residual - kRounding) &&
+            is_share(option.measured_low) && option.measured_low <= option.measured_residual + kRounding &&
             option.measured_residual <= option.measured_high + kRounding && is_share(option.measured_high),
         "'{}': row {} of '/options' leaves an impossible share critical: predicted {}, measured {} [{}, {}]",
         in.file_name(), row, option.predicted_residual, option.measured_residual, option.measured_low,
@@ -262,6 +264,7 @@ void write_protection(const std::filesystem::path& file, const ProtectionRecord&
     out.dataset("/options/measured_residual", column<double>(options, &Option::measured_residual));
     out.dataset("/options/measured_low", column<double>(options, &Option::measured_low));
     out.dataset("/options/measured_high", column<double>(options, &Option::measured_high));
+    out.dataset("/options/predicted_high", column<double>(options, &Option::predicted_high));
     out.dataset("/options/pareto", column<std::uint8_t>(options, &Option::pareto));
     out.attribute("/overhead", "all_parameters", protection.overhead.all_parameters);
     out.attribute("/overhead", "critical_parameters", protection.overhead.critical_parameters);
@@ -316,6 +319,9 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
     fill("measured_low", &Option::measured_low);
     fill("measured_high", &Option::measured_high);
     fill("pareto", &Option::pareto);
+    for (Option& option : protection.options)
+        option.predicted_high = std::numeric_limits<double>::quiet_NaN();
+    if (in.minor_version() >= 2) fill("predicted_high", &Option::predicted_high);
     protection.overhead.all_parameters = in.attribute<double>("/overhead", "all_parameters");
     protection.overhead.critical_parameters = in.attribute<double>("/overhead", "critical_parameters");
     protection.overhead.signature = in.attribute<double>("/overhead", "signature");

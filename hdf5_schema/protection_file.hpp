@@ -30,6 +30,8 @@ struct ProtectionOption
     bool pareto = false;            ///< no other option has less of both overhead and predicted residual
     double measured_low = 0;        ///< 95 % interval of measured_residual
     double measured_high = 0;
+    double predicted_high = 0;  ///< predicted_residual by the upper limits of the calibrated probabilities;
+                                ///< NaN in files before version 1.2
 };
 
 /// Flags of the parameters of one layer.

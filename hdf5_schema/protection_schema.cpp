@@ -144,6 +144,11 @@ const FileSpec& protection_spec()
              "1",
              "expected share of single upsets that stay critical, from the predicted probabilities; a "
              "balanced forest's with the balancing undone"},
+            {"/options/predicted_high",
+             T::float64,
+             {"option"},
+             "1",
+             "the same by the upper 95 % limits of the calibrated probabilities"},
             {"/options/measured_residual",
              T::float64,
              {"option"},

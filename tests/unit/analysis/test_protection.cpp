@@ -192,6 +192,78 @@ TEST_F(Protection, ChoosesTheSafestOfTheSchemesAllowed)
               option(full, "sec_critical", 0.5).total_overhead);
 }
 
+TEST_F(Protection, CodesOverWordsOf64Bits)
+{
+    HardenOptions options;
+    options.options = {"sec_64", "sec_ded_64"};
+    const ProtectionRecord record = choose_protection(campaign, forest, options);
+    // 112 words of eight bits: 14 of 64.
+    EXPECT_EQ(record.options[0].parity_bits, 14U * 7);
+    EXPECT_EQ(record.options[1].parity_bits, 14U * 8);
+    EXPECT_EQ(record.options[1].predicted_residual, 0);
+}
+
+TEST_F(Protection, OptimizedKeepsItsBounds)
+{
+    const std::vector<LayerWeights> stored = testing::sample_weights_of_words(campaign.header.layers);
+    const std::vector<StoredTensor> words{stored[0].words, stored[1].words};
+    HardenOptions options;
+    options.options = {"none", "sec_critical", "optimized"};
+    const ProtectionRecord record = choose_protection(campaign, forest, options, words);
+    const ProtectionOption& paper = option(record, "sec_critical", 0.5);
+    const ProtectionOption& best = record.options.at(static_cast<std::size_t>(record.chosen));
+    EXPECT_EQ(best.scheme, "optimized");
+    EXPECT_LE(best.predicted_residual, 0.1 * paper.predicted_residual);
+    EXPECT_LT(best.total_overhead, paper.total_overhead);
+    ASSERT_EQ(record.plan.size(), 2U);
+    std::uint64_t bits = 0;
+    double before = 0;
+    double after = 0;
+    for (std::size_t l = 0; l < 2; ++l)
+    {
+        const LayerProtection& layer = record.plan[l];
+        EXPECT_EQ(layer.layer, campaign.header.layers.name[l]);
+        EXPECT_EQ(layer.weights, campaign.header.layers.weights[l]);
+        bits += layer.extra_bits;
+        before += layer.critical_before;
+        after += layer.critical_after;
+        EXPECT_EQ(record.signature[l].flagged,
+                  std::vector<std::uint8_t>(layer.weights, layer.code.code ? 1 : 0));
+    }
+    EXPECT_EQ(bits, best.parity_bits);
+    EXPECT_NEAR(before, 36.4, 1e-9);
+    EXPECT_NEAR(after / (112 * 8), best.predicted_residual, 1e-12);
+    // The planted truth is conv1's bit 6, 72 faults, and faults of fc1's bit 7.
+    const auto safe = [&](std::size_t layer, unsigned bit) {
+        const LayerCode& code = record.plan[layer].code;
+        return ((code.forced | code.copies | code.covered) >> bit & 1U) == 1;
+    };
+    EXPECT_TRUE(safe(0, 6));
+    const double critical = estimate_critical_share(campaign, 0.01).network.share;
+    EXPECT_NEAR(best.measured_residual, safe(1, 7) ? 0 : critical - 72.0 / (112 * 8), 1e-9);
+
+    // The front holds what is chosen, and ends with nothing left.
+    bool on_front = false;
+    for (std::size_t i = 0; i < record.front.size(); ++i)
+    {
+        const FrontPoint& point = record.front[i];
+        on_front =
+            on_front || (point.extra_bits == bits && point.predicted_residual == best.predicted_residual);
+        if (i == 0) continue;
+        EXPECT_LT(point.predicted_residual, record.front[i - 1].predicted_residual);
+    }
+    EXPECT_TRUE(on_front);
+
+    options.max_overhead = 0;
+    EXPECT_EQ(option(choose_protection(campaign, forest, options, words), "optimized", NAN).parity_bits, 0U);
+    options.max_overhead.reset();
+    options.max_residual = 1;
+    EXPECT_EQ(option(choose_protection(campaign, forest, options), "optimized", NAN).parity_bits, 0U);
+    options.max_residual = 0;
+    EXPECT_NEAR(option(choose_protection(campaign, forest, options), "optimized", NAN).predicted_residual, 0,
+                1e-9);
+}
+
 TEST_F(Protection, RefusesBadInput)
 {
     HardenOptions options;

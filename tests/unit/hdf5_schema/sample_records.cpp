@@ -178,8 +178,21 @@ ProtectionRecord sample_protection()
     protection.ber = 1e-9;
     protection.word_bits = 32;
     protection.options = {
-        {"none", std::numeric_limits<double>::quiet_NaN(), 0, 0, 0, 0, 0, 0, 0.02, 0.03, true, 0.025, 0.04},
-        {"sec_critical", 0.5, 0.5, 60, 10, 9.375, 3.125, 12.5, 0.001, 0, true}};
+        {"none", std::numeric_limits<double>::quiet_NaN(), 0, 0, 0, 0, 0, 0, 0.02, 0.03, true, 0.025, 0.04,
+         0.05},
+        {"sec_critical", 0.5, 0.5, 60, 10, 9.375, 3.125, 12.5, 0.001, 0, true, 0, 0, 0.002}};
+    protection.plan = {{"fc", 10, 32, {"equal bits", 0x40000000, 0}, 0, 12.5, 0.25, 0, 0},
+                       {"conv1",
+                        8,
+                        8,
+                        {"Hamming SEC of 7 bits of 8 words in their words", 0, 0, CodeKind::hamming_sec, 0xBF,
+                         8, 0x40, OnDetected::keep, 0x40},
+                        0,
+                        3,
+                        0,
+                        0.001,
+                        20}};
+    protection.front = {{0, 0, 0.01}, {12, 3.125, 0.0005}};
     protection.chosen = 1;
     protection.overhead = {18.75, 9.375, 3.125, 33.333};
     protection.signature = {{"fc", {1, 0, 0, 0, 0, 0, 0, 1, 1, 0}}, {"conv1", {}}};

@@ -256,6 +256,27 @@ TEST_F(RoundTrip, Protection)
     ASSERT_EQ(got.signature.size(), 2U);
     EXPECT_EQ(got.signature[0].flagged, want.signature[0].flagged);
     EXPECT_TRUE(got.signature[1].flagged.empty());
+    EXPECT_EQ(got.options[0].predicted_high, 0.05);
+    ASSERT_EQ(got.plan.size(), want.plan.size());
+    for (std::size_t l = 0; l < want.plan.size(); ++l)
+    {
+        const LayerProtection& a = got.plan[l];
+        const LayerProtection& b = want.plan[l];
+        EXPECT_EQ(std::tie(a.layer, a.weights, a.word_bits, a.extra_bits, a.critical_before, a.critical_after,
+                           a.change, a.xors),
+                  std::tie(b.layer, b.weights, b.word_bits, b.extra_bits, b.critical_before, b.critical_after,
+                           b.change, b.xors));
+        EXPECT_EQ(std::tie(a.code.name, a.code.forced, a.code.forced_value, a.code.code, a.code.covered,
+                           a.code.group, a.code.check_places, a.code.on_detected, a.code.copies,
+                           a.code.interleaved),
+                  std::tie(b.code.name, b.code.forced, b.code.forced_value, b.code.code, b.code.covered,
+                           b.code.group, b.code.check_places, b.code.on_detected, b.code.copies,
+                           b.code.interleaved));
+    }
+    ASSERT_EQ(got.front.size(), 2U);
+    EXPECT_EQ(got.front[1].extra_bits, 12U);
+    EXPECT_EQ(got.front[1].overhead, 3.125);
+    EXPECT_EQ(got.front[1].predicted_residual, 0.0005);
 }
 
 TEST_F(RoundTrip, WritingAgainReplacesTheFile)

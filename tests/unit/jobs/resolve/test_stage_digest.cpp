@@ -74,8 +74,9 @@ TEST(StageDigest, OfForestAndHardenAreWhatTheyWere)
                          "= 0.3\nforest.tolerances = [0.01, 0.05]\nharden.tolerance = 0.01\ncampaignmodel"));
     EXPECT_EQ(
         harden_digest(job, "forest", "campaign", "model"),
-        sha256_hex("flipstorm harden 1\njob.seed = 3\nharden.tolerance = 0.01\nharden.ber = "
-                   "1e-09\nharden.options = [\"none\", \"sec_all\", \"sec_critical\"]\nforestcampaign"));
+        sha256_hex("flipstorm harden 2\njob.seed = 3\nharden.tolerance = 0.01\nharden.ber = "
+                   "1e-09\nharden.options = [\"none\", \"sec_all\", \"sec_64\", \"sec_ded_64\", "
+                   "\"sec_critical\", \"optimized\"]\nforestcampaignmodel"));
 }
 
 /// The keys that 448aa57 knew.
