@@ -2,7 +2,7 @@
 """Draw the figures of a flipstorm job.
 
 Reads campaign.h5, forest.h5 and protection.h5 of a job's out folder and writes figures/criticality.png,
-figures/roc.png and figures/overhead.png there. With --check it only says whether it could. With --comparison
+figures/roc.png, figures/overhead.png and figures/pareto.png there. With --check it only says whether it could. With --comparison
 it reads comparison.h5 and writes what there are data for: figures/regret.png, figures/protection.png and
 figures/weights.png.
 
@@ -265,6 +265,55 @@ def draw_overhead(protection, target):
     plt.close(figure)
 
 
+def draw_pareto(protection, target):
+    """Overhead against what is left, of the schemes and of the optimizer's plans."""
+    schemes = [text(name) for name in column(protection, "/options/scheme")]
+    threshold, overhead, left = (column(protection, f"/options/{name}")
+                                 for name in ("threshold", "total_overhead", "predicted_residual"))
+    if not len(schemes) == len(threshold) == len(overhead) == len(left):
+        raise Failure(DATA, f"{protection.filename}: columns of /options do not fit each other")
+    front = np.empty((0, 2))
+    if "/front" in protection:
+        front = np.stack([column(protection, f"/front/{name}") for name in ("overhead", "predicted_residual")], axis=1)
+    positive = 100 * np.concatenate([left, front[:, 1]])
+    positive = positive[positive > 0]
+    # What leaves nothing, or next to nothing, stands on the floor.
+    most = positive.max() if len(positive) else 1.0
+    floor = max(most * 1e-6, positive.min() / 3 if len(positive) else 1e-6)
+
+    figure, axis = plt.subplots(figsize=(6.6, 4.4))
+    if len(front):
+        axis.step(front[:, 0], np.fmax(100 * front[:, 1], floor), where="post", color=BLUE, linewidth=1.6,
+                  label="optimized: any budget")
+    of_thresholds = [i for i, name in enumerate(schemes) if name == "sec_critical"]
+    if of_thresholds:
+        axis.plot(overhead[of_thresholds], np.fmax(100 * left[of_thresholds], floor), ".-", color=ORANGE,
+                  linewidth=0.8, markersize=4, label="sec_critical: any threshold")
+    for i, name in enumerate(schemes):
+        if name == "sec_critical" and threshold[i] != 0.5:
+            continue
+        place = (overhead[i], max(100 * left[i], floor))
+        colour = BLUE if name == "optimized" else ORANGE if name == "sec_critical" else GREY
+        axis.plot(*place, "o", color=colour, markersize=7)
+        axis.annotate(name, place, xytext=(6, 6), textcoords="offset points", fontsize=9, color=colour,
+                      rotation=30 if place[1] == floor else 0)
+    axis.set_yscale("log")
+    axis.set_ylim(floor / 1.5, 8 * most)
+    axis.set_xlim(-0.03 * max(overhead.max(), 1), 1.12 * max(overhead.max(), 1))
+    axis.axhline(floor, color="#c9d0d8", linewidth=0.8, linestyle="--")
+    axis.annotate("nothing to speak of", (1, floor), xycoords=("axes fraction", "data"), xytext=(-2, -10),
+                  textcoords="offset points", fontsize=8, color=GREY, ha="right")
+    axis.set_xlabel("extra memory [% of the weights]")
+    axis.set_ylabel("single upsets left critical, predicted [%]")
+    axis.set_title("What protection costs and what it leaves", loc="left")
+    axis.grid(color="#e3e7eb", linewidth=0.8)
+    axis.set_axisbelow(True)
+    if len(front) or of_thresholds:
+        axis.legend(loc="upper right", frameon=False, fontsize=9)
+    save(figure, target)
+    plt.close(figure)
+
+
 def colours_of(count):
     """The first variant grey, the others from light to dark."""
     shades = plt.get_cmap("viridis")(np.linspace(0.75, 0.1, max(1, count - 1)))
@@ -433,6 +482,7 @@ def main(arguments):
             draw_criticality(campaign, forest, dict(options.fields), figures / "criticality.png")
             draw_roc(forest, figures / "roc.png")
             draw_overhead(protection, figures / "overhead.png")
+            draw_pareto(protection, figures / "pareto.png")
     except Failure as failure:
         print(f"figures.py: {failure}", file=sys.stderr)
         return failure.code

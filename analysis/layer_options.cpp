@@ -167,8 +167,9 @@ class Options
         code.covered = covered;
         code.group = group;
         code.interleaved = interleaved;
-        code.name = fmt::format("{} of {} bits", code_traits(kind).title, count(covered));
-        if (group > 1) code.name += fmt::format(" of {} words", group);
+        code.name = fmt::format("{} of {} bit{}", code_traits(kind).title, count(covered),
+                                count(covered) == 1 ? "" : "s");
+        if (group > 1) code.name += fmt::format(" of each of {} words", group);
         if (interleaved) code.name += ", interleaved";
         return code;
     }
@@ -244,7 +245,6 @@ class Options
             {
                 LayerCode code = with_code(spare[low], kind, covered, group, interleaved);
                 if (!has_places(code, layer_.weights)) continue;
-                // A word's own places where they are as many as its check bits, which a reader likes better.
                 code.name += " in their words";
                 if (kind == CodeKind::parity)
                 {

@@ -13,6 +13,7 @@
 #include "analysis/golden_check.hpp"
 #include "analysis/metrics.hpp"
 #include "analysis/page.hpp"
+#include "analysis/protection_tables.hpp"
 #include "analysis/tables.hpp"
 
 namespace flipstorm
@@ -242,7 +243,11 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     html += "<h2>What protection costs</h2>\n";
     html += render_html(overhead_table(protection));
     html += figure(options, "overhead", "Memory overhead of single-error correction");
-    html += render_html(options_table(protection));
+    html += render_html(schemes_table(protection));
+    html += figure(options, "pareto", "What protection costs and what it leaves");
+    const ResultTable plan = plan_table(protection);
+    if (!plan.rows.empty()) html += render_html(plan);
+    html += folded(options_table(protection));
     html += expected_upsets(protection, campaign);
 
     html += page_provenance(campaign.header.provenance,

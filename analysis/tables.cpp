@@ -424,49 +424,6 @@ ResultTable importance_table(const ForestRecord& forest)
     return table;
 }
 
-ResultTable overhead_table(const ProtectionRecord& protection)
-{
-    const OverheadRow& row = protection.overhead;
-    ResultTable table;
-    table.title = "Table III: memory overhead of single-error correction";
-    table.columns = {"word bits", "all %", "critical %", "signature %", "critical + signature %", "gain %"};
-    table.text_columns = 0;
-    table.note =
-        "Percent of the unprotected weight memory: a Hamming code on all parameters, on those predicted "
-        "critical (probability 0.5 or more), and one flag per parameter. Gain = 1 - (critical + signature) "
-        "/ all.";
-    table.rows.push_back({std::to_string(protection.word_bits), format_number(row.all_parameters, 3),
-                          format_number(row.critical_parameters, 3), format_number(row.signature, 3),
-                          format_number(row.critical_parameters + row.signature, 3),
-                          format_number(row.gain, 3)});
-    return table;
-}
-
-ResultTable options_table(const ProtectionRecord& protection)
-{
-    ResultTable table;
-    table.title =
-        fmt::format("Protection options, tolerated drop {} %", format_percent(protection.tolerance));
-    table.columns = {"scheme",     "threshold",         "parameters %",     "parity %", "signature %",
-                     "overhead %", "left, predicted %", "left, measured %", "95 % low", "95 % high",
-                     "Pareto"};
-    table.note =
-        "Overheads in percent of the unprotected weight memory. Left: share of single upsets that stay "
-        "critical; predicted from the forest's probabilities (a balanced forest's with the balancing "
-        "undone), measured as the share of critical faults times the part of the held-out ones that the "
-        "code misses.";
-    table.marked = protection.chosen;
-    for (const ProtectionOption& o : protection.options)
-    {
-        table.rows.push_back({o.scheme, format_number(o.threshold, 2), format_percent(o.flagged_share),
-                              format_number(o.parity_overhead, 3), format_number(o.signature_overhead, 3),
-                              format_number(o.total_overhead, 3), format_percent(o.predicted_residual, 4),
-                              format_percent(o.measured_residual, 4), format_percent(o.measured_low, 4),
-                              format_percent(o.measured_high, 4), o.pareto ? "yes" : "no"});
-    }
-    return table;
-}
-
 std::string render_text(const ResultTable& raw)
 {
     ResultTable table = raw;  // names of layers and variants may come from anywhere

@@ -6,7 +6,6 @@
 
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
-#include "hdf5_schema/protection_file.hpp"
 
 namespace flipstorm
 {
@@ -59,12 +58,6 @@ ResultTable validation_table(const ForestRecord& forest);
 
 /// What each feature is worth to the forest of the map; no rows where there is none.
 ResultTable importance_table(const ForestRecord& forest);
-
-/// Table III: memory overhead of the paper's scheme.
-ResultTable overhead_table(const ProtectionRecord& protection);
-
-/// All protection options; the chosen one is marked.
-ResultTable options_table(const ProtectionRecord& protection);
 
 /// Aligned plain text, then the note, with a line feed at the end; the marked row carries an asterisk.
 std::string render_text(const ResultTable& table);

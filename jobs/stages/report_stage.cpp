@@ -5,6 +5,7 @@
 #include "analysis/content_digest.hpp"
 #include "analysis/fault_population.hpp"
 #include "analysis/golden_check.hpp"
+#include "analysis/protection_tables.hpp"
 #include "analysis/python.hpp"
 #include "analysis/report.hpp"
 #include "analysis/tables.hpp"
@@ -28,7 +29,7 @@ namespace flipstorm
 namespace
 {
 
-const std::vector<std::string> kFigures = {"criticality", "roc", "overhead"};
+const std::vector<std::string> kFigures = {"criticality", "roc", "overhead", "pareto"};
 
 /// Faults, images, and what was left undone, in a line.
 void print_size(const CampaignRecord& campaign)
@@ -128,9 +129,11 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
         // A report without its figures is not final: the next run tries again.
         write_file_durably(file, page + (figures.size() == kFigures.size() ? stamp + "\n" : ""));
     }
-    for (const ResultTable& table : {critical_share_table(campaign), forest_table(forest),
-                                     models_table(forest), overhead_table(protection)})
+    for (const ResultTable& table :
+         {critical_share_table(campaign), forest_table(forest), models_table(forest),
+          overhead_table(protection), schemes_table(protection), plan_table(protection)})
     {
+        if (table.rows.empty()) continue;
         print_result("{}\n", render_text(table));
     }
     print_size(campaign);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""figures.py on small files: draws three figures, and says what is wrong with files that cannot be.
+"""figures.py on small files: draws four figures, and says what is wrong with files that cannot be.
 
 test_figures.py FIGURES_PY. Exit codes: 0 passed, 77 h5py or matplotlib is missing.
 """
@@ -18,7 +18,7 @@ except ImportError as missing:
     sys.exit(77)
 
 
-def write_job(folder, layers=("conv1", "fc1"), bits=8, word="fxp8", trained=True, calibrated=True):
+def write_job(folder, layers=("conv1", "fc1"), bits=8, word="fxp8", trained=True, calibrated=True, planned=True):
     """Files with what the figures read, as SCHEMA.md lays it out."""
     random = np.random.default_rng(1)
     with h5py.File(folder / "campaign.h5", "w") as file:
@@ -48,6 +48,13 @@ def write_job(folder, layers=("conv1", "fc1"), bits=8, word="fxp8", trained=True
         group = file.create_group("overhead")
         for name, value in zip(("all_parameters", "critical_parameters", "signature", "gain"), (50, 0.6, 12.5, 73.8)):
             group.attrs[name] = float(value)
+        file["/options/scheme"] = np.array(["none", "sec_critical", "sec_critical", "optimized"][:3 + planned], "S16")
+        file["/options/threshold"] = np.array([np.nan, 0.5, 0.9, np.nan])[:3 + planned]
+        file["/options/total_overhead"] = np.array([0, 13.1, 12.7, 1.5])[:3 + planned]
+        file["/options/predicted_residual"] = np.array([0.01, 1e-5, 2e-4, 0])[:3 + planned]
+        if planned:
+            file["/front/overhead"] = np.array([0, 0.5, 1.5])
+            file["/front/predicted_residual"] = np.array([0.008, 1e-4, 0])
 
 
 def write_comparison(folder, names=("baseline", "relu6"), regret=True, protection=True):
@@ -135,7 +142,7 @@ def check_shares(program):
 def main(program):
     check_comparison(program)
     for case in ({}, {"bits": 32, "word": "fp32"}, {"trained": False}, {"word": "unknown"}, {"calibrated": False},
-                 {"layers": tuple(f"l{i}" for i in range(30))}):
+                 {"planned": False}, {"layers": tuple(f"l{i}" for i in range(30))}):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             write_job(folder, **case)
@@ -148,7 +155,7 @@ def main(program):
             expect(result.returncode == 0 and not result.stderr, f"figures of {case}", result)
             marked = (folder / "figures" / "criticality.png").read_bytes()
             expect((marked == unmarked) == (case.get("word") == "unknown"), f"marks of {case}", result)
-            for figure in ("criticality", "roc", "overhead"):
+            for figure in ("criticality", "roc", "overhead", "pareto"):
                 image = matplotlib.image.imread(folder / "figures" / f"{figure}.png")
                 expect(image.shape[0] > 300 and image[..., :3].std() > 0.05, f"{figure}.png of {case}", result)
     with tempfile.TemporaryDirectory() as name:

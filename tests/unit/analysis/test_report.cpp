@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "analysis/protection.hpp"
+#include "analysis/protection_tables.hpp"
 #include "analysis/tables.hpp"
 #include "analysis/train_forest.hpp"
 #include "engine/base/error.hpp"
