@@ -296,12 +296,12 @@ def draw_pareto(protection, target):
         colour = BLUE if name == "optimized" else ORANGE if name == "sec_critical" else GREY
         axis.plot(*place, "o", color=colour, markersize=7)
         axis.annotate(name, place, xytext=(6, 6), textcoords="offset points", fontsize=9, color=colour,
-                      rotation=30 if place[1] == floor else 0)
+                      rotation=60 if place[1] == floor else 0)
     axis.set_yscale("log")
-    axis.set_ylim(floor / 1.5, 8 * most)
+    axis.set_ylim(floor / 4, 8 * most)
     axis.set_xlim(-0.03 * max(overhead.max(), 1), 1.12 * max(overhead.max(), 1))
     axis.axhline(floor, color="#c9d0d8", linewidth=0.8, linestyle="--")
-    axis.annotate("nothing to speak of", (1, floor), xycoords=("axes fraction", "data"), xytext=(-2, -10),
+    axis.annotate("nothing to speak of", (1, floor), xycoords=("axes fraction", "data"), xytext=(-2, -11),
                   textcoords="offset points", fontsize=8, color=GREY, ha="right")
     axis.set_xlabel("extra memory [% of the weights]")
     axis.set_ylabel("single upsets left critical, predicted [%]")

@@ -110,7 +110,7 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
     const std::filesystem::path file = context.file("report.html");
     const std::string warnings = print_warnings(campaign.header);
     const std::string stamp = fmt::format(
-        "<!-- flipstorm report 1 {} -->",
+        "<!-- flipstorm report 2 {} -->",
         sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +
                    protection.provenance.stage_sha256 + forest.validation.campaign_sha256 + warnings));
     std::error_code unreadable;
