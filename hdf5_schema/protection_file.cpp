@@ -10,6 +10,7 @@
 #include "engine/memory/codes/protection_scheme.hpp"
 #include "hdf5_schema/h5_reader.hpp"
 #include "hdf5_schema/h5_writer.hpp"
+#include "hdf5_schema/layer_protection_columns.hpp"
 
 namespace flipstorm
 {
@@ -52,146 +53,29 @@ std::vector<T> column(const std::vector<Row>& rows, Member member)
     return values;
 }
 
-/// The same of the codes of a plan.
-template<class T, class Member>
-std::vector<T> code_column(const std::vector<LayerProtection>& plan, Member member)
+void write_front(H5Writer& out, const std::vector<FrontPoint>& front)
 {
-    std::vector<T> values;
-    for (const LayerProtection& layer : plan)
-        values.push_back(static_cast<T>(layer.code.*member));
-    return values;
-}
-
-/// Code of a layer in the file: that of no code.
-const char* const kNoCode = "none";
-
-void write_plan(H5Writer& out, const ProtectionRecord& protection)
-{
-    const std::vector<LayerProtection>& plan = protection.plan;
-    if (plan.empty()) return;
-    using Layer = LayerProtection;
-    std::vector<std::string> codes;
-    for (const Layer& layer : plan)
-        codes.push_back(layer.code.code ? code_traits(*layer.code.code).name : kNoCode);
-    out.dataset("/plan/layer", column<std::string>(plan, &Layer::layer));
-    out.dataset("/plan/weights", column<std::uint64_t>(plan, &Layer::weights));
-    out.dataset("/plan/word_bits", column<std::int32_t>(plan, &Layer::word_bits));
-    out.dataset("/plan/option", code_column<std::string>(plan, &LayerCode::name));
-    out.dataset("/plan/code", codes);
-    out.dataset("/plan/forced", code_column<std::uint32_t>(plan, &LayerCode::forced));
-    out.dataset("/plan/forced_value", code_column<std::uint32_t>(plan, &LayerCode::forced_value));
-    out.dataset("/plan/copies", code_column<std::uint32_t>(plan, &LayerCode::copies));
-    out.dataset("/plan/covered", code_column<std::uint32_t>(plan, &LayerCode::covered));
-    out.dataset("/plan/group", code_column<std::int32_t>(plan, &LayerCode::group));
-    out.dataset("/plan/interleaved", code_column<std::uint8_t>(plan, &LayerCode::interleaved));
-    out.dataset("/plan/check_places", code_column<std::uint32_t>(plan, &LayerCode::check_places));
-    out.dataset("/plan/on_detected", code_column<std::uint8_t>(plan, &LayerCode::on_detected));
-    out.dataset("/plan/extra_bits", column<std::uint64_t>(plan, &Layer::extra_bits));
-    out.dataset("/plan/critical_before", column<double>(plan, &Layer::critical_before));
-    out.dataset("/plan/critical_after", column<double>(plan, &Layer::critical_after));
-    out.dataset("/plan/change", column<double>(plan, &Layer::change));
-    out.dataset("/plan/xors", column<double>(plan, &Layer::xors));
-    const std::vector<FrontPoint>& front = protection.front;
     out.dataset("/front/extra_bits", column<std::uint64_t>(front, &FrontPoint::extra_bits));
     out.dataset("/front/overhead", column<double>(front, &FrontPoint::overhead));
     out.dataset("/front/predicted_residual", column<double>(front, &FrontPoint::predicted_residual));
 }
 
-/// A column of a table whose first has so many rows.
-template<class T>
-std::vector<T> column_of(const H5Reader& in, const std::string& path, std::size_t rows)
+std::vector<FrontPoint> read_front(const H5Reader& in)
 {
-    auto values = in.dataset<T>(path);
-    in.expect(values.size() == rows,
-              fmt::format("'{}' has {} rows, its table {}", path, values.size(), rows));
-    return values;
-}
-
-/// \throws FileError unless a layer can be kept so
-void check_layer(const H5Reader& in, const LayerProtection& layer)
-{
-    try
-    {
-        require_possible(layer.code, layer.word_bits, layer.weights);
-    }
-    catch (const Error& error)
-    {
-        in.expect(false, fmt::format("'/plan' keeps layer '{}' in a way that cannot be: {}", layer.layer,
-                                     error.what()));
-    }
-    in.expect(layer.extra_bits == extra_bits(layer.code, layer.weights),
-              fmt::format("'/plan' has {} extra bits for layer '{}'; {} would be right", layer.extra_bits,
-                          layer.layer, extra_bits(layer.code, layer.weights)));
-    in.expect(layer.critical_before >= 0 && layer.critical_after >= 0 && layer.change >= 0 &&
-                  layer.xors >= 0 && std::isfinite(layer.critical_before + layer.critical_after),
-              fmt::format("'/plan' has negative or infinite numbers for layer '{}'", layer.layer));
-}
-
-void read_plan(const H5Reader& in, ProtectionRecord& protection)
-{
-    const std::vector<std::string> names = in.texts("/plan/layer");
-    const std::size_t rows = names.size();
-    const std::vector<std::string> options = in.texts("/plan/option");
-    const std::vector<std::string> code_names = in.texts("/plan/code");
-    in.expect(options.size() == rows && code_names.size() == rows,
-              "the columns of '/plan' are not of one length");
-    std::vector<LayerProtection>& plan = protection.plan;
-    plan.resize(rows);
-    for (std::size_t l = 0; l < rows; ++l)
-    {
-        plan[l].layer = names[l];
-        plan[l].code.name = options[l];
-        if (code_names[l] == kNoCode) continue;
-        const auto kind = std::find_if(codes().begin(), codes().end(), [&](CodeKind candidate) {
-            return code_traits(candidate).name == code_names[l];
-        });
-        in.expect(kind != codes().end(), fmt::format("'/plan/code' has '{}', which is none", code_names[l]));
-        plan[l].code.code = *kind;
-    }
-    const auto fill = [&](const char* path, auto member) {
-        const auto values = column_of<std::decay_t<decltype(LayerProtection{}.*member)>>(in, path, rows);
-        for (std::size_t l = 0; l < rows; ++l)
-            plan[l].*member = values[l];
-    };
-    const auto fill_code = [&](const char* path, auto member) {
-        const auto values = column_of<std::decay_t<decltype(LayerCode{}.*member)>>(in, path, rows);
-        for (std::size_t l = 0; l < rows; ++l)
-            plan[l].code.*member = values[l];
-    };
-    fill("/plan/weights", &LayerProtection::weights);
-    fill("/plan/word_bits", &LayerProtection::word_bits);
-    fill_code("/plan/forced", &LayerCode::forced);
-    fill_code("/plan/forced_value", &LayerCode::forced_value);
-    fill_code("/plan/copies", &LayerCode::copies);
-    fill_code("/plan/covered", &LayerCode::covered);
-    fill_code("/plan/group", &LayerCode::group);
-    fill_code("/plan/check_places", &LayerCode::check_places);
-    const auto interleaved = column_of<std::uint8_t>(in, "/plan/interleaved", rows);
-    const auto on_detected = column_of<std::uint8_t>(in, "/plan/on_detected", rows);
-    for (std::size_t l = 0; l < rows; ++l)
-    {
-        in.expect(interleaved[l] <= 1 && on_detected[l] <= 1,
-                  fmt::format("'/plan' has categories that are none for layer '{}'", names[l]));
-        plan[l].code.interleaved = interleaved[l] == 1;
-        plan[l].code.on_detected = on_detected[l] == 1 ? OnDetected::zero : OnDetected::keep;
-    }
-    fill("/plan/extra_bits", &LayerProtection::extra_bits);
-    fill("/plan/critical_before", &LayerProtection::critical_before);
-    fill("/plan/critical_after", &LayerProtection::critical_after);
-    fill("/plan/change", &LayerProtection::change);
-    fill("/plan/xors", &LayerProtection::xors);
-    for (const LayerProtection& layer : plan)
-        check_layer(in, layer);
+    std::vector<FrontPoint> front;
     const auto bits = in.dataset<std::uint64_t>("/front/extra_bits");
-    const auto overhead = column_of<double>(in, "/front/overhead", bits.size());
-    const auto residual = column_of<double>(in, "/front/predicted_residual", bits.size());
+    const auto overhead = in.dataset<double>("/front/overhead");
+    const auto residual = in.dataset<double>("/front/predicted_residual");
+    in.expect(overhead.size() == bits.size() && residual.size() == bits.size(),
+              "the columns of '/front' are not of one length");
     for (std::size_t p = 0; p < bits.size(); ++p)
     {
         in.expect(
             std::isfinite(overhead[p]) && overhead[p] >= 0 && residual[p] >= 0 && std::isfinite(residual[p]),
             fmt::format("row {} of '/front' is impossible: {} %, {}", p, overhead[p], residual[p]));
-        protection.front.push_back({bits[p], overhead[p], residual[p]});
+        front.push_back({bits[p], overhead[p], residual[p]});
     }
+    return front;
 }
 
 /// \throws FileError unless an option is one that can be.
@@ -276,7 +160,11 @@ void write_protection(const std::filesystem::path& file, const ProtectionRecord&
         out.dataset(path, packed(layer.flagged));
         out.attribute(path, "weights", static_cast<std::uint64_t>(layer.flagged.size()));
     }
-    write_plan(out, protection);
+    if (!protection.plan.empty())
+    {
+        write_layer_protection(out, protection.plan);
+        write_front(out, protection.front);
+    }
     out.publish();
 }
 
@@ -337,7 +225,11 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
                   fmt::format("'{}' flags more than its {} parameters", path, weights));
         protection.signature.push_back({name, unpacked(bytes, weights)});
     }
-    if (in.minor_version() >= 2 && in.has("/plan")) read_plan(in, protection);
+    if (in.minor_version() >= 2 && in.has("/plan"))
+    {
+        protection.plan = read_layer_protection(in);
+        protection.front = read_front(in);
+    }
     check_values(in, protection);
     return protection;
 }

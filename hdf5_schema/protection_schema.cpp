@@ -1,6 +1,7 @@
 // The schema of protection.h5.
 
 #include "engine/memory/codes/protection_scheme.hpp"
+#include "hdf5_schema/layer_protection_columns.hpp"
 #include "hdf5_schema/schema.hpp"
 
 namespace flipstorm
@@ -10,85 +11,29 @@ namespace
 
 using T = ElementType;
 
-/// How the layers are kept under "optimized", and the plans to choose from.
-std::vector<DatasetSpec> plan_columns()
-{
-    std::vector<DatasetSpec> columns = {
-        {"/plan/layer", T::text, {"layer"}, "1", "layers, as the campaign names them"},
-        {"/plan/weights", T::uint64, {"layer"}, "1", "words of the layer"},
-        {"/plan/word_bits", T::int32, {"layer"}, "bit", "bits of a word"},
-        {"/plan/option", T::text, {"layer"}, "1", "how its words are kept, in words"},
-        {"/plan/code", T::text, {"layer"}, "1", "code: `none`, `sec`, `sec_ded`, `tmr` or `parity`"},
-        {"/plan/forced",
-         T::uint32,
-         {"layer"},
-         "1",
-         "mask: bits that read as those of forced_value, whatever is stored"},
-        {"/plan/forced_value", T::uint32, {"layer"}, "1", "value of the forced bits"},
-        {"/plan/copies",
-         T::uint32,
-         {"layer"},
-         "1",
-         "mask: bits that read as the word's top bit, whatever is stored"},
-        {"/plan/covered", T::uint32, {"layer"}, "1", "mask: bits under the code"},
-        {"/plan/group",
-         T::int32,
-         {"layer"},
-         "1",
-         "most words of a block; W words make B = ceil(W / group) of them, and block b has those from "
-         "floor(b W / B) on"},
-        {"/plan/interleaved",
-         T::uint8,
-         {"layer"},
-         "1",
-         "what a word of the code is",
-         {{0, "the covered bits of a block"}, {1, "those of one position in a block"}}},
-        {"/plan/check_places",
-         T::uint32,
-         {"layer"},
-         "1",
-         "mask: bits that hold the check bits of a block, of its first word from the lowest on, then of the "
-         "second; 0: they are stored beside the words"},
-        {"/plan/on_detected",
-         T::uint8,
-         {"layer"},
-         "1",
-         "what becomes of a word with an error that the code cannot correct",
-         {{0, "it reads as it is"}, {1, "it reads as 0"}}},
-        {"/plan/extra_bits", T::uint64, {"layer"}, "bit", "bits stored beside the words"},
-        {"/plan/critical_before",
-         T::float64,
-         {"layer"},
-         "1",
-         "bits whose upset is expected to be critical, without protection"},
-        {"/plan/critical_after", T::float64, {"layer"}, "1", "the same, kept so"},
-        {"/plan/change",
-         T::float64,
-         {"layer"},
-         "1",
-         "change of the weights where no upset is: root mean square, over that of the weights"},
-        {"/plan/xors", T::float64, {"layer"}, "1", "two-input exclusive ors of the decoder for each word"},
-        {"/front/extra_bits",
-         T::uint64,
-         {"plan"},
-         "bit",
-         "of plans that no other beats in bits and residual"},
-        {"/front/overhead", T::float64, {"plan"}, "%", "the same in percent of the weight memory"},
-        {"/front/predicted_residual",
-         T::float64,
-         {"plan"},
-         "1",
-         "share of single upsets that stay critical, as of /options"},
-    };
-    for (DatasetSpec& column : columns)
-        column.optional = true;  // "optimized" need not be among the options
-    return columns;
-}
-
 std::vector<DatasetSpec> with_plan(std::vector<DatasetSpec> list)
 {
-    const std::vector<DatasetSpec> columns = plan_columns();
-    list.insert(list.end(), columns.begin(), columns.end());
+    std::vector<DatasetSpec> columns = layer_protection_columns();
+    columns.insert(
+        columns.end(),
+        {
+            {"/front/extra_bits",
+             T::uint64,
+             {"plan"},
+             "bit",
+             "of plans that no other beats in bits and residual"},
+            {"/front/overhead", T::float64, {"plan"}, "%", "the same in percent of the weight memory"},
+            {"/front/predicted_residual",
+             T::float64,
+             {"plan"},
+             "1",
+             "share of single upsets that stay critical, as of /options"},
+        });
+    for (DatasetSpec& column : columns)
+    {
+        column.optional = true;  // "optimized" need not be among the options
+        list.push_back(column);
+    }
     return list;
 }
 

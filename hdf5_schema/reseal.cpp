@@ -13,6 +13,7 @@
 #include "hdf5_schema/forest_file.hpp"
 #include "hdf5_schema/h5_reader.hpp"
 #include "hdf5_schema/model_file.hpp"
+#include "hdf5_schema/protected_file.hpp"
 #include "hdf5_schema/protection_file.hpp"
 #include "hdf5_schema/seal.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
@@ -76,6 +77,8 @@ void read_all_of(const fs::path& file)
         static_cast<void>(read_forest(file));
     else if (filetype == protection_spec().filetype)
         static_cast<void>(read_protection(file));
+    else if (filetype == protected_spec().filetype)
+        static_cast<void>(read_protected(file));
     else if (filetype == comparison_spec().filetype)
         static_cast<void>(read_comparison(file));
     else

@@ -76,6 +76,7 @@ struct FileSpec
 [[nodiscard]] const FileSpec& campaign_spec();
 [[nodiscard]] const FileSpec& forest_spec();
 [[nodiscard]] const FileSpec& protection_spec();
+[[nodiscard]] const FileSpec& protected_spec();
 [[nodiscard]] const FileSpec& comparison_spec();
 
 /// All kinds of file.

@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "analysis/content_digest.hpp"
+#include "analysis/protected_memory.hpp"
 #include "analysis/protection.hpp"
 #include "analysis/tables.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/failure_text.hpp"
 #include "engine/base/log.hpp"
+#include "engine/memory/codes/protection_scheme.hpp"
 #include "jobs/campaign/kinds/kind.hpp"
 #include "jobs/campaign/outdated_outcomes.hpp"
 #include "jobs/resolve/inputs.hpp"
@@ -34,6 +36,32 @@ HardenOptions harden_options(const HardenTable& table)
     return options;
 }
 
+/// Write protected.h5, if the scheme that was chosen has one; else none stays. \throws FileError
+void write_memory(const std::filesystem::path& file, const ProtectionRecord& protection,
+                  const std::vector<StoredTensor>& words)
+{
+    auto memory = words.empty() ? std::nullopt : protect_network(protection, words);
+    if (!memory)
+    {
+        // That of another protection says nothing of this one.
+        std::error_code ignored;
+        std::filesystem::remove(file, ignored);
+        return;
+    }
+    memory->provenance = protection.provenance;
+    write_protected(file, *memory);
+    log_info("{}: the memory under {}, word for word", file.string(), memory->scheme);
+}
+
+/// Whether the memory that a protection chose is not there, though it should be. \throws FileError
+bool lacks_memory(const std::filesystem::path& protection_file, const std::filesystem::path& memory_file)
+{
+    if (std::filesystem::exists(memory_file)) return false;
+    const ProtectionRecord protection = read_protection(protection_file);
+    const std::string& scheme = protection.options.at(static_cast<std::size_t>(protection.chosen)).scheme;
+    return find_protection_scheme(scheme)->coverage != Coverage::critical;
+}
+
 StageEnd harden_on_root(const Context& context, const StopRequest& stop)
 {
     const Job& job = context.job;
@@ -53,7 +81,10 @@ StageEnd harden_on_root(const Context& context, const StopRequest& stop)
     const std::string stage_sha256 =
         harden_digest(job, content_digest(forest), content_digest(campaign),
                       knows_words ? campaign.header.provenance.model_sha256 : std::string());
-    if (output_is_current(context, file, stage_sha256, false)) return StageEnd::complete;
+    const std::filesystem::path memory_file = context.file("protected.h5");
+    if (output_is_current(context, file, stage_sha256, false) &&
+        !(knows_words && lacks_memory(file, memory_file)))
+        return StageEnd::complete;
     make_folder(context.out());
     stop_if_asked(stop);
     std::vector<StoredTensor> words;
@@ -76,6 +107,7 @@ StageEnd harden_on_root(const Context& context, const StopRequest& stop)
     protection.provenance =
         make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
     stop_if_asked(stop);
+    write_memory(memory_file, protection, words);
     write_protection(file, protection);
     const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));
     log_info("{}: {} chosen, {:.2f} % memory overhead, {} % of single upsets left critical (predicted)",

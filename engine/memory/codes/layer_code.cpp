@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bitset>
+#include <utility>
 
 #include "engine/base/error.hpp"
 
@@ -139,16 +140,16 @@ std::vector<std::uint32_t> golden_words(const LayerCode& code, int word_bits,
     return words;
 }
 
-ProtectedWords::ProtectedWords(LayerCode code, int word_bits, const std::vector<std::uint32_t>& words)
+ProtectedWords::ProtectedWords(LayerCode code, int word_bits, std::vector<std::uint32_t> words, Unencoded)
     : code_(std::move(code)),
       word_bits_(static_cast<std::size_t>(word_bits)),
-      data_bits_(words.size() * static_cast<std::uint64_t>(word_bits)),
-      blocks_(static_cast<std::size_t>(blocks_of(code_, words.size())))
+      words_(std::move(words)),
+      data_bits_(words_.size() * static_cast<std::uint64_t>(word_bits)),
+      blocks_(static_cast<std::size_t>(blocks_of(code_, words_.size())))
 {
-    require_possible(code_, word_bits, words.size());
-    for (const std::uint32_t word : words)
+    require_possible(code_, word_bits, words_.size());
+    for (const std::uint32_t word : words_)
         FS_REQUIRE((word & ~ones(word_bits)) == 0, "word {:#x} of {} bits", word, word_bits);
-    words_ = golden_words(code_, word_bits, words);
     if (!code_.code) return;
     if (code_.interleaved)
     {
@@ -160,14 +161,22 @@ ProtectedWords::ProtectedWords(LayerCode code, int word_bits, const std::vector<
         positions_.push_back(code_.covered);
     }
     codewords_ = positions_.size();
+    check_width_ = static_cast<std::size_t>(code_traits(*code_.code).check_bits(flipstorm::data_bits(code_)));
+}
+
+ProtectedWords::ProtectedWords(LayerCode code, int word_bits, const std::vector<std::uint32_t>& words)
+    : ProtectedWords(std::move(code), word_bits, words, Unencoded{})
+{
+    words_ = golden_words(code_, word_bits, std::move(words_));
+    if (!code_.code) return;
     const CodeTraits& traits = code_traits(*code_.code);
     const int data = flipstorm::data_bits(code_);
-    check_width_ = static_cast<std::size_t>(traits.check_bits(data));
     for (std::size_t b = 0; b < blocks_; ++b)
     {
+        const std::vector<std::uint32_t> block = stored_block(b).words;
         for (std::size_t c = 0; c < codewords_; ++c)
         {
-            const std::uint64_t check = traits.encode(covered_bits(b, c), data);
+            const std::uint64_t check = traits.encode(covered_bits(block, c), data);
             if (code_.check_places == 0)
                 check_.push_back(check);
             else
@@ -176,15 +185,39 @@ ProtectedWords::ProtectedWords(LayerCode code, int word_bits, const std::vector<
     }
 }
 
-std::uint64_t ProtectedWords::covered_bits(std::size_t block, std::size_t codeword) const
+ProtectedWords ProtectedWords::of_stored(LayerCode code, int word_bits, std::vector<std::uint32_t> words,
+                                         std::vector<std::uint64_t> checks)
+{
+    ProtectedWords memory(std::move(code), word_bits, std::move(words), Unencoded{});
+    const std::size_t beside =
+        memory.code_.code && memory.code_.check_places == 0 ? memory.blocks_ * memory.codewords_ : 0;
+    FS_REQUIRE(checks.size() == beside, "{} check words for {} words of the code", checks.size(), beside);
+    for (const std::uint64_t check : checks)
+        FS_REQUIRE(check >> memory.check_width_ == 0, "check bits {:#x} of {}", check, memory.check_width_);
+    memory.check_ = std::move(checks);
+    return memory;
+}
+
+ProtectedWords::Stored ProtectedWords::stored_block(std::size_t block) const
+{
+    Stored stored;
+    stored.words.assign(words_.begin() + static_cast<std::ptrdiff_t>(first_of(block)),
+                        words_.begin() + static_cast<std::ptrdiff_t>(first_of(block + 1)));
+    if (check_.size() < (block + 1) * codewords_) return stored;  // they lie in the words, or are being made
+    const auto first = check_.begin() + static_cast<std::ptrdiff_t>(block * codewords_);
+    stored.checks.assign(first, first + static_cast<std::ptrdiff_t>(codewords_));
+    return stored;
+}
+
+std::uint64_t ProtectedWords::covered_bits(const std::vector<std::uint32_t>& words,
+                                           std::size_t codeword) const
 {
     // Words that a block lacks count as 0.
     const std::uint32_t mask = positions_[codeword];
     const auto width = static_cast<unsigned>(count(mask));
-    const std::size_t first = first_of(block);
     std::uint64_t bits = 0;
-    for (std::size_t i = first; i < first_of(block + 1); ++i)
-        bits |= gather(words_[i], mask) << (static_cast<unsigned>(i - first) * width);
+    for (std::size_t i = 0; i < words.size(); ++i)
+        bits |= gather(words[i], mask) << (static_cast<unsigned>(i) * width);
     return bits;
 }
 
@@ -206,13 +239,13 @@ void for_each_place(std::uint32_t places, std::size_t first, std::size_t count_o
 
 }  // namespace
 
-std::uint64_t ProtectedWords::stored_check(std::size_t block, std::size_t codeword) const
+std::uint64_t ProtectedWords::check_of(const Stored& stored, std::size_t codeword) const
 {
-    if (code_.check_places == 0) return check_[block * codewords_ + codeword];
+    if (code_.check_places == 0) return stored.checks[codeword];
     std::uint64_t check = 0;
     for_each_place(code_.check_places, codeword * check_width_, check_width_,
                    [&](std::size_t word, std::uint32_t bit, std::size_t i) {
-                       if ((words_[first_of(block) + word] & bit) != 0) check |= std::uint64_t{1} << i;
+                       if ((stored.words[word] & bit) != 0) check |= std::uint64_t{1} << i;
                    });
     return check;
 }
@@ -250,19 +283,18 @@ void ProtectedWords::flip(std::uint64_t bit)
             std::uint64_t{1} << static_cast<unsigned>((bit - data_bits_) % check_width_);
 }
 
-ProtectedWords::Block ProtectedWords::decode_block(std::size_t block) const
+ProtectedWords::Block ProtectedWords::decode_stored(std::size_t block, Stored stored) const
 {
     Block decoded;
     decoded.first = first_of(block);
-    decoded.words.assign(words_.begin() + static_cast<std::ptrdiff_t>(first_of(block)),
-                         words_.begin() + static_cast<std::ptrdiff_t>(first_of(block + 1)));
+    decoded.words = stored.words;
     if (code_.code)
     {
         const CodeTraits& traits = code_traits(*code_.code);
         const int data = flipstorm::data_bits(code_);
         for (std::size_t c = 0; c < codewords_; ++c)
         {
-            const Decoded found = traits.decode(covered_bits(block, c), stored_check(block, c), data);
+            const Decoded found = traits.decode(covered_bits(stored.words, c), check_of(stored, c), data);
             decoded.verdict = std::max(decoded.verdict, found.verdict);
             const std::uint32_t mask = positions_[c];
             const auto width = static_cast<unsigned>(count(mask));
@@ -286,7 +318,38 @@ ProtectedWords::Block ProtectedWords::decode_block(std::size_t block) const
 
 ProtectedWords::Block ProtectedWords::decode_block_of(std::uint64_t bit) const
 {
-    return decode_block(block_of(bit));
+    const std::size_t block = block_of(bit);
+    return decode_stored(block, stored_block(block));
+}
+
+bool ProtectedWords::bit(std::uint64_t number) const
+{
+    FS_REQUIRE(number < bits(), "bit {} of a memory of {}", number, bits());
+    if (number < data_bits_)
+        return (words_[static_cast<std::size_t>(number / word_bits_)] >> (number % word_bits_) & 1U) != 0;
+    const std::uint64_t beside = number - data_bits_;
+    return (check_[static_cast<std::size_t>(beside / check_width_)] >> (beside % check_width_) & 1U) != 0;
+}
+
+ProtectedWords::Block ProtectedWords::decode_upset(const std::vector<std::uint64_t>& upset) const
+{
+    FS_REQUIRE(!upset.empty(), "no bit is upset");
+    const std::size_t block = block_of(upset.front());
+    Stored stored = stored_block(block);
+    for (const std::uint64_t bit : upset)
+    {
+        FS_REQUIRE(block_of(bit) == block, "bits {} and {} are not of one block", upset.front(), bit);
+        if (bit < data_bits_)
+        {
+            stored.words[static_cast<std::size_t>(bit / word_bits_) - first_of(block)] ^=
+                std::uint32_t{1} << (bit % word_bits_);
+            continue;
+        }
+        const std::uint64_t beside = bit - data_bits_;
+        stored.checks[static_cast<std::size_t>(beside / check_width_) - block * codewords_] ^=
+            std::uint64_t{1} << (beside % check_width_);
+    }
+    return decode_stored(block, std::move(stored));
 }
 
 std::vector<std::uint32_t> ProtectedWords::decode(DecodedCounts* counts) const
@@ -295,7 +358,7 @@ std::vector<std::uint32_t> ProtectedWords::decode(DecodedCounts* counts) const
     words.reserve(words_.size());
     for (std::size_t b = 0; b < blocks_; ++b)
     {
-        const Block decoded = decode_block(b);
+        const Block decoded = decode_stored(b, stored_block(b));
         words.insert(words.end(), decoded.words.begin(), decoded.words.end());
         if (counts == nullptr || !code_.code) continue;
         ++(decoded.verdict == Verdict::clean       ? counts->clean

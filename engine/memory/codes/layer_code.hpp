@@ -91,6 +91,12 @@ class ProtectedWords
     /// Encode golden_words. \throws Error as require_possible, or if a word has more bits
     ProtectedWords(LayerCode code, int word_bits, const std::vector<std::uint32_t>& words);
 
+    /// A memory as stored() and checks() gave it. \throws Error as above, or if there are not as many check
+    /// bits as the code has
+    [[nodiscard]] static ProtectedWords of_stored(LayerCode code, int word_bits,
+                                                  std::vector<std::uint32_t> words,
+                                                  std::vector<std::uint64_t> checks);
+
     [[nodiscard]] const LayerCode& code() const { return code_; }
 
     /// Bits of the memory: those of the words, word by word from the least significant bit on, then the check
@@ -114,6 +120,13 @@ class ProtectedWords
     };
     [[nodiscard]] Block decode_block_of(std::uint64_t bit) const;
 
+    /// Whether a bit of the memory is 1. \throws Error as flip
+    [[nodiscard]] bool bit(std::uint64_t number) const;
+
+    /// The block of some bits as it reads while these are upset; nothing else may be. \throws Error unless
+    /// they are of one block
+    [[nodiscard]] Block decode_upset(const std::vector<std::uint64_t>& bits) const;
+
     /// The memory: words as they are stored, and check bits that lie beside them, by block and, interleaved,
     /// by position from the lowest on; `check_width` bits each.
     [[nodiscard]] const std::vector<std::uint32_t>& stored() const { return words_; }
@@ -121,13 +134,24 @@ class ProtectedWords
     [[nodiscard]] int check_width() const { return static_cast<int>(check_width_); }
 
   private:
+    struct Unencoded
+    {};
+    ProtectedWords(LayerCode code, int word_bits, std::vector<std::uint32_t> words, Unencoded);
     [[nodiscard]] std::size_t block_of_word(std::uint64_t word) const;
     [[nodiscard]] std::size_t first_of(std::size_t block) const { return block * words_.size() / blocks_; }
     [[nodiscard]] std::size_t block_of(std::uint64_t bit) const;
-    [[nodiscard]] std::uint64_t covered_bits(std::size_t block, std::size_t codeword) const;
-    [[nodiscard]] std::uint64_t stored_check(std::size_t block, std::size_t codeword) const;
+    /// What is stored of a block: its words, and its check bits that lie beside them.
+    struct Stored
+    {
+        std::vector<std::uint32_t> words;
+        std::vector<std::uint64_t> checks;
+    };
+    [[nodiscard]] Stored stored_block(std::size_t block) const;
+    [[nodiscard]] std::uint64_t covered_bits(const std::vector<std::uint32_t>& words,
+                                             std::size_t codeword) const;
+    [[nodiscard]] std::uint64_t check_of(const Stored& stored, std::size_t codeword) const;
     void store_in_places(std::size_t block, std::size_t codeword, std::uint64_t check);
-    [[nodiscard]] Block decode_block(std::size_t block) const;
+    [[nodiscard]] Block decode_stored(std::size_t block, Stored stored) const;
 
     LayerCode code_;
     std::size_t word_bits_;

@@ -126,6 +126,9 @@ TEST(LayerCode, EverySingleUpsetIsWhatTheCodeSays)
             {
                 EXPECT_EQ(block.verdict != Verdict::clean, code.code.has_value()) << code.name;
             }
+            const ProtectedWords untouched(code, each.word_bits, words);
+            EXPECT_EQ(untouched.decode_upset({bit}).words, block.words);
+            EXPECT_NE(untouched.bit(bit), memory.bit(bit));
             EXPECT_TRUE(!data || (block.first <= word && word < block.first + block.words.size()));
         }
     }

@@ -1,0 +1,135 @@
+#include "hdf5_schema/protected_file.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/base/error.hpp"
+#include "hdf5_schema/h5_reader.hpp"
+#include "hdf5_schema/h5_writer.hpp"
+#include "hdf5_schema/layer_protection_columns.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+template<class T>
+void write_words(H5Writer& out, const std::string& path, const std::vector<std::uint32_t>& words)
+{
+    std::vector<T> narrow;
+    narrow.reserve(words.size());
+    for (const std::uint32_t word : words)
+        narrow.push_back(static_cast<T>(word));
+    out.dataset(path, narrow);
+}
+
+template<class T>
+std::vector<std::uint32_t> read_words(const H5Reader& in, const std::string& path)
+{
+    const auto narrow = in.dataset<T>(path);
+    return {narrow.begin(), narrow.end()};
+}
+
+std::vector<std::uint32_t> words_of(const H5Reader& in, const std::string& path, std::int32_t bits)
+{
+    switch (bits)
+    {
+        case 8:
+            return read_words<std::uint8_t>(in, path);
+        case 16:
+            return read_words<std::uint16_t>(in, path);
+        case 32:
+            return read_words<std::uint32_t>(in, path);
+        default:
+            in.expect(false, fmt::format("'{}' has words of {} bits; 8, 16 or 32 are possible", path, bits));
+            return {};
+    }
+}
+
+/// \throws FileError unless what is stored of a layer is what an encoder makes of what it reads as
+void check_stored(const H5Reader& in, const LayerProtection& plan, const ProtectedLayer& layer)
+{
+    try
+    {
+        const ProtectedLayer again = protect(plan, decoded(plan, layer));
+        in.expect(layer.words == again.words && layer.checks == again.checks &&
+                      layer.check_width == again.check_width,
+                  fmt::format("the stored bits of layer '{}' are none of its code: upset, or of another",
+                              plan.layer));
+    }
+    catch (const FileError&)
+    {
+        throw;
+    }
+    catch (const Error& error)
+    {
+        in.expect(false, fmt::format("layer '{}' cannot be kept so: {}", plan.layer, error.what()));
+    }
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> decoded(const LayerProtection& plan, const ProtectedLayer& layer)
+{
+    return ProtectedWords::of_stored(plan.code, plan.word_bits, layer.words, layer.checks).decode();
+}
+
+ProtectedLayer protect(const LayerProtection& layer, const std::vector<std::uint32_t>& words)
+{
+    const ProtectedWords memory(layer.code, layer.word_bits, words);
+    return {memory.stored(), memory.checks(), memory.checks().empty() ? 0 : memory.check_width()};
+}
+
+void write_protected(const std::filesystem::path& file, const ProtectedRecord& memory)
+{
+    H5Writer out(file, protected_spec(), memory.provenance);
+    out.attribute("/", "protection_sha256", memory.protection_sha256);
+    out.attribute("/", "scheme", memory.scheme);
+    write_layer_protection(out, memory.plan);
+    for (std::size_t l = 0; l < memory.plan.size(); ++l)
+    {
+        const LayerProtection& plan = memory.plan[l];
+        const ProtectedLayer& layer = memory.layers[l];
+        const std::string words = "/words/" + plan.layer;
+        switch (plan.word_bits)
+        {
+            case 8:
+                write_words<std::uint8_t>(out, words, layer.words);
+                break;
+            case 16:
+                write_words<std::uint16_t>(out, words, layer.words);
+                break;
+            default:
+                write_words<std::uint32_t>(out, words, layer.words);
+                break;
+        }
+        const std::string checks = "/checks/" + plan.layer;
+        out.dataset(checks, layer.checks);
+        out.attribute(checks, "bits", layer.check_width);
+    }
+    out.publish();
+}
+
+ProtectedRecord read_protected(const std::filesystem::path& file)
+{
+    const H5Reader in(file, protected_spec());
+    ProtectedRecord memory;
+    memory.provenance = in.provenance();
+    memory.protection_sha256 = in.text_attribute("/", "protection_sha256");
+    memory.scheme = in.text_attribute("/", "scheme");
+    memory.plan = read_layer_protection(in);
+    for (const LayerProtection& plan : memory.plan)
+    {
+        ProtectedLayer layer;
+        layer.words = words_of(in, "/words/" + plan.layer, plan.word_bits);
+        layer.checks = in.dataset<std::uint64_t>("/checks/" + plan.layer);
+        layer.check_width = in.attribute<std::int32_t>("/checks/" + plan.layer, "bits");
+        in.expect(layer.words.size() == plan.weights,
+                  fmt::format("'/words/{}' has {} words, '/plan' {}", plan.layer, layer.words.size(),
+                              plan.weights));
+        check_stored(in, plan, layer);
+        memory.layers.push_back(std::move(layer));
+    }
+    return memory;
+}
+
+}  // namespace flipstorm
