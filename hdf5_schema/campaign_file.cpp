@@ -161,6 +161,9 @@ void fill_masks(FaultTable& faults)
         faults.mask.push_back(bit < 32 ? std::uint32_t{1} << bit : 0);
 }
 
+/// The target of which files have columns of their own.
+const char* const kProtected = "protected";
+
 bool is_guided(const StrataTable& strata)
 {
     return std::any_of(strata.direction.begin(), strata.direction.end(),
@@ -178,6 +181,17 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
     in.expect(campaign.faults.weight.empty() || campaign.faults.weight.size() == rows,
               fmt::format("'/faults/weight' has {} rows, '/faults/stratum' {}", campaign.faults.weight.size(),
                           rows));
+    if (campaign.header.target == kProtected)
+    {
+        const std::vector<std::uint8_t>& region = campaign.faults.region;
+        const std::vector<std::uint8_t>& detected = campaign.outcomes.detected;
+        in.expect(region.size() == rows && detected.size() == rows,
+                  fmt::format("'/faults/region' has {} rows, '/outcomes/detected' {}, '/faults/stratum' {}",
+                              region.size(), detected.size(), rows));
+        in.expect(std::all_of(region.begin(), region.end(), [](std::uint8_t r) { return r <= 1; }) &&
+                      std::all_of(detected.begin(), detected.end(), [](std::uint8_t d) { return d <= 2; }),
+                  "'/faults/region' or '/outcomes/detected' has a category that is none");
+    }
     check_weight_faults(in, campaign);
 }
 
@@ -208,19 +222,24 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
         columns.push_back(row_column(path, column));
     });
     if (is_guided(header.strata)) columns.push_back(row_column("/faults/weight", faults.weight));
+    if (header.target == kProtected)
+    {
+        columns.push_back(row_column("/faults/region", faults.region));
+        columns.push_back(row_column("/outcomes/detected", outcomes.detected));
+    }
     write_rows_together(
         file, campaign_spec(), header.provenance, [&](H5Writer& out) { write_campaign_header(out, header); },
         columns, first_row, total_rows, communicator);
 }
 
-CampaignRecord read_campaign(const std::filesystem::path& file)
+CampaignRecord read_campaign(const std::filesystem::path& file, const std::string& target)
 {
     const H5Reader in(file, campaign_spec());
     CampaignRecord campaign;
     campaign.header = read_campaign_header(in);
-    in.expect(campaign.header.target == "weights",
-              fmt::format("it holds faults in {}; this needs a campaign whose target is weights",
-                          campaign.header.target));
+    in.expect(campaign.header.target == target,
+              fmt::format("it holds faults in {}; this needs a campaign whose target is {}",
+                          campaign.header.target, target));
     for_each_column(campaign.faults, campaign.outcomes, [&](const char* path, auto& column) {
         using Value = typename std::decay_t<decltype(column)>::value_type;
         const std::string_view name = path;
@@ -229,6 +248,11 @@ CampaignRecord read_campaign(const std::filesystem::path& file)
     });
     if (in.minor_version() < 2) fill_masks(campaign.faults);
     if (is_guided(campaign.header.strata)) campaign.faults.weight = in.dataset<double>("/faults/weight");
+    if (target == kProtected)
+    {
+        campaign.faults.region = in.dataset<std::uint8_t>("/faults/region");
+        campaign.outcomes.detected = in.dataset<std::uint8_t>("/outcomes/detected");
+    }
     check(in, campaign);
     return campaign;
 }

@@ -67,6 +67,7 @@ struct FaultTable
     std::vector<std::uint32_t> mask{};   ///< the bits that are hit
     std::vector<std::uint8_t> effect{};  ///< 0: they flip, 1: they are stuck at 0, 2: at 1
     std::vector<double> weight{};  ///< faults of the network that it stands for; of guided campaigns alone
+    std::vector<std::uint8_t> region{};  ///< 0: words, 1: check bits beside them; of a protected memory alone
 
     [[nodiscard]] std::size_t size() const { return stratum.size(); }
     void resize(std::size_t faults);
@@ -81,6 +82,7 @@ struct OutcomeTable
     std::vector<std::uint32_t> nonfinite;   ///< of those, a logit is NaN or infinite
     std::vector<std::uint8_t> stopped;  ///< 1: the drop exceeds every tolerance; the rest was not evaluated
     std::vector<double> drop;  ///< accuracy lost, −1 … 1; its proven lower bound where stopped = 1
+    std::vector<std::uint8_t> detected{};  ///< of a protected memory: 1 found and not corrected, 2 corrected
 
     [[nodiscard]] std::size_t size() const { return evaluated.size(); }
     void resize(std::size_t faults);
@@ -123,7 +125,7 @@ struct ScreenRecord
 struct CampaignHeader
 {
     Provenance provenance;
-    std::string target;      ///< "weights"
+    std::string target;      ///< "weights", "protected"
     std::string evaluation;  ///< "reference", "exact", "screened"
     std::vector<double> tolerances;
     std::uint64_t images = 0;
@@ -162,9 +164,10 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
 /**
  * Read campaign.h5 whole, on one process.
  *
+ * \param target  that it must have, of those judged by tolerance
  * \throws FileError if the file cannot be read, is no flipstorm campaign, is of another major version, lacks
  * something, or its columns do not fit each other; the message names the file and the object.
  */
-CampaignRecord read_campaign(const std::filesystem::path& file);
+CampaignRecord read_campaign(const std::filesystem::path& file, const std::string& target = "weights");
 
 }  // namespace flipstorm

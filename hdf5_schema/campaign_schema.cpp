@@ -13,7 +13,8 @@ using T = ElementType;
 
 const FileSpec& campaign_spec()
 {
-    static const std::vector<std::string> kWeights = {"weights"};
+    static const std::vector<std::string> kWeights = {"weights", "protected"};
+    static const std::vector<std::string> kProtected = {"protected"};
     static const std::vector<std::string> kFeatureMaps = {"feature_maps"};
     static const std::vector<std::string> kInstructions = {"instructions"};
     static const std::vector<std::string> kTransient = {"feature_maps", "instructions"};
@@ -21,11 +22,15 @@ const FileSpec& campaign_spec()
         "flipstorm/campaign",
         "campaign.h5",
         1,
-        5,
+        6,
         4,
         {
             {"/", "target", T::text, "",
-             "what the faults strike: `weights`, `feature_maps` or `instructions`"},
+             "what the faults strike: `weights`, `feature_maps`, `instructions` or `protected` (the memory "
+             "of "
+             "protected.h5; then /layers holds its parts: the words of each layer, and \"<layer>:check\", "
+             "the check "
+             "bits beside them)"},
             {"/", "evaluation", T::text, "", "evaluation mode: `reference`, `exact`, `screened`"},
             {"/", "fault_model", T::text, "",
              "what happens to a stored word: `bit_flip`, `stuck_at` (at 0 and at 1, two faults), "
@@ -233,7 +238,7 @@ const FileSpec& campaign_spec()
              "1",
              "highest bit that is hit, 0 = least significant; of an instruction's result",
              {{255, "none"}},
-             {"weights", "instructions"}},
+             {"weights", "instructions", "protected"}},
             {"/faults/geometry",
              T::uint8,
              {"fault"},
@@ -337,6 +342,20 @@ const FileSpec& campaign_spec()
              "what becomes of them; a bit that is stuck at what it holds changes nothing",
              {{0, "flipped"}, {1, "stuck at 0"}, {2, "stuck at 1"}},
              kWeights},
+            {"/faults/region",
+             T::uint8,
+             {"fault"},
+             "1",
+             "what of the layer's memory is hit; /faults/parameter counts its words",
+             {{0, "words of the layer"}, {1, "check bits beside them"}},
+             kProtected},
+            {"/outcomes/detected",
+             T::uint8,
+             {"fault"},
+             "1",
+             "what the decoder found; an error that it cannot correct is a detected one (DUE)",
+             {{0, "nothing"}, {1, "an error that it cannot correct"}, {2, "an error that it corrected"}},
+             kProtected},
             {"/outcomes/evaluated",
              T::uint32,
              {"fault"},

@@ -71,6 +71,8 @@ void read_all_of(const fs::path& file)
         static_cast<void>(read_model(file));
     else if (filetype == campaign_spec().filetype && campaign_target(file) == "weights")
         static_cast<void>(read_campaign(file));
+    else if (filetype == campaign_spec().filetype && campaign_target(file) == "protected")
+        static_cast<void>(read_campaign(file, "protected"));
     else if (filetype == campaign_spec().filetype)
         static_cast<void>(read_transient_campaign(file));
     else if (filetype == forest_spec().filetype)

@@ -10,7 +10,7 @@ namespace flipstorm
 
 std::unique_ptr<Campaign> plan_campaign(const Job& job, Network network)
 {
-    auto campaign = std::make_unique<Campaign>(Campaign{std::move(network),
+    auto campaign = std::make_unique<Campaign>(Campaign{kind_of(job).network_of(job, std::move(network)),
                                                         load_test_images(job),
                                                         {},
                                                         {},
@@ -29,11 +29,12 @@ std::unique_ptr<Campaign> plan_campaign(const Job& job, Network network)
 std::unique_ptr<Campaign> load_campaign(const Context& context)
 {
     need_input(context.model_file(), "train");
-    std::unique_ptr<Campaign> campaign =
-        plan_campaign(context.job, load_network_of(context.job, context.model_file()));
+    Network network = load_network_of(context.job, context.model_file());
+    const std::string model_sha256 = digest(network);
+    std::unique_ptr<Campaign> campaign = plan_campaign(context.job, std::move(network));
     check_images(campaign->images, campaign->network.num_classes,
                  "test set for " + context.model_file().string());
-    campaign->model_sha256 = digest(campaign->network);
+    campaign->model_sha256 = model_sha256;
     campaign->dataset_sha256 = digest(campaign->images);
     const int revision = revision_of_results(context.job, campaign->network.graph);
     const auto digest_at = [&](int at) {

@@ -16,9 +16,10 @@ namespace flipstorm
 
 class WeightFaults;
 class TransientFaults;
+class ProtectedFaults;
 
 /// Planned faults as what they are.
-using FaultsByKind = std::variant<const WeightFaults*, const TransientFaults*>;
+using FaultsByKind = std::variant<const WeightFaults*, const TransientFaults*, const ProtectedFaults*>;
 
 /// The planned faults of a job on a network. Does not change; thread-safe.
 class CampaignFaults

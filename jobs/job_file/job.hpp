@@ -76,6 +76,7 @@ struct CampaignTable
     std::string fault_model = "bit_flip";
     std::int64_t upset_bits = 2;      ///< bits that adjacent_bits and random_bits hit
     std::vector<std::string> layers;  ///< to inject; empty: all
+    std::string protected_memory;     ///< a protected.h5 that target "protected" strikes
     std::string exclude;              ///< a campaign.h5 whose faults are not injected again
     bool exhaustive = false;          ///< every fault of them
     std::int64_t pilot = 0;  ///< faults per stratum an iterative campaign starts with; 0: the fewest possible
@@ -138,6 +139,16 @@ struct HardenTable
     double max_residual = -1;  ///< of "optimized", share of the upsets; −1: see job_keys.cpp
     double max_change = 0.01;  ///< of "optimized": of a layer's weights, where no upset is
     std::string forest;        ///< a forest.h5 to use as it is
+    bool verify = false;       ///< `run` proves the protection, too
+};
+
+/// Of the campaigns that prove a protection.
+struct VerifyTable
+{
+    std::string scheme = "data_unaware";
+    double error_margin = 0.01;
+    bool exhaustive = false;
+    std::int64_t limit = 0;
 };
 
 struct DeviceTable
@@ -160,6 +171,7 @@ struct Job
     TransientTable transient;
     ForestTable forest;
     HardenTable harden;
+    VerifyTable verify;
     DeviceTable device;
 };
 

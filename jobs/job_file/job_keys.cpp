@@ -267,6 +267,11 @@ std::vector<KeySpec> make_keys()
         key<&Job::campaign, &CampaignTable::layers>("campaign", "layers", "names of the layers to inject")
             .by_default("all")
             .may_be_empty(),
+        key<&Job::campaign, &CampaignTable::protected_memory>(
+            "campaign", "protected",
+            "a protected.h5, of harden, whose memory target \"protected\" strikes, check bits and all")
+            .by_default("none")
+            .not_identity(),
         key<&Job::campaign, &CampaignTable::exclude>(
             "campaign", "exclude",
             "weights: a campaign.h5 of the same model whose faults are not injected again; shares are of the "
@@ -490,6 +495,25 @@ std::vector<KeySpec> make_keys()
             .since("0.2"),
         key<&Job::harden, &HardenTable::forest>("harden", "forest", "a forest.h5 to use as it is")
             .by_default("none")
+            .not_identity(),
+
+        key<&Job::harden, &HardenTable::verify>("harden", "verify",
+                                                "run also proves the protection, as the command verify does")
+            .not_identity(),
+
+        key<&Job::verify, &VerifyTable::scheme>("verify", "scheme",
+                                                "campaign.scheme of the campaign into the protected memory")
+            .one_of({"network_wise", "layer_wise", "data_unaware"})
+            .not_identity(),
+        key<&Job::verify, &VerifyTable::error_margin>("verify", "error_margin", "campaign.error_margin of it")
+            .inside(0, 1)
+            .not_identity(),
+        key<&Job::verify, &VerifyTable::exhaustive>("verify", "exhaustive",
+                                                    "upset every bit of the protected memory")
+            .not_identity(),
+        key<&Job::verify, &VerifyTable::limit>("verify", "limit",
+                                               "campaign.limit of it: at most so many upsets; 0: no limit")
+            .at_least(0)
             .not_identity(),
 
         key<&Job::device, &DeviceTable::kind>("device", "kind", "where networks are evaluated")

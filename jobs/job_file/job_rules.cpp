@@ -202,6 +202,24 @@ std::vector<RuleProblem> rule_problems(const Job& job)
                          campaign.scheme,
                          campaign.scheme == "guided" ? "chooses some" : "stops at the error margin")});
     }
+    const bool strikes_memory = campaign.target == "protected";
+    if (strikes_memory != !campaign.protected_memory.empty())
+    {
+        problems.push_back({{"campaign.protected", "campaign.target"},
+                            strikes_memory ? "campaign.target = \"protected\" needs campaign.protected, a "
+                                             "protected.h5; 'flipstorm verify' takes that of the job"
+                                           : "campaign.protected is for campaign.target = \"protected\""});
+    }
+    if (strikes_memory && (campaign.scheme == "data_aware" || campaign.scheme == "guided" ||
+                           campaign.scheme == "iterative" || !campaign.exclude.empty()))
+    {
+        problems.push_back(
+            {{"campaign.scheme", "campaign.target"},
+             fmt::format(
+                 "campaign.target = \"protected\" is sampled network_wise, layer_wise or data_unaware, "
+                 "without campaign.exclude; campaign.scheme is \"{}\"",
+                 campaign.scheme)});
+    }
     if (job.campaign.backend == "native" && job.device.kind == "cuda")
     {
         problems.push_back({{"campaign.backend", "device.kind"},

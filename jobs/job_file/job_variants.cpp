@@ -36,6 +36,7 @@ void JobFile::set_out(const std::string& out)
         move_along(variant.job.model.file);
         move_along(variant.job.forest.campaign);
         move_along(variant.job.campaign.exclude);
+        move_along(variant.job.campaign.protected_memory);
         move_along(variant.job.forest.validate_with);
         move_along(variant.job.harden.forest);
     }

@@ -18,6 +18,7 @@ constexpr std::array<TargetTraits, kTargets> kTable{{
     {Target::weights, "weights", false, "uniform"},
     {Target::feature_maps, "feature_maps", true, "uniform"},
     {Target::instructions, "instructions", true, "power_law"},
+    {Target::protected_memory, "protected", false, "uniform"},
 }};
 
 constexpr bool is_in_order(const std::array<TargetTraits, kTargets>& table)

@@ -15,12 +15,13 @@ struct Job;
 /// What faults strike.
 enum class Target : std::uint8_t
 {
-    weights,       ///< stored words
-    feature_maps,  ///< values between two operations, while the network computes
-    instructions,  ///< instructions of a layer's dot products, while the network computes
+    weights,           ///< stored words
+    feature_maps,      ///< values between two operations, while the network computes
+    instructions,      ///< instructions of a layer's dot products, while the network computes
+    protected_memory,  ///< stored words and check bits of a network under codes
 };
 
-inline constexpr std::size_t kTargets = 3;
+inline constexpr std::size_t kTargets = 4;
 
 /// What the rules of a job ask of a target.
 struct TargetTraits

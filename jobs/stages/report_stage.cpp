@@ -89,6 +89,17 @@ StageEnd report_campaign(const Context& context, const CampaignRecord& campaign,
 
 }  // namespace
 
+StageEnd report_protected_on_root(const Context& context, const StopRequest& /*stop*/)
+{
+    const CampaignRecord campaign = read_campaign(context.campaign_file(), "protected");
+    const double tolerance = campaign.header.tolerances.front();
+    print_result("{}\n{}\n", render_text(critical_share_table(campaign)),
+                 render_text(layer_share_table(campaign, tolerance)));
+    print_size(campaign);
+    flush_output();
+    return StageEnd::complete;
+}
+
 StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
 {
     need_input(context.campaign_file(), "inject");

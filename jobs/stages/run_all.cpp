@@ -47,12 +47,14 @@ StageEnd run_all(const Context& context)
     else
     {
         if (!forest_given) stages.push_back(run_forest);
-        stages.insert(stages.end(), {run_harden, run_report});
+        stages.push_back(run_harden);
+        if (job.harden.verify) stages.push_back(run_verify);
+        stages.push_back(run_report);
     }
     for (const auto stage : stages)
     {
         if (stop_was_asked_for(context)) return StageEnd::stopped;
-        const bool learns = stage == run_forest || stage == run_harden;
+        const bool learns = stage == run_forest || stage == run_harden || stage == run_verify;
         if (learns && !campaign_given && !forest_given && !is_learnable(context)) continue;
         if (stage(context) == StageEnd::stopped) return StageEnd::stopped;
     }

@@ -46,6 +46,15 @@ StageEnd run_forest_and_validate(const Context& context);
 /// Size the protection into protection.h5, on rank 0.
 StageEnd run_harden(const Context& context);
 
+/// Prove the protection: campaigns into the protected memory, in OUT/verify, and what they say of it.
+StageEnd run_verify(const Context& context);
+
+/// The job of these campaigns.
+[[nodiscard]] Context verification_context(const Context& context);
+
+/// Print what they say, on rank 0. \throws FileError, DataError
+StageEnd report_verification_on_root(const Context& context);
+
 /// Print Tables I to III, draw the figures and write report.html, on rank 0.
 StageEnd run_report(const Context& context);
 
@@ -53,6 +62,8 @@ StageEnd run_report(const Context& context);
 /// output, report.html.
 StageEnd report_weights_on_root(const Context& context, const StopRequest& stop);
 StageEnd report_transient_on_root(const Context& context);
+/// The same of a campaign into a protected memory.
+StageEnd report_protected_on_root(const Context& context, const StopRequest& stop);
 
 /// Train, inject, forest, harden, report; ends at the first that is stopped. Of transient faults there is no
 /// forest to train and no memory to harden.

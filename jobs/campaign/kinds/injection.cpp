@@ -4,6 +4,9 @@
 
 #include "jobs/bench/bench_transient.hpp"
 #include "jobs/bench/weight_bench.hpp"
+#include "jobs/campaign/kinds/protected.hpp"
+#include "jobs/campaign/kinds/protected_rows.hpp"
+#include "jobs/campaign/kinds/protected_work.hpp"
 #include "jobs/campaign/kinds/transient.hpp"
 #include "jobs/campaign/kinds/transient_rows.hpp"
 #include "jobs/campaign/kinds/transient_work.hpp"
@@ -17,18 +20,21 @@ namespace flipstorm
 namespace
 {
 
-/// The one of two functions that takes a campaign's faults.
-template<class OfWeights, class OfTransient>
-struct ByKind : OfWeights, OfTransient
+/// The one of three functions that takes a campaign's faults.
+template<class OfWeights, class OfTransient, class OfProtected>
+struct ByKind : OfWeights, OfTransient, OfProtected
 {
     using OfWeights::operator();
     using OfTransient::operator();
+    using OfProtected::operator();
 };
 
-template<class OfWeights, class OfTransient>
-auto by_kind(const Campaign& campaign, OfWeights of_weights, OfTransient of_transient)
+template<class OfWeights, class OfTransient, class OfProtected>
+auto by_kind(const Campaign& campaign, OfWeights of_weights, OfTransient of_transient,
+             OfProtected of_protected)
 {
-    return std::visit(ByKind<OfWeights, OfTransient>{of_weights, of_transient}, campaign.faults->by_kind());
+    return std::visit(ByKind<OfWeights, OfTransient, OfProtected>{of_weights, of_transient, of_protected},
+                      campaign.faults->by_kind());
 }
 
 }  // namespace
@@ -39,7 +45,8 @@ std::unique_ptr<ChunkWork> work_of(const Context& context, const Campaign& campa
         campaign, [&](const WeightFaults*) { return weight_work(context, campaign); },
         [&](const TransientFaults* faults) {
             return transient_work(context, campaign, faults->transient_plan());
-        });
+        },
+        [&](const ProtectedFaults* faults) { return protected_work(context, campaign, *faults); });
 }
 
 void write_harvest(const Context& context, const Campaign& campaign, const Golden& golden, Harvest harvest)
@@ -50,6 +57,9 @@ void write_harvest(const Context& context, const Campaign& campaign, const Golde
         [&](const TransientFaults* faults) {
             write_transient_campaign_of(context, campaign, faults->kind(), faults->transient_plan(), golden,
                                         std::move(harvest));
+        },
+        [&](const ProtectedFaults* faults) {
+            write_protected_campaign(context, campaign, *faults, golden, std::move(harvest));
         });
 }
 
@@ -61,7 +71,8 @@ std::string describe_faults(const Context& context, const Campaign& campaign, bo
         [&](const TransientFaults* faults) {
             return describe_transient_plan(context.job, campaign, faults->transient_plan(),
                                            faults->kind().describe_rules(context.job.transient));
-        });
+        },
+        [&](const ProtectedFaults* faults) { return describe_protected_plan(context, *faults); });
 }
 
 StageEnd bench_faults(const Context& context, const Campaign& campaign,
@@ -71,6 +82,11 @@ StageEnd bench_faults(const Context& context, const Campaign& campaign,
         campaign, [&](const WeightFaults*) { return run_weight_bench(context, campaign, modes, stop); },
         [&](const TransientFaults* faults) {
             return run_transient_bench(context, campaign, faults->transient_plan(), modes);
+        },
+        [](const ProtectedFaults*) -> StageEnd {
+            throw JobError(
+                "bench does not time faults in a protected memory: most of them change nothing. "
+                "Time campaign.target = \"weights\"");
         });
 }
 

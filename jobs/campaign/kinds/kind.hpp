@@ -50,6 +50,9 @@ class TargetKind
     /// inferences that it struck.
     [[nodiscard]] virtual bool judged_by_tolerance() const = 0;
 
+    /// The network that computes without a fault, of the one in the model file. \throws FileError, DataError
+    [[nodiscard]] virtual Network network_of(const Job& job, Network network) const;
+
     /// A job's faults on a network with so many test images. \throws JobError if the job does not fit the
     /// network or the images; FileError, DataError about transient.table
     [[nodiscard]] virtual std::unique_ptr<CampaignFaults> plan(const Job& job, const Network& network,

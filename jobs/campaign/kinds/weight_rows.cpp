@@ -7,51 +7,9 @@
 
 namespace flipstorm
 {
-namespace
-{
 
-/// The rows [first, first + count) of /faults, from the plan alone.
-FaultTable fault_rows(const Campaign& campaign, const FileStrata& strata, const CampaignRows& rows,
-                      std::uint64_t first, std::uint64_t count)
-{
-    FaultTable table;
-    table.resize(count);
-    for (std::uint64_t i = 0; i < count; ++i)
-    {
-        const FaultIndex index = rows.fault(first + i);
-        const FaultyWeight weight =
-            faulty_weight(campaign.network, campaign.layers(), campaign.plan(), index);
-        const WeightFault& fault = weight.fault;
-        const InjectableLayer& layer = campaign.layers()[static_cast<std::size_t>(fault.layer.value())];
-        const auto channel = static_cast<std::int64_t>(fault.parameter) / layer.kernel_elements;
-        table.stratum[i] = strata.row_of(index, fault.stratum);
-        table.layer[i] = fault.layer.value();
-        table.parameter[i] = fault.parameter;
-        table.out_channel[i] = static_cast<std::int32_t>(channel / layer.in_channels);
-        table.in_channel[i] = static_cast<std::int32_t>(channel % layer.in_channels);
-        table.bit[i] = static_cast<std::uint8_t>(fault.bit);
-        table.mask[i] = stored_mask(fault.word);
-        table.effect[i] = static_cast<std::uint8_t>(fault.word.effect);
-        table.sign[i] = std::signbit(weight.before) ? 1 : 0;
-        table.value_before[i] = weight.before;
-        table.value_after[i] = weight.after;
-    }
-    if (campaign.plan().budget() > 0)
-    {
-        for (const std::int32_t stratum : table.stratum)
-        {
-            const auto s = static_cast<std::size_t>(stratum);
-            table.weight.push_back(static_cast<double>(strata.table().population[s]) /
-                                   static_cast<double>(strata.table().evaluated[s]));
-        }
-    }
-    return table;
-}
-
-}  // namespace
-
-void write_weight_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
-                           Harvest harvest)
+void write_memory_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
+                           Harvest harvest, const MemoryRows& fill)
 {
     CampaignHeader header = make_header(context, campaign, golden, harvest);
     const CampaignTable& table = context.job.campaign;
@@ -74,9 +32,49 @@ void write_weight_campaign(const Context& context, const Campaign& campaign, con
                          outcomes.stopped[at] = outcome.stopped ? 1 : 0;
                          outcomes.drop[at] = outcome.drop;
                      });
-    write_campaign(context.file("campaign.h5"), header,
-                   fault_rows(campaign, strata, rows, share.begin, share.size()), outcomes, share.begin,
-                   rows.size(), context.world.handle());
+    FaultTable faults;
+    faults.resize(share.size());
+    for (std::uint64_t i = 0; i < share.size(); ++i)
+    {
+        const FaultIndex index = rows.fault(share.begin + i);
+        const WeightFault fault = campaign.plan().fault(index);
+        faults.stratum[i] = strata.row_of(index, fault.stratum);
+        faults.layer[i] = fault.layer.value();
+        faults.parameter[i] = fault.parameter;
+        const InjectableLayer& layer = campaign.layers()[static_cast<std::size_t>(fault.layer.value())];
+        const auto channel = static_cast<std::int64_t>(fault.parameter) / layer.kernel_elements;
+        faults.out_channel[i] = static_cast<std::int32_t>(channel / layer.in_channels);
+        faults.in_channel[i] = static_cast<std::int32_t>(channel % layer.in_channels);
+        faults.bit[i] = static_cast<std::uint8_t>(fault.bit);
+        faults.mask[i] = stored_mask(fault.word);
+        faults.effect[i] = static_cast<std::uint8_t>(fault.word.effect);
+        fill(index, faults, outcomes, i);
+    }
+    if (campaign.plan().budget() > 0)
+    {
+        for (const std::int32_t stratum : faults.stratum)
+        {
+            const auto s = static_cast<std::size_t>(stratum);
+            faults.weight.push_back(static_cast<double>(strata.table().population[s]) /
+                                    static_cast<double>(strata.table().evaluated[s]));
+        }
+    }
+    write_campaign(context.file("campaign.h5"), header, faults, outcomes, share.begin, rows.size(),
+                   context.world.handle());
+}
+
+void write_weight_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
+                           Harvest harvest)
+{
+    write_memory_campaign(
+        context, campaign, golden, std::move(harvest),
+        [&](FaultIndex index, FaultTable& faults, OutcomeTable& /*outcomes*/, std::uint64_t row) {
+            const FaultyWeight weight =
+                faulty_weight(campaign.network, campaign.layers(), campaign.plan(), index);
+            faults.sign[row] = std::signbit(weight.before) ? 1 : 0;
+            faults.value_before[row] = weight.before;
+            faults.value_after[row] = weight.after;
+        });
 }
 
 }  // namespace flipstorm

@@ -44,8 +44,8 @@ class WeightWork final : public ChunkWork
     Evaluator evaluator_;
 };
 
-/// Fault-free logits of all test images, a share from each rank; empty on one rank. \throws DataError
-/// \collective
+}  // namespace
+
 std::vector<float> golden_logits_of_all(const Context& context, const Campaign& campaign,
                                         const EvaluationOptions& options)
 {
@@ -60,8 +60,6 @@ std::vector<float> golden_logits_of_all(const Context& context, const Campaign& 
     world.all_reduce(logits.data(), logits.size(), Reduce::sum);
     return logits;
 }
-
-}  // namespace
 
 WeightChange change_of(const Campaign& campaign, FaultIndex index)
 {

@@ -17,6 +17,11 @@ namespace flipstorm
 /// Evaluator. \collective
 [[nodiscard]] std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign);
 
+/// Fault-free logits of all test images, a share from each rank; empty on one rank. \throws DataError
+/// \collective
+[[nodiscard]] std::vector<float> golden_logits_of_all(const Context& context, const Campaign& campaign,
+                                                      const EvaluationOptions& options);
+
 /// The change that a fault of a campaign in weights makes, with the fault's number.
 [[nodiscard]] WeightChange change_of(const Campaign& campaign, FaultIndex fault);
 

@@ -119,9 +119,14 @@ std::vector<std::uint64_t> WeightKind::populations(const CampaignHeader& header,
     return populations;
 }
 
+std::string WeightKind::target_name() const
+{
+    return target_names().at(static_cast<std::size_t>(target()));
+}
+
 FinishedFaults WeightKind::read_finished(const std::filesystem::path& file) const
 {
-    CampaignRecord campaign = read_campaign(file);
+    CampaignRecord campaign = read_campaign(file, target_name());
     return {std::move(campaign.header),
             std::move(campaign.faults.stratum),
             std::move(campaign.faults.layer),
@@ -131,7 +136,7 @@ FinishedFaults WeightKind::read_finished(const std::filesystem::path& file) cons
 
 std::uint64_t WeightKind::overflowing_faults(const std::filesystem::path& file) const
 {
-    return flipstorm::overflowing_faults(read_campaign(file));
+    return flipstorm::overflowing_faults(read_campaign(file, target_name()));
 }
 
 StageEnd WeightKind::report(const Context& context, const StopRequest& stop) const
@@ -142,7 +147,7 @@ StageEnd WeightKind::report(const Context& context, const StopRequest& stop) con
 void WeightKind::compare(ComparisonRecord& comparison, std::size_t variant, const std::filesystem::path& file,
                          double tolerance) const
 {
-    const CampaignRecord campaign = read_campaign(file);
+    const CampaignRecord campaign = read_campaign(file, target_name());
     VariantResult& result = comparison.variants.at(variant);
     add_campaign_header(result, campaign.header, campaign.outcomes.size());
     add_weight_campaign(result, campaign, tolerance);

@@ -52,7 +52,7 @@ class WeightFaults final : public CampaignFaults
 };
 
 /// Target "weights".
-class WeightKind final : public TargetKind
+class WeightKind : public TargetKind
 {
   public:
     [[nodiscard]] Target target() const override { return Target::weights; }
@@ -69,6 +69,9 @@ class WeightKind final : public TargetKind
     StageEnd report(const Context& context, const StopRequest& stop) const override;
     void compare(ComparisonRecord& comparison, std::size_t variant, const std::filesystem::path& file,
                  double tolerance) const override;
+
+  private:
+    [[nodiscard]] std::string target_name() const;
 };
 
 }  // namespace flipstorm

@@ -1,0 +1,176 @@
+#include "analysis/verification.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "analysis/fault_population.hpp"
+#include "engine/base/error.hpp"
+#include "engine/base/tolerance.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// Which positions of a part's words no single upset can do harm in, as a mask; parts as LayerTable has them.
+std::vector<std::uint32_t> closed_bits(const CampaignHeader& header, const ProtectedRecord& memory)
+{
+    std::vector<std::uint32_t> closed(header.layers.size(), 0);
+    if (!upset_of(header).single_bit()) return closed;
+    for (std::size_t part = 0; part < closed.size(); ++part)
+    {
+        const std::string& name = header.layers.name[part];
+        for (const LayerProtection& layer : memory.plan)
+        {
+            const LayerCode& code = layer.code;
+            const bool corrects = code.code && code_traits(*code.code).corrects > 0;
+            if (name == layer.layer)
+            {
+                // In-word check bits are of the same code: what does not correct them may take them for
+                // errors.
+                const std::uint32_t places = corrects ? 0 : code.check_places;
+                closed[part] = ((code.forced | code.copies) & ~places) | (corrects ? code.covered : 0);
+            }
+            if (name == layer.layer + ":check" && corrects) closed[part] = ~std::uint32_t{0};
+        }
+    }
+    return closed;
+}
+
+/// Share of all upsets that are hits.
+ShareEstimate share_of(const CampaignRecord& campaign, const std::vector<std::uint32_t>& closed,
+                       const std::function<bool(std::size_t row)>& hit)
+{
+    const StrataTable& strata = campaign.header.strata;
+    std::vector<StratumCount> counts(strata.size());
+    for (std::size_t s = 0; s < counts.size(); ++s)
+        counts[s].population = strata.population[s];
+    std::uint64_t faults = 0;
+    std::uint64_t hits = 0;
+    for (std::size_t row = 0; row < campaign.faults.size(); ++row)
+    {
+        StratumCount& count = counts[static_cast<std::size_t>(campaign.faults.stratum[row])];
+        ++count.faults;
+        ++faults;
+        if (!hit(row)) continue;
+        ++count.hits;
+        ++hits;
+    }
+    for (std::size_t s = 0; s < counts.size() && !closed.empty(); ++s)
+    {
+        if (strata.layer[s] < 0 || strata.bit[s] < 0 || counts[s].hits > 0) continue;
+        const std::uint32_t mask = closed[static_cast<std::size_t>(strata.layer[s])];
+        if ((mask >> static_cast<unsigned>(strata.bit[s]) & 1U) == 0) continue;
+        counts[s].faults = counts[s].population;
+    }
+    ShareEstimate share = estimate_share(counts);
+    share.faults = faults;
+    share.hits = hits;
+    return share;
+}
+
+std::string percent_of(double share)
+{
+    return std::isnan(share) ? "-" : fmt::format("{:.3g}", 100 * share);
+}
+
+}  // namespace
+
+std::string Verification::disagreement() const
+{
+    if (std::isnan(predicted)) return {};
+    if (critical.low > predicted_high)
+        return fmt::format(
+            "More upsets are critical than predicted: {} % [{}, {}] measured, at most {} % predicted.",
+            percent_of(critical.share), percent_of(critical.low), percent_of(critical.high),
+            percent_of(predicted_high));
+    if (critical.high < predicted)
+        return fmt::format(
+            "Fewer upsets are critical than predicted: {} % [{}, {}] measured, {} % predicted.",
+            percent_of(critical.share), percent_of(critical.low), percent_of(critical.high),
+            percent_of(predicted));
+    return {};
+}
+
+Verification verify_protection(const CampaignRecord& campaign, const ProtectedRecord& memory,
+                               const ProtectionRecord& protection, const CampaignRecord& unprotected)
+{
+    FS_CHECK(DataError, memory.protection_sha256 == protection.provenance.stage_sha256,
+             "the protected memory is of another protection");
+    FS_CHECK(DataError,
+             campaign.header.provenance.model_sha256 == unprotected.header.provenance.model_sha256 &&
+                 campaign.header.images == unprotected.header.images,
+             "the campaign into the protected memory is of another network, or of other test images");
+    Verification verification;
+    verification.tolerance = protection.tolerance;
+    verification.upsets = campaign.faults.size();
+    for (std::size_t l = 0; l < campaign.header.layers.size(); ++l)
+        verification.bits += campaign.header.layers.weights[l] *
+                             static_cast<std::uint64_t>(campaign.header.layers.word_bits[l]);
+    const FaultTable& faults = campaign.faults;
+    const OutcomeTable& outcomes = campaign.outcomes;
+    const auto found = [&](std::uint8_t what) {
+        return share_of(campaign, {}, [&, what](std::size_t row) { return outcomes.detected[row] == what; });
+    };
+    verification.detected = found(1);
+    verification.corrected = found(2);
+    const std::vector<std::uint32_t> closed = closed_bits(campaign.header, memory);
+    verification.changed = share_of(campaign, closed, [&](std::size_t row) {
+        return !(faults.value_before[row] == faults.value_after[row]);
+    });
+    verification.critical = share_of(
+        campaign, closed, [&](std::size_t row) { return exceeds(outcomes.drop[row], protection.tolerance); });
+    const auto images = static_cast<double>(campaign.header.images);
+    verification.accuracy = static_cast<double>(campaign.header.golden_correct) / images;
+    verification.accuracy_before = static_cast<double>(unprotected.header.golden_correct) / images;
+    verification.predicted = verification.predicted_high = std::numeric_limits<double>::quiet_NaN();
+    const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));
+    if (chosen.scheme == memory.scheme)
+    {
+        // Predicted for upsets of the words; the check bits beside them are as safe, and dilute.
+        double words = 0;
+        for (const LayerProtection& layer : memory.plan)
+            words += static_cast<double>(layer.weights) * layer.word_bits;
+        const double dilution = words / static_cast<double>(verification.bits);
+        verification.predicted = chosen.predicted_residual * dilution;
+        verification.predicted_high = chosen.predicted_high * dilution;
+    }
+    return verification;
+}
+
+ResultTable verification_table(const Verification& v)
+{
+    ResultTable table;
+    table.title =
+        fmt::format("Verification: {} upsets of the {} bits of the protected memory, tolerated drop {} %",
+                    format_count(v.upsets), format_count(v.bits), format_percent(v.tolerance));
+    table.columns = {"what becomes of an upset", "%", "95 % low", "95 % high", "upsets"};
+    table.text_columns = 1;
+    const auto row = [&table](const char* what, const ShareEstimate& share) {
+        table.rows.push_back({what, percent_of(share.share), percent_of(share.low), percent_of(share.high),
+                              format_count(share.hits)});
+    };
+    row("corrected", v.corrected);
+    row("found, not corrected (DUE)", v.detected);
+    row("a weight reads otherwise", v.changed);
+    row("critical", v.critical);
+    table.rows.push_back(
+        {"critical, predicted", percent_of(v.predicted), "-", percent_of(v.predicted_high), "-"});
+    table.marked = 3;
+    table.note = fmt::format(
+        "Every bit of words and check bits is part of the population; each upset is decoded as the hardware "
+        "would. "
+        "Bit positions that a code closes count as whole where no upset of them was critical. Accuracy "
+        "without an "
+        "upset: {} %, of the unprotected network {} %.",
+        format_percent(v.accuracy), format_percent(v.accuracy_before));
+    const std::string disagreement = v.disagreement();
+    if (!disagreement.empty()) table.note = disagreement + " " + table.note;
+    return table;
+}
+
+}  // namespace flipstorm
