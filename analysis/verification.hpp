@@ -8,6 +8,7 @@
 #include "analysis/estimates.hpp"
 #include "analysis/tables.hpp"
 #include "hdf5_schema/campaign_file.hpp"
+#include "hdf5_schema/memory_file.hpp"
 #include "hdf5_schema/protected_file.hpp"
 #include "hdf5_schema/protection_file.hpp"
 
@@ -47,6 +48,9 @@ struct Verification
 [[nodiscard]] Verification verify_protection(const CampaignRecord& campaign, const ProtectedRecord& memory,
                                              const ProtectionRecord& protection,
                                              const CampaignRecord& unprotected);
+
+/// Whole memories under bit error rates: accuracy of the protected and of the unprotected network.
+ResultTable memory_table(const MemoryRecord& memory, double tolerance);
 
 /// The same as a table.
 ResultTable verification_table(const Verification& verification);

@@ -12,6 +12,7 @@
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/forest_file.hpp"
 #include "hdf5_schema/h5_reader.hpp"
+#include "hdf5_schema/memory_file.hpp"
 #include "hdf5_schema/model_file.hpp"
 #include "hdf5_schema/protected_file.hpp"
 #include "hdf5_schema/protection_file.hpp"
@@ -81,6 +82,8 @@ void read_all_of(const fs::path& file)
         static_cast<void>(read_protection(file));
     else if (filetype == protected_spec().filetype)
         static_cast<void>(read_protected(file));
+    else if (filetype == memory_spec().filetype)
+        static_cast<void>(read_memory(file));
     else if (filetype == comparison_spec().filetype)
         static_cast<void>(read_comparison(file));
     else

@@ -77,6 +77,7 @@ struct FileSpec
 [[nodiscard]] const FileSpec& forest_spec();
 [[nodiscard]] const FileSpec& protection_spec();
 [[nodiscard]] const FileSpec& protected_spec();
+[[nodiscard]] const FileSpec& memory_spec();
 [[nodiscard]] const FileSpec& comparison_spec();
 
 /// All kinds of file.

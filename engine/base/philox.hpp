@@ -51,6 +51,7 @@ enum class RandomPurpose : std::uint32_t
     corrupt = 21,     ///< faults of fault-aware training
     transient = 30,   ///< what a transient fault strikes, and by how much
     struck = 31,      ///< which images a transient fault strikes
+    memory = 40,      ///< upsets of a whole memory
     test = 100,       ///< tests
 };
 

@@ -77,8 +77,10 @@ struct CampaignTable
     std::int64_t upset_bits = 2;      ///< bits that adjacent_bits and random_bits hit
     std::vector<std::string> layers;  ///< to inject; empty: all
     std::string protected_memory;     ///< a protected.h5 that target "protected" strikes
-    std::string exclude;              ///< a campaign.h5 whose faults are not injected again
-    bool exhaustive = false;          ///< every fault of them
+    std::vector<double> ber = {1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3};  ///< of verify's whole memories
+    std::int64_t trials = 200;  ///< whole memories for each of these
+    std::string exclude;        ///< a campaign.h5 whose faults are not injected again
+    bool exhaustive = false;    ///< every fault of them
     std::int64_t pilot = 0;  ///< faults per stratum an iterative campaign starts with; 0: the fewest possible
     double error_margin = 0.01;
     double confidence = 0.99;
@@ -149,6 +151,7 @@ struct VerifyTable
     double error_margin = 0.01;
     bool exhaustive = false;
     std::int64_t limit = 0;
+    std::int64_t images = 2000;  ///< of each whole memory; 0: all
 };
 
 struct DeviceTable

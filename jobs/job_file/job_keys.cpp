@@ -272,6 +272,17 @@ std::vector<KeySpec> make_keys()
             "a protected.h5, of harden, whose memory target \"protected\" strikes, check bits and all")
             .by_default("none")
             .not_identity(),
+        key<&Job::campaign, &CampaignTable::ber>(
+            "campaign", "ber",
+            "verify: bit error rates at which whole memories, protected and not, are upset; []: none")
+            .below(0, 1)
+            .ascending()
+            .may_be_empty()
+            .not_identity(),
+        key<&Job::campaign, &CampaignTable::trials>("campaign", "trials",
+                                                    "verify: memories for each of campaign.ber")
+            .between(1, 1e6)
+            .not_identity(),
         key<&Job::campaign, &CampaignTable::exclude>(
             "campaign", "exclude",
             "weights: a campaign.h5 of the same model whose faults are not injected again; shares are of the "
@@ -514,6 +525,12 @@ std::vector<KeySpec> make_keys()
         key<&Job::verify, &VerifyTable::limit>("verify", "limit",
                                                "campaign.limit of it: at most so many upsets; 0: no limit")
             .at_least(0)
+            .not_identity(),
+
+        key<&Job::verify, &VerifyTable::images>(
+            "verify", "images",
+            "first test images that whole memories are judged on; 0: all of the campaign's")
+            .between(0, 1e9)
             .not_identity(),
 
         key<&Job::device, &DeviceTable::kind>("device", "kind", "where networks are evaluated")

@@ -41,6 +41,9 @@ StageEnd report_verification_on_root(const Context& context)
                                  read_protection(context.file("protection.h5")), campaign_of(context));
     });
     print_result("{}\n", render_text(verification_table(verification)));
+    const std::filesystem::path trials = other.file("memory.h5");
+    if (!context.job.campaign.ber.empty() && std::filesystem::exists(trials))
+        print_result("{}\n", render_text(memory_table(read_memory(trials), verification.tolerance)));
     flush_output();
     return StageEnd::complete;
 }

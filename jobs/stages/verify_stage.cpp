@@ -5,6 +5,7 @@
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "jobs/stages/locked_stage.hpp"
+#include "jobs/stages/memory_trials.hpp"
 #include "jobs/stages/stages.hpp"
 
 namespace flipstorm
@@ -27,6 +28,8 @@ StageEnd run_verify(const Context& context)
         return StageEnd::complete;
     });
     if (run_locked(other, run_inject) == StageEnd::stopped) return StageEnd::stopped;
+    if (!context.job.campaign.ber.empty() && run_locked(other, run_memory_trials) == StageEnd::stopped)
+        return StageEnd::stopped;
     return on_root(context, [&] { return report_verification_on_root(context); });
 }
 

@@ -120,6 +120,9 @@ class ProtectedWords
     };
     [[nodiscard]] Block decode_block_of(std::uint64_t bit) const;
 
+    /// The block of a bit. \throws Error as flip
+    [[nodiscard]] std::size_t block_of(std::uint64_t bit) const;
+
     /// Whether a bit of the memory is 1. \throws Error as flip
     [[nodiscard]] bool bit(std::uint64_t number) const;
 
@@ -139,7 +142,6 @@ class ProtectedWords
     ProtectedWords(LayerCode code, int word_bits, std::vector<std::uint32_t> words, Unencoded);
     [[nodiscard]] std::size_t block_of_word(std::uint64_t word) const;
     [[nodiscard]] std::size_t first_of(std::size_t block) const { return block * words_.size() / blocks_; }
-    [[nodiscard]] std::size_t block_of(std::uint64_t bit) const;
     /// What is stored of a block: its words, and its check bits that lie beside them.
     struct Stored
     {

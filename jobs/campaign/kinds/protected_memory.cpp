@@ -1,6 +1,7 @@
 #include "jobs/campaign/kinds/protected_memory.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "engine/base/error.hpp"
 
@@ -40,7 +41,8 @@ ProtectedMemory::ProtectedMemory(const Network& network, const std::vector<Tenso
                 part.tensor.clear();
                 part.weights = layers_[l].words.checks().size();
                 part.word_bits = layers_[l].words.check_width();
-                part.out_channels = part.in_channels = part.kernel_elements = 1;
+                part.out_channels = part.in_channels = 1;
+                part.kernel_elements = static_cast<std::int32_t>(part.weights);
             }
             part.id = LayerId(static_cast<std::int32_t>(parts_.size()));
             parts_.push_back(std::move(part));
@@ -85,6 +87,35 @@ UpsetReading ProtectedMemory::read(LayerId part, std::uint64_t word, WordFault f
         const std::uint64_t element = block.first + i;
         if (block.words[i] != layer.golden[element]) reading.changed.push_back({element, block.words[i]});
     }
+    return reading;
+}
+
+MemoryReading ProtectedMemory::read(const std::vector<std::uint64_t>& upset) const
+{
+    MemoryReading reading;
+    std::uint64_t first = 0;  // bit of the layer
+    auto next = upset.begin();
+    for (const Layer& layer : layers_)
+    {
+        // By block: bits of its words and of its check bits do not lie together.
+        std::map<std::size_t, std::vector<std::uint64_t>> blocks;
+        for (; next != upset.end() && *next < first + layer.words.bits(); ++next)
+            blocks[layer.words.block_of(*next - first)].push_back(*next - first);
+        for (const auto& [number, bits] : blocks)
+        {
+            const ProtectedWords::Block block = layer.words.decode_upset(bits);
+            reading.corrected += block.verdict == Verdict::corrected ? 1 : 0;
+            reading.detected += block.verdict == Verdict::detected ? 1 : 0;
+            for (std::size_t i = 0; i < block.words.size(); ++i)
+            {
+                const std::uint64_t element = block.first + i;
+                if (block.words[i] != layer.golden[element])
+                    reading.changed.push_back({layer.tensor.id, {element, block.words[i]}});
+            }
+        }
+        first += layer.words.bits();
+    }
+    FS_REQUIRE(next == upset.end(), "bit {} of a memory of {}", *next, first);
     return reading;
 }
 

@@ -34,6 +34,14 @@ struct UpsetReading
     std::vector<ChangedWord> changed;
 };
 
+/// What decoders make of many upsets of a memory.
+struct MemoryReading
+{
+    std::uint64_t corrected = 0;  ///< blocks
+    std::uint64_t detected = 0;
+    std::vector<std::pair<LayerId, ChangedWord>> changed;  ///< by layer, as injectable_layers() numbers it
+};
+
 /// The memory of protected.h5 beside its network. Does not change; thread-safe.
 class ProtectedMemory
 {
@@ -56,6 +64,10 @@ class ProtectedMemory
 
     /// What an upset of a word of a part leads to. \throws Error if there is no such word
     [[nodiscard]] UpsetReading read(LayerId part, std::uint64_t word, WordFault fault) const;
+
+    /// What upsets of the whole memory lead to: bits of the first layer's words, of the check bits beside
+    /// them, of the second layer's, and so on. \param upset  rising \throws Error if there is no such bit
+    [[nodiscard]] MemoryReading read(const std::vector<std::uint64_t>& upset) const;
 
     /// What the words read as without an upset, put into the network. \pre of the network it was made with
     void put_into(Network& network) const;

@@ -1,0 +1,328 @@
+#include "jobs/stages/memory_trials.hpp"
+
+#include <boost/serialization/vector.hpp>
+
+#include <array>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "engine/base/durable_file.hpp"
+#include "engine/base/log.hpp"
+#include "engine/base/sha256.hpp"
+#include "engine/base/timing.hpp"
+#include "engine/compute/device.hpp"
+#include "engine/evaluate/evaluator.hpp"
+#include "engine/evaluate/judge.hpp"
+#include "engine/evaluate/whole_network.hpp"
+#include "engine/faults/memory_upsets.hpp"
+#include "hdf5_schema/memory_file.hpp"
+#include "jobs/campaign/archive_bytes.hpp"
+#include "jobs/campaign/campaign.hpp"
+#include "jobs/campaign/kinds/protected_memory.hpp"
+#include "jobs/campaign/outcome_codec.hpp"
+#include "jobs/resolve/inputs.hpp"
+#include "jobs/resolve/plan_options.hpp"
+#include "mpi/chunk_queue.hpp"
+#include "mpi/journal.hpp"
+
+namespace flipstorm
+{
+namespace
+{
+
+/// One memory at one rate. Numbered by rate, then unprotected before protected, then by trial.
+struct TrialNumber
+{
+    std::size_t rate = 0;
+    std::size_t is_protected = 0;
+    std::uint64_t trial = 0;
+};
+
+/// What became of it.
+struct TrialResult
+{
+    std::uint64_t upsets = 0;
+    std::uint64_t corrected = 0;
+    std::uint64_t detected = 0;
+    std::uint64_t changed = 0;
+    std::uint64_t correct = 0;
+    std::uint64_t nonfinite = 0;
+
+    [[nodiscard]] std::string bytes() const
+    {
+        return to_bytes(std::vector<std::uint64_t>{upsets, corrected, detected, changed, correct, nonfinite});
+    }
+    /// \throws FileError if they are none
+    static TrialResult from(const std::string& bytes)
+    {
+        const auto v = from_bytes<std::vector<std::uint64_t>>(bytes);
+        FS_CHECK(FileError, v.size() == 6, "a trial of {} numbers; 6 would be right", v.size());
+        return {v[0], v[1], v[2], v[3], v[4], v[5]};
+    }
+};
+
+/// A memory, the network it holds, and how that does without an upset.
+struct Side
+{
+    ProtectedMemory memory;
+    Network network;
+    Golden golden;
+};
+
+/// The words of a network alone, as if they were protected by nothing.
+ProtectedRecord unprotected(const Network& network, const std::vector<TensorKind>& kinds,
+                            const ProtectedRecord& record)
+{
+    ProtectedRecord plain;
+    for (const LayerProtection& layer : record.plan)
+    {
+        for (const InjectableLayer& tensor : injectable_layers(network, kinds))
+        {
+            if (tensor.name != layer.layer) continue;
+            const StoredTensor stored = struck_tensor(network, tensor);
+            std::vector<std::uint32_t> words(stored.size());
+            for (std::size_t i = 0; i < words.size(); ++i)
+                words[i] = stored.word(i);
+            LayerProtection as_it_is{layer.layer, layer.weights, layer.word_bits, {}};
+            plain.layers.push_back(protect(as_it_is, words));
+            plain.plan.push_back(std::move(as_it_is));
+        }
+    }
+    return plain;
+}
+
+/// All that the trials of a job need.
+class Trials
+{
+  public:
+    explicit Trials(const Context& context) : options_(evaluation_options(context, EvaluationMode::exact))
+    {
+        const Job& job = context.job;
+        const std::vector<TensorKind> kinds = struck_parameters(job);
+        const Network network = load_network_of(job, context.model_file());
+        record_ = read_protected(job.campaign.protected_memory);
+        images_ = load_test_images(job);
+        if (job.verify.images > 0 && job.verify.images < images_.size())
+            images_ = images_.head(job.verify.images);
+        model_sha256_ = digest(network);
+        dataset_sha256_ = digest(images_);
+        ber_ = job.campaign.ber;
+        trials_ = static_cast<std::uint64_t>(job.campaign.trials);
+        seed_ = job.job.seed;
+        const std::string& file = job.campaign.protected_memory;
+        sides_[0] = make_side(network, {network, kinds, unprotected(network, kinds, record_), file});
+        sides_[1] = make_side(network, {network, kinds, record_, file});
+        stage_sha256_ = sha256_hex(fmt::format("flipstorm memory 1\n{}\n{} trials\nseed {}\n{}\n{}\n{}\n",
+                                               fmt::join(ber_, " "), trials_, seed_, model_sha256_,
+                                               dataset_sha256_, record_.protection_sha256));
+    }
+
+    [[nodiscard]] const std::string& stage_sha256() const { return stage_sha256_; }
+    [[nodiscard]] std::size_t size() const { return ber_.size() * 2 * trials_; }
+
+    [[nodiscard]] TrialNumber number(std::size_t place) const
+    {
+        return {place / trials_ / 2, place / trials_ % 2, place % trials_};
+    }
+
+    /// A pure function of seed, rate, side and number.
+    [[nodiscard]] TrialResult compute(std::size_t place) const
+    {
+        const TrialNumber trial = number(place);
+        const Side& side = *sides_[trial.is_protected];
+        // The streams of a rate stay what they are when others are added.
+        std::uint64_t stream = 0;
+        std::memcpy(&stream, &ber_[trial.rate], sizeof stream);
+        stream ^= trial.trial * 2 + trial.is_protected;
+        const RandomStream random(seed_, RandomPurpose::memory, stream);
+        const std::vector<std::uint64_t> upset = upset_bits(side.memory.bits(), ber_[trial.rate], 0, random);
+        const MemoryReading reading = side.memory.read(upset);
+        TrialResult result{upset.size(),           reading.corrected,   reading.detected,
+                           reading.changed.size(), side.golden.correct, 0};
+        if (reading.changed.empty()) return result;
+        const Tally tally = evaluate_whole(with(side, reading.changed), images_, options_, side.golden);
+        result.correct = tally.correct;
+        result.nonfinite = tally.nonfinite;
+        return result;
+    }
+
+    [[nodiscard]] MemoryRecord record(const Context& context,
+                                      const std::map<std::uint64_t, TrialResult>& done) const
+    {
+        MemoryRecord memory;
+        memory.provenance = make_provenance(context, stage_sha256_, model_sha256_, dataset_sha256_);
+        memory.images = static_cast<std::uint64_t>(images_.size());
+        for (std::size_t s = 0; s < 2; ++s)
+        {
+            memory.golden_correct[s] = sides_[s]->golden.correct;
+            memory.bits[s] = sides_[s]->memory.bits();
+        }
+        memory.ber = ber_;
+        MemoryTrials& table = memory.trials;
+        for (const auto& [place, result] : done)
+        {
+            const TrialNumber trial = number(place);
+            table.rate.push_back(static_cast<std::int32_t>(trial.rate));
+            table.protected_memory.push_back(static_cast<std::uint8_t>(trial.is_protected));
+            table.upsets.push_back(result.upsets);
+            table.corrected.push_back(result.corrected);
+            table.detected.push_back(result.detected);
+            table.changed.push_back(result.changed);
+            table.correct.push_back(static_cast<std::uint32_t>(result.correct));
+            table.nonfinite.push_back(static_cast<std::uint32_t>(result.nonfinite));
+        }
+        return memory;
+    }
+
+  private:
+    [[nodiscard]] std::unique_ptr<const Side> make_side(Network network, ProtectedMemory memory) const
+    {
+        memory.put_into(network);
+        const Golden golden = golden_of(golden_share(network, images_, options_, 0, 1), images_.labels);
+        return std::make_unique<const Side>(Side{std::move(memory), std::move(network), golden});
+    }
+
+    /// The network with words that read otherwise.
+    [[nodiscard]] Network with(const Side& side,
+                               const std::vector<std::pair<LayerId, ChangedWord>>& changed) const
+    {
+        Network network = side.network;
+        const std::vector<InjectableLayer> layers = injectable_layers(network, options_.parameters);
+        for (const auto& [layer, word] : changed)
+            set_struck_word(network, layers[static_cast<std::size_t>(layer.value())], word.element,
+                            word.word);
+        return network;
+    }
+
+    EvaluationOptions options_;
+    ProtectedRecord record_;
+    ImageSet images_;
+    std::string model_sha256_;
+    std::string dataset_sha256_;
+    std::string stage_sha256_;
+    std::vector<double> ber_;
+    std::uint64_t trials_ = 0;
+    std::uint64_t seed_ = 0;
+    std::array<std::unique_ptr<const Side>, 2> sides_;  ///< unprotected, protected
+};
+
+constexpr const char* kJournal = "memory-journal";
+
+/// What earlier runs have done, on every rank. \collective
+std::map<std::uint64_t, TrialResult> take_up(const Context& context, const Trials& trials)
+{
+    const std::filesystem::path folder = context.file(kJournal);
+    on_root(context, [&] {
+        if (context.fresh) remove_journal(folder);
+        return StageEnd::complete;
+    });
+    std::map<std::uint64_t, TrialResult> done;
+    std::vector<JournalEntry> mine;
+    on_all(context.world, [&] {
+        mine = read_journal(folder, trials.stage_sha256(), context.world.rank(), context.world.size(),
+                            [&](const JournalEntry& entry) -> std::string {
+                                if (entry.chunk.value() >= trials.size()) return "there is no such trial";
+                                try
+                                {
+                                    static_cast<void>(TrialResult::from(entry.bytes));
+                                }
+                                catch (const FileError& error)
+                                {
+                                    return error.what();
+                                }
+                                return {};
+                            })
+                   .entries;
+    });
+    for (const std::string& bytes : context.world.all_gather(encode_entries(mine)))
+    {
+        for (const JournalEntry& entry : decode_entries(bytes))
+            done.emplace(entry.chunk.value(), TrialResult::from(entry.bytes));
+    }
+    return done;
+}
+
+/// Compute what is missing. \return whether nothing is left. \collective
+bool compute_missing(const Context& context, const Trials& trials, std::map<std::uint64_t, TrialResult>& done)
+{
+    std::vector<std::size_t> missing;
+    for (std::size_t place = trials.size(); place-- > 0;)  // high rates, which take longest, first
+    {
+        if (done.count(place) == 0) missing.push_back(place);
+    }
+    const Communicator& world = context.world;
+    std::vector<JournalEntry> mine;
+    JournalWriter journal(context.file(kJournal), trials.stage_sha256(), new_start_id(world), world.rank(),
+                          {context.job.campaign.journal_seconds}, steady_seconds);
+    std::exception_ptr failure;
+    {
+        ChunkQueue queue(world, std::vector<QueueItem>(missing.size()));
+        const Stopwatch watch;
+        double said = 0;
+        try
+        {
+            while (const std::optional<std::size_t> next = queue.next())
+            {
+                if (context.stop != nullptr && context.stop->asked())
+                {
+                    queue.stop();
+                    break;
+                }
+                const JournalEntry entry{ChunkId(missing[*next]), trials.compute(missing[*next]).bytes()};
+                journal.append(entry);
+                mine.push_back(entry);
+                if (!world.is_root() || watch.seconds() - said < 30) continue;
+                said = watch.seconds();
+                log_info("memories: {} of {} begun, {:.0f} s", queue.state().items(), missing.size(), said);
+            }
+            journal.flush();
+        }
+        catch (...)
+        {
+            failure = std::current_exception();
+            queue.stop();
+        }
+    }
+    on_all(world, [&failure] {
+        if (failure) std::rethrow_exception(failure);
+    });
+    for (const std::string& bytes : world.all_gather(encode_entries(mine)))
+    {
+        for (const JournalEntry& entry : decode_entries(bytes))
+            done.emplace(entry.chunk.value(), TrialResult::from(entry.bytes));
+    }
+    return done.size() == trials.size();
+}
+
+}  // namespace
+
+StageEnd run_memory_trials(const Context& context)
+{
+    const std::filesystem::path file = context.file("memory.h5");
+    set_compute_threads(context.threads);
+    std::unique_ptr<const Trials> trials;
+    on_all(context.world, [&] { trials = std::make_unique<const Trials>(context); });
+    bool current = false;
+    on_root(context, [&] {
+        make_folder(context.out());
+        current = output_is_current(context, file, trials->stage_sha256(), false);
+        return StageEnd::complete;
+    });
+    if (context.world.broadcast(current ? 1U : 0U) != 0) return StageEnd::complete;
+    std::map<std::uint64_t, TrialResult> done = take_up(context, *trials);
+    log_info("upsetting {} whole memories, {} of them already done", trials->size(), done.size());
+    if (!compute_missing(context, *trials, done))
+    {
+        log_warning("stopped: {} of {} memories are left; run the same command to go on",
+                    trials->size() - done.size(), trials->size());
+        return StageEnd::stopped;
+    }
+    return on_root(context, [&] {
+        write_memory(file, trials->record(context, done));
+        log_info("{}: {} memories", file.string(), done.size());
+        return StageEnd::complete;
+    });
+}
+
+}  // namespace flipstorm
