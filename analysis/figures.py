@@ -2,7 +2,7 @@
 """Draw the figures of a flipstorm job.
 
 Reads campaign.h5, forest.h5 and protection.h5 of a job's out folder and writes figures/criticality.png,
-figures/roc.png, figures/overhead.png and figures/pareto.png there. With --check it only says whether it could. With --comparison
+figures/roc.png, figures/overhead.png and figures/pareto.png there; with --memory figures/ber.png. With --check it only says whether it could. With --comparison
 it reads comparison.h5 and writes what there are data for: figures/regret.png, figures/protection.png and
 figures/weights.png.
 
@@ -314,6 +314,40 @@ def draw_pareto(protection, target):
     plt.close(figure)
 
 
+def draw_ber(memory, target):
+    """Accuracy against bit error rate: means, and the middle nine tenths of the memories."""
+    rates = column(memory, "/ber")
+    row, side, correct = (column(memory, f"/trials/{name}") for name in ("rate", "protected", "correct"))
+    images = float(attribute(memory, "images"))
+    golden = np.asarray(attribute(memory, "golden_correct"), float)
+    if not len(row) == len(side) == len(correct) or golden.shape != (2,):
+        raise Failure(DATA, f"{memory.filename}: columns of /trials do not fit each other")
+    figure, axis = plt.subplots(figsize=(6.6, 4.2))
+    lowest = 100.0
+    for which, name, colour in ((0, "unprotected", GREY), (1, "protected", BLUE)):
+        trials = [100 * correct[(row == r) & (side == which)] / images for r in range(len(rates))]
+        known = [r for r in range(len(rates)) if len(trials[r]) and rates[r] > 0]
+        if not known:
+            continue
+        low, mean, high = (np.array([f(trials[r]) for r in known]) for f in
+                           (lambda t: np.quantile(t, 0.05), np.mean, lambda t: np.quantile(t, 0.95)))
+        lowest = min(lowest, low.min())
+        axis.fill_between(rates[known], low, high, color=colour, alpha=0.18, linewidth=0)
+        axis.plot(rates[known], mean, "o-", color=colour, linewidth=1.6, markersize=4, label=name)
+        axis.axhline(100 * golden[which] / images, color=colour, linewidth=0.8, linestyle="--")
+    axis.set_xscale("log")
+    top = 100 * golden.max() / images
+    axis.set_ylim(max(0.0, lowest - 0.1 * (top - lowest) - 1), top + 0.1 * (top - lowest) + 0.5)
+    axis.set_xlabel("bit error rate of the memory")
+    axis.set_ylabel("accuracy [%]")
+    axis.set_title("Accuracy under a bit error rate: mean, and 5 to 95 % of the memories", loc="left")
+    axis.grid(color="#e3e7eb", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.legend(loc="lower left", frameon=False)
+    save(figure, target)
+    plt.close(figure)
+
+
 def colours_of(count):
     """The first variant grey, the others from light to dark."""
     shades = plt.get_cmap("viridis")(np.linspace(0.75, 0.1, max(1, count - 1)))
@@ -459,6 +493,7 @@ def main(arguments):
     parser.add_argument("folder", type=pathlib.Path, metavar="OUT_FOLDER", help="out folder of the job")
     parser.add_argument("--campaign", type=pathlib.Path, metavar="FILE", help="instead of OUT_FOLDER/campaign.h5")
     parser.add_argument("--forest", type=pathlib.Path, metavar="FILE", help="instead of OUT_FOLDER/forest.h5")
+    parser.add_argument("--memory", type=pathlib.Path, metavar="FILE", help="draw figures/ber.png of a memory.h5, too")
     parser.add_argument("--comparison", action="store_true", help="draw OUT_FOLDER/comparison.h5 (variants of a job)")
     parser.add_argument("--fields", action="append", default=[], type=fields_of, metavar="FORMAT=NAME:BITS,...",
                         help="fields of the words of a number format, from the top, to be marked (flipstorm names those of its own)")
@@ -483,6 +518,9 @@ def main(arguments):
             draw_roc(forest, figures / "roc.png")
             draw_overhead(protection, figures / "overhead.png")
             draw_pareto(protection, figures / "pareto.png")
+        if options.memory:
+            with open_file(options.memory, "memory") as memory:
+                draw_ber(memory, options.folder / "figures" / "ber.png")
     except Failure as failure:
         print(f"figures.py: {failure}", file=sys.stderr)
         return failure.code

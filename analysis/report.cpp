@@ -221,10 +221,12 @@ std::string what_is_critical(const CampaignRecord& campaign, double tolerance, c
 }  // namespace
 
 std::string render_report(const CampaignRecord& campaign, const ForestRecord& forest,
-                          const ProtectionRecord& protection, const ReportOptions& options)
+                          const ProtectionRecord& protection, const ReportOptions& options,
+                          const Proof& proof)
 {
     check_campaign(campaign);
     std::string html = page_head(campaign, options, ", prediction of criticality, selective protection");
+    if (!proof.disagreement.empty()) html += page_notes({proof.disagreement});
     html += key_figures(campaign, forest, protection);
     html += limits(campaign, forest);
     html += what_is_critical(campaign, forest.tolerance, options);
@@ -248,6 +250,10 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     const ResultTable plan = plan_table(protection);
     if (!plan.rows.empty()) html += render_html(plan);
     html += folded(options_table(protection));
+    if (!proof.tables.empty()) html += "<h2>What upsets of the protected memory do</h2>\n";
+    for (const ResultTable& table : proof.tables)
+        html += render_html(table);
+    if (!proof.tables.empty()) html += figure(options, "ber", "Accuracy under a bit error rate");
     html += expected_upsets(protection, campaign);
 
     html += page_provenance(campaign.header.provenance,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/tables.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
 #include "hdf5_schema/protection_file.hpp"
@@ -15,9 +16,16 @@ namespace flipstorm
 /// What the report says beyond the records.
 struct ReportOptions
 {
-    std::string title;  ///< name of the job
-    std::vector<std::string>
-        figures;  ///< of "criticality", "roc", "overhead": those there are as figures/NAME.png
+    std::string title;                 ///< name of the job
+    std::vector<std::string> figures;  ///< of "criticality", "roc", "overhead", "pareto", "ber": those there
+                                       ///< are as figures/NAME.png
+};
+
+/// What campaigns into the protected memory said.
+struct Proof
+{
+    std::vector<ResultTable> tables;
+    std::string disagreement;  ///< with what was predicted, as a sentence; empty: none
 };
 
 /**
@@ -28,7 +36,8 @@ struct ReportOptions
  * \param campaign, forest, protection  of one job, as their files hold them. Thread-safe.
  */
 std::string render_report(const CampaignRecord& campaign, const ForestRecord& forest,
-                          const ProtectionRecord& protection, const ReportOptions& options);
+                          const ProtectionRecord& protection, const ReportOptions& options,
+                          const Proof& proof = {});
 
 /**
  * The page of a campaign alone, for faults that no forest can speak of (why_not_learnt): key figures, what

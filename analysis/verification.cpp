@@ -101,8 +101,9 @@ std::string Verification::disagreement() const
 Verification verify_protection(const CampaignRecord& campaign, const ProtectedRecord& memory,
                                const ProtectionRecord& protection, const CampaignRecord& unprotected)
 {
-    FS_CHECK(DataError, memory.protection_sha256 == protection.provenance.stage_sha256,
-             "the protected memory is of another protection");
+    const std::string& proven = protection.provenance.stage_sha256;
+    FS_CHECK(DataError, memory.protection_sha256 == proven && campaign.header.protection_sha256 == proven,
+             "it proves another protection than that of protection.h5; run 'flipstorm verify --fresh'");
     FS_CHECK(DataError,
              campaign.header.provenance.model_sha256 == unprotected.header.provenance.model_sha256 &&
                  campaign.header.images == unprotected.header.images,

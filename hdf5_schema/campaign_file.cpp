@@ -14,6 +14,9 @@ namespace flipstorm
 namespace
 {
 
+/// The target of which files have columns of their own.
+const char* const kProtected = "protected";
+
 /// Calls `visit(path, column)` for every column of the two tables that grow with the faults.
 template<class Faults, class Outcomes, class Visit>
 void for_each_column(Faults& faults, Outcomes& outcomes, Visit&& visit)
@@ -61,6 +64,7 @@ void write_campaign_header(H5Writer& out, const CampaignHeader& header)
     out.attribute("/", "evaluation", header.evaluation);
     out.attribute("/", "fault_model", header.fault_model);
     out.attribute("/", "upset_bits", header.upset_bits);
+    if (header.target == kProtected) out.attribute("/", "protection_sha256", header.protection_sha256);
     out.attribute("/", "tolerances", header.tolerances);
     out.attribute("/", "images", header.images);
     out.attribute("/", "golden_correct", header.golden_correct);
@@ -140,6 +144,7 @@ CampaignHeader read_campaign_header(const H5Reader& in)
     if (in.minor_version() < 2) return header;
     header.fault_model = in.text_attribute("/", "fault_model");
     header.upset_bits = in.attribute<std::int32_t>("/", "upset_bits");
+    if (header.target == kProtected) header.protection_sha256 = in.text_attribute("/", "protection_sha256");
     header.layers.injected = in.dataset<std::uint8_t>("/layers/injected");
     if (in.minor_version() < 4) return header;
     header.layers.tensor = in.texts("/layers/tensor");
@@ -160,9 +165,6 @@ void fill_masks(FaultTable& faults)
     for (const std::uint8_t bit : faults.bit)
         faults.mask.push_back(bit < 32 ? std::uint32_t{1} << bit : 0);
 }
-
-/// The target of which files have columns of their own.
-const char* const kProtected = "protected";
 
 bool is_guided(const StrataTable& strata)
 {

@@ -138,6 +138,7 @@ struct CampaignHeader
     ScreenRecord screen;
     std::string fault_model = "bit_flip";  ///< a name of fault_model_from
     std::int32_t upset_bits = 1;           ///< bits that a fault hits
+    std::string protection_sha256{};       ///< of target "protected": stage digest of the protection
 };
 
 /// Content of campaign.h5.

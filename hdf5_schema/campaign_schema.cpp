@@ -38,6 +38,8 @@ const FileSpec& campaign_spec()
              "say it: `bit_flip`; `transient` for other targets than weights"},
             {"/", "upset_bits", T::int32, "",
              "bits of a stored word that a fault hits; 0 for other targets than weights"},
+            {"/", "protection_sha256", T::text, "", "`stage_sha256` of the protection of the memory",
+             kProtected},
             {"/", "tolerances", T::float64, "[tolerances]",
              "tolerated drops, rising; a fault is critical for a tolerance if its drop exceeds it"},
             {"/", "images", T::uint64, "", "test images per fault"},

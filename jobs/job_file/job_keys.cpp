@@ -271,18 +271,21 @@ std::vector<KeySpec> make_keys()
             "campaign", "protected",
             "a protected.h5, of harden, whose memory target \"protected\" strikes, check bits and all")
             .by_default("none")
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
         key<&Job::campaign, &CampaignTable::ber>(
             "campaign", "ber",
             "verify: bit error rates at which whole memories, protected and not, are upset; []: none")
             .below(0, 1)
             .ascending()
             .may_be_empty()
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
         key<&Job::campaign, &CampaignTable::trials>("campaign", "trials",
                                                     "verify: memories for each of campaign.ber")
             .between(1, 1e6)
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
         key<&Job::campaign, &CampaignTable::exclude>(
             "campaign", "exclude",
             "weights: a campaign.h5 of the same model whose faults are not injected again; shares are of the "
@@ -510,28 +513,34 @@ std::vector<KeySpec> make_keys()
 
         key<&Job::harden, &HardenTable::verify>("harden", "verify",
                                                 "run also proves the protection, as the command verify does")
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
 
         key<&Job::verify, &VerifyTable::scheme>("verify", "scheme",
                                                 "campaign.scheme of the campaign into the protected memory")
             .one_of({"network_wise", "layer_wise", "data_unaware"})
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
         key<&Job::verify, &VerifyTable::error_margin>("verify", "error_margin", "campaign.error_margin of it")
             .inside(0, 1)
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
         key<&Job::verify, &VerifyTable::exhaustive>("verify", "exhaustive",
                                                     "upset every bit of the protected memory")
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
         key<&Job::verify, &VerifyTable::limit>("verify", "limit",
                                                "campaign.limit of it: at most so many upsets; 0: no limit")
             .at_least(0)
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
 
         key<&Job::verify, &VerifyTable::images>(
             "verify", "images",
             "first test images that whole memories are judged on; 0: all of the campaign's")
             .between(0, 1e9)
-            .not_identity(),
+            .not_identity()
+            .since("0.2"),
 
         key<&Job::device, &DeviceTable::kind>("device", "kind", "where networks are evaluated")
             .one_of({"auto", "cpu", "cuda"}),

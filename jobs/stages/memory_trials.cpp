@@ -101,7 +101,7 @@ class Trials
         const Job& job = context.job;
         const std::vector<TensorKind> kinds = struck_parameters(job);
         const Network network = load_network_of(job, context.model_file());
-        record_ = read_protected(job.campaign.protected_memory);
+        record_ = read_protected_of(job.campaign.protected_memory, network);
         images_ = load_test_images(job);
         if (job.verify.images > 0 && job.verify.images < images_.size())
             images_ = images_.head(job.verify.images);

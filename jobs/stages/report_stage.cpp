@@ -120,10 +120,12 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
              context.file("protection.h5").string(), context.forest_file().string(), program_name());
     const std::filesystem::path file = context.file("report.html");
     const std::string warnings = print_warnings(campaign.header);
-    const std::string stamp = fmt::format(
-        "<!-- flipstorm report 2 {} -->",
-        sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +
-                   protection.provenance.stage_sha256 + forest.validation.campaign_sha256 + warnings));
+    const ProofOfJob proof = proof_of(context);
+    const std::string stamp =
+        fmt::format("<!-- flipstorm report 2 {} -->",
+                    sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +
+                               protection.provenance.stage_sha256 + forest.validation.campaign_sha256 +
+                               proof.sha256 + warnings));
     std::error_code unreadable;
     const bool current = !context.fresh && std::filesystem::exists(file, unreadable) &&
                          read_file(file).find(stamp) != std::string::npos;
@@ -134,11 +136,19 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
             std::filesystem::absolute(context.forest_file()).string()};
         for (const std::string& format : number_format_names())
             options.insert(options.end(), {"--fields", fields_text(number_format(format))});
-        const std::vector<std::string> figures = draw_figures(context.out(), kFigures, options, stop);
+        std::vector<std::string> names = kFigures;
+        if (!proof.memory_file.empty())
+        {
+            names.emplace_back("ber");
+            options.insert(options.end(),
+                           {"--memory", std::filesystem::absolute(proof.memory_file).string()});
+        }
+        const std::vector<std::string> figures = draw_figures(context.out(), names, options, stop);
         stop_if_asked(stop);
-        const std::string page = render_report(campaign, forest, protection, {context.job.job.name, figures});
+        const std::string page =
+            render_report(campaign, forest, protection, {context.job.job.name, figures}, proof.proof);
         // A report without its figures is not final: the next run tries again.
-        write_file_durably(file, page + (figures.size() == kFigures.size() ? stamp + "\n" : ""));
+        write_file_durably(file, page + (figures.size() == names.size() ? stamp + "\n" : ""));
     }
     for (const ResultTable& table :
          {critical_share_table(campaign), forest_table(forest), models_table(forest),
@@ -147,6 +157,8 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
         if (table.rows.empty()) continue;
         print_result("{}\n", render_text(table));
     }
+    for (const ResultTable& table : proof.proof.tables)
+        print_result("{}\n", render_text(table));
     print_size(campaign);
     print_result("Report: {}\n", printable(file.string()));
     flush_output();

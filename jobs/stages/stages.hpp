@@ -2,8 +2,10 @@
 // The stages of a job. Each is a function from files to files that skips itself when its output is there with
 // the same digests. All are \collective and throw Error; rank 0 prints.
 
+#include <filesystem>
 #include <string>
 
+#include "analysis/report.hpp"
 #include "engine/base/stop_request.hpp"
 #include "engine/faults/plan.hpp"
 #include "engine/network/network.hpp"
@@ -51,6 +53,17 @@ StageEnd run_verify(const Context& context);
 
 /// The job of these campaigns.
 [[nodiscard]] Context verification_context(const Context& context);
+
+/// What they say.
+struct ProofOfJob
+{
+    Proof proof;
+    std::string sha256;  ///< stage digests of all that it comes from; empty: none of them is there
+    std::filesystem::path memory_file;  ///< memory.h5; empty: not there
+};
+
+/// What is in OUT/verify about the protection of the job. \throws FileError, DataError
+[[nodiscard]] ProofOfJob proof_of(const Context& context);
 
 /// Print what they say, on rank 0. \throws FileError, DataError
 StageEnd report_verification_on_root(const Context& context);

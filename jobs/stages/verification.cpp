@@ -30,20 +30,41 @@ Context verification_context(const Context& context)
     return other;
 }
 
-StageEnd report_verification_on_root(const Context& context)
+ProofOfJob proof_of(const Context& context)
 {
     const Context other = verification_context(context);
-    const auto in = [](const std::filesystem::path& file, auto&& work) { return naming(file, work); };
     const std::filesystem::path file = other.file("campaign.h5");
-    const Verification verification = in(file, [&] {
-        return verify_protection(read_campaign(file, "protected"),
-                                 read_protected(context.file("protected.h5")),
-                                 read_protection(context.file("protection.h5")), campaign_of(context));
+    ProofOfJob proof;
+    if (!std::filesystem::exists(file)) return proof;
+    const CampaignRecord campaign = read_campaign(file, "protected");
+    const ProtectionRecord protection = read_protection(context.file("protection.h5"));
+    if (campaign.header.protection_sha256 != protection.provenance.stage_sha256)
+    {
+        log_warning(
+            "'{}' proves another protection than that of '{}'; 'flipstorm verify --fresh' proves this one",
+            file.string(), context.file("protection.h5").string());
+        return proof;
+    }
+    const Verification verification = naming(file, [&] {
+        return verify_protection(campaign, read_protected(context.file("protected.h5")), protection,
+                                 campaign_of(context));
     });
-    print_result("{}\n", render_text(verification_table(verification)));
-    const std::filesystem::path trials = other.file("memory.h5");
-    if (!context.job.campaign.ber.empty() && std::filesystem::exists(trials))
-        print_result("{}\n", render_text(memory_table(read_memory(trials), verification.tolerance)));
+    proof.sha256 = campaign.header.provenance.stage_sha256;
+    proof.proof.disagreement = verification.disagreement();
+    proof.proof.tables.push_back(verification_table(verification));
+    const std::filesystem::path memories = other.file("memory.h5");
+    if (context.job.campaign.ber.empty() || !std::filesystem::exists(memories)) return proof;
+    const MemoryRecord memory = read_memory(memories);
+    proof.memory_file = memories;
+    proof.sha256 += memory.provenance.stage_sha256;
+    proof.proof.tables.push_back(memory_table(memory, verification.tolerance));
+    return proof;
+}
+
+StageEnd report_verification_on_root(const Context& context)
+{
+    for (const ResultTable& table : proof_of(context).proof.tables)
+        print_result("{}\n", render_text(table));
     flush_output();
     return StageEnd::complete;
 }

@@ -48,7 +48,9 @@ ChunkRecord ProtectedFaults::decode(const std::string& bytes, std::uint64_t coun
 
 Network ProtectedKind::network_of(const Job& job, Network network) const
 {
-    load_protected_memory(job.campaign.protected_memory, network, struck_parameters(job)).put_into(network);
+    const std::string& file = job.campaign.protected_memory;
+    ProtectedMemory(network, struck_parameters(job), read_protected_of(file, network), file)
+        .put_into(network);
     return network;
 }
 

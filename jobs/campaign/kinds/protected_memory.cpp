@@ -10,6 +10,7 @@ namespace flipstorm
 
 ProtectedMemory::ProtectedMemory(const Network& network, const std::vector<TensorKind>& kinds,
                                  const ProtectedRecord& record, const std::string& file)
+    : protection_sha256_(record.protection_sha256)
 {
     const std::vector<InjectableLayer> tensors = injectable_layers(network, kinds);
     for (std::size_t l = 0; l < record.plan.size(); ++l)
@@ -137,6 +138,17 @@ std::uint64_t ProtectedMemory::bits() const
     for (const Layer& layer : layers_)
         bits += layer.words.bits();
     return bits;
+}
+
+ProtectedRecord read_protected_of(const std::string& file, const Network& network)
+{
+    ProtectedRecord record = read_protected(file);
+    FS_CHECK(
+        DataError, record.provenance.model_sha256 == digest(network),
+        "'{}' is the memory of another network than the model file's; run 'flipstorm harden' again, or name "
+        "its model in model.file",
+        file);
+    return record;
 }
 
 ProtectedMemory load_protected_memory(const std::string& file, const Network& network,

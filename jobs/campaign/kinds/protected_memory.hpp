@@ -72,6 +72,8 @@ class ProtectedMemory
     /// What the words read as without an upset, put into the network. \pre of the network it was made with
     void put_into(Network& network) const;
 
+    /// Stage digest of the protection.
+    [[nodiscard]] const std::string& protection_sha256() const { return protection_sha256_; }
     /// Bits of all parts.
     [[nodiscard]] std::uint64_t bits() const;
 
@@ -83,10 +85,15 @@ class ProtectedMemory
         std::vector<std::uint32_t> golden;
     };
 
+    std::string protection_sha256_;
     std::vector<Layer> layers_;
     std::vector<InjectableLayer> parts_;
     std::vector<std::size_t> layer_of_part_;  ///< position in layers_
 };
+
+/// The record of a protected.h5 of that network, as the model file has it. \throws FileError; DataError if it
+/// is of another one
+[[nodiscard]] ProtectedRecord read_protected_of(const std::string& file, const Network& network);
 
 /// "protected.h5" of campaign.protected, checked and put beside the network. \throws FileError, DataError
 [[nodiscard]] ProtectedMemory load_protected_memory(const std::string& file, const Network& network,

@@ -9,13 +9,14 @@ namespace flipstorm
 {
 
 void write_memory_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
-                           Harvest harvest, const MemoryRows& fill)
+                           Harvest harvest, const MemoryRows& fill, const std::string& protection_sha256)
 {
     CampaignHeader header = make_header(context, campaign, golden, harvest);
     const CampaignTable& table = context.job.campaign;
     const UpsetModel upset = upset_model(table.fault_model, table.upset_bits);
     header.fault_model = to_string(upset.model);
     header.upset_bits = upset.bits;
+    header.protection_sha256 = protection_sha256;
     const CampaignRows rows(campaign.plan(), harvest.chunks);
     const FileStrata strata(campaign.plan(), harvest.planned, harvest.evaluated, harvest.known);
     const RowShare share = row_share(context, rows);

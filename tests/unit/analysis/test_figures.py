@@ -111,11 +111,35 @@ def check_comparison(program):
         expect(result.returncode == 65 and "/fault_models do not fit" in result.stderr, "wrong row", result)
 
 
+def check_memory(program):
+    """Accuracy under a bit error rate."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        write_job(folder)
+        with h5py.File(folder / "memory.h5", "w") as file:
+            file.attrs["filetype"] = np.bytes_("flipstorm/memory")
+            file.attrs["images"] = 100
+            file.attrs["golden_correct"] = np.array([90, 89])
+            file["/ber"] = np.array([1e-6, 1e-3])
+            file["/trials/rate"] = np.repeat([0, 1], 20).astype(np.int32)
+            file["/trials/protected"] = np.tile([0, 1], 20).astype(np.uint8)
+            file["/trials/correct"] = np.where(np.arange(40) < 20, 89, 30 + np.arange(40)).astype(np.uint32)
+        result = run(program, folder, "--memory", folder / "memory.h5")
+        expect(result.returncode == 0 and not result.stderr, "figure of memories", result)
+        image = matplotlib.image.imread(folder / "figures" / "ber.png")
+        expect(image.shape[0] > 300 and image[..., :3].std() > 0.05, "ber.png", result)
+        with h5py.File(folder / "memory.h5", "a") as file:
+            del file["/trials/correct"]
+            file["/trials/correct"] = np.zeros(3, np.uint32)
+        result = run(program, folder, "--memory", folder / "memory.h5")
+        expect(result.returncode == 65 and "/trials do not fit" in result.stderr, "torn trials", result)
+
+
 FIELDS = ("--fields", "fp32=sign:1,exponent:8,mantissa:23", "--fields", "fxp8=sign:1,fraction:7")
 
 
 def run(program, folder, *options):
-    return subprocess.run([sys.executable, "-B", program, str(folder), *options], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-B", program, str(folder), *map(str, options)], capture_output=True, text=True)
 
 
 def expect(condition, what, result):
@@ -190,6 +214,7 @@ def main(program):
         expect(result.returncode == 65 and "has not 256 values" in result.stderr, "torn calibration", result)
         expect(run(program, folder, "--nonsense").returncode == 64, "unknown option", result)
     check_shares(program)
+    check_memory(program)
     print("figures.py: all as expected")
 
 

@@ -1,4 +1,5 @@
-// Random networks: native kernels, LibTorch and `reference` have to agree on weight faults and on transient ones.
+// Random networks: native kernels, LibTorch and `reference` have to agree on weight faults and on transient
+// ones.
 
 #include <gtest/gtest.h>
 

@@ -199,6 +199,58 @@ ProtectionRecord sample_protection()
     return protection;
 }
 
+ProtectedRecord sample_protected()
+{
+    ProtectedRecord memory;
+    memory.provenance = sample_provenance();
+    memory.protection_sha256 = "77";
+    memory.scheme = "optimized";
+    memory.plan = {{"fc", 3, 32, {"equal bits", 0x40000000, 0}, 0, 1, 0, 0, 0},
+                   {"conv1", 9, 8, {"sec", 0, 0, CodeKind::hamming_sec, 0xC0, 5}, 10, 1, 0, 0, 1},
+                   {"conv2",
+                    9,
+                    8,
+                    {"in words", 0, 0, CodeKind::hamming_sec, 0xBF, 8, 0x40, OnDetected::keep, 0x40},
+                    0,
+                    1,
+                    0,
+                    0,
+                    1}};
+    memory.plan[2].weights = 16;
+    memory.plan[1].extra_bits = 2 * 4;
+    memory.layers = {protect(memory.plan[0], {0x3F800000, 0xBF000000, 0}),
+                     protect(memory.plan[1], {1, 2, 3, 0xFF, 0x80, 6, 7, 8, 9}),
+                     protect(memory.plan[2], {1, 2, 3, 0xFF, 0xC0, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16})};
+    return memory;
+}
+
+MemoryRecord sample_memory()
+{
+    MemoryRecord memory;
+    memory.provenance = sample_provenance();
+    memory.images = 100;
+    memory.golden_correct = {90, 89};
+    memory.bits = {1000, 1100};
+    memory.adjacent_share = 0.25;
+    memory.ber = {1e-6, 1e-3};
+    memory.trials = {{0, 1, 1}, {0, 0, 1}, {0, 2, 1},    {0, 0, 1},
+                     {0, 0, 0}, {0, 2, 0}, {90, 10, 89}, {0, 5, 0}};
+    return memory;
+}
+
+CampaignRecord sample_protected_campaign()
+{
+    CampaignRecord campaign = sample_campaign();
+    campaign.header.target = "protected";
+    campaign.header.protection_sha256 = "77";
+    for (std::size_t i = 0; i < campaign.faults.size(); ++i)
+    {
+        campaign.faults.region.push_back(static_cast<std::uint8_t>(i % 2));
+        campaign.outcomes.detected.push_back(static_cast<std::uint8_t>(i % 3));
+    }
+    return campaign;
+}
+
 ComparisonRecord sample_comparison()
 {
     ComparisonRecord comparison;

@@ -12,7 +12,9 @@
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/comparison_file.hpp"
 #include "hdf5_schema/forest_file.hpp"
+#include "hdf5_schema/memory_file.hpp"
 #include "hdf5_schema/model_file.hpp"
+#include "hdf5_schema/protected_file.hpp"
 #include "hdf5_schema/protection_file.hpp"
 
 namespace flipstorm
@@ -25,6 +27,10 @@ ModelRecord sample_model_in(const FormatTraits& format);
 CampaignRecord sample_campaign();
 ForestRecord sample_forest();
 ProtectionRecord sample_protection();
+ProtectedRecord sample_protected();
+MemoryRecord sample_memory();
+/// The campaign into a protected memory.
+CampaignRecord sample_protected_campaign();
 ComparisonRecord sample_comparison();
 
 /// Write a campaign from this process alone.

@@ -279,6 +279,87 @@ TEST_F(RoundTrip, Protection)
     EXPECT_EQ(got.front[1].predicted_residual, 0.0005);
 }
 
+TEST_F(RoundTrip, Protected)
+{
+    const ProtectedRecord want = sample_protected();
+    const std::filesystem::path file = folder_ / "protected.h5";
+    write_protected(file, want);
+    const ProtectedRecord got = read_protected(file);
+    EXPECT_EQ(got.protection_sha256, want.protection_sha256);
+    EXPECT_EQ(got.scheme, want.scheme);
+    ASSERT_EQ(got.layers.size(), 3U);
+    for (std::size_t l = 0; l < 3; ++l)
+    {
+        EXPECT_EQ(got.plan[l].code.covered, want.plan[l].code.covered);
+        EXPECT_EQ(got.layers[l].words, want.layers[l].words);
+        EXPECT_EQ(got.layers[l].checks, want.layers[l].checks);
+        EXPECT_EQ(got.layers[l].check_width, want.layers[l].check_width);
+    }
+    EXPECT_EQ(decoded(got.plan[1], got.layers[1]),
+              (std::vector<std::uint32_t>{1, 2, 3, 0xFF, 0x80, 6, 7, 8, 9}));
+    EXPECT_TRUE(got.layers[2].checks.empty());
+    // One bit of it upset, anywhere, and it is no memory that an encoder made.
+    for (std::size_t l = 1; l < 3; ++l)
+    {
+        ProtectedRecord upset = want;
+        upset.layers[l].words[3] ^= 0x80;
+        write_protected(file, upset);
+        EXPECT_THROW(static_cast<void>(read_protected(file)), FileError);
+    }
+    ProtectedRecord upset = want;
+    upset.layers[1].checks[1] ^= 1;
+    write_protected(file, upset);
+    EXPECT_THROW(static_cast<void>(read_protected(file)), FileError);
+    upset.layers[1].checks.pop_back();
+    write_protected(file, upset);
+    EXPECT_THROW(static_cast<void>(read_protected(file)), FileError);
+}
+
+TEST_F(RoundTrip, Memory)
+{
+    const MemoryRecord want = sample_memory();
+    const std::filesystem::path file = folder_ / "memory.h5";
+    write_memory(file, want);
+    const MemoryRecord got = read_memory(file);
+    EXPECT_EQ(got.images, want.images);
+    EXPECT_EQ(got.golden_correct, want.golden_correct);
+    EXPECT_EQ(got.bits, want.bits);
+    EXPECT_EQ(got.adjacent_share, want.adjacent_share);
+    EXPECT_EQ(got.ber, want.ber);
+    EXPECT_EQ(got.trials.rate, want.trials.rate);
+    EXPECT_EQ(got.trials.protected_memory, want.trials.protected_memory);
+    EXPECT_EQ(got.trials.upsets, want.trials.upsets);
+    EXPECT_EQ(got.trials.correct, want.trials.correct);
+    EXPECT_EQ(got.trials.nonfinite, want.trials.nonfinite);
+    const auto refuses = [&](const std::function<void(MemoryRecord&)>& spoil) {
+        MemoryRecord bad = want;
+        spoil(bad);
+        write_memory(file, bad);
+        EXPECT_THROW(static_cast<void>(read_memory(file)), FileError);
+    };
+    refuses([](MemoryRecord& m) { m.trials.rate[1] = 2; });
+    refuses([](MemoryRecord& m) { m.trials.protected_memory[0] = 2; });
+    refuses([](MemoryRecord& m) { m.trials.correct[0] = 101; });
+    refuses([](MemoryRecord& m) { m.trials.upsets.pop_back(); });
+    refuses([](MemoryRecord& m) { m.ber = {1e-3, 1e-6}; });
+    refuses([](MemoryRecord& m) { m.images = 0; });
+}
+
+TEST_F(RoundTrip, CampaignIntoAProtectedMemory)
+{
+    const CampaignRecord want = sample_protected_campaign();
+    const std::filesystem::path file = folder_ / "campaign.h5";
+    write_whole(file, want);
+    const CampaignRecord got = read_campaign(file, "protected");
+    EXPECT_EQ(got.header.protection_sha256, "77");
+    EXPECT_EQ(got.faults.region, want.faults.region);
+    EXPECT_EQ(got.outcomes.detected, want.outcomes.detected);
+    EXPECT_EQ(got.outcomes.drop, want.outcomes.drop);
+    EXPECT_THROW(static_cast<void>(read_campaign(file)), FileError);
+    write_whole(file, sample_campaign());
+    EXPECT_THROW(static_cast<void>(read_campaign(file, "protected")), FileError);
+}
+
 TEST_F(RoundTrip, WritingAgainReplacesTheFile)
 {
     ModelRecord model = sample_model();

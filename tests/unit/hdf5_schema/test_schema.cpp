@@ -31,7 +31,11 @@ TEST_F(Schema, WrittenFilesFollowIt)
     write_forest(folder_ / "forest.h5", sample_forest());
     write_protection(folder_ / "protection.h5", sample_protection());
     write_comparison(folder_ / "comparison.h5", sample_comparison());
-    for (const char* name : {"model.h5", "campaign.h5", "forest.h5", "protection.h5", "comparison.h5"})
+    write_protected(folder_ / "protected.h5", sample_protected());
+    write_memory(folder_ / "memory.h5", sample_memory());
+    write_whole(folder_ / "verify.h5", sample_protected_campaign());
+    for (const char* name : {"model.h5", "campaign.h5", "forest.h5", "protection.h5", "comparison.h5",
+                             "protected.h5", "memory.h5", "verify.h5"})
     {
         EXPECT_EQ(check_against_schema(folder_ / name), "") << name;
     }

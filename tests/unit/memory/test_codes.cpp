@@ -171,7 +171,8 @@ TEST(Codes, NamesAreDifferent)
     EXPECT_EQ(find_protection_scheme("sec"), nullptr);
     for (const std::string& name : names)
         EXPECT_NE(protection_schemes_text().find("`" + name + "`"), std::string::npos) << name;
-    EXPECT_EQ(protection_scheme_choices('\''), "'none', 'sec_all', 'sec_64', 'sec_ded_64', 'sec_critical' or 'optimized'");
+    EXPECT_EQ(protection_scheme_choices('\''),
+              "'none', 'sec_all', 'sec_64', 'sec_ded_64', 'sec_critical' or 'optimized'");
     EXPECT_THROW(static_cast<void>(code_traits(static_cast<CodeKind>(codes().size()))), Error);
 }
 

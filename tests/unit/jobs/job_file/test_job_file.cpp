@@ -119,7 +119,7 @@ TEST(JobFile, UnknownNamesGetTheNearestOrTheWholeChoice)
               "ranks_per_gpu, collectives");
     EXPECT_EQ(problems_of(kSound + "[visualisation]\n"),
               "FILE:2: unknown table [visualisation]; the tables are [job], [data], [model], [train], "
-              "[train.fault_aware], [campaign], [transient], [forest], [harden], [device]");
+              "[train.fault_aware], [campaign], [transient], [forest], [harden], [verify], [device]");
     EXPECT_EQ(problems_of(kSound + "[train.schedule.steps]\nx = 1\n"),
               "FILE:2: train.schedule must be a string, not a table");
     EXPECT_EQ(problems_of(kSound + "[[forest]]\ntrees = 1\n"),
@@ -216,7 +216,7 @@ TEST(JobFile, ListsAreNotEmptyAndTolerancesIncrease)
               "FILE:2: harden.options names \"none\" twice");
     EXPECT_EQ(problems_of(kSound + "harden.options = ['none', 'sec_crit']"),
               "FILE:2: harden.options = \"sec_crit\" is not known; it can be \"none\", \"sec_all\", "
-              "\"sec_critical\"; "
+              "\"sec_64\", \"sec_ded_64\", \"sec_critical\", \"optimized\"; "
               "did you mean \"sec_critical\"?");
     EXPECT_EQ(problems_of(kSound + "data.mean = []\ndata.std = []"), "");
 }

@@ -64,6 +64,8 @@ Job unusual_job()
     job.campaign.parameters = {"biases"};
     job.campaign.layers = {"fc1", "layer1.0.conv1"};
     job.campaign.exclude = "known/campaign.h5";
+    job.campaign.ber = {1e-7, 1e-5};
+    job.campaign.trials = 7;
     job.campaign.exhaustive = true;
     job.campaign.pilot = 99;
     job.campaign.error_margin = 5e-324;
@@ -105,6 +107,15 @@ Job unusual_job()
     job.harden.ber = 1e-12;
     job.harden.options = {"sec_critical", "none"};
     job.harden.forest = "f.h5";
+    job.harden.max_overhead = 0.01;
+    job.harden.max_residual = 1e-6;
+    job.harden.max_change = 0.5;
+    job.harden.verify = true;
+    job.verify.scheme = "layer_wise";
+    job.verify.error_margin = 0.02;
+    job.verify.exhaustive = true;
+    job.verify.limit = 9;
+    job.verify.images = 10;
     job.device.kind = "cpu";
     job.device.threads = 3;
     job.device.ranks_per_gpu = 2;
@@ -150,8 +161,11 @@ TEST(JobPrint, TheUnusualJobReallyDiffersEverywhere)
     for (std::size_t i = 0; i < job_keys().size(); ++i)
     {
         const KeySpec& spec = job_keys()[i];
-        // Keys with one built choice, the kind of data that a path goes with, and a value found by rule.
-        if (spec.choices.size() == 1 || spec.name() == "data.kind" || spec.name() == "data.std") continue;
+        // Keys with one built choice, the kind of data that a path goes with, a value found by rule, and what
+        // another target needs.
+        if (spec.choices.size() == 1 || spec.name() == "data.kind" || spec.name() == "data.std" ||
+            spec.name() == "campaign.protected")
+            continue;
         EXPECT_NE(unusual[i], usual[i]);
     }
 }
