@@ -47,10 +47,20 @@ void add_forest_options(CLI::App& forest, Arguments& arguments)
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000'000}));
     forest
         .add_option(
-            "--export", arguments.forest_export,
+            "--export", arguments.export_to,
             "write the forest of the map to this file, too, as an ONNX model (TreeEnsembleClassifier); needs "
             "Python with h5py and onnx")
         ->type_name("FILE.onnx");
+}
+
+void add_harden_options(CLI::App& harden, Arguments& arguments)
+{
+    harden
+        .add_option(
+            "--export", arguments.export_to,
+            "write the protected memory into this folder, too: protected_memory.bin, its bytes as they lie "
+            "in memory, and protected_memory.hpp and .cpp, which decode them without a library")
+        ->type_name("DIR");
 }
 
 namespace

@@ -30,7 +30,7 @@ struct Arguments
     BenchOptions bench;
     CostOptions cost;
     ModelFiles model_files;
-    std::string forest_export;
+    std::string export_to;
     std::uint64_t validation_faults = 0;
     std::string backend;  ///< of bench; empty: the job's
     StatusView status;
@@ -47,6 +47,9 @@ void add_variant_option(CLI::App& command, Arguments& arguments);
 
 /// What `forest` has alone.
 void add_forest_options(CLI::App& forest, Arguments& arguments);
+
+/// What `harden` has alone.
+void add_harden_options(CLI::App& harden, Arguments& arguments);
 
 /// Refuses what cannot be meant as a folder or file to write (out_folder_problem).
 [[nodiscard]] CLI::Validator folder_check();

@@ -70,7 +70,7 @@ Context context_of(const Program& program, const Arguments& arguments, const std
     context.bench = arguments.bench;
     context.cost = arguments.cost;
     context.model_files = arguments.model_files;
-    context.forest_export = arguments.forest_export;
+    context.export_to = arguments.export_to;
     context.validation_faults = arguments.validation_faults;
     return context;
 }
@@ -140,8 +140,8 @@ ExitCode execute_on_job(const Program& program, const JobCommand& command, const
                  "the job has {} variants; name the one to {} with --variant", file.variants.size(),
                  command.name);
     });
-    FS_CHECK(AgreedError, file.variants.empty() || arguments.forest_export.empty(),
-             "--export is for one forest, and the job has variants: name one with --variant",
+    FS_CHECK(AgreedError, file.variants.empty() || arguments.export_to.empty(),
+             "--export is for one network, and the job has variants: name one with --variant",
              ExitCode::usage);
     context.job = file.job;
     if (arguments.print_config)
@@ -171,7 +171,8 @@ std::vector<JobCommand> analysis_commands()
     return {
         {"forest", "predict the criticality of every bit: OUT/forest.h5", run_forest, true, false, true,
          false, add_forest_options},
-        {"harden", "size selective protection: OUT/protection.h5", run_harden},
+        {"harden", "choose the protection: OUT/protection.h5, and the memory under it: OUT/protected.h5",
+         run_harden, true, false, true, false, add_harden_options},
         {"report", "print the tables, draw the figures: OUT/report.html", run_report, true, true},
     };
 }

@@ -70,7 +70,7 @@ struct Context
     CostOptions cost;
     ModelFiles model_files;
     std::uint64_t validation_faults = 0;  ///< that `forest` injects to judge its map; 0: none
-    std::string forest_export;  ///< where `forest` writes its forest as an ONNX model, too; empty: nowhere
+    std::string export_to;  ///< --export of `forest` and `harden`: an ONNX model, a folder; empty: none
 
     /// The out folder.
     [[nodiscard]] std::filesystem::path out() const { return job.job.out; }

@@ -390,10 +390,10 @@ StageEnd run_forest(const Context& context)
         end = on_root_until_stopped(context, consequence,
                                     [&](const StopRequest& stop) { return judge_map(context, stop); });
     }
-    if (end != StageEnd::complete || context.forest_export.empty()) return end;
+    if (end != StageEnd::complete || context.export_to.empty()) return end;
     return on_root_until_stopped(context, {}, [&](const StopRequest& stop) {
-        export_forest(context.file("forest.h5"), context.forest_export, stop);
-        log_info("{}: the forest as an ONNX model", context.forest_export);
+        export_forest(context.file("forest.h5"), context.export_to, stop);
+        log_info("{}: the forest as an ONNX model", context.export_to);
         return StageEnd::complete;
     });
 }

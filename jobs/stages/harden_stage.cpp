@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/content_digest.hpp"
+#include "analysis/memory_export.hpp"
 #include "analysis/protected_memory.hpp"
 #include "analysis/protection.hpp"
 #include "analysis/tables.hpp"
@@ -164,8 +165,20 @@ void require_same_campaign(const Context& context, const CampaignRecord& campaig
 StageEnd run_harden(const Context& context)
 {
     need_memory(context, "harden");
-    return on_root_until_stopped(context, {},
-                                 [&](const StopRequest& stop) { return harden_on_root(context, stop); });
+    const StageEnd end = on_root_until_stopped(
+        context, {}, [&](const StopRequest& stop) { return harden_on_root(context, stop); });
+    if (end != StageEnd::complete || context.export_to.empty()) return end;
+    return on_root(context, [&] {
+        const std::filesystem::path file = context.file("protected.h5");
+        FS_CHECK(DataError, std::filesystem::exists(file),
+                 "--export: no '{}', as the scheme that was chosen keeps parameters of one layer in "
+                 "different ways, or "
+                 "the model is not known",
+                 file.string());
+        export_memory(read_protected(file), context.export_to);
+        log_info("{}: the protected memory and its decoder", context.export_to);
+        return StageEnd::complete;
+    });
 }
 
 std::string agreed_stop_reason(const Context& context)

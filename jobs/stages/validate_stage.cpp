@@ -68,7 +68,7 @@ StageEnd run_forest_and_validate(const Context& context)
     Context forest = context;
     forest.validation_faults = 0;
     forest.job.forest.validate_with.clear();
-    forest.forest_export.clear();  // at the end, once
+    forest.export_to.clear();  // at the end, once
     if (run_forest(forest) == StageEnd::stopped) return StageEnd::stopped;
     const Context other = validation_campaign(context);
     on_root(context, [&] {
@@ -79,7 +79,7 @@ StageEnd run_forest_and_validate(const Context& context)
     });
     if (run_locked(other, run_inject) == StageEnd::stopped) return StageEnd::stopped;
     forest.fresh = false;  // it has just been made
-    forest.forest_export = context.forest_export;
+    forest.export_to = context.export_to;
     forest.job.forest.validate_with = other.file("campaign.h5").string();
     return run_forest(forest);
 }
