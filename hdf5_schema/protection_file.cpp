@@ -116,6 +116,11 @@ void check_values(const H5Reader& in, const ProtectionRecord& protection)
                   protection.ber <= 1 && protection.word_bits >= 1 && protection.word_bits <= 64,
               fmt::format("'tolerance' {}, 'ber' {} and 'word_bits' {} cannot be", protection.tolerance,
                           protection.ber, protection.word_bits));
+    in.expect(std::isfinite(protection.fit_per_mbit) && protection.fit_per_mbit >= 0 &&
+                  protection.multi_bit_share >= 0 && protection.multi_bit_share <= 1 &&
+                  std::isfinite(protection.scrub_hours) && protection.scrub_hours >= 0,
+              fmt::format("'fit_per_mbit' {}, 'multi_bit_share' {} and 'scrub_hours' {} cannot be",
+                          protection.fit_per_mbit, protection.multi_bit_share, protection.scrub_hours));
     const OverheadRow& overhead = protection.overhead;
     in.expect(std::isfinite(overhead.all_parameters) && std::isfinite(overhead.critical_parameters) &&
                   std::isfinite(overhead.signature) && std::isfinite(overhead.gain),
@@ -133,6 +138,9 @@ void write_protection(const std::filesystem::path& file, const ProtectionRecord&
     out.attribute("/", "tolerance", protection.tolerance);
     out.attribute("/", "ber", protection.ber);
     out.attribute("/", "word_bits", protection.word_bits);
+    out.attribute("/", "fit_per_mbit", protection.fit_per_mbit);
+    out.attribute("/", "multi_bit_share", protection.multi_bit_share);
+    out.attribute("/", "scrub_hours", protection.scrub_hours);
     out.attribute("/", "chosen", protection.chosen);
     using Option = ProtectionOption;
     const std::vector<Option>& options = protection.options;
@@ -178,6 +186,12 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
     protection.ber = in.attribute<double>("/", "ber");
     protection.word_bits = in.attribute<std::int32_t>("/", "word_bits");
     protection.chosen = in.attribute<std::int32_t>("/", "chosen");
+    if (in.minor_version() >= 2)
+    {
+        protection.fit_per_mbit = in.attribute<double>("/", "fit_per_mbit");
+        protection.multi_bit_share = in.attribute<double>("/", "multi_bit_share");
+        protection.scrub_hours = in.attribute<double>("/", "scrub_hours");
+    }
     const std::vector<std::string> schemes = in.texts("/options/scheme");
     protection.options.resize(schemes.size());
     for (std::size_t i = 0; i < schemes.size(); ++i)

@@ -79,6 +79,9 @@ struct ProtectionRecord
     std::string forest_sha256;  ///< stage digest of the forest
     double tolerance = 0;
     double ber = 0;              ///< upset probability per bit
+    double fit_per_mbit = 0;     ///< upsets of 10^6 bits in 10^9 hours; 0: not known
+    double multi_bit_share = 0;  ///< of the upsets, those that hit the next bit, too
+    double scrub_hours = 0;      ///< between two writings of the memory; 0: not known
     std::int32_t word_bits = 0;  ///< of the widest layer
     std::vector<ProtectionOption> options;
     std::int32_t chosen = -1;               ///< index in `options`

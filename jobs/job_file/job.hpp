@@ -154,6 +154,15 @@ struct VerifyTable
     std::int64_t images = 2000;  ///< of each whole memory; 0: all
 };
 
+/// Where the network is used.
+struct EnvironmentTable
+{
+    double fit_per_mbit = 0;        ///< upsets of 10^6 bits in 10^9 hours; 0: not known
+    double upsets_per_bit_day = 0;  ///< the same in another unit; 0: not known
+    double multi_bit_share = 0;     ///< of the upsets, those that hit the next bit, too
+    double scrub_hours = 24;        ///< between two writings of the memory
+};
+
 struct DeviceTable
 {
     std::string kind = "auto";         ///< "auto", "cpu", "cuda"
@@ -175,6 +184,7 @@ struct Job
     ForestTable forest;
     HardenTable harden;
     VerifyTable verify;
+    EnvironmentTable environment;
     DeviceTable device;
 };
 

@@ -542,6 +542,24 @@ std::vector<KeySpec> make_keys()
             .not_identity()
             .since("0.2"),
 
+        key<&Job::environment, &EnvironmentTable::fit_per_mbit>(
+            "environment", "fit_per_mbit",
+            "upsets of 10^6 bits in 10^9 hours where the network is used; 0: not known")
+            .between(0, 1e12)
+            .since("0.2"),
+        key<&Job::environment, &EnvironmentTable::upsets_per_bit_day>(
+            "environment", "upsets_per_bit_day", "the same as upsets of a bit in a day; 0: not known")
+            .between(0, 1)
+            .since("0.2"),
+        key<&Job::environment, &EnvironmentTable::multi_bit_share>(
+            "environment", "multi_bit_share", "share of the upsets that hit the next bit in memory, too")
+            .between(0, 1)
+            .since("0.2"),
+        key<&Job::environment, &EnvironmentTable::scrub_hours>(
+            "environment", "scrub_hours", "hours until the memory is written anew; upsets meet in that time")
+            .above(0, 1e7)
+            .since("0.2"),
+
         key<&Job::device, &DeviceTable::kind>("device", "kind", "where networks are evaluated")
             .one_of({"auto", "cpu", "cuda"}),
         key<&Job::device, &DeviceTable::threads>(

@@ -202,6 +202,13 @@ std::vector<RuleProblem> rule_problems(const Job& job)
                          campaign.scheme,
                          campaign.scheme == "guided" ? "chooses some" : "stops at the error margin")});
     }
+    if (job.environment.fit_per_mbit > 0 && job.environment.upsets_per_bit_day > 0)
+    {
+        problems.push_back(
+            {{"environment.upsets_per_bit_day", "environment.fit_per_mbit"},
+             "environment.fit_per_mbit and environment.upsets_per_bit_day say the same in two units; "
+             "give one"});
+    }
     const bool strikes_memory = campaign.target == "protected";
     if (strikes_memory != !campaign.protected_memory.empty())
     {

@@ -51,7 +51,7 @@ std::string forest_digest(const Job& job, const std::string& campaign_content,
 std::string harden_digest(const Job& job, const std::string& forest_content,
                           const std::string& campaign_content, const std::string& model_sha256)
 {
-    return sha256_hex("flipstorm harden 2\n" + canonical_tables(job, {"harden"}) + forest_content +
+    return sha256_hex("flipstorm harden 2\n" + canonical_tables(job, {"harden", "environment"}) + forest_content +
                       campaign_content + model_sha256);
 }
 

@@ -25,12 +25,30 @@ namespace flipstorm
 namespace
 {
 
-/// The options of a job; what is below 0 is no bound.
-HardenOptions harden_options(const HardenTable& table)
+/// Upsets of 10^6 bits in 10^9 hours; 0: not known.
+double fit_per_mbit(const EnvironmentTable& environment)
 {
+    if (environment.upsets_per_bit_day > 0) return environment.upsets_per_bit_day / 24 * 1e9 * 1e6;
+    return environment.fit_per_mbit;
+}
+
+/// The options of a job; what is below 0 is no bound.
+HardenOptions harden_options(const Job& job)
+{
+    const HardenTable& table = job.harden;
     HardenOptions options;
     options.options = table.options;
     options.ber = table.ber;
+    options.adjacent_share = job.environment.multi_bit_share;
+    const double fit = fit_per_mbit(job.environment);
+    if (fit > 0)
+    {
+        options.ber = std::min(1.0, fit / 1e9 / 1e6 * job.environment.scrub_hours);
+        log_info(
+            "environment: a bit is upset with a probability of {:.3g} in {:g} hours, which counts instead of "
+            "harden.ber",
+            options.ber, job.environment.scrub_hours);
+    }
     if (table.max_overhead >= 0) options.max_overhead = table.max_overhead;
     if (table.max_residual >= 0) options.max_residual = table.max_residual;
     options.max_change = table.max_change;
@@ -103,8 +121,11 @@ StageEnd harden_on_root(const Context& context, const StopRequest& stop)
     }
     stop_if_asked(stop);
     ProtectionRecord protection = naming(context.campaign_file(), [&] {
-        return choose_protection(campaign, forest, harden_options(job.harden), words);
+        return choose_protection(campaign, forest, harden_options(job), words);
     });
+    protection.fit_per_mbit = fit_per_mbit(job.environment);
+    protection.multi_bit_share = job.environment.multi_bit_share;
+    protection.scrub_hours = protection.fit_per_mbit > 0 ? job.environment.scrub_hours : 0;
     protection.provenance =
         make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
     stop_if_asked(stop);

@@ -110,12 +110,13 @@ class Trials
         ber_ = job.campaign.ber;
         trials_ = static_cast<std::uint64_t>(job.campaign.trials);
         seed_ = job.job.seed;
+        adjacent_share_ = job.environment.multi_bit_share;
         const std::string& file = job.campaign.protected_memory;
         sides_[0] = make_side(network, {network, kinds, unprotected(network, kinds, record_), file});
         sides_[1] = make_side(network, {network, kinds, record_, file});
-        stage_sha256_ = sha256_hex(fmt::format("flipstorm memory 1\n{}\n{} trials\nseed {}\n{}\n{}\n{}\n",
-                                               fmt::join(ber_, " "), trials_, seed_, model_sha256_,
-                                               dataset_sha256_, record_.protection_sha256));
+        stage_sha256_ = sha256_hex(fmt::format(
+            "flipstorm memory 1\n{}\nadjacent {}\n{} trials\nseed {}\n{}\n{}\n{}\n", fmt::join(ber_, " "),
+            adjacent_share_, trials_, seed_, model_sha256_, dataset_sha256_, record_.protection_sha256));
     }
 
     [[nodiscard]] const std::string& stage_sha256() const { return stage_sha256_; }
@@ -136,7 +137,8 @@ class Trials
         std::memcpy(&stream, &ber_[trial.rate], sizeof stream);
         stream ^= trial.trial * 2 + trial.is_protected;
         const RandomStream random(seed_, RandomPurpose::memory, stream);
-        const std::vector<std::uint64_t> upset = upset_bits(side.memory.bits(), ber_[trial.rate], 0, random);
+        const std::vector<std::uint64_t> upset =
+            upset_bits(side.memory.bits(), ber_[trial.rate], adjacent_share_, random);
         const MemoryReading reading = side.memory.read(upset);
         TrialResult result{upset.size(),           reading.corrected,   reading.detected,
                            reading.changed.size(), side.golden.correct, 0};
@@ -158,6 +160,7 @@ class Trials
             memory.golden_correct[s] = sides_[s]->golden.correct;
             memory.bits[s] = sides_[s]->memory.bits();
         }
+        memory.adjacent_share = adjacent_share_;
         memory.ber = ber_;
         MemoryTrials& table = memory.trials;
         for (const auto& [place, result] : done)
@@ -204,6 +207,7 @@ class Trials
     std::vector<double> ber_;
     std::uint64_t trials_ = 0;
     std::uint64_t seed_ = 0;
+    double adjacent_share_ = 0;
     std::array<std::unique_ptr<const Side>, 2> sides_;  ///< unprotected, protected
 };
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "analysis/content_digest.hpp"
+#include "analysis/estimates.hpp"
 #include "analysis/fault_population.hpp"
+#include "analysis/fit.hpp"
 #include "analysis/golden_check.hpp"
 #include "analysis/protection_tables.hpp"
 #include "analysis/python.hpp"
@@ -30,6 +32,15 @@ namespace
 {
 
 const std::vector<std::string> kFigures = {"criticality", "roc", "overhead", "pareto"};
+
+/// Bits of the words of all layers.
+std::uint64_t bits_of(const LayerTable& layers)
+{
+    std::uint64_t bits = 0;
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        bits += layers.weights[l] * static_cast<std::uint64_t>(layers.word_bits[l]);
+    return bits;
+}
 
 /// Faults, images, and what was left undone, in a line.
 void print_size(const CampaignRecord& campaign)
@@ -120,7 +131,11 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
              context.file("protection.h5").string(), context.forest_file().string(), program_name());
     const std::filesystem::path file = context.file("report.html");
     const std::string warnings = print_warnings(campaign.header);
-    const ProofOfJob proof = proof_of(context);
+    ProofOfJob proof = proof_of(context);
+    const ResultTable fit =
+        fit_table(protection, estimate_critical_share(campaign, protection.tolerance).network,
+                  bits_of(campaign.header.layers), proof.verification ? &*proof.verification : nullptr);
+    if (!fit.rows.empty()) proof.proof.tables.push_back(fit);
     const std::string stamp =
         fmt::format("<!-- flipstorm report 2 {} -->",
                     sha256_hex(campaign.header.provenance.stage_sha256 + forest.provenance.stage_sha256 +

@@ -3,9 +3,11 @@
 // the same digests. All are \collective and throw Error; rank 0 prints.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "analysis/report.hpp"
+#include "analysis/verification.hpp"
 #include "engine/base/stop_request.hpp"
 #include "engine/faults/plan.hpp"
 #include "engine/network/network.hpp"
@@ -60,6 +62,7 @@ struct ProofOfJob
     Proof proof;
     std::string sha256;  ///< stage digests of all that it comes from; empty: none of them is there
     std::filesystem::path memory_file;  ///< memory.h5; empty: not there
+    std::optional<Verification> verification{};
 };
 
 /// What is in OUT/verify about the protection of the job. \throws FileError, DataError

@@ -52,6 +52,7 @@ ProofOfJob proof_of(const Context& context)
     proof.sha256 = campaign.header.provenance.stage_sha256;
     proof.proof.disagreement = verification.disagreement();
     proof.proof.tables.push_back(verification_table(verification));
+    proof.verification = verification;
     const std::filesystem::path memories = other.file("memory.h5");
     if (context.job.campaign.ber.empty() || !std::filesystem::exists(memories)) return proof;
     const MemoryRecord memory = read_memory(memories);

@@ -193,6 +193,9 @@ ProtectionRecord sample_protection()
                         0.001,
                         20}};
     protection.front = {{0, 0, 0.01}, {12, 3.125, 0.0005}};
+    protection.fit_per_mbit = 600;
+    protection.multi_bit_share = 0.1;
+    protection.scrub_hours = 24;
     protection.chosen = 1;
     protection.overhead = {18.75, 9.375, 3.125, 33.333};
     protection.signature = {{"fc", {1, 0, 0, 0, 0, 0, 0, 1, 1, 0}}, {"conv1", {}}};

@@ -256,6 +256,9 @@ TEST_F(RoundTrip, Protection)
     ASSERT_EQ(got.signature.size(), 2U);
     EXPECT_EQ(got.signature[0].flagged, want.signature[0].flagged);
     EXPECT_TRUE(got.signature[1].flagged.empty());
+    EXPECT_EQ(got.fit_per_mbit, 600);
+    EXPECT_EQ(got.multi_bit_share, 0.1);
+    EXPECT_EQ(got.scrub_hours, 24);
     EXPECT_EQ(got.options[0].predicted_high, 0.05);
     ASSERT_EQ(got.plan.size(), want.plan.size());
     for (std::size_t l = 0; l < want.plan.size(); ++l)

@@ -119,7 +119,8 @@ TEST(JobFile, UnknownNamesGetTheNearestOrTheWholeChoice)
               "ranks_per_gpu, collectives");
     EXPECT_EQ(problems_of(kSound + "[visualisation]\n"),
               "FILE:2: unknown table [visualisation]; the tables are [job], [data], [model], [train], "
-              "[train.fault_aware], [campaign], [transient], [forest], [harden], [verify], [device]");
+              "[train.fault_aware], [campaign], [transient], [forest], [harden], [verify], [environment], "
+              "[device]");
     EXPECT_EQ(problems_of(kSound + "[train.schedule.steps]\nx = 1\n"),
               "FILE:2: train.schedule must be a string, not a table");
     EXPECT_EQ(problems_of(kSound + "[[forest]]\ntrees = 1\n"),

@@ -116,6 +116,9 @@ Job unusual_job()
     job.verify.exhaustive = true;
     job.verify.limit = 9;
     job.verify.images = 10;
+    job.environment.fit_per_mbit = 600;
+    job.environment.multi_bit_share = 0.1;
+    job.environment.scrub_hours = 2;
     job.device.kind = "cpu";
     job.device.threads = 3;
     job.device.ranks_per_gpu = 2;
@@ -161,10 +164,10 @@ TEST(JobPrint, TheUnusualJobReallyDiffersEverywhere)
     for (std::size_t i = 0; i < job_keys().size(); ++i)
     {
         const KeySpec& spec = job_keys()[i];
-        // Keys with one built choice, the kind of data that a path goes with, a value found by rule, and what
-        // another target needs.
+        // Keys with one built choice, the kind of data that a path goes with, a value found by rule, what
+        // another target needs, and the same in another unit.
         if (spec.choices.size() == 1 || spec.name() == "data.kind" || spec.name() == "data.std" ||
-            spec.name() == "campaign.protected")
+            spec.name() == "campaign.protected" || spec.name() == "environment.upsets_per_bit_day")
             continue;
         EXPECT_NE(unusual[i], usual[i]);
     }

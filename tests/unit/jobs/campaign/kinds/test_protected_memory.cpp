@@ -33,6 +33,7 @@ ProtectedRecord record_of(const Network& network)
 {
     ProtectedRecord record;
     record.protection_sha256 = "p";
+    record.provenance.model_sha256 = digest(network);
     record.plan = {{"conv1", 150, 32, {"sec", 0, 0, CodeKind::hamming_sec, 0xC0000000, 28}, 36},
                    {"conv2", 2400, 32, {"forced", 1, 1}}};
     for (std::size_t l = 0; l < 2; ++l)
