@@ -14,6 +14,7 @@
 #include "analysis/fault_population.hpp"
 #include "analysis/residual.hpp"
 #include "analysis/risk_map.hpp"
+#include "analysis/signature.hpp"
 #include "engine/base/error.hpp"
 #include "engine/memory/codes/protection_scheme.hpp"
 
@@ -208,6 +209,26 @@ std::vector<double> sorted_thresholds(const HardenOptions& options, const Forest
     return thresholds;
 }
 
+/// The flags of "sec_critical" at a level, layer by layer.
+std::vector<FlaggedLayer> flagged_layers(const RiskMap& risk, std::size_t level, const LayerTable& layers,
+                                         const std::vector<StoredTensor>& words)
+{
+    std::vector<FlaggedLayer> flagged;
+    for (std::size_t l = 0; l < risk.worst.size(); ++l)
+    {
+        FlaggedLayer layer;
+        for (const std::uint8_t worst : risk.worst[l])
+            layer.flagged.push_back(worst >= level ? 1 : 0);
+        for (std::size_t w = 0; !words.empty() && w < words[l].size(); ++w)
+            layer.negative.push_back(std::signbit(words[l].values()[w]) ? 1 : 0);
+        layer.word_bits = layers.word_bits[l];
+        layer.channels = static_cast<std::uint64_t>(layers.out_channels[l]);
+        layer.kernel_elements = kernel_elements(layers, l);
+        flagged.push_back(std::move(layer));
+    }
+    return flagged;
+}
+
 /// Gain of Table III of DATE 2023 in percent.
 double gain_percent(double all_parameters, double critical_parameters, double signature)
 {
@@ -271,6 +292,8 @@ ProtectionRecord choose_protection(const CampaignRecord& campaign, const ForestR
     record.overhead = {all.total_overhead, paper.parity_overhead, paper.signature_overhead,
                        gain_percent(all.total_overhead, paper.parity_overhead, paper.signature_overhead)};
 
+    record.signature_sizes =
+        signature_sizes(flagged_layers(risk, risk.level_of(kPaperThreshold), campaign.header.layers, words));
     const std::size_t chosen = choose(record.options, forest.threshold);
     record.chosen = static_cast<std::int32_t>(chosen);
     for (std::size_t l = 0; l < risk.worst.size(); ++l)

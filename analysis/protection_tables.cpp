@@ -108,6 +108,27 @@ ResultTable options_table(const ProtectionRecord& protection)
     return table;
 }
 
+ResultTable signature_table(const ProtectionRecord& protection)
+{
+    ResultTable table;
+    table.title = "Signatures of sec_critical, threshold 0.5";
+    table.columns = {"encoding", "bits", "check bits", "parameters %", "parity bits", "overhead %"};
+    table.text_columns = 1;
+    table.note =
+        "raw: a flag for each parameter, as in DATE 2023; elias_fano, run_length: where the flags are; "
+        "cells: one for "
+        "each output channel, input channel and sign; channels: one for each output channel. The last two "
+        "flag "
+        "parameters beside. Check bits: SEC-DED over 64 bits of the signature, as an upset flag would move "
+        "all parity "
+        "bits that follow. Overhead: signature, its check bits and parity.";
+    for (const SignatureSize& size : protection.signature_sizes)
+        table.rows.push_back({size.encoding, format_count(size.bits), format_count(size.check_bits),
+                              format_percent(size.flagged_share), format_count(size.parity_bits),
+                              format_number(size.total_overhead, 3)});
+    return table;
+}
+
 ResultTable plan_table(const ProtectionRecord& protection)
 {
     ResultTable table;

@@ -16,6 +16,9 @@ ResultTable schemes_table(const ProtectionRecord& protection);
 /// All protection options; the chosen one is marked.
 ResultTable options_table(const ProtectionRecord& protection);
 
+/// How the signature of "sec_critical" may be kept; no rows in files before version 1.2.
+ResultTable signature_table(const ProtectionRecord& protection);
+
 /// How "optimized" keeps each layer; no rows where it is not among the options.
 ResultTable plan_table(const ProtectionRecord& protection);
 

@@ -60,6 +60,40 @@ void write_front(H5Writer& out, const std::vector<FrontPoint>& front)
     out.dataset("/front/predicted_residual", column<double>(front, &FrontPoint::predicted_residual));
 }
 
+void write_signature_sizes(H5Writer& out, const std::vector<SignatureSize>& sizes)
+{
+    out.dataset("/signature_sizes/encoding", column<std::string>(sizes, &SignatureSize::encoding));
+    out.dataset("/signature_sizes/bits", column<std::uint64_t>(sizes, &SignatureSize::bits));
+    out.dataset("/signature_sizes/check_bits", column<std::uint64_t>(sizes, &SignatureSize::check_bits));
+    out.dataset("/signature_sizes/parity_bits", column<std::uint64_t>(sizes, &SignatureSize::parity_bits));
+    out.dataset("/signature_sizes/flagged_share", column<double>(sizes, &SignatureSize::flagged_share));
+    out.dataset("/signature_sizes/total_overhead", column<double>(sizes, &SignatureSize::total_overhead));
+}
+
+std::vector<SignatureSize> read_signature_sizes(const H5Reader& in)
+{
+    std::vector<SignatureSize> sizes;
+    for (const std::string& name : in.texts("/signature_sizes/encoding"))
+        sizes.push_back({name});
+    const auto fill = [&](const char* path, auto member) {
+        using Value = std::decay_t<decltype(SignatureSize{}.*member)>;
+        const auto values = in.dataset<Value>(path);
+        in.expect(values.size() == sizes.size(), "the columns of '/signature_sizes' are not of one length");
+        for (std::size_t i = 0; i < values.size(); ++i)
+            sizes[i].*member = values[i];
+    };
+    fill("/signature_sizes/bits", &SignatureSize::bits);
+    fill("/signature_sizes/check_bits", &SignatureSize::check_bits);
+    fill("/signature_sizes/parity_bits", &SignatureSize::parity_bits);
+    fill("/signature_sizes/flagged_share", &SignatureSize::flagged_share);
+    fill("/signature_sizes/total_overhead", &SignatureSize::total_overhead);
+    for (const SignatureSize& size : sizes)
+        in.expect(size.flagged_share >= 0 && size.flagged_share <= 1 && size.total_overhead >= 0 &&
+                      std::isfinite(size.total_overhead),
+                  fmt::format("'/signature_sizes' has impossible numbers for '{}'", size.encoding));
+    return sizes;
+}
+
 std::vector<FrontPoint> read_front(const H5Reader& in)
 {
     std::vector<FrontPoint> front;
@@ -168,6 +202,7 @@ void write_protection(const std::filesystem::path& file, const ProtectionRecord&
         out.dataset(path, packed(layer.flagged));
         out.attribute(path, "weights", static_cast<std::uint64_t>(layer.flagged.size()));
     }
+    if (!protection.signature_sizes.empty()) write_signature_sizes(out, protection.signature_sizes);
     if (!protection.plan.empty())
     {
         write_layer_protection(out, protection.plan);
@@ -239,6 +274,8 @@ ProtectionRecord read_protection(const std::filesystem::path& file)
                   fmt::format("'{}' flags more than its {} parameters", path, weights));
         protection.signature.push_back({name, unpacked(bytes, weights)});
     }
+    if (in.minor_version() >= 2 && in.has("/signature_sizes"))
+        protection.signature_sizes = read_signature_sizes(in);
     if (in.minor_version() >= 2 && in.has("/plan"))
     {
         protection.plan = read_layer_protection(in);

@@ -63,6 +63,17 @@ struct FrontPoint
     double predicted_residual = 0;  ///< as of an option
 };
 
+/// What an encoding of the signature of "sec_critical" at 0.5 costs, with the parity bits of what it flags.
+struct SignatureSize
+{
+    std::string encoding;
+    std::uint64_t bits = 0;
+    std::uint64_t check_bits = 0;  ///< of its own
+    std::uint64_t parity_bits = 0;
+    double flagged_share = 0;   ///< of the parameters, that the encoding flags
+    double total_overhead = 0;  ///< of all three, percent of the unprotected weight memory
+};
+
 /// One row of the paper's Table III, in percent of the unprotected weight memory.
 struct OverheadRow
 {
@@ -84,11 +95,12 @@ struct ProtectionRecord
     double scrub_hours = 0;      ///< between two writings of the memory; 0: not known
     std::int32_t word_bits = 0;  ///< of the widest layer
     std::vector<ProtectionOption> options;
-    std::int32_t chosen = -1;               ///< index in `options`
-    OverheadRow overhead;                   ///< of the paper's scheme at threshold 0.5
-    std::vector<LayerSignature> signature;  ///< of the chosen option
-    std::vector<LayerProtection> plan{};    ///< of "optimized", by layer; empty: not among the options
-    std::vector<FrontPoint> front{};        ///< by rising overhead
+    std::int32_t chosen = -1;                      ///< index in `options`
+    OverheadRow overhead;                          ///< of the paper's scheme at threshold 0.5
+    std::vector<LayerSignature> signature;         ///< of the chosen option
+    std::vector<LayerProtection> plan{};           ///< of "optimized", by layer; empty: not among the options
+    std::vector<FrontPoint> front{};               ///< by rising overhead
+    std::vector<SignatureSize> signature_sizes{};  ///< empty before version 1.2
 };
 
 /// Write protection.h5 under a temporary name and rename it. One process. \throws FileError.

@@ -193,6 +193,7 @@ ProtectionRecord sample_protection()
                         0.001,
                         20}};
     protection.front = {{0, 0, 0.01}, {12, 3.125, 0.0005}};
+    protection.signature_sizes = {{"raw", 18, 8, 60, 0.5, 12.5}, {"channels", 2, 8, 108, 1, 20}};
     protection.fit_per_mbit = 600;
     protection.multi_bit_share = 0.1;
     protection.scrub_hours = 24;

@@ -256,6 +256,10 @@ TEST_F(RoundTrip, Protection)
     ASSERT_EQ(got.signature.size(), 2U);
     EXPECT_EQ(got.signature[0].flagged, want.signature[0].flagged);
     EXPECT_TRUE(got.signature[1].flagged.empty());
+    ASSERT_EQ(got.signature_sizes.size(), 2U);
+    EXPECT_EQ(got.signature_sizes[1].encoding, "channels");
+    EXPECT_EQ(got.signature_sizes[1].parity_bits, 108U);
+    EXPECT_EQ(got.signature_sizes[0].flagged_share, 0.5);
     EXPECT_EQ(got.fit_per_mbit, 600);
     EXPECT_EQ(got.multi_bit_share, 0.1);
     EXPECT_EQ(got.scrub_hours, 24);
