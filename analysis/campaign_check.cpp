@@ -70,14 +70,15 @@ void check_header(const LayerTable& layers, const StrataTable& strata)
 }
 
 /// The bits that a fault hits, against the campaign's fault model.
-void check_word(UpsetModel upset, int word_bits, const FaultTable& faults, std::size_t row)
+void check_word(UpsetModel upset, int word_bits, bool listed, const FaultTable& faults, std::size_t row)
 {
     const WordFault word{faults.mask[row], static_cast<BitEffect>(faults.effect[row])};
     FS_CHECK(DataError, faults.effect[row] <= 2, "campaign: fault {} has effect {}; 0, 1 or 2 are possible",
              row, faults.effect[row]);
     FS_CHECK(
         DataError,
-        belongs_to(upset, word_bits, word) && highest_bit(word.mask) == static_cast<int>(faults.bit[row]),
+        (listed || belongs_to(upset, word_bits, word)) &&
+            highest_bit(word.mask) == static_cast<int>(faults.bit[row]),
         "campaign: fault {} (mask {:#x}, effect {}, bit {}) is none of '{}' with {} bit(s) in words of {}",
         row, word.mask, faults.effect[row], faults.bit[row], to_string(upset.model), upset.bits, word_bits);
 }
@@ -204,7 +205,7 @@ void check_campaign(const CampaignRecord& campaign)
     {
         check_fault(header, campaign.faults, row);
         const auto layer = static_cast<std::size_t>(campaign.faults.layer[row]);
-        check_word(upset, header.layers.word_bits[layer], campaign.faults, row);
+        check_word(upset, header.layers.word_bits[layer], header.sites.size() > 0, campaign.faults, row);
         FS_CHECK(DataError, header.layers.injected[layer] != 0,
                  "campaign: fault {} strikes layer '{}', which the job left out", row,
                  header.layers.name[layer]);

@@ -48,6 +48,8 @@ std::string describe_upset(const CampaignHeader& header)
 
 std::string why_not_learnt(const CampaignHeader& header)
 {
+    if (header.sites.size() > 0)
+        return "its faults were listed (campaign.fault_list), not drawn: they speak for themselves alone";
     if (!upset_of(header).single_bit())
     {
         return fmt::format(

@@ -88,6 +88,14 @@ void write_campaign_header(H5Writer& out, const CampaignHeader& header)
     if (strata.known.empty()) strata.known.assign(strata.size(), 0);
     out.dataset("/strata/direction", strata.direction);
     out.dataset("/strata/known", strata.known);
+    if (header.sites.size() > 0)
+    {
+        out.dataset("/sites/row", header.sites.row);
+        out.dataset("/sites/fault", header.sites.fault);
+        out.dataset("/sites/layer", header.sites.layer);
+        out.dataset("/sites/parameter", header.sites.parameter);
+        out.dataset("/sites/mask", header.sites.mask);
+    }
     out.dataset("/golden/label", header.golden.label);
     out.dataset("/golden/top1", header.golden.top1);
     out.dataset("/golden/margin", header.golden.margin);
@@ -151,6 +159,12 @@ CampaignHeader read_campaign_header(const H5Reader& in)
     if (in.minor_version() < 5) return header;
     header.strata.direction = in.dataset<std::int32_t>("/strata/direction");
     header.strata.known = in.dataset<std::uint8_t>("/strata/known");
+    if (in.minor_version() < 6 || !in.has("/sites")) return header;
+    header.sites.row = in.dataset<std::uint64_t>("/sites/row");
+    header.sites.fault = in.dataset<std::uint64_t>("/sites/fault");
+    header.sites.layer = in.dataset<std::int32_t>("/sites/layer");
+    header.sites.parameter = in.dataset<std::uint64_t>("/sites/parameter");
+    header.sites.mask = in.dataset<std::uint32_t>("/sites/mask");
     return header;
 }
 

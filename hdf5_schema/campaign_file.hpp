@@ -121,7 +121,19 @@ struct ScreenRecord
     ScreenTable trials{};  ///< empty in files of version 1.0
 };
 
-/// Everything in campaign.h5 that does not grow with the faults.
+/// Sites of faults that were listed, in the order of their rows. Columns of equal length.
+struct SiteTable
+{
+    std::vector<std::uint64_t> row;    ///< of /faults
+    std::vector<std::uint64_t> fault;  ///< number in the list
+    std::vector<std::int32_t> layer;
+    std::vector<std::uint64_t> parameter;
+    std::vector<std::uint32_t> mask;
+
+    [[nodiscard]] std::size_t size() const { return row.size(); }
+};
+
+/// Everything in campaign.h5 that does not grow with the faults, and the list of those that were listed.
 struct CampaignHeader
 {
     Provenance provenance;
@@ -138,6 +150,7 @@ struct CampaignHeader
     ScreenRecord screen;
     std::string fault_model = "bit_flip";  ///< a name of fault_model_from
     std::int32_t upset_bits = 1;           ///< bits that a fault hits
+    SiteTable sites{};                     ///< of campaign.fault_list; empty: faults were drawn
     std::string protection_sha256{};       ///< of target "protected": stage digest of the protection
 };
 

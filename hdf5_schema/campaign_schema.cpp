@@ -15,6 +15,7 @@ const FileSpec& campaign_spec()
 {
     static const std::vector<std::string> kWeights = {"weights", "protected"};
     static const std::vector<std::string> kProtected = {"protected"};
+    static const std::vector<std::string> kStoredWeights = {"weights"};
     static const std::vector<std::string> kFeatureMaps = {"feature_maps"};
     static const std::vector<std::string> kInstructions = {"instructions"};
     static const std::vector<std::string> kTransient = {"feature_maps", "instructions"};
@@ -344,6 +345,45 @@ const FileSpec& campaign_spec()
              "what becomes of them; a bit that is stuck at what it holds changes nothing",
              {{0, "flipped"}, {1, "stuck at 0"}, {2, "stuck at 1"}},
              kWeights},
+            {"/sites/row",
+             T::uint64,
+             {"site"},
+             "1",
+             "row of /faults that the site belongs to; only of campaigns of a fault list, whose faults may "
+             "strike "
+             "several words at once (/faults has the first)",
+             {},
+             kStoredWeights,
+             {},
+             true},
+            {"/sites/fault",
+             T::uint64,
+             {"site"},
+             "1",
+             "number of the fault in the list",
+             {},
+             kStoredWeights,
+             {},
+             true},
+            {"/sites/layer", T::int32, {"site"}, "1", "row of /layers", {}, kStoredWeights, {}, true},
+            {"/sites/parameter",
+             T::uint64,
+             {"site"},
+             "1",
+             "flat row-major index in the layer's weight tensor",
+             {},
+             kStoredWeights,
+             {},
+             true},
+            {"/sites/mask",
+             T::uint32,
+             {"site"},
+             "1",
+             "bits of the stored word that flip",
+             {},
+             kStoredWeights,
+             {},
+             true},
             {"/faults/region",
              T::uint8,
              {"fault"},

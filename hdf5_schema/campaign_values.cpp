@@ -55,6 +55,18 @@ void check_lengths(const H5Reader& in, const CampaignHeader& header)
           {strata.layer.size(), strata.bit.size(), strata.population.size(), strata.planned.size(),
            strata.evaluated.size(), strata.direction.empty() ? strata.layer.size() : strata.direction.size(),
            strata.known.empty() ? strata.layer.size() : strata.known.size()});
+    const SiteTable& sites = header.sites;
+    alike("/sites", {sites.row.size(), sites.fault.size(), sites.layer.size(), sites.parameter.size(),
+                     sites.mask.size()});
+    for (std::size_t i = 0; i < sites.size(); ++i)
+    {
+        FS_CHECK(FileError,
+                 is_row(sites.layer[i], layers.name.size()) &&
+                     sites.parameter[i] < layers.weights[static_cast<std::size_t>(sites.layer[i])] &&
+                     sites.mask[i] != 0,
+                 "'{}': site {} (layer {}, parameter {}, mask {:#x}) is outside the network", in.file_name(),
+                 i, sites.layer[i], sites.parameter[i], sites.mask[i]);
+    }
     alike("/golden", {static_cast<std::size_t>(header.images), header.golden.label.size(),
                       header.golden.top1.size(), header.golden.margin.size()});
     alike("/screen",

@@ -123,6 +123,12 @@ void add_inspect(CLI::App& app, Arguments& arguments)
     inspect->add_flag(
         "--seal", arguments.seal,
         "read a file that was changed on purpose, or is of an older version, and seal it as it is");
+    inspect
+        ->add_option(
+            "--faults", arguments.fault_list,
+            "write the faults of a campaign in weights to this file, as campaign.fault_list takes them: "
+            "the same faults then strike another network, or another tool's")
+        ->type_name("FILE.csv");
     inspect->footer(
         "Files begin with a seal, a digest of all their bytes, and a file whose seal is not right is read by "
         "no\n"

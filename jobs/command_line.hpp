@@ -35,7 +35,8 @@ struct Arguments
     std::string backend;  ///< of bench; empty: the job's
     StatusView status;
     bool status_json = false;
-    bool seal = false;  ///< of inspect
+    bool seal = false;       ///< of inspect
+    std::string fault_list;  ///< the same: file to write a campaign's faults to; empty: none
 };
 
 /// Make `app` parse the command line of a program into `arguments`, which must outlive it.

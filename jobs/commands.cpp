@@ -182,7 +182,7 @@ ExitCode execute(const Program& program, const Arguments& arguments, const std::
 {
     if (arguments.command == "inspect")
     {
-        if (world.is_root()) run_inspect(arguments.file, arguments.seal);
+        if (world.is_root()) run_inspect(arguments.file, arguments.seal, arguments.fault_list);
         return ExitCode::complete;
     }
     if (arguments.command == "status")

@@ -1,5 +1,7 @@
 #include "engine/faults/plan.hpp"
 
+#include "engine/faults/listed_plan.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -97,7 +99,7 @@ class ExcludedNumbers
         const UpsetModel upset = options_.upset;
         const auto id = static_cast<std::size_t>(layer.id.value());
         std::set<Key> mine;
-        for (const ExcludedFault& fault : options_.excluded[id])
+        for (const PlacedFault& fault : options_.excluded[id])
         {
             Part part;
             if (by_bit) part.bit = highest_bit(fault.word.mask);
@@ -254,6 +256,7 @@ Scheme scheme_from(std::string_view name)
 std::vector<Stratum> planned_strata(const std::vector<InjectableLayer>& layers, const PlanOptions& options)
 {
     FS_CHECK(DataError, !layers.empty(), "the network has no convolution or linear layer to inject");
+    if (!options.listed.empty()) return listed_strata(options);
     const std::vector<InjectableLayer> chosen = chosen_layers(layers, options.layers);
     for (const InjectableLayer& layer : chosen)
     {
@@ -324,7 +327,10 @@ Plan::Plan(const std::vector<InjectableLayer>& layers, const PlanOptions& option
         share_out_budget(layers, options);
     else
         share_out_sample(options);
-    add_draws(layers, options);
+    if (options.listed.empty())
+        add_draws(layers, options);
+    else
+        add_listed(layers, options);
     add_chunks(layers, options);
 }
 
@@ -421,7 +427,7 @@ void Plan::add_draws(const std::vector<InjectableLayer>& layers, const PlanOptio
                               stratum.direction < 0
                                   ? nullptr
                                   : options.bit_values.at(static_cast<std::size_t>(members[m].id.value())),
-                              excluded.of(members[m], {stratum.bit, stratum.direction})});
+                              nullptr, excluded.of(members[m], {stratum.bit, stratum.direction})});
             size_ += counts[m];
         }
     }
@@ -492,6 +498,11 @@ WeightFault Plan::fault(FaultIndex index) const
                          [](std::uint64_t value, const Draw& draw) { return value < draw.first; });
     const Draw& draw = *std::prev(after);
     const std::uint64_t k = index.value() - draw.first;
+    if (draw.listed != nullptr)
+    {
+        const PlacedFault& fault = (*draw.listed)[k];
+        return {draw.stratum, draw.layer, fault.parameter, highest_bit(fault.word.mask), fault.word};
+    }
     const std::uint64_t element = number_with_excluded(draw.excluded, in_order_ ? k : draw.permutation(k));
     const Stratum& stratum = strata_[static_cast<std::size_t>(draw.stratum.value())];
     const std::int32_t bit = stratum.bit;

@@ -62,8 +62,8 @@ struct Chunk
     double macs = 0;  ///< about what it takes to evaluate it: what "dearest first" sorts by
 };
 
-/// A fault of a layer that a plan leaves out.
-struct ExcludedFault
+/// A fault of a layer.
+struct PlacedFault
 {
     std::uint64_t parameter = 0;
     WordFault word;
@@ -96,7 +96,10 @@ struct PlanOptions
     /// By layer id: which words hold a 1 at a bit; for guided.
     std::vector<std::shared_ptr<const BitValueIndex>> bit_values{};
     /// By layer id: faults that are known already and belong to no population of this plan; empty: none.
-    std::vector<std::vector<ExcludedFault>> excluded{};
+    std::vector<std::vector<PlacedFault>> excluded{};
+    /// By layer id: the faults of the plan, in this order, whatever scheme and precision say; empty: they are
+    /// drawn.
+    std::vector<std::vector<PlacedFault>> listed{};
 };
 
 /**
@@ -139,6 +142,8 @@ struct PlanOptions
  * A guided plan is one of single bits that flip. Its strata can each take all of its budget: the limit, or a
  * fifth of the layer-wise sample. Its chunks are cut as those of an iterative one, in finer steps.
  *
+ * A plan of listed faults has them as they are, a stratum for each layer, which is its own population.
+ *
  * Thread-safe: the object does not change.
  */
 class Plan
@@ -167,6 +172,7 @@ class Plan
         KeyedPermutation permutation;  ///< of the layer's part of the stratum's population
         /// Of words that hold the stratum's bit, if it is of one; null otherwise.
         std::shared_ptr<const BitValueIndex> bit_values{};
+        std::shared_ptr<const std::vector<PlacedFault>> listed{};  ///< these; null: drawn
         std::vector<std::uint64_t> excluded{};  ///< numbers in the part as it is with them, ascending
     };
     [[nodiscard]] const std::vector<Draw>& draws() const { return draws_; }
@@ -191,6 +197,7 @@ class Plan
   private:
     void share_out_sample(const PlanOptions& options);
     void share_out_budget(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
+    void add_listed(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
     void add_draws(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
     void add_chunks(const std::vector<InjectableLayer>& layers, const PlanOptions& options);
     void add_steps(const Draw& draw, double shared_macs, double fault_macs, std::uint64_t batch);

@@ -79,6 +79,7 @@ struct CampaignTable
     std::string protected_memory;     ///< a protected.h5 that target "protected" strikes
     std::vector<double> ber = {1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3};  ///< of verify's whole memories
     std::int64_t trials = 200;  ///< whole memories for each of these
+    std::string fault_list;     ///< a CSV file of the faults to inject
     std::string exclude;        ///< a campaign.h5 whose faults are not injected again
     bool exhaustive = false;    ///< every fault of them
     std::int64_t pilot = 0;  ///< faults per stratum an iterative campaign starts with; 0: the fewest possible

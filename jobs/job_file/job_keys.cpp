@@ -286,6 +286,14 @@ std::vector<KeySpec> make_keys()
             .between(1, 1e6)
             .not_identity()
             .since("0.2"),
+        key<&Job::campaign, &CampaignTable::fault_list>(
+            "campaign", "fault_list",
+            "a CSV file of the faults to inject, instead of drawing them: fault,layer,parameter,mask, a row "
+            "for each "
+            "word; rows of one fault strike together")
+            .by_default("none")
+            .not_identity()
+            .since("0.2"),
         key<&Job::campaign, &CampaignTable::exclude>(
             "campaign", "exclude",
             "weights: a campaign.h5 of the same model whose faults are not injected again; shares are of the "

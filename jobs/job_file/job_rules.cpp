@@ -209,6 +209,17 @@ std::vector<RuleProblem> rule_problems(const Job& job)
              "environment.fit_per_mbit and environment.upsets_per_bit_day say the same in two units; "
              "give one"});
     }
+    const bool chooses = campaign.scheme == "guided" || campaign.scheme == "iterative" ||
+                         campaign.exhaustive || campaign.limit > 0 || !campaign.exclude.empty() ||
+                         !campaign.layers.empty() || campaign.fault_model != "bit_flip";
+    if (!campaign.fault_list.empty() && (campaign.target != "weights" || chooses))
+    {
+        problems.push_back(
+            {{"campaign.fault_list", "campaign.target"},
+             "campaign.fault_list says which bits of weights flip: it goes with campaign.target = "
+             "\"weights\", and without limit, exhaustive, exclude, layers, fault_model and the schemes "
+             "that choose faults"});
+    }
     const bool strikes_memory = campaign.target == "protected";
     if (strikes_memory != !campaign.protected_memory.empty())
     {

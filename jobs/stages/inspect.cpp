@@ -7,13 +7,20 @@
 #include "hdf5_schema/file_summary.hpp"
 #include "hdf5_schema/reseal.hpp"
 #include "hdf5_schema/schema.hpp"
+#include "jobs/campaign/fault_list.hpp"
 #include "jobs/resolve/inputs.hpp"
 
 namespace flipstorm
 {
 
-void run_inspect(const std::filesystem::path& file, bool seal)
+void run_inspect(const std::filesystem::path& file, bool seal, const std::filesystem::path& faults)
 {
+    if (!faults.empty())
+    {
+        write_fault_list(file, faults);
+        print_result("{}\n", printable(faults.string()));
+        if (!seal) return;
+    }
     if (!seal)
     {
         print_result("{}", summarise_file(file));

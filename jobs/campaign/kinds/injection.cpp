@@ -42,7 +42,7 @@ auto by_kind(const Campaign& campaign, OfWeights of_weights, OfTransient of_tran
 std::unique_ptr<ChunkWork> work_of(const Context& context, const Campaign& campaign)
 {
     return by_kind(
-        campaign, [&](const WeightFaults*) { return weight_work(context, campaign); },
+        campaign, [&](const WeightFaults* faults) { return weight_work(context, campaign, *faults); },
         [&](const TransientFaults* faults) {
             return transient_work(context, campaign, faults->transient_plan());
         },
@@ -53,7 +53,9 @@ void write_harvest(const Context& context, const Campaign& campaign, const Golde
 {
     by_kind(
         campaign,
-        [&](const WeightFaults*) { write_weight_campaign(context, campaign, golden, std::move(harvest)); },
+        [&](const WeightFaults* faults) {
+            write_weight_campaign(context, campaign, *faults, golden, std::move(harvest));
+        },
         [&](const TransientFaults* faults) {
             write_transient_campaign_of(context, campaign, faults->kind(), faults->transient_plan(), golden,
                                         std::move(harvest));

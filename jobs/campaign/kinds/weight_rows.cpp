@@ -9,7 +9,8 @@ namespace flipstorm
 {
 
 void write_memory_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
-                           Harvest harvest, const MemoryRows& fill, const std::string& protection_sha256)
+                           Harvest harvest, const MemoryRows& fill, const std::string& protection_sha256,
+                           const SiteTable& sites)
 {
     CampaignHeader header = make_header(context, campaign, golden, harvest);
     const CampaignTable& table = context.job.campaign;
@@ -17,6 +18,7 @@ void write_memory_campaign(const Context& context, const Campaign& campaign, con
     header.fault_model = to_string(upset.model);
     header.upset_bits = upset.bits;
     header.protection_sha256 = protection_sha256;
+    header.sites = sites;
     const CampaignRows rows(campaign.plan(), harvest.chunks);
     const FileStrata strata(campaign.plan(), harvest.planned, harvest.evaluated, harvest.known);
     const RowShare share = row_share(context, rows);
@@ -64,18 +66,43 @@ void write_memory_campaign(const Context& context, const Campaign& campaign, con
                    context.world.handle());
 }
 
-void write_weight_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
-                           Harvest harvest)
+namespace
+{
+
+/// All sites of the faults of a list; none if they were drawn.
+SiteTable sites_of(const WeightFaults& faults)
+{
+    SiteTable table;
+    for (std::size_t row = 0; row < faults.listed().size(); ++row)
+    {
+        const ListedFault& fault = faults.listed()[row];
+        for (const ListedSite& site : fault.sites)
+        {
+            table.row.push_back(row);
+            table.fault.push_back(fault.id);
+            table.layer.push_back(site.layer.value());
+            table.parameter.push_back(site.parameter);
+            table.mask.push_back(site.mask);
+        }
+    }
+    return table;
+}
+
+}  // namespace
+
+void write_weight_campaign(const Context& context, const Campaign& campaign, const WeightFaults& faults,
+                           const Golden& golden, Harvest harvest)
 {
     write_memory_campaign(
         context, campaign, golden, std::move(harvest),
-        [&](FaultIndex index, FaultTable& faults, OutcomeTable& /*outcomes*/, std::uint64_t row) {
+        [&](FaultIndex index, FaultTable& table, OutcomeTable& /*outcomes*/, std::uint64_t row) {
             const FaultyWeight weight =
                 faulty_weight(campaign.network, campaign.layers(), campaign.plan(), index);
-            faults.sign[row] = std::signbit(weight.before) ? 1 : 0;
-            faults.value_before[row] = weight.before;
-            faults.value_after[row] = weight.after;
-        });
+            table.sign[row] = std::signbit(weight.before) ? 1 : 0;
+            table.value_before[row] = weight.before;
+            table.value_after[row] = weight.after;
+        },
+        {}, sites_of(faults));
 }
 
 }  // namespace flipstorm

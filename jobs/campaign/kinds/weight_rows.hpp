@@ -17,11 +17,11 @@ using MemoryRows = std::function<void(FaultIndex, FaultTable&, OutcomeTable&, st
 /// Write header, faults and outcomes of a campaign in stored words. \param protection_sha256  of a protected
 /// memory \throws FileError. \collective
 void write_memory_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
-                           Harvest harvest, const MemoryRows& fill,
-                           const std::string& protection_sha256 = {});
+                           Harvest harvest, const MemoryRows& fill, const std::string& protection_sha256 = {},
+                           const SiteTable& sites = {});
 
 /// Write header, faults and outcomes of a campaign in weights. \throws FileError. \collective
-void write_weight_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
-                           Harvest harvest);
+void write_weight_campaign(const Context& context, const Campaign& campaign, const WeightFaults& faults,
+                           const Golden& golden, Harvest harvest);
 
 }  // namespace flipstorm

@@ -1,5 +1,6 @@
 #include "jobs/campaign/kinds/weight_work.hpp"
 
+#include "engine/evaluate/whole_network.hpp"
 #include "jobs/campaign/kinds/weights.hpp"
 
 namespace flipstorm
@@ -10,24 +11,46 @@ namespace
 class WeightWork final : public ChunkWork
 {
   public:
-    WeightWork(const Campaign& campaign, const EvaluationOptions& options)
-        : campaign_(campaign), evaluator_(campaign.network, campaign.images, options)
+    WeightWork(const Campaign& campaign, const WeightFaults& faults, const EvaluationOptions& options)
+        : campaign_(campaign),
+          faults_(faults),
+          options_(options),
+          evaluator_(campaign.network, campaign.images, options)
     {}
 
     std::optional<std::vector<ChunkRecord>> compute(const std::vector<Chunk>& chunks, const Screen& screen,
                                                     const std::function<bool()>& should_stop) override
     {
         std::vector<WeightChange> changes;
+        std::vector<Outcome> outcomes;
+        std::vector<std::size_t> place;  // of the changes among the outcomes
         for (const Chunk& chunk : chunks)
         {
             for (std::uint64_t i = 0; i < chunk.count; ++i)
-                changes.push_back(change_of(campaign_, FaultIndex(chunk.first.value() + i)));
+            {
+                const FaultIndex fault(chunk.first.value() + i);
+                outcomes.emplace_back();
+                const ListedFault* const listed = faults_.listed(fault);
+                if (listed != nullptr && listed->sites.size() > 1)
+                {
+                    if (should_stop && should_stop()) return std::nullopt;
+                    outcomes.back() = together(*listed);
+                    continue;
+                }
+                changes.push_back(change_of(campaign_, fault));
+                place.push_back(outcomes.size() - 1);
+            }
         }
-        const auto outcomes =
-            evaluate_changes(campaign_, evaluator_, chunks.front().layer, changes, screen, should_stop);
-        if (!outcomes) return std::nullopt;
+        if (!changes.empty())
+        {
+            const auto evaluated =
+                evaluate_changes(campaign_, evaluator_, chunks.front().layer, changes, screen, should_stop);
+            if (!evaluated) return std::nullopt;
+            for (std::size_t i = 0; i < place.size(); ++i)
+                outcomes[place[i]] = (*evaluated)[i];
+        }
         std::vector<ChunkRecord> records;
-        auto next = outcomes->begin();
+        auto next = outcomes.begin();
         for (const Chunk& chunk : chunks)
         {
             const auto first = next;
@@ -40,7 +63,26 @@ class WeightWork final : public ChunkWork
     const Golden& golden() const override { return evaluator_.golden(); }
 
   private:
+    /// All sites of a fault at once.
+    [[nodiscard]] Outcome together(const ListedFault& fault) const
+    {
+        Network network = campaign_.network;
+        for (const ListedSite& site : fault.sites)
+        {
+            const InjectableLayer& layer =
+                campaign_.layers().at(static_cast<std::size_t>(site.layer.value()));
+            const std::uint32_t word = struck_tensor(network, layer).word(site.parameter) ^ site.mask;
+            set_struck_word(network, layer, site.parameter, word);
+        }
+        Outcome outcome;
+        outcome.tally = evaluate_whole(network, campaign_.images, options_, golden());
+        outcome.drop = certain_drop(outcome.tally, golden().correct, golden().images());
+        return outcome;
+    }
+
     const Campaign& campaign_;
+    const WeightFaults& faults_;
+    EvaluationOptions options_;
     Evaluator evaluator_;
 };
 
@@ -67,12 +109,13 @@ WeightChange change_of(const Campaign& campaign, FaultIndex index)
     return {weight.fault.parameter, weight.after, index.value(), weight.word_after};
 }
 
-std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign)
+std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign,
+                                       const WeightFaults& faults)
 {
     EvaluationOptions options = evaluation_options(context, campaign.mode);
     options.golden_logits = golden_logits_of_all(context, campaign, options);
     std::unique_ptr<ChunkWork> work;
-    on_all(context.world, [&] { work = std::make_unique<WeightWork>(campaign, options); });
+    on_all(context.world, [&] { work = std::make_unique<WeightWork>(campaign, faults, options); });
     return work;
 }
 

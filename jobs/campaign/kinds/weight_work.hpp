@@ -15,7 +15,8 @@ namespace flipstorm
 
 /// Faults of a campaign in weights. The ranks share the golden pass. \throws DataError, JobError: see
 /// Evaluator. \collective
-[[nodiscard]] std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign);
+[[nodiscard]] std::unique_ptr<ChunkWork> weight_work(const Context& context, const Campaign& campaign,
+                                                     const WeightFaults& faults);
 
 /// Fault-free logits of all test images, a share from each rank; empty on one rank. \throws DataError
 /// \collective

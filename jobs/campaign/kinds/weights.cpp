@@ -6,6 +6,8 @@
 #include "analysis/comparison.hpp"
 #include "analysis/fault_population.hpp"
 #include "analysis/variant_tables.hpp"
+#include "engine/base/durable_file.hpp"
+#include "engine/base/sha256.hpp"
 #include "engine/evaluate/results_revision.hpp"
 #include "engine/memory/faulty_value.hpp"
 #include "jobs/campaign/outcome_codec.hpp"
@@ -16,8 +18,9 @@
 namespace flipstorm
 {
 
-WeightFaults::WeightFaults(std::vector<InjectableLayer> layers, const PlanOptions& options)
-    : layers_(std::move(layers)), plan_(layers_, options), images_(options.images)
+WeightFaults::WeightFaults(std::vector<InjectableLayer> layers, const PlanOptions& options,
+                           std::vector<ListedFault> listed)
+    : layers_(std::move(layers)), plan_(layers_, options), images_(options.images), listed_(std::move(listed))
 {}
 
 bool WeightFaults::may_overflow(const Network& network, FaultIndex fault) const
@@ -46,8 +49,8 @@ FaultyWeight faulty_weight(const Network& network, const std::vector<InjectableL
     return {fault, weight.values()[fault.parameter], weight.decoded(fault.parameter, word), word};
 }
 
-std::vector<std::vector<ExcludedFault>> excluded_faults(const Job& job, const Network& network,
-                                                        const std::vector<InjectableLayer>& layers)
+std::vector<std::vector<PlacedFault>> excluded_faults(const Job& job, const Network& network,
+                                                      const std::vector<InjectableLayer>& layers)
 {
     const std::string& file = job.campaign.exclude;
     if (file.empty()) return {};
@@ -59,7 +62,7 @@ std::vector<std::vector<ExcludedFault>> excluded_faults(const Job& job, const Ne
     FS_CHECK(DataError, theirs.model == upset.model && theirs.bits == upset.bits,
              "campaign.exclude: the faults of '{}' are {}; those of this job are {} of {} bit(s)", file,
              describe_upset(campaign.header), to_string(upset.model), upset.bits);
-    std::vector<std::vector<ExcludedFault>> excluded(layers.size());
+    std::vector<std::vector<PlacedFault>> excluded(layers.size());
     std::vector<std::size_t> layer_of(campaign.header.layers.size());
     for (std::size_t l = 0; l < layer_of.size(); ++l)
     {
@@ -101,12 +104,19 @@ std::unique_ptr<CampaignFaults> WeightKind::plan(const Job& job, const Network& 
     if (options.scheme == Scheme::data_aware) options.priors = layer_priors(network, layers);
     options.excluded = excluded_faults(job, network, layers);
     if (options.scheme == Scheme::guided) options.bit_values = bit_values(network, layers);
-    return std::make_unique<WeightFaults>(std::move(layers), options);
+    std::vector<ListedFault> listed;
+    if (!job.campaign.fault_list.empty())
+    {
+        listed = read_fault_list(job.campaign.fault_list, layers);
+        options.listed = first_sites(listed, layers.size());
+    }
+    return std::make_unique<WeightFaults>(std::move(layers), options, std::move(listed));
 }
 
-std::string WeightKind::identity(const Job& /*job*/) const
+std::string WeightKind::identity(const Job& job) const
 {
-    return {};
+    if (job.campaign.fault_list.empty()) return {};
+    return "faults listed in " + sha256_hex(read_file(job.campaign.fault_list)) + "\n";
 }
 
 std::vector<std::uint64_t> WeightKind::populations(const CampaignHeader& header, std::size_t stratum,

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "jobs/campaign/fault_list.hpp"
 #include "jobs/campaign/kinds/kind.hpp"
 
 namespace flipstorm
@@ -24,7 +25,7 @@ struct FaultyWeight
 
 /// The faults of the campaign that campaign.exclude names, by layer id; empty where it names none.
 /// \throws FileError; DataError if that campaign is of another model or has faults of another kind
-[[nodiscard]] std::vector<std::vector<ExcludedFault>> excluded_faults(
+[[nodiscard]] std::vector<std::vector<PlacedFault>> excluded_faults(
     const Job& job, const Network& network, const std::vector<InjectableLayer>& layers);
 
 /// Which words of each layer hold a 1 at a bit, for a guided plan.
@@ -35,7 +36,16 @@ struct FaultyWeight
 class WeightFaults final : public CampaignFaults
 {
   public:
-    WeightFaults(std::vector<InjectableLayer> layers, const PlanOptions& options);
+    /// \param listed  those of the plan, in its order; empty: they are drawn
+    WeightFaults(std::vector<InjectableLayer> layers, const PlanOptions& options,
+                 std::vector<ListedFault> listed = {});
+
+    /// A fault as it was listed; null: it was drawn.
+    [[nodiscard]] const ListedFault* listed(FaultIndex fault) const
+    {
+        return listed_.empty() ? nullptr : &listed_.at(fault.value());
+    }
+    [[nodiscard]] const std::vector<ListedFault>& listed() const { return listed_; }
 
     [[nodiscard]] const std::vector<InjectableLayer>& layers() const override { return layers_; }
     [[nodiscard]] const Plan& plan() const override { return plan_; }
@@ -49,6 +59,7 @@ class WeightFaults final : public CampaignFaults
     std::vector<InjectableLayer> layers_;
     Plan plan_;
     std::uint64_t images_;
+    std::vector<ListedFault> listed_;
 };
 
 /// Target "weights".

@@ -227,7 +227,7 @@ std::set<std::tuple<std::int32_t, std::uint64_t, std::uint64_t, BitEffect>> draw
     return faults;
 }
 
-TEST(Plan, LeavesOutExcludedFaultsAndDrawsEveryOther)
+TEST(Plan, LeavesOutPlacedFaultsAndDrawsEveryOther)
 {
     const std::vector<InjectableLayer> layers = lenet_layers();
     for (const Scheme scheme : {Scheme::network_wise, Scheme::layer_wise, Scheme::data_unaware})
@@ -303,7 +303,7 @@ TEST(Plan, DrawsBesideTwoSamplesIndependentlyOfBoth)
 {
     const std::vector<InjectableLayer> layers = lenet_layers();
     PlanOptions asked = options(Scheme::network_wise, 2000);
-    std::vector<std::vector<ExcludedFault>> known(layers.size());
+    std::vector<std::vector<PlacedFault>> known(layers.size());
     std::vector<std::vector<std::int64_t>> places;
     std::set<std::string> digests;
     for (int step = 0; step < 3; ++step)
