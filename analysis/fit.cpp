@@ -70,12 +70,16 @@ ResultTable fit_table(const ProtectionRecord& protection, const ShareInterval& u
     const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));
     const MemoryRates plain = memory_rates(bits, protection.fit_per_mbit, unprotected, 1);
     const std::uint64_t kept_bits = bits + chosen.parity_bits + chosen.signature_bits;
-    const MemoryRates kept =
-        verification != nullptr
-            ? memory_rates(verification->bits, protection.fit_per_mbit, verification->critical,
-                           verification->changed.share)
-            : memory_rates(kept_bits, protection.fit_per_mbit,
-                           {chosen.measured_residual, chosen.measured_low, chosen.measured_high}, kUnknown);
+    // What was measured is a share of the upsets of the words; check bits beside them are as safe, and
+    // dilute.
+    const double words = static_cast<double>(bits) / static_cast<double>(kept_bits);
+    const MemoryRates kept = verification != nullptr
+                                 ? memory_rates(verification->bits, protection.fit_per_mbit,
+                                                verification->critical, verification->unnoticed.share)
+                                 : memory_rates(kept_bits, protection.fit_per_mbit,
+                                                {chosen.measured_residual * words,
+                                                 chosen.measured_low * words, chosen.measured_high * words},
+                                                kUnknown);
     table.title = fmt::format("Failures in time at {:.4g} FIT/Mbit", protection.fit_per_mbit);
     table.columns = {
         "memory", "bits", "upsets FIT", "critical FIT", "95 % low", "95 % high", "mean years to critical",
@@ -91,20 +95,21 @@ ResultTable fit_table(const ProtectionRecord& protection, const ShareInterval& u
     row("unprotected", plain);
     row(chosen.scheme.c_str(), kept);
     table.note = fmt::format(
-        "1 FIT = 1 event in 10^9 hours, 1 Mbit = 10^6 bits. Upsets = FIT/Mbit x Mbit; critical = upsets x "
-        "the share "
-        "of single upsets that are critical ({}). Diagnostic coverage, 1 - critical of the protected / "
-        "critical of the "
-        "unprotected memory: {} %. SPFM, single-point fault metric of ISO 26262-5 = 1 - critical / upsets. "
-        "LFM, latent "
-        "fault metric = 1 - latent / (upsets - critical); latent: upsets that change a weight unnoticed and "
-        "are not "
-        "critical. Scrubbed every {:g} hours; {} % of the upsets hit a second bit beside.",
+        "Of upsets of single bits; those that hit several, or meet in one code word before the memory is "
+        "written "
+        "anew, are not in it. 1 FIT = 1 event in 10^9 hours, 1 Mbit = 10^6 bits. Upsets = FIT/Mbit x Mbit; "
+        "critical "
+        "= upsets x the share of them that is critical ({}). Diagnostic coverage, 1 - critical of the "
+        "protected / "
+        "critical of the unprotected memory: {} %. SPFM, single-point fault metric of ISO 26262-5 = 1 - "
+        "critical / "
+        "upsets. LFM, latent fault metric = 1 - latent / (upsets - critical); latent: upsets that change a "
+        "weight, "
+        "that no decoder notices and that are not critical.",
         verification != nullptr
             ? "of the protected memory as verify measured it"
             : "as measured on faults held out; 'flipstorm verify' measures it in the memory",
-        percent_text(diagnostic_coverage(plain, kept)), protection.scrub_hours,
-        format_percent(protection.multi_bit_share));
+        percent_text(diagnostic_coverage(plain, kept)));
     return table;
 }
 

@@ -18,6 +18,8 @@ namespace
 
 /// Data bits that six check bits of Hamming's code, and seven of Hsiao's, are enough for.
 constexpr int kFullCodeWord = 57;
+/// Most bits of a word that are kept three times: their check bits are a word of 32 bits.
+constexpr std::size_t kMostTripled = 16;
 /// Most bits at the end of a word that are given up for check bits.
 constexpr int kMostLowBits = 8;
 /// Share of a layer's risk that is none.
@@ -49,29 +51,46 @@ double sum_of(const std::vector<double>& of_bit, std::uint32_t mask)
     return sum;
 }
 
+/// Risk of upsets that hit two neighbours in memory which share a code word, for each upset that does.
+double risk_of_neighbours(const std::vector<double>& of_bit, const LayerCode& code, double of_a_bit,
+                          std::uint64_t weights)
+{
+    const CodeTraits& traits = code_traits(*code.code);
+    // Each bit has check bits of its own, and neighbours do not meet.
+    if (*code.code == CodeKind::triplication) return 0;
+    double risk = 0;
+    if (!code.interleaved)
+    {
+        for_each_bit(code.covered & (code.covered >> 1U),
+                     [&](int bit) { risk += sum_of(of_bit, bit_mask(bit) | bit_mask(bit + 1)); });
+        // The top bit of a word and the lowest of the next one.
+        const auto top = static_cast<int>(of_bit.size()) - 1;
+        if ((code.covered & bit_mask(top)) != 0 && (code.covered & 1U) != 0)
+            risk += (of_bit.front() + of_bit.back()) * (code.group - 1) / code.group;
+    }
+    // Two check bits: a decoder that corrects one error takes them for a data bit.
+    if (traits.detects >= 2) return risk;
+    const double codewords =
+        static_cast<double>(weights) / code.group * (code.interleaved ? count(code.covered) : 1);
+    const double check = static_cast<double>(check_bits(code)) / (code.interleaved ? count(code.covered) : 1);
+    return risk + codewords * std::max(0.0, check - 1) * of_a_bit;
+}
+
 /// Risk of the bits that a code corrects: of upsets that come in pairs.
 double risk_of_pairs(std::uint64_t weights, const std::vector<double>& of_bit, const LayerCode& code,
                      const UpsetRates& upsets)
 {
     const CodeTraits& traits = code_traits(*code.code);
     const double wrong = traits.detects >= 2 ? 2 : 3;
-    const double covered = sum_of(of_bit, code.covered);
-    // Upsets that hit two bits of a code word at once.
-    double neighbours = 0;
-    if (!code.interleaved)
-    {
-        for_each_bit(code.covered & (code.covered >> 1U),
-                     [&](int bit) { neighbours += sum_of(of_bit, bit_mask(bit) | bit_mask(bit + 1)); });
-    }
     // Two upsets of one code word; only two of three copies of a bit spoil it.
-    const double check = static_cast<double>(check_bits(code)) / (code.interleaved ? count(code.covered) : 1);
-    const double bits = data_bits(code) + check;
+    const int together = code.interleaved ? count(code.covered) : 1;
+    const double bits = data_bits(code) + static_cast<double>(check_bits(code)) / together;
     const double pairs = *code.code == CodeKind::triplication ? 3.0 * data_bits(code) : bits * (bits - 1) / 2;
-    const double words_of_code =
-        static_cast<double>(weights) / code.group * (code.interleaved ? count(code.covered) : 1);
-    const double of_a_bit = covered / (static_cast<double>(weights) * count(code.covered));
-    return upsets.adjacent_share * neighbours +
-           words_of_code * pairs * upsets.ber * std::min(1.0, wrong * of_a_bit);
+    const double codewords = static_cast<double>(weights) / code.group * together;
+    const double of_a_bit =
+        sum_of(of_bit, code.covered) / (static_cast<double>(weights) * count(code.covered));
+    return upsets.adjacent_share * risk_of_neighbours(of_bit, code, of_a_bit, weights) +
+           codewords * pairs * upsets.ber * std::min(1.0, wrong * of_a_bit);
 }
 
 double rms(double squares, std::size_t values)
@@ -134,7 +153,7 @@ class Options
             });
             const double enough = first->risk + negligible;
             const auto order = [enough](const LayerOption& option) {
-                return std::make_tuple(option.risk > enough, option.change, option.risk_high, option.xors);
+                return std::make_tuple(option.risk > enough, option.change, option.single_high, option.xors);
             };
             const LayerOption& chosen = *std::min_element(
                 first, last,
@@ -154,9 +173,11 @@ class Options
 
     void add(const LayerCode& code, double change)
     {
-        options_.push_back({code, extra_bits(code, layer_.weights),
-                            risk_left(layer_.weights, layer_.of_bit, code, rules_.upsets),
-                            risk_left(layer_.weights, layer_.of_bit_high, code, rules_.upsets), change,
+        const auto left = [&](const std::vector<double>& of_bit, const UpsetRates& upsets) {
+            return risk_left(layer_.weights, of_bit, code, upsets);
+        };
+        options_.push_back({code, extra_bits(code, layer_.weights), left(layer_.of_bit, rules_.upsets),
+                            left(layer_.of_bit, {}), left(layer_.of_bit_high, {}), change,
                             xors_per_word(code)});
     }
 
@@ -188,7 +209,7 @@ class Options
                 add(with_code(equal, kind, covered, group, false), 0);
                 add(with_code(equal, kind, covered, kFullCodeWord, true), 0);
             }
-            add(with_code(equal, CodeKind::triplication, covered, 1, false), 0);
+            if (m <= kMostTripled) add(with_code(equal, CodeKind::triplication, covered, 1, false), 0);
             LayerCode zeroed = with_code(equal, CodeKind::parity, covered, 1, false);
             zeroed.on_detected = OnDetected::zero;
             if (std::isfinite(zero_risk(layer_.of_bit, equal))) add(zeroed, 0);
@@ -239,6 +260,7 @@ class Options
             std::uint32_t covered = 0;
             for (int i = 0; i < m; ++i)
                 covered |= bit_mask(bits[static_cast<std::size_t>(i)]);
+            if (kind == CodeKind::triplication && m > static_cast<int>(kMostTripled)) return;
             const bool single = kind == CodeKind::triplication || kind == CodeKind::parity;
             const int most = single ? 1 : interleaved ? kFullCodeWord : kFullCodeWord / m;
             for (int group = 1; group <= most; ++group)

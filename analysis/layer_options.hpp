@@ -41,10 +41,11 @@ struct LayerOption
 {
     LayerCode code;
     std::uint64_t extra_bits = 0;
-    double risk = 0;       ///< critical upsets to expect, divided by `ber`: of a layer as it is, Σ of_bit
-    double risk_high = 0;  ///< the same of the upper limits
-    double change = 0;     ///< as OptionRules::max_change counts it
-    double xors = 0;       ///< of the decoder, for each word
+    double risk = 0;         ///< critical upsets to expect, divided by `ber`: of a layer as it is, Σ of_bit
+    double single = 0;       ///< the same of upsets of single bits alone
+    double single_high = 0;  ///< the same of the upper limits
+    double change = 0;       ///< as OptionRules::max_change counts it
+    double xors = 0;         ///< of the decoder, for each word
 };
 
 /**
@@ -54,7 +55,8 @@ struct LayerOption
  * counts as the lowest of them, which makes the same step. A code that corrects leaves what strikes twice:
  * with N bits (check bits among them) N(N − 1)/2 pairs of each code word, of probability ber² each, as bad as
  * three average covered bits (two, and the one that a decoder then takes for wrong), or as two where double
- * errors are detected; and, where neighbours share a code word, the share of upsets that hit both. A code
+ * errors are detected; and the share of upsets that hit two neighbours in memory which share a code word: two
+ * data bits, or two check bits, which a decoder takes for a data bit unless it detects double errors. A code
  * that detects and zeroes leaves words of zero: as bad as the flip that divides a float by a large power of
  * two, or takes at least its size from a whole number (`zero_risk`).
  */

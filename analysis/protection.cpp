@@ -109,10 +109,14 @@ ProtectionOption make_option(const RiskMap& risk, const CampaignRecord& campaign
     option.parity_bits = plan.chosen.bits;
     option.parity_overhead = percent_of_bits(risk, plan.chosen.bits);
     option.total_overhead = option.parity_overhead;
-    option.predicted_residual = risk.share(plan.chosen.risk);
+    double single = 0;
     double high = 0;
     for (std::size_t l = 0; l < risk.risks.size(); ++l)
-        high += plan.option(l).risk_high;
+    {
+        single += plan.option(l).single;
+        high += plan.option(l).single_high;
+    }
+    option.predicted_residual = risk.share(single);
     option.predicted_high = risk.share(high);
     measure(option, risk, missed_share(risk, campaign, plan));
     return option;
@@ -138,15 +142,20 @@ void record_plan(ProtectionRecord& record, const RiskMap& risk, const LayerPlan&
                  const LayerTable& layers)
 {
     for (const ProtectionPlan& point : plan.front)
-        record.front.push_back({point.bits, percent_of_bits(risk, point.bits), risk.share(point.risk)});
+    {
+        double single = 0;
+        for (std::size_t l = 0; l < point.choice.size(); ++l)
+            single += plan.options[l][point.choice[l]].single;
+        record.front.push_back({point.bits, percent_of_bits(risk, point.bits), risk.share(single)});
+    }
     for (std::size_t l = 0; l < risk.risks.size(); ++l)
     {
         const LayerOption& option = plan.option(l);
         const std::vector<double>& of_bit = risk.risks[l].of_bit;
         record.plan.push_back({layers.name[l], risk.risks[l].weights,
                                static_cast<std::int32_t>(of_bit.size()), option.code, option.extra_bits,
-                               std::accumulate(of_bit.begin(), of_bit.end(), 0.0), option.risk, option.change,
-                               option.xors});
+                               std::accumulate(of_bit.begin(), of_bit.end(), 0.0), option.single,
+                               option.change, option.xors});
     }
 }
 

@@ -251,7 +251,7 @@ std::string render_report(const CampaignRecord& campaign, const ForestRecord& fo
     if (!plan.rows.empty()) html += render_html(plan);
     html += folded(options_table(protection));
     if (!protection.signature_sizes.empty()) html += folded(signature_table(protection));
-    if (!proof.tables.empty()) html += "<h2>What upsets of the protected memory do</h2>\n";
+    if (!proof.tables.empty()) html += "<h2>What upsets of the memory do</h2>\n";
     for (const ResultTable& table : proof.tables)
         html += render_html(table);
     if (!proof.tables.empty()) html += figure(options, "ber", "Accuracy under a bit error rate");

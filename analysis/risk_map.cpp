@@ -218,7 +218,10 @@ ShareInterval missed_share(const RiskMap& risk, const CampaignRecord& campaign, 
     for (const Judge& judge : risk.judges)
     {
         const LayerCode& code = plan.option(static_cast<std::size_t>(campaign.faults.layer[judge.row])).code;
-        const std::uint32_t safe = code.forced | code.copies | code.covered;
+        // What only detects makes zeros of words, which is not counted as safe.
+        const bool corrects = code.code && code_traits(*code.code).corrects > 0;
+        const std::uint32_t places = corrects ? 0 : code.check_places;
+        const std::uint32_t safe = ((code.forced | code.copies) & ~places) | (corrects ? code.covered : 0);
         if ((safe >> campaign.faults.bit[judge.row] & 1U) == 0) missed += judge.weight;
     }
     return wilson_interval(risk.held_out_weight > 0 ? missed / risk.held_out_weight : 1, risk.held_out_size);

@@ -18,9 +18,9 @@ namespace
 {
 
 /// Which positions of a part's words no single upset can do harm in, as a mask; parts as LayerTable has them.
-std::vector<std::uint32_t> closed_bits(const CampaignHeader& header, const ProtectedRecord& memory)
+std::vector<std::uint64_t> closed_bits(const CampaignHeader& header, const ProtectedRecord& memory)
 {
-    std::vector<std::uint32_t> closed(header.layers.size(), 0);
+    std::vector<std::uint64_t> closed(header.layers.size(), 0);
     if (!upset_of(header).single_bit()) return closed;
     for (std::size_t part = 0; part < closed.size(); ++part)
     {
@@ -36,14 +36,14 @@ std::vector<std::uint32_t> closed_bits(const CampaignHeader& header, const Prote
                 const std::uint32_t places = corrects ? 0 : code.check_places;
                 closed[part] = ((code.forced | code.copies) & ~places) | (corrects ? code.covered : 0);
             }
-            if (name == layer.layer + ":check" && corrects) closed[part] = ~std::uint32_t{0};
+            if (name == layer.layer + ":check" && corrects) closed[part] = ~std::uint64_t{0};
         }
     }
     return closed;
 }
 
 /// Share of all upsets that are hits.
-ShareEstimate share_of(const CampaignRecord& campaign, const std::vector<std::uint32_t>& closed,
+ShareEstimate share_of(const CampaignRecord& campaign, const std::vector<std::uint64_t>& closed,
                        const std::function<bool(std::size_t row)>& hit)
 {
     const StrataTable& strata = campaign.header.strata;
@@ -64,7 +64,7 @@ ShareEstimate share_of(const CampaignRecord& campaign, const std::vector<std::ui
     for (std::size_t s = 0; s < counts.size() && !closed.empty(); ++s)
     {
         if (strata.layer[s] < 0 || strata.bit[s] < 0 || counts[s].hits > 0) continue;
-        const std::uint32_t mask = closed[static_cast<std::size_t>(strata.layer[s])];
+        const std::uint64_t mask = closed[static_cast<std::size_t>(strata.layer[s])];
         if ((mask >> static_cast<unsigned>(strata.bit[s]) & 1U) == 0) continue;
         counts[s].faults = counts[s].population;
     }
@@ -83,7 +83,6 @@ std::string percent_of(double share)
 
 std::string Verification::disagreement() const
 {
-    if (std::isnan(predicted)) return {};
     if (critical.low > predicted_high)
         return fmt::format(
             "More upsets are critical than predicted: {} % [{}, {}] measured, at most {} % predicted.",
@@ -101,9 +100,11 @@ std::string Verification::disagreement() const
 Verification verify_protection(const CampaignRecord& campaign, const ProtectedRecord& memory,
                                const ProtectionRecord& protection, const CampaignRecord& unprotected)
 {
-    const std::string& proven = protection.provenance.stage_sha256;
-    FS_CHECK(DataError, memory.protection_sha256 == proven && campaign.header.protection_sha256 == proven,
-             "it proves another protection than that of protection.h5; run 'flipstorm verify --fresh'");
+    FS_CHECK(
+        DataError, memory.protection_sha256 == protection.provenance.stage_sha256,
+        "the protected memory is of another protection than protection.h5; run 'flipstorm harden' again");
+    FS_CHECK(DataError, campaign.header.memory_sha256 == memory.memory_sha256,
+             "it proves another memory than that of protected.h5; run 'flipstorm verify' again");
     FS_CHECK(DataError,
              campaign.header.provenance.model_sha256 == unprotected.header.provenance.model_sha256 &&
                  campaign.header.images == unprotected.header.images,
@@ -114,34 +115,32 @@ Verification verify_protection(const CampaignRecord& campaign, const ProtectedRe
     for (std::size_t l = 0; l < campaign.header.layers.size(); ++l)
         verification.bits += campaign.header.layers.weights[l] *
                              static_cast<std::uint64_t>(campaign.header.layers.word_bits[l]);
-    const FaultTable& faults = campaign.faults;
     const OutcomeTable& outcomes = campaign.outcomes;
     const auto found = [&](std::uint8_t what) {
         return share_of(campaign, {}, [&, what](std::size_t row) { return outcomes.detected[row] == what; });
     };
     verification.detected = found(1);
     verification.corrected = found(2);
-    const std::vector<std::uint32_t> closed = closed_bits(campaign.header, memory);
-    verification.changed = share_of(campaign, closed, [&](std::size_t row) {
-        return !(faults.value_before[row] == faults.value_after[row]);
+    const std::vector<std::uint64_t> closed = closed_bits(campaign.header, memory);
+    verification.changed =
+        share_of(campaign, closed, [&](std::size_t row) { return outcomes.changed[row] > 0; });
+    verification.unnoticed = share_of(campaign, closed, [&](std::size_t row) {
+        return outcomes.changed[row] > 0 && outcomes.detected[row] == 0;
     });
     verification.critical = share_of(
         campaign, closed, [&](std::size_t row) { return exceeds(outcomes.drop[row], protection.tolerance); });
     const auto images = static_cast<double>(campaign.header.images);
     verification.accuracy = static_cast<double>(campaign.header.golden_correct) / images;
     verification.accuracy_before = static_cast<double>(unprotected.header.golden_correct) / images;
-    verification.predicted = verification.predicted_high = std::numeric_limits<double>::quiet_NaN();
+    FS_CHECK(DataError, protection.chosen >= 0, "protection.h5 chose no scheme");
     const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));
-    if (chosen.scheme == memory.scheme)
-    {
-        // Predicted for upsets of the words; the check bits beside them are as safe, and dilute.
-        double words = 0;
-        for (const LayerProtection& layer : memory.plan)
-            words += static_cast<double>(layer.weights) * layer.word_bits;
-        const double dilution = words / static_cast<double>(verification.bits);
-        verification.predicted = chosen.predicted_residual * dilution;
-        verification.predicted_high = chosen.predicted_high * dilution;
-    }
+    // Predicted for upsets of the words; the check bits beside them are as safe, and dilute.
+    double words = 0;
+    for (const LayerProtection& layer : memory.plan)
+        words += static_cast<double>(layer.weights) * layer.word_bits;
+    const double dilution = words / static_cast<double>(verification.bits);
+    verification.predicted = chosen.predicted_residual * dilution;
+    verification.predicted_high = chosen.predicted_high * dilution;
     return verification;
 }
 

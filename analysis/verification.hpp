@@ -22,8 +22,9 @@ struct Verification
     std::uint64_t bits = 0;    ///< of the memory: words and check bits beside them
     double tolerance = 0;
     ShareEstimate corrected;
-    ShareEstimate detected;  ///< found, but not corrected (DUE)
-    ShareEstimate changed;   ///< something reads otherwise than without an upset
+    ShareEstimate detected;   ///< found, but not corrected (DUE)
+    ShareEstimate changed;    ///< something reads otherwise than without an upset
+    ShareEstimate unnoticed;  ///< the same, and no decoder found an error
     ShareEstimate critical;
     double predicted = 0;        ///< critical share, as the plan has it; NaN: the scheme is not "optimized"
     double predicted_high = 0;   ///< by the upper limits of the calibrated probabilities
@@ -49,10 +50,10 @@ struct Verification
                                              const ProtectionRecord& protection,
                                              const CampaignRecord& unprotected);
 
-/// Whole memories under bit error rates: accuracy of the protected and of the unprotected network.
-ResultTable memory_table(const MemoryRecord& memory, double tolerance);
-
 /// The same as a table.
 ResultTable verification_table(const Verification& verification);
+
+/// Whole memories under bit error rates: accuracy of the protected and of the unprotected network.
+ResultTable memory_table(const MemoryRecord& memory, double tolerance);
 
 }  // namespace flipstorm

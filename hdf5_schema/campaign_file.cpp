@@ -64,7 +64,7 @@ void write_campaign_header(H5Writer& out, const CampaignHeader& header)
     out.attribute("/", "evaluation", header.evaluation);
     out.attribute("/", "fault_model", header.fault_model);
     out.attribute("/", "upset_bits", header.upset_bits);
-    if (header.target == kProtected) out.attribute("/", "protection_sha256", header.protection_sha256);
+    if (header.target == kProtected) out.attribute("/", "memory_sha256", header.memory_sha256);
     out.attribute("/", "tolerances", header.tolerances);
     out.attribute("/", "images", header.images);
     out.attribute("/", "golden_correct", header.golden_correct);
@@ -152,7 +152,7 @@ CampaignHeader read_campaign_header(const H5Reader& in)
     if (in.minor_version() < 2) return header;
     header.fault_model = in.text_attribute("/", "fault_model");
     header.upset_bits = in.attribute<std::int32_t>("/", "upset_bits");
-    if (header.target == kProtected) header.protection_sha256 = in.text_attribute("/", "protection_sha256");
+    if (header.target == kProtected) header.memory_sha256 = in.text_attribute("/", "memory_sha256");
     header.layers.injected = in.dataset<std::uint8_t>("/layers/injected");
     if (in.minor_version() < 4) return header;
     header.layers.tensor = in.texts("/layers/tensor");
@@ -201,9 +201,10 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
     {
         const std::vector<std::uint8_t>& region = campaign.faults.region;
         const std::vector<std::uint8_t>& detected = campaign.outcomes.detected;
-        in.expect(region.size() == rows && detected.size() == rows,
-                  fmt::format("'/faults/region' has {} rows, '/outcomes/detected' {}, '/faults/stratum' {}",
-                              region.size(), detected.size(), rows));
+        in.expect(
+            region.size() == rows && detected.size() == rows && campaign.outcomes.changed.size() == rows,
+            fmt::format("'/faults/region' has {} rows, '/outcomes/detected' {}, '/faults/stratum' {}",
+                        region.size(), detected.size(), rows));
         in.expect(std::all_of(region.begin(), region.end(), [](std::uint8_t r) { return r <= 1; }) &&
                       std::all_of(detected.begin(), detected.end(), [](std::uint8_t d) { return d <= 2; }),
                   "'/faults/region' or '/outcomes/detected' has a category that is none");
@@ -242,6 +243,7 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
     {
         columns.push_back(row_column("/faults/region", faults.region));
         columns.push_back(row_column("/outcomes/detected", outcomes.detected));
+        columns.push_back(row_column("/outcomes/changed", outcomes.changed));
     }
     write_rows_together(
         file, campaign_spec(), header.provenance, [&](H5Writer& out) { write_campaign_header(out, header); },
@@ -268,6 +270,7 @@ CampaignRecord read_campaign(const std::filesystem::path& file, const std::strin
     {
         campaign.faults.region = in.dataset<std::uint8_t>("/faults/region");
         campaign.outcomes.detected = in.dataset<std::uint8_t>("/outcomes/detected");
+        campaign.outcomes.changed = in.dataset<std::uint32_t>("/outcomes/changed");
     }
     check(in, campaign);
     return campaign;

@@ -82,6 +82,7 @@ struct OutcomeTable
     std::vector<std::uint32_t> nonfinite;   ///< of those, a logit is NaN or infinite
     std::vector<std::uint8_t> stopped;  ///< 1: the drop exceeds every tolerance; the rest was not evaluated
     std::vector<double> drop;  ///< accuracy lost, −1 … 1; its proven lower bound where stopped = 1
+    std::vector<std::uint32_t> changed{};  ///< of a protected memory: words that read otherwise
     std::vector<std::uint8_t> detected{};  ///< of a protected memory: 1 found and not corrected, 2 corrected
 
     [[nodiscard]] std::size_t size() const { return evaluated.size(); }
@@ -151,7 +152,7 @@ struct CampaignHeader
     std::string fault_model = "bit_flip";  ///< a name of fault_model_from
     std::int32_t upset_bits = 1;           ///< bits that a fault hits
     SiteTable sites{};                     ///< of campaign.fault_list; empty: faults were drawn
-    std::string protection_sha256{};       ///< of target "protected": stage digest of the protection
+    std::string memory_sha256{};           ///< of target "protected": what is in the memory
 };
 
 /// Content of campaign.h5.

@@ -48,7 +48,7 @@ void check(const H5Reader& in, const MemoryRecord& memory)
         FS_CHECK(FileError,
                  trials.rate[i] >= 0 && static_cast<std::size_t>(trials.rate[i]) < memory.ber.size() &&
                      trials.protected_memory[i] <= 1 && trials.correct[i] <= memory.images &&
-                     trials.nonfinite[i] <= memory.images &&
+                     trials.nonfinite[i] <= memory.images - trials.correct[i] &&
                      trials.upsets[i] <= memory.bits[trials.protected_memory[i]],
                  "'{}': trial {} is impossible: rate {}, protected {}, {} upsets, {} of {} images correct",
                  in.file_name(), i, trials.rate[i], trials.protected_memory[i], trials.upsets[i],
@@ -61,6 +61,7 @@ void check(const H5Reader& in, const MemoryRecord& memory)
 void write_memory(const std::filesystem::path& file, const MemoryRecord& memory)
 {
     H5Writer out(file, memory_spec(), memory.provenance);
+    out.attribute("/", "memory_sha256", memory.memory_sha256);
     out.attribute("/", "images", memory.images);
     out.attribute("/", "golden_correct",
                   std::vector<std::uint64_t>(memory.golden_correct.begin(), memory.golden_correct.end()));
@@ -76,6 +77,7 @@ MemoryRecord read_memory(const std::filesystem::path& file)
     const H5Reader in(file, memory_spec());
     MemoryRecord memory;
     memory.provenance = in.provenance();
+    memory.memory_sha256 = in.text_attribute("/", "memory_sha256");
     memory.images = in.attribute<std::uint64_t>("/", "images");
     const auto pair = [&](const char* name, std::array<std::uint64_t, 2>& values) {
         const auto read = in.attributes<std::uint64_t>("/", name);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "hdf5_schema/provenance.hpp"
@@ -30,6 +31,7 @@ struct MemoryTrials
 struct MemoryRecord
 {
     Provenance provenance;
+    std::string memory_sha256;  ///< of protected.h5
     std::uint64_t images = 0;
     std::array<std::uint64_t, 2> golden_correct{};  ///< without an upset
     std::array<std::uint64_t, 2> bits{};            ///< of the memory

@@ -15,6 +15,7 @@ const FileSpec& memory_spec()
         0,
         0,
         {
+            {"/", "memory_sha256", T::text, "", "`memory_sha256` of protected.h5"},
             {"/", "images", T::uint64, "", "test images of each trial"},
             {"/", "golden_correct", T::uint64, "[2]",
              "images classified correctly without an upset: unprotected, protected"},

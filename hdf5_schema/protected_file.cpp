@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/error.hpp"
+#include "engine/base/sha256.hpp"
 #include "hdf5_schema/h5_reader.hpp"
 #include "hdf5_schema/h5_writer.hpp"
 #include "hdf5_schema/layer_protection_columns.hpp"
@@ -79,10 +80,38 @@ ProtectedLayer protect(const LayerProtection& layer, const std::vector<std::uint
     return {memory.stored(), memory.checks(), memory.checks().empty() ? 0 : memory.check_width()};
 }
 
+std::string memory_digest(const ProtectedRecord& memory)
+{
+    Sha256 hash;
+    hash.update("flipstorm memory\n");
+    for (std::size_t l = 0; l < memory.plan.size(); ++l)
+    {
+        const LayerProtection& plan = memory.plan[l];
+        const LayerCode& code = plan.code;
+        hash.update(fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}\n", plan.layer, plan.weights,
+                                plan.word_bits, code.code ? code_traits(*code.code).name : "none",
+                                code.forced, code.forced_value, code.copies, code.covered, code.group,
+                                code.interleaved, code.check_places, static_cast<int>(code.on_detected)));
+        const ProtectedLayer& layer = memory.layers[l];
+        hash.update(std::string_view(reinterpret_cast<const char*>(layer.words.data()),
+                                     layer.words.size() * sizeof layer.words[0]));
+        hash.update(std::string_view(reinterpret_cast<const char*>(layer.checks.data()),
+                                     layer.checks.size() * sizeof layer.checks[0]));
+    }
+    return hash.hex();
+}
+
+ProtectedIdentity identify_protected(const std::filesystem::path& file)
+{
+    const H5Reader in(file, protected_spec());
+    return {in.text_attribute("/", "protection_sha256"), in.text_attribute("/", "memory_sha256")};
+}
+
 void write_protected(const std::filesystem::path& file, const ProtectedRecord& memory)
 {
     H5Writer out(file, protected_spec(), memory.provenance);
     out.attribute("/", "protection_sha256", memory.protection_sha256);
+    out.attribute("/", "memory_sha256", memory_digest(memory));
     out.attribute("/", "scheme", memory.scheme);
     write_layer_protection(out, memory.plan);
     for (std::size_t l = 0; l < memory.plan.size(); ++l)
@@ -115,6 +144,7 @@ ProtectedRecord read_protected(const std::filesystem::path& file)
     ProtectedRecord memory;
     memory.provenance = in.provenance();
     memory.protection_sha256 = in.text_attribute("/", "protection_sha256");
+    memory.memory_sha256 = in.text_attribute("/", "memory_sha256");
     memory.scheme = in.text_attribute("/", "scheme");
     memory.plan = read_layer_protection(in);
     for (const LayerProtection& plan : memory.plan)

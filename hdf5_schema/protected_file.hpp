@@ -25,6 +25,7 @@ struct ProtectedRecord
 {
     Provenance provenance;
     std::string protection_sha256;      ///< stage digest of protection.h5
+    std::string memory_sha256;          ///< memory_digest(), which write_protected puts there
     std::string scheme;                 ///< that was chosen there
     std::vector<LayerProtection> plan;  ///< how each layer is kept
     std::vector<ProtectedLayer> layers;
@@ -32,6 +33,19 @@ struct ProtectedRecord
 
 /// Write protected.h5 under a temporary name and rename it. One process. \throws FileError.
 void write_protected(const std::filesystem::path& file, const ProtectedRecord& memory);
+
+/// SHA-256 of what is in a memory: how each layer is kept, its words and its check bits.
+[[nodiscard]] std::string memory_digest(const ProtectedRecord& memory);
+
+/// Of which protection a protected.h5 is, and what is in it, without reading it whole.
+struct ProtectedIdentity
+{
+    std::string protection_sha256;
+    std::string memory_sha256;
+};
+
+/// \throws FileError as read_protected
+[[nodiscard]] ProtectedIdentity identify_protected(const std::filesystem::path& file);
 
 /// Read protected.h5 whole. \throws FileError as read_campaign; also where stored words and check bits are
 /// not those that an encoder makes

@@ -43,6 +43,8 @@ const FileSpec& protected_spec()
         0,
         {
             {"/", "protection_sha256", T::text, "", "`stage_sha256` of the protection"},
+            {"/", "memory_sha256", T::text, "",
+             "SHA-256 of how each layer is kept, its words and its check bits"},
             {"/", "scheme", T::text, "",
              "scheme that the memory is kept by, as in /options of protection.h5"},
             {"/checks/<layer>", "bits", T::int32, "",

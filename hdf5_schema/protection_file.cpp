@@ -155,6 +155,11 @@ void check_values(const H5Reader& in, const ProtectionRecord& protection)
                   std::isfinite(protection.scrub_hours) && protection.scrub_hours >= 0,
               fmt::format("'fit_per_mbit' {}, 'multi_bit_share' {} and 'scrub_hours' {} cannot be",
                           protection.fit_per_mbit, protection.multi_bit_share, protection.scrub_hours));
+    const bool optimized =
+        protection.chosen >= 0 && protection.chosen < options &&
+        protection.options[static_cast<std::size_t>(protection.chosen)].scheme == "optimized";
+    in.expect(!optimized || protection.plan.size() == protection.signature.size(),
+              "'optimized' is chosen, but '/plan' does not say how each layer is kept");
     const OverheadRow& overhead = protection.overhead;
     in.expect(std::isfinite(overhead.all_parameters) && std::isfinite(overhead.critical_parameters) &&
                   std::isfinite(overhead.signature) && std::isfinite(overhead.gain),

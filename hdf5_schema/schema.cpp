@@ -100,8 +100,8 @@ const std::vector<AttributeSpec>& common_attributes()
 
 std::vector<const FileSpec*> all_specs()
 {
-    return {&model_spec(),      &campaign_spec(),  &forest_spec(),
-            &protection_spec(), &protected_spec(), &memory_spec(), &comparison_spec()};
+    return {&model_spec(),     &campaign_spec(), &forest_spec(),    &protection_spec(),
+            &protected_spec(), &memory_spec(),   &comparison_spec()};
 }
 
 const FileSpec* find_spec(const std::string& filetype)

@@ -15,7 +15,10 @@ namespace
 std::vector<JobCommand> all_commands()
 {
     std::vector<JobCommand> commands = {
-        {"run", "train (if there is no model yet), inject, forest, harden, report (and verify, if harden.verify says so)", run_all, true, true},
+        {"run",
+         "train (if there is no model yet), inject, forest, harden, verify (if harden.verify says so), "
+         "report",
+         run_all, true, true},
         {"train", "train the network: OUT/model.h5", run_train},
         {"plan", "print strata, sample sizes, cost, and the time on any number of ranks", print_plan, true,
          false, false, true, add_plan_options},
@@ -27,7 +30,7 @@ std::vector<JobCommand> all_commands()
         commands.push_back(command);
     }
     commands.push_back({"verify", "prove the protection: campaigns into the protected memory, in OUT/verify",
-                        run_verify, true, true});
+                        run_verify, true, false});
     commands.push_back({"bench",
                         "time the evaluation modes on the job's own faults, and compare their outcomes",
                         run_bench, false, false, false, false, add_bench_options});

@@ -11,8 +11,8 @@ usage() {
   cat <<'USAGE'
 usage: slurm/submit.sh [--pipeline] [--dry-run] JOB.toml... [FLIPSTORM OPTIONS] [-- SBATCH OPTIONS]
 
-Checks the job files, submits training → campaign → analysis as Slurm jobs that wait for each other, and prints their
-ids, one `NAME ID` per line. Each job goes on by itself after its time limit; those behind it wait for its end, and
+Checks the job files, submits training → campaign → analysis (→ verify, where harden.verify says so) as Slurm jobs that
+wait for each other, and prints their ids, one `NAME ID` per line. Each job goes on by itself after its time limit; those behind it wait for its end, and
 are cancelled if it fails. Stages that the job file makes needless (model.file, forest.campaign) are not submitted.
 
   --pipeline         one Slurm job for all stages
@@ -86,6 +86,7 @@ fi
 # The job files have to be right before anything waits in a queue.
 need_model=false     # of any job
 need_campaign=false
+need_verify=false
 declare -A job_of_out
 for job_file in "${job_files[@]}"; do
   config=$(print_config "$job_file" "${options[@]}") || exit
@@ -97,8 +98,10 @@ for job_file in "${job_files[@]}"; do
   job_of_out[$out]=$job_file
   [[ -n $(config_value model file <<<"$config") ]] || need_model=true
   [[ -n $(config_value forest campaign <<<"$config") ]] || need_campaign=true
+  if grep -qx 'verify = true' <<<"$config"; then need_verify=true; fi
 done
 stages=(analysis)
+if $need_verify; then stages+=(verify); fi
 if $need_campaign; then stages=(campaign "${stages[@]}"); fi
 if $need_campaign && $need_model; then stages=(train "${stages[@]}"); fi
 if $pipeline; then stages=(pipeline); fi

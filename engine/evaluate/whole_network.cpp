@@ -1,5 +1,8 @@
 #include "engine/evaluate/whole_network.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "engine/base/error.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/evaluate/judge.hpp"
@@ -8,9 +11,18 @@ namespace flipstorm
 {
 
 Tally evaluate_whole(const Network& network, const ImageSet& images, const EvaluationOptions& options,
-                     const Golden& golden)
+                     const Golden& golden, const std::function<void()>& between)
 {
-    const std::vector<float> logits = golden_share(network, images, options, 0, 1);
+    // In parts only for the sake of who waits.
+    const std::uint64_t parts = between ? 4 : 1;
+    std::vector<float> logits;
+    for (std::uint64_t part = 0; part < parts; ++part)
+    {
+        if (between) between();
+        const std::vector<float> some = golden_share(network, images, options, part, parts);
+        logits.resize(some.size());
+        std::transform(some.begin(), some.end(), logits.begin(), logits.begin(), std::plus<>());
+    }
     const std::size_t count = golden.label.size();
     FS_REQUIRE(count > 0 && logits.size() % count == 0, "{} logits of {} images", logits.size(), count);
     const std::size_t classes = logits.size() / count;

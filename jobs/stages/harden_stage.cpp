@@ -1,4 +1,4 @@
-// Stage `harden`: campaign.h5, forest.h5 → protection.h5.
+// Stage `harden`: campaign.h5, forest.h5, model.h5 → protection.h5, protected.h5.
 
 #include <algorithm>
 
@@ -72,13 +72,15 @@ void write_memory(const std::filesystem::path& file, const ProtectionRecord& pro
     log_info("{}: the memory under {}, word for word", file.string(), memory->scheme);
 }
 
-/// Whether the memory that a protection chose is not there, though it should be. \throws FileError
+/// Whether the memory that a protection chose is not there, or of another one. \throws FileError
 bool lacks_memory(const std::filesystem::path& protection_file, const std::filesystem::path& memory_file)
 {
-    if (std::filesystem::exists(memory_file)) return false;
     const ProtectionRecord protection = read_protection(protection_file);
+    if (protection.chosen < 0) return false;
     const std::string& scheme = protection.options.at(static_cast<std::size_t>(protection.chosen)).scheme;
-    return find_protection_scheme(scheme)->coverage != Coverage::critical;
+    if (find_protection_scheme(scheme)->coverage == Coverage::critical) return false;
+    return !std::filesystem::exists(memory_file) ||
+           identify_protected(memory_file).protection_sha256 != protection.provenance.stage_sha256;
 }
 
 StageEnd harden_on_root(const Context& context, const StopRequest& stop)
@@ -129,6 +131,18 @@ StageEnd harden_on_root(const Context& context, const StopRequest& stop)
     protection.provenance =
         make_provenance(context, stage_sha256, source.model_sha256, source.dataset_sha256);
     stop_if_asked(stop);
+    if (job.harden.max_residual >= 0)
+    {
+        const ProtectionOption& safest = protection.options.at(static_cast<std::size_t>(protection.chosen));
+        if (safest.predicted_residual > job.harden.max_residual)
+            log_warning(
+                "harden.max_residual = {:.3g} cannot be had{}: {:.3g} of single upsets are left critical",
+                job.harden.max_residual,
+                job.harden.max_overhead >= 0
+                    ? fmt::format(" for harden.max_overhead = {:.3g}", job.harden.max_overhead)
+                    : std::string(),
+                safest.predicted_residual);
+    }
     write_memory(memory_file, protection, words);
     write_protection(file, protection);
     const ProtectionOption& chosen = protection.options.at(static_cast<std::size_t>(protection.chosen));

@@ -75,6 +75,8 @@ CampaignDescription start_description(const Context& context, const Campaign& ca
     description.placement = placement;
     description.deadline = context.deadline;
     Job job = context.job;
+    if (!job.campaign.protected_memory.empty())
+        job.campaign.protected_memory = std::filesystem::absolute(job.campaign.protected_memory).string();
     if (!job.campaign.fault_list.empty())
         job.campaign.fault_list = std::filesystem::absolute(job.campaign.fault_list).string();
     if (!job.campaign.exclude.empty())

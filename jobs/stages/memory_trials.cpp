@@ -4,12 +4,14 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <optional>
 
 #include "engine/base/durable_file.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/sha256.hpp"
+#include "engine/base/stop_request.hpp"
 #include "engine/base/timing.hpp"
 #include "engine/compute/device.hpp"
 #include "engine/evaluate/evaluator.hpp"
@@ -25,6 +27,7 @@
 #include "jobs/resolve/plan_options.hpp"
 #include "mpi/chunk_queue.hpp"
 #include "mpi/journal.hpp"
+#include "mpi/out_lock.hpp"
 
 namespace flipstorm
 {
@@ -101,7 +104,7 @@ class Trials
         const Job& job = context.job;
         const std::vector<TensorKind> kinds = struck_parameters(job);
         const Network network = load_network_of(job, context.model_file());
-        record_ = read_protected_of(job.campaign.protected_memory, network);
+        const ProtectedRecord record = read_protected_of(job.campaign.protected_memory, network);
         images_ = load_test_images(job);
         if (job.verify.images > 0 && job.verify.images < images_.size())
             images_ = images_.head(job.verify.images);
@@ -112,14 +115,19 @@ class Trials
         seed_ = job.job.seed;
         adjacent_share_ = job.environment.multi_bit_share;
         const std::string& file = job.campaign.protected_memory;
-        sides_[0] = make_side(network, {network, kinds, unprotected(network, kinds, record_), file});
-        sides_[1] = make_side(network, {network, kinds, record_, file});
-        stage_sha256_ = sha256_hex(fmt::format(
-            "flipstorm memory 1\n{}\nadjacent {}\n{} trials\nseed {}\n{}\n{}\n{}\n", fmt::join(ber_, " "),
-            adjacent_share_, trials_, seed_, model_sha256_, dataset_sha256_, record_.protection_sha256));
+        sides_[0] = make_side(network, {network, kinds, unprotected(network, kinds, record), file});
+        sides_[1] = make_side(network, {network, kinds, record, file});
+        trial_sha256_ = sha256_hex(
+            fmt::format("flipstorm memory trial 1\nadjacent {}\nseed {}\n{} {}\n{}\n{}\n{}\n{}\n",
+                        adjacent_share_, seed_, job.campaign.backend, options_.device.cuda ? "cuda" : "cpu",
+                        evaluation_layout(), model_sha256_, dataset_sha256_, record.memory_sha256));
+        stage_sha256_ =
+            sha256_hex(fmt::format("{} {}\n{} trials\n", trial_sha256_, fmt::join(ber_, " "), trials_));
     }
 
+    /// Of all that memory.h5 depends on, and that a trial does.
     [[nodiscard]] const std::string& stage_sha256() const { return stage_sha256_; }
+    [[nodiscard]] const std::string& trial_sha256() const { return trial_sha256_; }
     [[nodiscard]] std::size_t size() const { return ber_.size() * 2 * trials_; }
 
     [[nodiscard]] TrialNumber number(std::size_t place) const
@@ -127,28 +135,36 @@ class Trials
         return {place / trials_ / 2, place / trials_ % 2, place % trials_};
     }
 
-    /// A pure function of seed, rate, side and number.
-    [[nodiscard]] TrialResult compute(std::size_t place) const
+    /// What tells a trial from all others, also of other rates and numbers: those of a rate stay what they
+    /// are when others are added.
+    [[nodiscard]] std::uint64_t key(std::size_t place) const
+    {
+        const TrialNumber trial = number(place);
+        std::uint64_t rate = 0;
+        std::memcpy(&rate, &ber_[trial.rate], sizeof rate);
+        return RandomStream(rate, RandomPurpose::memory, trial.trial * 2 + trial.is_protected).bits64();
+    }
+
+    /// A pure function of seed, rate, side and number. \param between  called now and then
+    [[nodiscard]] TrialResult compute(std::size_t place, const std::function<void()>& between) const
     {
         const TrialNumber trial = number(place);
         const Side& side = *sides_[trial.is_protected];
-        // The streams of a rate stay what they are when others are added.
-        std::uint64_t stream = 0;
-        std::memcpy(&stream, &ber_[trial.rate], sizeof stream);
-        stream ^= trial.trial * 2 + trial.is_protected;
-        const RandomStream random(seed_, RandomPurpose::memory, stream);
+        const RandomStream random(seed_, RandomPurpose::memory, key(place));
         const std::vector<std::uint64_t> upset =
             upset_bits(side.memory.bits(), ber_[trial.rate], adjacent_share_, random);
         const MemoryReading reading = side.memory.read(upset);
         TrialResult result{upset.size(),           reading.corrected,   reading.detected,
                            reading.changed.size(), side.golden.correct, 0};
         if (reading.changed.empty()) return result;
-        const Tally tally = evaluate_whole(with(side, reading.changed), images_, options_, side.golden);
+        const Tally tally =
+            evaluate_whole(with(side, reading.changed), images_, options_, side.golden, between);
         result.correct = tally.correct;
         result.nonfinite = tally.nonfinite;
         return result;
     }
 
+    /// \param done  by key
     [[nodiscard]] MemoryRecord record(const Context& context,
                                       const std::map<std::uint64_t, TrialResult>& done) const
     {
@@ -162,10 +178,12 @@ class Trials
         }
         memory.adjacent_share = adjacent_share_;
         memory.ber = ber_;
+        memory.memory_sha256 = sides_[1]->memory.sha256();
         MemoryTrials& table = memory.trials;
-        for (const auto& [place, result] : done)
+        for (std::size_t place = 0; place < size(); ++place)
         {
             const TrialNumber trial = number(place);
+            const TrialResult& result = done.at(key(place));
             table.rate.push_back(static_cast<std::int32_t>(trial.rate));
             table.protected_memory.push_back(static_cast<std::uint8_t>(trial.is_protected));
             table.upsets.push_back(result.upsets);
@@ -199,11 +217,11 @@ class Trials
     }
 
     EvaluationOptions options_;
-    ProtectedRecord record_;
     ImageSet images_;
     std::string model_sha256_;
     std::string dataset_sha256_;
     std::string stage_sha256_;
+    std::string trial_sha256_;
     std::vector<double> ber_;
     std::uint64_t trials_ = 0;
     std::uint64_t seed_ = 0;
@@ -211,22 +229,36 @@ class Trials
     std::array<std::unique_ptr<const Side>, 2> sides_;  ///< unprotected, protected
 };
 
-constexpr const char* kJournal = "memory-journal";
+using Results = std::map<std::uint64_t, TrialResult>;  ///< by key
+
+/// Put entries of all ranks into the results. \collective
+void share(const Context& context, const std::vector<JournalEntry>& mine, Results& done)
+{
+    for (const std::string& bytes : context.world.all_gather(encode_entries(mine)))
+    {
+        for (const JournalEntry& entry : decode_entries(bytes))
+            done.emplace(entry.chunk.value(), TrialResult::from(entry.bytes));
+    }
+}
 
 /// What earlier runs have done, on every rank. \collective
-std::map<std::uint64_t, TrialResult> take_up(const Context& context, const Trials& trials)
+Results take_up(const Context& context, const Trials& trials)
 {
-    const std::filesystem::path folder = context.file(kJournal);
+    const std::filesystem::path folder = context.file(kMemoryJournal);
     on_root(context, [&] {
-        if (context.fresh) remove_journal(folder);
+        bool foreign = context.fresh;
+        for (const JournalSegment& segment : survey_journal(folder).segments)
+            foreign = foreign || segment.stage_digest != trials.trial_sha256();
+        if (foreign)
+            remove_journal(folder);  // of other images, or another seed
+        else
+            remove_unfinished_segments(folder);
         return StageEnd::complete;
     });
-    std::map<std::uint64_t, TrialResult> done;
     std::vector<JournalEntry> mine;
     on_all(context.world, [&] {
-        mine = read_journal(folder, trials.stage_sha256(), context.world.rank(), context.world.size(),
-                            [&](const JournalEntry& entry) -> std::string {
-                                if (entry.chunk.value() >= trials.size()) return "there is no such trial";
+        mine = read_journal(folder, trials.trial_sha256(), context.world.rank(), context.world.size(),
+                            [](const JournalEntry& entry) -> std::string {
                                 try
                                 {
                                     static_cast<void>(TrialResult::from(entry.bytes));
@@ -239,47 +271,52 @@ std::map<std::uint64_t, TrialResult> take_up(const Context& context, const Trial
                             })
                    .entries;
     });
-    for (const std::string& bytes : context.world.all_gather(encode_entries(mine)))
-    {
-        for (const JournalEntry& entry : decode_entries(bytes))
-            done.emplace(entry.chunk.value(), TrialResult::from(entry.bytes));
-    }
+    Results done;
+    share(context, mine, done);
     return done;
 }
 
-/// Compute what is missing. \return whether nothing is left. \collective
-bool compute_missing(const Context& context, const Trials& trials, std::map<std::uint64_t, TrialResult>& done)
+/// Compute what is missing. \return trials that are left when a rank was asked to stop. \collective
+std::size_t compute_missing(const Context& context, const Trials& trials, Results& done)
 {
     std::vector<std::size_t> missing;
     for (std::size_t place = trials.size(); place-- > 0;)  // high rates, which take longest, first
     {
-        if (done.count(place) == 0) missing.push_back(place);
+        if (done.count(trials.key(place)) == 0) missing.push_back(place);
     }
+    log_info("upsetting {} whole memories, {} of them done before", trials.size(),
+             trials.size() - missing.size());
     const Communicator& world = context.world;
     std::vector<JournalEntry> mine;
-    JournalWriter journal(context.file(kJournal), trials.stage_sha256(), new_start_id(world), world.rank(),
-                          {context.job.campaign.journal_seconds}, steady_seconds);
+    JournalWriter journal(context.file(kMemoryJournal), trials.trial_sha256(), new_start_id(world),
+                          world.rank(), {context.job.campaign.journal_seconds}, steady_seconds);
     std::exception_ptr failure;
     {
         ChunkQueue queue(world, std::vector<QueueItem>(missing.size()));
         const Stopwatch watch;
         double said = 0;
+        const auto between = [&] {
+            queue.progress();
+            if (context.stop != nullptr && context.stop->asked()) throw Stopped();
+        };
         try
         {
             while (const std::optional<std::size_t> next = queue.next())
             {
-                if (context.stop != nullptr && context.stop->asked())
-                {
-                    queue.stop();
-                    break;
-                }
-                const JournalEntry entry{ChunkId(missing[*next]), trials.compute(missing[*next]).bytes()};
+                between();
+                const std::size_t place = missing[*next];
+                const JournalEntry entry{ChunkId(trials.key(place)), trials.compute(place, between).bytes()};
                 journal.append(entry);
                 mine.push_back(entry);
                 if (!world.is_root() || watch.seconds() - said < 30) continue;
                 said = watch.seconds();
                 log_info("memories: {} of {} begun, {:.0f} s", queue.state().items(), missing.size(), said);
             }
+            journal.flush();
+        }
+        catch (const Stopped&)
+        {
+            queue.stop();
             journal.flush();
         }
         catch (...)
@@ -291,12 +328,11 @@ bool compute_missing(const Context& context, const Trials& trials, std::map<std:
     on_all(world, [&failure] {
         if (failure) std::rethrow_exception(failure);
     });
-    for (const std::string& bytes : world.all_gather(encode_entries(mine)))
-    {
-        for (const JournalEntry& entry : decode_entries(bytes))
-            done.emplace(entry.chunk.value(), TrialResult::from(entry.bytes));
-    }
-    return done.size() == trials.size();
+    share(context, mine, done);
+    std::size_t left = 0;
+    for (std::size_t place = 0; place < trials.size(); ++place)
+        left += done.count(trials.key(place)) == 0 ? 1 : 0;
+    return left;
 }
 
 }  // namespace
@@ -314,17 +350,19 @@ StageEnd run_memory_trials(const Context& context)
         return StageEnd::complete;
     });
     if (context.world.broadcast(current ? 1U : 0U) != 0) return StageEnd::complete;
-    std::map<std::uint64_t, TrialResult> done = take_up(context, *trials);
-    log_info("upsetting {} whole memories, {} of them already done", trials->size(), done.size());
-    if (!compute_missing(context, *trials, done))
+    Results done = take_up(context, *trials);
+    const std::size_t left = compute_missing(context, *trials, done);
+    if (left > 0)
     {
-        log_warning("stopped: {} of {} memories are left; run the same command to go on",
-                    trials->size() - done.size(), trials->size());
+        if (context.world.is_root())
+            log_warning("stopped: {} of {} memories are left; run the same command{} to go on", left,
+                        trials->size(), context.fresh ? " without --fresh" : "");
         return StageEnd::stopped;
     }
     return on_root(context, [&] {
+        if (context.lock != nullptr) context.lock->require_held();
         write_memory(file, trials->record(context, done));
-        log_info("{}: {} memories", file.string(), done.size());
+        log_info("{}: {} memories", file.string(), trials->size());
         return StageEnd::complete;
     });
 }

@@ -6,6 +6,9 @@
 namespace flipstorm
 {
 
+/// Finished trials, in the out folder; they stay, for jobs of more rates or trials.
+inline constexpr const char* kMemoryJournal = "memory-journal";
+
 /// \param context  of the campaigns into the protected memory (verification_context). \collective
 StageEnd run_memory_trials(const Context& context);
 

@@ -131,7 +131,7 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
              context.file("protection.h5").string(), context.forest_file().string(), program_name());
     const std::filesystem::path file = context.file("report.html");
     const std::string warnings = print_warnings(campaign.header);
-    ProofOfJob proof = proof_of(context);
+    ProofOfJob proof = proof_of(context, campaign);
     const ResultTable fit =
         fit_table(protection, estimate_critical_share(campaign, protection.tolerance).network,
                   bits_of(campaign.header.layers), proof.verification ? &*proof.verification : nullptr);

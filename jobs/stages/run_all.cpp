@@ -18,13 +18,30 @@ namespace
 bool is_learnable(const Context& context)
 {
     const CampaignTable& table = context.job.campaign;
-    if (table.layers.empty() && upset_model(table.fault_model, table.upset_bits).single_bit()) return true;
+    if (table.layers.empty() && table.fault_list.empty() &&
+        upset_model(table.fault_model, table.upset_bits).single_bit())
+        return true;
     bool learnable = false;
     on_root(context, [&] {
         learnable = why_not_learnt(read_campaign(context.campaign_file()).header).empty();
         return StageEnd::complete;
     });
     return context.world.broadcast(learnable ? 1U : 0U) != 0;
+}
+
+/// Whether harden has left a memory to strike; the log says why not. \collective
+bool has_memory(const Context& context)
+{
+    bool there = false;
+    on_root(context, [&] {
+        there = std::filesystem::exists(context.file("protected.h5"));
+        if (!there)
+            log_warning(
+                "harden.verify: the scheme that was chosen keeps parameters of one layer in different ways, "
+                "and has no memory to strike; nothing is proven");
+        return StageEnd::complete;
+    });
+    return context.world.broadcast(there ? 1U : 0U) != 0;
 }
 
 }  // namespace
@@ -56,6 +73,7 @@ StageEnd run_all(const Context& context)
         if (stop_was_asked_for(context)) return StageEnd::stopped;
         const bool learns = stage == run_forest || stage == run_harden || stage == run_verify;
         if (learns && !campaign_given && !forest_given && !is_learnable(context)) continue;
+        if (stage == run_verify && !has_memory(context)) continue;
         if (stage(context) == StageEnd::stopped) return StageEnd::stopped;
     }
     return StageEnd::complete;

@@ -65,8 +65,9 @@ struct ProofOfJob
     std::optional<Verification> verification{};
 };
 
-/// What is in OUT/verify about the protection of the job. \throws FileError, DataError
-[[nodiscard]] ProofOfJob proof_of(const Context& context);
+/// What is in OUT/verify about the protection of the job; what is of another one is left out, with a warning.
+/// \param unprotected  Context::campaign_file \throws FileError
+[[nodiscard]] ProofOfJob proof_of(const Context& context, const CampaignRecord& unprotected);
 
 /// Print what they say, on rank 0. \throws FileError, DataError
 StageEnd report_verification_on_root(const Context& context);

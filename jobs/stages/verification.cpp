@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "engine/base/error.hpp"
 #include "engine/base/log.hpp"
 #include "engine/base/standard_output.hpp"
 #include "jobs/resolve/inputs.hpp"
@@ -30,25 +31,24 @@ Context verification_context(const Context& context)
     return other;
 }
 
-ProofOfJob proof_of(const Context& context)
+ProofOfJob proof_of(const Context& context, const CampaignRecord& unprotected)
 {
     const Context other = verification_context(context);
     const std::filesystem::path file = other.file("campaign.h5");
     ProofOfJob proof;
     if (!std::filesystem::exists(file)) return proof;
     const CampaignRecord campaign = read_campaign(file, "protected");
-    const ProtectionRecord protection = read_protection(context.file("protection.h5"));
-    if (campaign.header.protection_sha256 != protection.provenance.stage_sha256)
+    Verification verification;
+    try
     {
-        log_warning(
-            "'{}' proves another protection than that of '{}'; 'flipstorm verify --fresh' proves this one",
-            file.string(), context.file("protection.h5").string());
+        verification = verify_protection(campaign, read_protected(context.file("protected.h5")),
+                                         read_protection(context.file("protection.h5")), unprotected);
+    }
+    catch (const DataError& error)
+    {
+        log_warning("'{}' is no proof of this protection: {}", file.string(), error.what());
         return proof;
     }
-    const Verification verification = naming(file, [&] {
-        return verify_protection(campaign, read_protected(context.file("protected.h5")), protection,
-                                 campaign_of(context));
-    });
     proof.sha256 = campaign.header.provenance.stage_sha256;
     proof.proof.disagreement = verification.disagreement();
     proof.proof.tables.push_back(verification_table(verification));
@@ -56,6 +56,12 @@ ProofOfJob proof_of(const Context& context)
     const std::filesystem::path memories = other.file("memory.h5");
     if (context.job.campaign.ber.empty() || !std::filesystem::exists(memories)) return proof;
     const MemoryRecord memory = read_memory(memories);
+    if (memory.memory_sha256 != campaign.header.memory_sha256)
+    {
+        log_warning("'{}' is of another memory than that of protected.h5; 'flipstorm verify' makes it anew",
+                    memories.string());
+        return proof;
+    }
     proof.memory_file = memories;
     proof.sha256 += memory.provenance.stage_sha256;
     proof.proof.tables.push_back(memory_table(memory, verification.tolerance));
@@ -64,7 +70,7 @@ ProofOfJob proof_of(const Context& context)
 
 StageEnd report_verification_on_root(const Context& context)
 {
-    for (const ResultTable& table : proof_of(context).proof.tables)
+    for (const ResultTable& table : proof_of(context, campaign_of(context)).proof.tables)
         print_result("{}\n", render_text(table));
     flush_output();
     return StageEnd::complete;

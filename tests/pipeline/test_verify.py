@@ -136,6 +136,64 @@ class Verify(PipelineTest):
         # The tables are those of the run.
         self.assertIn(again.out, self.first.out)
 
+    def test_what_changes_is_done_anew_and_nothing_else(self):
+        out = self.folder / "changes"
+        pipeline.copy_folder(self.out, out)
+        # More memories and another rate: those that are done stay.
+        more = set_keys(campaign__trials=7, campaign__ber=[1e-5, 1e-4, 1e-2])
+        again = self.complete("verify", self.job, "--out", out, *self.options, *more)
+        self.assertIn("verify/campaign.h5 is there and up to date", again.err)
+        self.assertIn("upsetting 42 whole memories, 24 of them done before", again.err)
+        before, after = datasets(self.memory), datasets(out / "verify" / "memory.h5")
+        for side in (0, 1):
+            for path in ("/trials/upsets", "/trials/correct"):
+                of = [columns[path][(columns["/trials/rate"] == 1) & (columns["/trials/protected"] == side)]
+                      for columns in (before, after)]
+                np.testing.assert_array_equal(of[0], of[1][:6])
+        # An environment that leaves the plan as it is leaves its proof.
+        there = set_keys(environment__fit_per_mbit=600)
+        run = self.complete("run", self.job, "--out", out, *self.options, *more, *there)
+        self.assertIn("verify/campaign.h5 is there and up to date", run.err)
+        self.assertIn("Failures in time at 600 FIT/Mbit", run.out)
+        self.assertIn("Verification:", run.out)
+        # Another plan is another memory: the report does not take the old proof for it, and verify makes a new one.
+        other = set_keys(harden__max_overhead=0, harden__max_residual=-1)
+        self.complete("harden", self.job, "--out", out, *self.options, *other)
+        report = self.complete("report", self.job, "--out", out, *self.options, *other)
+        self.assertIn("is no proof of this protection", report.err)
+        self.assertNotIn("Verification:", report.out)
+        anew = self.complete("verify", self.job, "--out", out, *self.options, *other)
+        self.assertIn("is about another memory than that of protected.h5: done anew", anew.err)
+        self.assertIn("Verification:", anew.out)
+
+    def test_upsets_of_several_bits(self):
+        """Neighbours in one code word are more than it corrects: several words may read otherwise at once."""
+        out = self.folder / "several"
+        keys = set_keys(campaign__target="protected", campaign__protected=self.out / "protected.h5",
+                        campaign__fault_model="adjacent_bits", campaign__limit=1500, campaign__scheme="network_wise",
+                        model__file=self.out / "model.h5")
+        self.complete("inject", self.job, "--out", out, *self.options, *keys)
+        self.complete("inject", self.job, "--out", self.folder / "several3", *self.options, *keys, ranks=3)
+        self.assert_same_datasets(self.folder / "several3" / "campaign.h5", out / "campaign.h5")
+        columns = datasets(out / "campaign.h5")
+        changed, detected = columns["/outcomes/changed"], columns["/outcomes/detected"]
+        self.assertGreater((changed == 1).sum(), 100)
+        self.assertTrue(((columns["/outcomes/mismatches"] == 0) | (changed > 0)).all())
+        self.assertGreater((detected > 0).sum(), 10)
+        self.complete("report", self.job, "--out", out, *self.options, *keys)
+
+    def test_bits_given_up_change_the_network(self):
+        """fp32 with its lowest bits given up: the golden network of verify is that of the memory."""
+        out = self.folder / "given"
+        keys = set_keys(model__format="fp32", harden__max_change=0.05, harden__max_residual=0, verify__limit=800,
+                        campaign__ber=[], harden__ber=0.0005)
+        run = self.complete("run", self.job, "--out", out, *self.options, *keys)
+        columns = datasets(out / "verify" / "campaign.h5")
+        closed = columns["/outcomes/changed"] == 0
+        self.assertGreater(closed.sum(), 700)
+        self.assertTrue((columns["/outcomes/mismatches"][closed] == 0).all())
+        self.assertIn("Accuracy without an", run.out)
+
     def test_ranks_and_kills(self):
         out = self.folder / "ranks"
         pipeline.copy_folder(self.out, out)

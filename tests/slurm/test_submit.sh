@@ -59,6 +59,12 @@ $common --job-name=net-a-train --output=flipstorm-%x-%j.log --signal=USR1@60 $sl
 $common --job-name=net-a-campaign --output=flipstorm-%x-%j.log --signal=USR1@60 --dependency=afterok:ID_OF_TRAIN --kill-on-invalid-dep=yes $slurm/campaign.sbatch a.toml
 $common --job-name=net-a-analysis --output=flipstorm-%x-%j.log --signal=USR1@60 --dependency=afterok:ID_OF_CAMPAIGN --kill-on-invalid-dep=yes --nodes=1 --ntasks=1 --ntasks-per-node=1 $slurm/analysis.sbatch a.toml
 EXPECTED
+prints "a chain with a proof" a.toml --set harden.verify=true <<EXPECTED
+$common --job-name=net-a-train --output=flipstorm-%x-%j.log --signal=USR1@60 $slurm/train.sbatch a.toml --set harden.verify=true
+$common --job-name=net-a-campaign --output=flipstorm-%x-%j.log --signal=USR1@60 --dependency=afterok:ID_OF_TRAIN --kill-on-invalid-dep=yes $slurm/campaign.sbatch a.toml --set harden.verify=true
+$common --job-name=net-a-analysis --output=flipstorm-%x-%j.log --signal=USR1@60 --dependency=afterok:ID_OF_CAMPAIGN --kill-on-invalid-dep=yes --nodes=1 --ntasks=1 --ntasks-per-node=1 $slurm/analysis.sbatch a.toml --set harden.verify=true
+$common --job-name=net-a-verify --output=flipstorm-%x-%j.log --signal=USR1@60 --dependency=afterok:ID_OF_ANALYSIS --kill-on-invalid-dep=yes $slurm/verify.sbatch a.toml --set harden.verify=true
+EXPECTED
 
 FLIPSTORM_GPUS=1 FLIPSTORM_MARGIN=300 FLIPSTORM_COMPUTE_OPTIONS="--nodes=4 --ntasks-per-node=4" \
   FLIPSTORM_ANALYSIS_OPTIONS="--cpus-per-task=64" \

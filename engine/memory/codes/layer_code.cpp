@@ -97,8 +97,9 @@ void require_possible(const LayerCode& code, int word_bits, std::uint64_t words)
         "'{}': forced {:#x}, copies {:#x}, covered {:#x} and check places {:#x} of words of {} bits do "
         "not go together",
         code.name, code.forced, code.copies, code.covered, code.check_places, word_bits);
-    FS_REQUIRE(code.code.has_value() == (code.covered != 0) && code.group >= 1,
-               "'{}' has a code over no bit, or bits under no code", code.name);
+    constexpr int kMostWords = 64;  // of a block: data bits of the longest code word
+    FS_REQUIRE(code.code.has_value() == (code.covered != 0) && code.group >= 1 && code.group <= kMostWords,
+               "'{}' has a code over no bit, bits under no code, or blocks of {} words", code.name, code.group);
     if (!code.code) return;
     const CodeTraits& traits = code_traits(*code.code);
     FS_REQUIRE(data_bits(code) <= traits.most_data_bits, "'{}' has {} bits under {}, which takes {}",

@@ -64,7 +64,7 @@ std::unique_ptr<CampaignFaults> ProtectedKind::plan(const Job& job, const Networ
 
 std::string ProtectedKind::identity(const Job& job) const
 {
-    return "memory of " + read_protected(job.campaign.protected_memory).protection_sha256 + "\n";
+    return "memory " + identify_protected(job.campaign.protected_memory).memory_sha256 + "\n";
 }
 
 StageEnd ProtectedKind::report(const Context& context, const StopRequest& stop) const

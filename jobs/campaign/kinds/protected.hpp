@@ -46,7 +46,7 @@ class ProtectedKind final : public WeightKind
     [[nodiscard]] Network network_of(const Job& job, Network network) const override;
     [[nodiscard]] std::unique_ptr<CampaignFaults> plan(const Job& job, const Network& network,
                                                        std::uint64_t images) const override;
-    /// The protection of the memory.
+    /// What is in the memory.
     [[nodiscard]] std::string identity(const Job& job) const override;
     StageEnd report(const Context& context, const StopRequest& stop) const override;
 };

@@ -10,7 +10,7 @@ namespace flipstorm
 
 ProtectedMemory::ProtectedMemory(const Network& network, const std::vector<TensorKind>& kinds,
                                  const ProtectedRecord& record, const std::string& file)
-    : protection_sha256_(record.protection_sha256)
+    : sha256_(record.memory_sha256)
 {
     const std::vector<InjectableLayer> tensors = injectable_layers(network, kinds);
     for (std::size_t l = 0; l < record.plan.size(); ++l)

@@ -72,8 +72,8 @@ class ProtectedMemory
     /// What the words read as without an upset, put into the network. \pre of the network it was made with
     void put_into(Network& network) const;
 
-    /// Stage digest of the protection.
-    [[nodiscard]] const std::string& protection_sha256() const { return protection_sha256_; }
+    /// memory_digest of the record.
+    [[nodiscard]] const std::string& sha256() const { return sha256_; }
     /// Bits of all parts.
     [[nodiscard]] std::uint64_t bits() const;
 
@@ -85,7 +85,7 @@ class ProtectedMemory
         std::vector<std::uint32_t> golden;
     };
 
-    std::string protection_sha256_;
+    std::string sha256_;
     std::vector<Layer> layers_;
     std::vector<InjectableLayer> parts_;
     std::vector<std::size_t> layer_of_part_;  ///< position in layers_

@@ -56,8 +56,9 @@ void write_protected_campaign(const Context& context, const Campaign& campaign, 
             table.sign[row] = std::signbit(before) ? 1 : 0;
             table.region.push_back(static_cast<std::uint8_t>(memory.region(part)));
             outcomes.detected.push_back(found(reading.verdict));
+            outcomes.changed.push_back(static_cast<std::uint32_t>(reading.changed.size()));
         },
-        memory.protection_sha256());
+        memory.sha256());
 }
 
 }  // namespace flipstorm

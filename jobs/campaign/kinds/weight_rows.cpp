@@ -9,7 +9,7 @@ namespace flipstorm
 {
 
 void write_memory_campaign(const Context& context, const Campaign& campaign, const Golden& golden,
-                           Harvest harvest, const MemoryRows& fill, const std::string& protection_sha256,
+                           Harvest harvest, const MemoryRows& fill, const std::string& memory_sha256,
                            const SiteTable& sites)
 {
     CampaignHeader header = make_header(context, campaign, golden, harvest);
@@ -17,7 +17,7 @@ void write_memory_campaign(const Context& context, const Campaign& campaign, con
     const UpsetModel upset = upset_model(table.fault_model, table.upset_bits);
     header.fault_model = to_string(upset.model);
     header.upset_bits = upset.bits;
-    header.protection_sha256 = protection_sha256;
+    header.memory_sha256 = memory_sha256;
     header.sites = sites;
     const CampaignRows rows(campaign.plan(), harvest.chunks);
     const FileStrata strata(campaign.plan(), harvest.planned, harvest.evaluated, harvest.known);

@@ -53,13 +53,13 @@ TEST(Fit, TableOfBothMemories)
     EXPECT_EQ(table.rows[0], (std::vector<std::string>{"unprotected", "1,000,000", "1000", "10", "8", "12",
                                                        "1.14e+04", "99", "0"}));
     EXPECT_EQ(table.rows[1][2], "1100");
-    EXPECT_EQ(table.rows[1][3], "1.1");
+    EXPECT_EQ(table.rows[1][3], "1");  // 1,000 FIT of the words, 0.1 % of them critical
     EXPECT_EQ(table.rows[1].back(), "-");
     EXPECT_NE(table.note.find("held out"), std::string::npos);
     Verification measured;
     measured.bits = 1'100'000;
     measured.critical.share = 0.0001;
-    measured.changed.share = 0.0501;
+    measured.unnoticed.share = 0.0501;
     const ResultTable proven = fit_table(protection, {0.01, 0.008, 0.012}, 1'000'000, &measured);
     EXPECT_EQ(proven.rows[1][3], "0.11");
     EXPECT_EQ(proven.rows[1].back(), "94.9995");

@@ -66,14 +66,21 @@ TEST(LayerOptions, RiskLeftByHand)
     EXPECT_NEAR(left(sec, {0.001, 0}), 21 + 2 * 91 * 0.001 * 1, 1e-12);
     EXPECT_NEAR(left({"ded", 0, 0, CodeKind::hsiao_sec_ded, 0x01, 5}, {0.001, 0}),
                 35 + 2 * 45 * 0.001 * 2 * (1.0 / 10), 1e-12);
-    EXPECT_NEAR(left(sec, {0, 0.1}), 21 + 0.1 * 15, 1e-12);
+    // Neighbours: bits 6 and 7 of a word, or two of the four check bits, taken for a data bit of 15 / 20.
+    EXPECT_NEAR(left(sec, {0, 0.1}), 21 + 0.1 * (15 + 2 * 3 * 0.75), 1e-12);
     LayerCode interleaved = sec;
     interleaved.interleaved = true;
+    EXPECT_NEAR(left(interleaved, {0, 0.1}), 21 + 0.1 * 4 * 3 * 0.75, 1e-12);
+    interleaved.code = CodeKind::hsiao_sec_ded;
     EXPECT_NEAR(left(interleaved, {0, 0.1}), 21, 1e-12);
+    interleaved.code = CodeKind::hamming_sec;
     // Four code words of five bits and four check bits, of 36 pairs each.
     EXPECT_NEAR(left(interleaved, {0.001, 0}), 21 + 4 * 36 * 0.001 * 1, 1e-12);
     const LayerCode tmr{"tmr", 0, 0, CodeKind::triplication, 0x80};
-    EXPECT_NEAR(left(tmr, {0.001, 0}), 28 + 10 * 3 * 0.001 * 1, 1e-12);
+    EXPECT_NEAR(left(tmr, {0.001, 0.5}), 28 + 10 * 3 * 0.001 * 1, 1e-12);
+    // The top bit of a word and the lowest of the next one: four of five words have one behind them.
+    const LayerCode ends{"ends", 0, 0, CodeKind::hsiao_sec_ded, 0x81, 5};
+    EXPECT_NEAR(left(ends, {0, 0.1}), 27 + 0.1 * 9 * 0.8, 1e-12);
     // Three bits of parity, each of which makes a zero of the word: as bad as the step of bit 5.
     const LayerCode parity{"parity", 0, 0, CodeKind::parity, 0x98, 1, 0x40, OnDetected::zero, 0x60};
     EXPECT_EQ(left(parity), 1 + 2 + 3 + 4 * 6);

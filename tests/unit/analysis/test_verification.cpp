@@ -26,7 +26,7 @@ struct Case
         layer.extra_bits = 10;
         memory.plan = {layer};
         memory.protection_sha256 = protection.provenance.stage_sha256 = "p";
-        campaign.header.protection_sha256 = "p";
+        campaign.header.memory_sha256 = memory.memory_sha256 = "m";
         memory.scheme = "optimized";
         ProtectionOption option;
         option.scheme = "optimized";
@@ -66,6 +66,7 @@ struct Case
         campaign.faults.value_before.push_back(1);
         campaign.faults.value_after.push_back(corrected ? 1.0F : 2.0F);
         campaign.outcomes.detected.push_back(corrected ? 2 : 0);
+        campaign.outcomes.changed.push_back(corrected ? 0 : 1);
         campaign.outcomes.drop.push_back(drop);
         campaign.outcomes.evaluated.push_back(1000);
     }
@@ -133,9 +134,6 @@ TEST(Verification, SaysWhereItDisagrees)
     safe.protection.options[0].predicted_residual = 0.5;
     safe.protection.options[0].predicted_high = 0.6;
     EXPECT_NE(safe.verify().disagreement().find("Fewer upsets are critical"), std::string::npos);
-    safe.memory.scheme = "sec_64";
-    EXPECT_TRUE(std::isnan(safe.verify().predicted));
-    EXPECT_TRUE(safe.verify().disagreement().empty());
 }
 
 TEST(Verification, RefusesWhatDoesNotBelongTogether)
@@ -143,6 +141,9 @@ TEST(Verification, RefusesWhatDoesNotBelongTogether)
     Case c;
     c.memory.protection_sha256 = "q";
     EXPECT_THROW(static_cast<void>(c.verify()), DataError);
+    Case memory;
+    memory.campaign.header.memory_sha256 = "n";
+    EXPECT_THROW(static_cast<void>(memory.verify()), DataError);
     Case other;
     other.unprotected.header.provenance.model_sha256 = "m";
     EXPECT_THROW(static_cast<void>(other.verify()), DataError);

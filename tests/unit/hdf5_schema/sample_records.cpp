@@ -232,6 +232,7 @@ MemoryRecord sample_memory()
 {
     MemoryRecord memory;
     memory.provenance = sample_provenance();
+    memory.memory_sha256 = "78";
     memory.images = 100;
     memory.golden_correct = {90, 89};
     memory.bits = {1000, 1100};
@@ -246,10 +247,11 @@ CampaignRecord sample_protected_campaign()
 {
     CampaignRecord campaign = sample_campaign();
     campaign.header.target = "protected";
-    campaign.header.protection_sha256 = "77";
+    campaign.header.memory_sha256 = "78";
     for (std::size_t i = 0; i < campaign.faults.size(); ++i)
     {
         campaign.faults.region.push_back(static_cast<std::uint8_t>(i % 2));
+        campaign.outcomes.changed.push_back(static_cast<std::uint32_t>(i));
         campaign.outcomes.detected.push_back(static_cast<std::uint8_t>(i % 3));
     }
     return campaign;

@@ -358,9 +358,10 @@ TEST_F(RoundTrip, CampaignIntoAProtectedMemory)
     const std::filesystem::path file = folder_ / "campaign.h5";
     write_whole(file, want);
     const CampaignRecord got = read_campaign(file, "protected");
-    EXPECT_EQ(got.header.protection_sha256, "77");
+    EXPECT_EQ(got.header.memory_sha256, "78");
     EXPECT_EQ(got.faults.region, want.faults.region);
     EXPECT_EQ(got.outcomes.detected, want.outcomes.detected);
+    EXPECT_EQ(got.outcomes.changed, want.outcomes.changed);
     EXPECT_EQ(got.outcomes.drop, want.outcomes.drop);
     EXPECT_THROW(static_cast<void>(read_campaign(file)), FileError);
     write_whole(file, sample_campaign());

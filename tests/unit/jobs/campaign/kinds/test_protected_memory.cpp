@@ -134,7 +134,7 @@ TEST(ProtectedKind, PlansEveryBitOfTheMemory)
     EXPECT_EQ(&kind, &kind_named("protected"));
     EXPECT_FALSE(kind.in_memory());
     EXPECT_TRUE(kind.judged_by_tolerance());
-    EXPECT_EQ(kind.identity(job), "memory of p\n");
+    EXPECT_EQ(kind.identity(job), "memory " + memory_digest(record_of(lenet5())) + "\n");
     const Network network = kind.network_of(job, lenet5());
     const std::unique_ptr<CampaignFaults> faults = kind.plan(job, network, 10);
     EXPECT_EQ(faults->plan().size(), 150U * 32 + 36 + 2400 * 32);
