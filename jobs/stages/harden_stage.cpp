@@ -79,8 +79,16 @@ bool lacks_memory(const std::filesystem::path& protection_file, const std::files
     if (protection.chosen < 0) return false;
     const std::string& scheme = protection.options.at(static_cast<std::size_t>(protection.chosen)).scheme;
     if (find_protection_scheme(scheme)->coverage == Coverage::critical) return false;
-    return !std::filesystem::exists(memory_file) ||
-           identify_protected(memory_file).protection_sha256 != protection.provenance.stage_sha256;
+    if (!std::filesystem::exists(memory_file)) return true;
+    try
+    {
+        return identify_protected(memory_file).protection_sha256 != protection.provenance.stage_sha256;
+    }
+    catch (const FileError& error)
+    {
+        log_warning("{}; it is made anew", error.what());
+        return true;
+    }
 }
 
 StageEnd harden_on_root(const Context& context, const StopRequest& stop)
