@@ -220,6 +220,13 @@ RateResult result_of(const MemoryRecord& memory, std::size_t rate, std::uint8_t 
     return result;
 }
 
+/// A share in points; what rounds to nothing has no sign.
+std::string points(double share)
+{
+    const std::string text = format_number(100 * share, 2);
+    return text == "-0.00" ? "0.00" : text;
+}
+
 }  // namespace
 
 ResultTable memory_table(const MemoryRecord& memory, double tolerance)
@@ -239,7 +246,7 @@ ResultTable memory_table(const MemoryRecord& memory, double tolerance)
             const RateResult r = result_of(memory, rate, side, tolerance);
             table.rows.push_back(
                 {side == 0 ? "unprotected" : "protected", fmt::format("{:.2g}", memory.ber[rate]),
-                 format_count(r.trials), fmt::format("{:.3g}", r.upsets), format_number(100 * r.lost, 2),
+                 format_count(r.trials), fmt::format("{:.3g}", r.upsets), points(r.lost),
                  format_number(100 * r.error, 2), format_number(100 * r.worst, 2), format_count(r.critical),
                  fmt::format("{:.3g}", r.detected), format_number(100 * (golden - r.lost), 2)});
         }
