@@ -158,10 +158,14 @@ ExitCode execute_on_job(const Program& program, const JobCommand& command, const
     const Placement placement(world);
     const auto placed = [&](const Job& job) { return placement.place(context, job, planning); };
     if (!planning) return exit_code_of(run_job(command, file, placed));
+    const auto planned = [&](const Job& job) {
+        const Context there = placed(job);
+        return command.planned != nullptr ? command.planned(there) : there;
+    };
     std::vector<VariantContext> variants;
     for (const JobVariant& variant : file.variants)
-        variants.push_back({variant.name, placed(variant.job)});
-    return exit_code_of(print_plans(program, placed(file.job), variants));
+        variants.push_back({variant.name, planned(variant.job)});
+    return exit_code_of(print_plans(program, planned(file.job), variants));
 }
 
 }  // namespace

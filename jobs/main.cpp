@@ -30,7 +30,7 @@ std::vector<JobCommand> all_commands()
         commands.push_back(command);
     }
     commands.push_back({"verify", "prove the protection: campaigns into the protected memory, in OUT/verify",
-                        run_verify, true, false});
+                        run_verify, true, false, true, false, nullptr, nullptr, verification_context});
     commands.push_back({"bench",
                         "time the evaluation modes on the job's own faults, and compare their outcomes",
                         run_bench, false, false, false, false, add_bench_options});

@@ -29,6 +29,8 @@ struct JobCommand
     bool plans = false;        ///< prints the plan and does nothing, as --dry-run does
     void (*add_options)(CLI::App&, Arguments&) = nullptr;  ///< that it has alone
     void (*add_line)(CLI::App&, Arguments&) = nullptr;     ///< instead of JOB.toml and its options
+    Context (*planned)(const Context&) =
+        nullptr;  ///< what --dry-run prints the plan of; null: the job itself
 };
 
 /// What a program is made of. `status` and `inspect` are in each.
