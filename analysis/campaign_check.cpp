@@ -127,8 +127,8 @@ void check_trial(const ScreenRecord& screen, std::size_t row, std::uint64_t pair
              (trials.pairs[row] == pairs || (trials.kept[row] == 0 && trials.pairs[row] < pairs)) &&
                  screened <= trials.pairs[row] && audited <= screened && disagreements <= audited &&
                  trials.level[row] <= kExact && (trials.level[row] < kExact || screened == 0),
-             "campaign: row {} of /screen (level {}) says that of {} pairs {} were screened, {} audited, {} "
-             "wrong; the layer has {} pairs",
+             "campaign: row {} of /screen (level {}) says that of {} pairs {} were screened, {} audited, "
+             "{} wrong; the layer has {} pairs",
              row, trials.level[row], trials.pairs[row], screened, audited, disagreements, pairs);
     const double bound = screen_bound95(screened, audited, disagreements);
     FS_CHECK(DataError, std::abs(trials.bound95[row] - bound) <= 1e-6 * bound,

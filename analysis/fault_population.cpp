@@ -53,16 +53,15 @@ std::string why_not_learnt(const CampaignHeader& header)
     if (!upset_of(header).single_bit())
     {
         return fmt::format(
-            "its faults are {}; a forest predicts single bits, and protection corrects single errors: inject "
-            "bit_flip or stuck_at",
+            "its faults are {}; a forest predicts single bits, and protection corrects single errors: "
+            "inject bit_flip or stuck_at",
             describe_upset(header));
     }
     for (std::size_t l = 0; l < header.layers.size(); ++l)
     {
         if (header.layers.injected[l] != 0) continue;
         return fmt::format(
-            "campaign.layers left out layer '{}', of which a forest would know nothing: inject "
-            "all layers",
+            "campaign.layers left out layer '{}', of which a forest would know nothing: inject all layers",
             header.layers.name[l]);
     }
     return "";

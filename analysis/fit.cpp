@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "engine/base/tolerance.hpp"
 
 namespace flipstorm
 {
@@ -61,8 +64,39 @@ double diagnostic_coverage(const MemoryRates& unprotected, const MemoryRates& ke
     return 1 - kept.critical.share / unprotected.critical.share;
 }
 
+TimeToCritical time_to_critical(const MemoryRecord& memory, bool is_protected, double tolerance,
+                                double fit_per_mbit)
+{
+    const MemoryTrials& trials = memory.trials;
+    std::vector<double> critical(memory.ber.size(), 0);
+    std::vector<double> count(memory.ber.size(), 0);
+    const auto side = static_cast<std::size_t>(is_protected);
+    for (std::size_t i = 0; i < trials.size(); ++i)
+    {
+        if (trials.protected_memory[i] != side) continue;
+        const auto rate = static_cast<std::size_t>(trials.rate[i]);
+        const double lost = (static_cast<double>(memory.golden_correct[side]) - trials.correct[i]) /
+                            static_cast<double>(memory.images);
+        ++count[rate];
+        critical[rate] += exceeds(lost, tolerance) ? 1 : 0;
+    }
+    double exposure = 0;  // ∫ (1 − F) dp
+    double before = 0;
+    double share_before = 0;
+    for (std::size_t rate = 0; rate < memory.ber.size(); ++rate)
+    {
+        if (count[rate] == 0) continue;
+        const double share = critical[rate] / count[rate];
+        exposure += (memory.ber[rate] - before) * (1 - (share + share_before) / 2);
+        before = memory.ber[rate];
+        share_before = share;
+    }
+    const double per_bit_hour = fit_per_mbit / kHours / kBitsPerMbit;
+    return {exposure / per_bit_hour, share_before < 1};
+}
+
 ResultTable fit_table(const ProtectionRecord& protection, const ShareInterval& unprotected,
-                      std::uint64_t bits, const Verification* verification)
+                      std::uint64_t bits, const Verification* verification, const MemoryRecord* memory)
 {
     ResultTable table;
     if (!(protection.fit_per_mbit > 0) || protection.chosen < 0) return table;
@@ -85,31 +119,36 @@ ResultTable fit_table(const ProtectionRecord& protection, const ShareInterval& u
         "memory", "bits", "upsets FIT", "critical FIT", "95 % low", "95 % high", "mean years to critical",
         "SPFM %", "LFM %"};
     table.text_columns = 1;
-    const auto row = [&table](const char* name, const MemoryRates& rates) {
+    const auto row = [&](const char* name, const MemoryRates& rates, bool is_protected) {
         table.rows.push_back(
             {name, format_count(rates.bits), fmt::format("{:.4g}", rates.upsets),
              fmt::format("{:.4g}", rates.critical.share), fmt::format("{:.4g}", rates.critical.low),
              fmt::format("{:.4g}", rates.critical.high), years_text(rates.hours_to_critical()),
              percent_text(rates.single_point_metric()), percent_text(rates.latent_metric())});
+        if (memory == nullptr) return;
+        const TimeToCritical time =
+            time_to_critical(*memory, is_protected, protection.tolerance, protection.fit_per_mbit);
+        table.rows.back().push_back((time.at_least ? "> " : "") + years_text(time.hours));
     };
-    row("unprotected", plain);
-    row(chosen.scheme.c_str(), kept);
+    if (memory != nullptr) table.columns.emplace_back("years to a critical state");
+    row("unprotected", plain, false);
+    row(chosen.scheme.c_str(), kept, true);
     table.note = fmt::format(
         "Of upsets of single bits; those that hit several, or meet in one code word before the memory is "
-        "written "
-        "anew, are not in it. 1 FIT = 1 event in 10^9 hours, 1 Mbit = 10^6 bits. Upsets = FIT/Mbit x Mbit; "
-        "critical "
-        "= upsets x the share of them that is critical ({}). Diagnostic coverage, 1 - critical of the "
-        "protected / "
-        "critical of the unprotected memory: {} %. SPFM, single-point fault metric of ISO 26262-5 = 1 - "
-        "critical / "
-        "upsets. LFM, latent fault metric = 1 - latent / (upsets - critical); latent: upsets that change a "
-        "weight, "
-        "that no decoder notices and that are not critical.",
+        "written anew, are not in it. 1 FIT = 1 event in 10^9 hours, 1 Mbit = 10^6 bits. Upsets = FIT/Mbit "
+        "x Mbit; critical = upsets x the share of them that is critical ({}). Diagnostic coverage, 1 - "
+        "critical of the protected / critical of the unprotected memory: {} %. SPFM, single-point fault "
+        "metric of ISO 26262-5 = 1 - critical / upsets. LFM, latent fault metric = 1 - latent / (upsets - "
+        "critical); latent: upsets that change a weight, that no decoder notices and that are not critical.",
         verification != nullptr
             ? "of the protected memory as verify measured it"
             : "as measured on faults held out; 'flipstorm verify' measures it in the memory",
         percent_text(diagnostic_coverage(plain, kept)));
+    if (memory != nullptr)
+        table.note +=
+            " Critical state: a whole memory that is never written anew loses more than the tolerated "
+            "drop; mean of the memories of verify, over their bit error rates ('>': some still did well at "
+            "the highest).";
     return table;
 }
 

@@ -4,6 +4,7 @@
 #include "analysis/tables.hpp"
 #include "analysis/verification.hpp"
 #include "engine/base/statistics.hpp"
+#include "hdf5_schema/memory_file.hpp"
 #include "hdf5_schema/protection_file.hpp"
 
 namespace flipstorm
@@ -34,14 +35,34 @@ struct MemoryRates
 /// critical rate. NaN where there are none.
 [[nodiscard]] double diagnostic_coverage(const MemoryRates& unprotected, const MemoryRates& kept);
 
+/// Hours until a memory that is never written anew loses more than the tolerated drop, on average.
+struct TimeToCritical
+{
+    double hours = 0;
+    bool at_least = false;  ///< some memories still did well at the highest rate that was tried
+};
+
+/**
+ * From the share of memories that are critical at each rate, by the trapezoidal rule:
+ *
+ *     hours = ∫ (1 − F(p)) dp / λ,   λ upsets of a bit in an hour, F(0) = 0
+ *
+ * up to the highest rate, at which a bit has been upset with that probability. \param is_protected  which
+ * memory
+ */
+[[nodiscard]] TimeToCritical time_to_critical(const MemoryRecord& memory, bool is_protected, double tolerance,
+                                              double fit_per_mbit);
+
 /**
  * Both memories of a job in its [environment].
  *
  * \param unprotected   critical share of upsets of the words alone
  * \param verification  what was measured of the protected memory; null: what was measured on faults held out
+ * \param memory        whole memories; null: none were tried
  * \return no rows where the job names no environment
  */
 [[nodiscard]] ResultTable fit_table(const ProtectionRecord& protection, const ShareInterval& unprotected,
-                                    std::uint64_t bits, const Verification* verification);
+                                    std::uint64_t bits, const Verification* verification,
+                                    const MemoryRecord* memory = nullptr);
 
 }  // namespace flipstorm

@@ -65,9 +65,8 @@ ResultTable schemes_table(const ProtectionRecord& protection)
                      "at most (95 %) %", "left, measured %", "[95 % interval]"};
     table.note =
         "Overhead: extra memory in percent of the weights. Left: single upsets that stay critical, in "
-        "percent "
-        "of all; as the calibrated map has it, by the upper limits of its probabilities, and as measured on "
-        "faults held out.";
+        "percent of all; as the calibrated map has it, by the upper limits of its probabilities, and as "
+        "measured on faults held out.";
     for (std::size_t i = 0; i < protection.options.size(); ++i)
     {
         const ProtectionOption& o = protection.options[i];
@@ -116,12 +115,10 @@ ResultTable signature_table(const ProtectionRecord& protection)
     table.text_columns = 1;
     table.note =
         "raw: a flag for each parameter, as in DATE 2023; elias_fano, run_length: where the flags are; "
-        "cells: one for "
-        "each output channel, input channel and sign; channels: one for each output channel. The last two "
-        "flag "
-        "parameters beside. Check bits: SEC-DED over 64 bits of the signature, as an upset flag would move "
-        "all parity "
-        "bits that follow. Overhead: signature, its check bits and parity.";
+        "cells: one for each output channel, input channel and sign; channels: one for each output "
+        "channel. The last two flag parameters beside. Check bits: SEC-DED over 64 bits of the signature, "
+        "as an upset flag would move all parity bits that follow. Overhead: signature, its check bits and "
+        "parity.";
     for (const SignatureSize& size : protection.signature_sizes)
         table.rows.push_back({size.encoding, format_count(size.bits), format_count(size.check_bits),
                               format_percent(size.flagged_share), format_count(size.parity_bits),
@@ -138,12 +135,10 @@ ResultTable plan_table(const ProtectionRecord& protection)
         "extra %", "critical bits",          "of them left", "change %", "XORs per word"};
     table.text_columns = 5;
     table.note =
-        "Forced: bits that are equal in all words, repeat the sign or are given up; they read as they should "
-        "whatever is stored. Covered: bits under the code. Check bits lie in bits of the words that are "
-        "forced, "
-        "or beside (-). Critical bits: expected, without protection and with it. Change: of the weights "
-        "where no "
-        "upset is, root mean square, of theirs. XORs: of the decoder.";
+        "Forced: bits that are equal in all words, repeat the sign or are given up; they read as they "
+        "should whatever is stored. Covered: bits under the code. Check bits lie in bits of the words that "
+        "are forced, or beside (-). Critical bits: expected, without protection and with it. Change: of "
+        "the weights where no upset is, root mean square, of theirs. XORs: of the decoder.";
     for (const LayerProtection& layer : protection.plan)
     {
         const auto bits = static_cast<double>(layer.weights) * layer.word_bits;

@@ -82,8 +82,8 @@ std::vector<std::string> campaign_limits(const CampaignRecord& campaign, double 
     if (short_of > 0)
     {
         notes.push_back(fmt::format(
-            "Limited to {} of {} planned faults, on {} images: the intervals are wider than the "
-            "error margin of the plan.",
+            "Limited to {} of {} planned faults, on {} images: the intervals are wider than the error "
+            "margin of the plan.",
             format_count(campaign.faults.size()), format_count(planned), format_count(header.images)));
     }
     const ShareEstimate share = estimate_critical_share(campaign, tolerance).network;

@@ -401,9 +401,8 @@ ResultTable importance_table(const ForestRecord& forest)
     table.text_columns = 1;
     table.note = fmt::format(
         "Mean decrease of Gini impurity over the trees, and loss of ROC AUC on held-out faults when the "
-        "feature's values "
-        "are shuffled ({} times); half the 95 % intervals. Features that tell the same share what they are "
-        "worth.",
+        "feature's values are shuffled ({} times); half the 95 % intervals. Features that tell the same "
+        "share what they are worth.",
         forest.features.empty() ? 0 : forest.permutation_importance.size() / forest.features.size());
     const ToleranceRecord* const judged = trained_record(forest.tolerances, forest.tolerance);
     if (judged == nullptr || judged->importance_error.size() != forest.features.size() ||

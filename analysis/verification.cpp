@@ -164,11 +164,9 @@ ResultTable verification_table(const Verification& v)
         {"critical, predicted", percent_of(v.predicted), "-", percent_of(v.predicted_high), "-"});
     table.marked = 3;
     table.note = fmt::format(
-        "Every bit of words and check bits is part of the population; each upset is decoded as the hardware "
-        "would. "
-        "Bit positions that a code closes count as whole where no upset of them was critical. Accuracy "
-        "without an "
-        "upset: {} %, of the unprotected network {} %.",
+        "Every bit of words and check bits is part of the population; each upset is decoded as the "
+        "hardware would. Bit positions that a code closes count as whole where no upset of them was "
+        "critical. Accuracy without an upset: {} %, of the unprotected network {} %.",
         format_percent(v.accuracy), format_percent(v.accuracy_before));
     const std::string disagreement = v.disagreement();
     if (!disagreement.empty()) table.note = disagreement + " " + table.note;
@@ -253,10 +251,9 @@ ResultTable memory_table(const MemoryRecord& memory, double tolerance)
     }
     table.note = fmt::format(
         "Each bit of a memory flips with the bit error rate, check bits too; then all of it is decoded and "
-        "the "
-        "network evaluated. Upsets, DUE blocks (found, not corrected), accuracy and points lost: means. "
-        "Critical: "
-        "memories that lose more than the tolerated drop. {} bits unprotected, {} protected.",
+        "the network evaluated. Upsets, DUE blocks (found, not corrected), accuracy and points lost: "
+        "means. Critical: memories that lose more than the tolerated drop. {} bits unprotected, {} "
+        "protected.",
         format_count(memory.bits[0]), format_count(memory.bits[1]));
     return table;
 }

@@ -28,10 +28,8 @@ const FileSpec& campaign_spec()
         {
             {"/", "target", T::text, "",
              "what the faults strike: `weights`, `feature_maps`, `instructions` or `protected` (the memory "
-             "of "
-             "protected.h5; then /layers holds its parts: the words of each layer, and \"<layer>:check\", "
-             "the check "
-             "bits beside them)"},
+             "of protected.h5; then /layers holds its parts: the words of each layer, and "
+             "\"<layer>:check\", the check bits beside them)"},
             {"/", "evaluation", T::text, "", "evaluation mode: `reference`, `exact`, `screened`"},
             {"/", "fault_model", T::text, "",
              "what happens to a stored word: `bit_flip`, `stuck_at` (at 0 and at 1, two faults), "
@@ -45,13 +43,13 @@ const FileSpec& campaign_spec()
             {"/", "images", T::uint64, "", "test images per fault"},
             {"/", "golden_correct", T::uint64, "", "images the fault-free network classifies correctly"},
             {"/", "faults_per_second", T::float64, "",
-             "faults evaluated per second by the run that wrote the file, all ranks together; 0 if it found "
-             "every chunk in the journal"},
+             "faults evaluated per second by the run that wrote the file, all ranks together; 0 if it "
+             "found every chunk in the journal"},
             {"/", "wall_seconds", T::float64, "", "seconds spent injecting by the run that wrote the file"},
             {"/", "images_per_fault", T::uint64, "", "images that each fault strikes", kTransient},
             {"/", "combine", T::text, "",
-             "what the error value v makes of a value y: `add` y + v, `multiply` y · v, `relative` y · (1 + "
-             "v), `bit_flip` y with bit v of the word that it is stored as flipped",
+             "what the error value v makes of a value y: `add` y + v, `multiply` y · v, `relative` y · (1 "
+             "+ v), `bit_flip` y with bit v of the word that it is stored as flipped",
              kFeatureMaps},
             {"/", "instruction", T::text, "",
              "what happens to an instruction: `bit_flip`, a bit of its result flips; `warp_random_value`, "
@@ -134,14 +132,14 @@ const FileSpec& campaign_spec()
              T::uint64,
              {"stratum"},
              "fault",
-             "sample size that keeps the error margin of the job; of an iterative campaign the last one "
-             "it asked for; all faults of an exhaustive one"},
+             "sample size that keeps the error margin of the job; of an iterative campaign the last one it "
+             "asked for; all faults of an exhaustive one"},
             {"/strata/evaluated",
              T::uint64,
              {"stratum"},
              "fault",
-             "faults injected; fewer than planned under `campaign.limit`; up to a step more than planned in "
-             "an iterative campaign"},
+             "faults injected; fewer than planned under `campaign.limit`; up to a step more than planned "
+             "in an iterative campaign"},
             {"/strata/direction",
              T::int32,
              {"stratum"},
@@ -349,8 +347,7 @@ const FileSpec& campaign_spec()
              {"site"},
              "1",
              "row of /faults that the site belongs to; only of campaigns of a fault list, whose faults may "
-             "strike "
-             "several words at once (/faults has the first)",
+             "strike several words at once (/faults has the first)",
              {},
              kStoredWeights,
              {},

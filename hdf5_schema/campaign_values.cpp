@@ -183,8 +183,7 @@ void check_screen(const H5Reader& in, const CampaignHeader& header)
                      is_share(trials.audit_share[i]) && is_share(trials.bound95[i]) &&
                      fits(trials.pairs[i], trials.screened[i], trials.audited[i], trials.disagreements[i]),
                  "'{}': row {} of '/screen' is impossible: layer {}, level {}, kept {}, kappa {}, tau {}, "
-                 "audit share {}, bound {}; of {} "
-                 "pairs {} screened, {} audited, {} wrong",
+                 "audit share {}, bound {}; of {} pairs {} screened, {} audited, {} wrong",
                  in.file_name(), i, trials.layer[i], trials.level[i], trials.kept[i], trials.kappa[i],
                  trials.tau[i], trials.audit_share[i], trials.bound95[i], trials.pairs[i], trials.screened[i],
                  trials.audited[i], trials.disagreements[i]);
@@ -234,8 +233,7 @@ void check_outcome(const H5Reader& in, const CampaignRecord& campaign, std::size
                  (stopped || evaluated == header.images) && correct <= evaluated &&
                  outcomes.mismatches[i] <= evaluated && outcomes.nonfinite[i] <= outcomes.mismatches[i],
              "'{}': the outcome of fault {} is impossible: of {} images {} evaluated (stopped = {}), {} "
-             "correct, {} mismatches, {} not "
-             "finite",
+             "correct, {} mismatches, {} not finite",
              in.file_name(), i, header.images, evaluated, outcomes.stopped[i], correct,
              outcomes.mismatches[i], outcomes.nonfinite[i]);
     // What is not known counts as correct.
@@ -243,8 +241,8 @@ void check_outcome(const H5Reader& in, const CampaignRecord& campaign, std::size
                       static_cast<std::int64_t>(header.images - evaluated);
     const double drop = static_cast<double>(lost) / static_cast<double>(header.images);
     FS_CHECK(FileError, std::abs(outcomes.drop[i] - drop) <= kRounding,
-             "'{}': fault {} has a drop of {}; {} images correct of {} evaluated, {} of {} without a fault, "
-             "make it {}",
+             "'{}': fault {} has a drop of {}; {} images correct of {} evaluated, {} of {} without a "
+             "fault, make it {}",
              in.file_name(), i, outcomes.drop[i], correct, evaluated, header.golden_correct, header.images,
              drop);
     FS_CHECK(

@@ -47,8 +47,8 @@ std::vector<DatasetSpec> layer_protection_columns()
          T::uint32,
          {"layer"},
          "1",
-         "mask: bits that hold the check bits of a block, of its first word from the lowest on, then of the "
-         "second; 0: they are stored beside the words"},
+         "mask: bits that hold the check bits of a block, of its first word from the lowest on, then of "
+         "the second; 0: they are stored beside the words"},
         {"/plan/on_detected",
          T::uint8,
          {"layer"},

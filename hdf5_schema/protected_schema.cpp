@@ -25,8 +25,8 @@ std::vector<DatasetSpec> columns()
          T::uint64,
          {"code word"},
          "1",
-         "check bits stored beside the words, in the low bits: by block and, interleaved, by position "
-         "from the lowest covered one on"});
+         "check bits stored beside the words, in the low bits: by block and, interleaved, by position from "
+         "the lowest covered one on"});
     return list;
 }
 

@@ -22,8 +22,7 @@ std::vector<DatasetSpec> with_plan(std::vector<DatasetSpec> list)
              {"encoding"},
              "1",
              "how the signature of sec_critical at a threshold of 0.5 may be kept: `raw`, `elias_fano`, "
-             "`run_length`, "
-             "`cells` (a flag for each output channel, input channel and sign), `channels`"},
+             "`run_length`, `cells` (a flag for each output channel, input channel and sign), `channels`"},
             {"/signature_sizes/bits", T::uint64, {"encoding"}, "bit", "bits of the signature"},
             {"/signature_sizes/check_bits",
              T::uint64,

@@ -48,8 +48,8 @@ void add_forest_options(CLI::App& forest, Arguments& arguments)
     forest
         .add_option(
             "--export", arguments.export_to,
-            "write the forest of the map to this file, too, as an ONNX model (TreeEnsembleClassifier); needs "
-            "Python with h5py and onnx")
+            "write the forest of the map to this file, too, as an ONNX model (TreeEnsembleClassifier); "
+            "needs Python with h5py and onnx")
         ->type_name("FILE.onnx");
 }
 

@@ -122,9 +122,10 @@ std::vector<KeySpec> make_keys()
         key<&Job::data, &DataTable::kind>("data", "kind", "format of the data set")
             .one_of({"idx", "cifar10", "cifar100", "synthetic"}),
         key<&Job::data, &DataTable::path>("data", "path",
-                                          "folder of the data set, or of the archive or torchvision's folder "
-                                          "it lies in; of several splits of an IDX data set FOLDER/SPLIT, "
-                                          "such as data/emnist-letters; not needed by \"synthetic\"")
+                                          "folder of the data set, or of the archive or torchvision's "
+                                          "folder it lies in; of several splits of an IDX data set "
+                                          "FOLDER/SPLIT, such as data/emnist-letters; not needed by "
+                                          "\"synthetic\"")
             .not_identity(),
         key<&Job::data, &DataTable::train_images>(
             "data", "train_images",
@@ -207,8 +208,8 @@ std::vector<KeySpec> make_keys()
             "random changes to the training images: moved by up to 4 pixels and mirrored (crop_flip)")
             .one_of({"none", "crop_flip"}),
         key<&Job::train, &TrainTable::init>("train", "init",
-                                            "first values of the weights: PyTorch's default, "
-                                            "or normal with deviation √(2 / fan_in)")
+                                            "first values of the weights: PyTorch's default, or normal "
+                                            "with deviation √(2 / fan_in)")
             .one_of({"default", "kaiming_normal"}),
         key<&Job::train, &TrainTable::batch_norm>(
             "train", "batch_norm",
@@ -243,9 +244,9 @@ std::vector<KeySpec> make_keys()
             .one_of(target_names()),
         key<&Job::campaign, &CampaignTable::parameters>(
             "campaign", "parameters",
-            "weights: what lies in the memory that is struck: weights and biases of convolutions and linear "
-            "layers, parameters of batch norms, scales of int8; a tensor that holds no weights counts as a "
-            "layer of its own name")
+            "weights: what lies in the memory that is struck: weights and biases of convolutions and "
+            "linear layers, parameters of batch norms, scales of int8; a tensor that holds no weights "
+            "counts as a layer of its own name")
             .one_of(tensor_kind_names())
             .since("0.2"),
         key<&Job::campaign, &CampaignTable::scheme>(
@@ -257,9 +258,10 @@ std::vector<KeySpec> make_keys()
             "the layer-wise sample)")
             .one_of({"network_wise", "layer_wise", "data_unaware", "data_aware", "iterative", "guided"}),
         key<&Job::campaign, &CampaignTable::fault_model>("campaign", "fault_model",
-                                                         "what a fault does to a stored word: one bit flips "
-                                                         "or is stuck (stuck_at: at 0 and at 1, two faults), "
-                                                         "or upset_bits bits flip, side by side or anywhere")
+                                                         "what a fault does to a stored word: one bit "
+                                                         "flips or is stuck (stuck_at: at 0 and at 1, two "
+                                                         "faults), or upset_bits bits flip, side by side "
+                                                         "or anywhere")
             .one_of(fault_model_names()),
         key<&Job::campaign, &CampaignTable::upset_bits>(
             "campaign", "upset_bits", "bits of a word that adjacent_bits and random_bits flip")
@@ -288,25 +290,24 @@ std::vector<KeySpec> make_keys()
             .since("0.2"),
         key<&Job::campaign, &CampaignTable::fault_list>(
             "campaign", "fault_list",
-            "a CSV file of the faults to inject, instead of drawing them: fault,layer,parameter,mask, a row "
-            "for each "
-            "word; rows of one fault strike together")
+            "a CSV file of the faults to inject, instead of drawing them: fault,layer,parameter,mask, a "
+            "row for each word; rows of one fault strike together")
             .by_default("none")
             .not_identity()
             .since("0.2"),
         key<&Job::campaign, &CampaignTable::exclude>(
             "campaign", "exclude",
-            "weights: a campaign.h5 of the same model whose faults are not injected again; shares are of the "
-            "faults that are left")
+            "weights: a campaign.h5 of the same model whose faults are not injected again; shares are of "
+            "the faults that are left")
             .by_default("none")
             .since("0.2"),
         key<&Job::campaign, &CampaignTable::exhaustive>(
             "campaign", "exhaustive",
             "inject every fault of these layers, whatever the error margin asks for"),
         key<&Job::campaign, &CampaignTable::pilot>("campaign", "pilot",
-                                                   "iterative, guided: faults per stratum to start with; 0: "
-                                                   "the fewest that can be within the margin, "
-                                                   "or an eighth of all spread evenly")
+                                                   "iterative, guided: faults per stratum to start with; "
+                                                   "0: the fewest that can be within the margin, or an "
+                                                   "eighth of all spread evenly")
             .between(0, 1e15),
         key<&Job::campaign, &CampaignTable::error_margin>(
             "campaign", "error_margin", "half-width of the interval around each estimated critical share")
@@ -358,8 +359,8 @@ std::vector<KeySpec> make_keys()
             .ascending(),
         key<&Job::campaign, &CampaignTable::limit>("campaign", "limit",
                                                    "at most so many faults, spread evenly over the strata; "
-                                                   "0: no limit; guided: about so many, where the "
-                                                   "forest is unsure")
+                                                   "0: no limit; guided: about so many, where the forest "
+                                                   "is unsure")
             .between(0, 1e15),
         key<&Job::campaign, &CampaignTable::journal_seconds>(
             "campaign", "journal_seconds",
@@ -385,8 +386,8 @@ std::vector<KeySpec> make_keys()
             .one_of({"uniform", "macs"}),
         key<&Job::transient, &TransientTable::geometry>(
             "transient", "geometry",
-            "feature_maps: what part of a channel is struck, each with the same probability; line: a row or "
-            "a column; element: one position of one channel")
+            "feature_maps: what part of a channel is struck, each with the same probability; line: a row "
+            "or a column; element: one position of one channel")
             .one_of({"single", "row", "column", "line", "block", "channel", "random", "element"})
             .by_default("bit_flip: element; paper: single, line, block; diehardnet: line, block, channel")
             .may_be_empty(),
@@ -398,10 +399,10 @@ std::vector<KeySpec> make_keys()
             .may_be_empty(),
         key<&Job::transient, &TransientTable::value>("transient", "value",
                                                      "error value: uniform on [0, magnitude), of a power "
-                                                     "law, or of a table; or a random bit of the word "
-                                                     "that a value is stored as flips (bit_flip); "
-                                                     "instructions: relative error of warp_random_value, of "
-                                                     "a power law by default")
+                                                     "law, or of a table; or a random bit of the word that "
+                                                     "a value is stored as flips (bit_flip); instructions: "
+                                                     "relative error of warp_random_value, of a power law "
+                                                     "by default")
             .one_of({"uniform", "power_law", "table", "bit_flip"})
             .by_default("paper: uniform; diehardnet: power_law"),
         key<&Job::transient, &TransientTable::magnitude>(
@@ -420,19 +421,19 @@ std::vector<KeySpec> make_keys()
             .not_identity(),
         key<&Job::transient, &TransientTable::combine>(
             "transient", "combine",
-            "feature_maps: what the error value v makes of a value y: y + v (add), y · v (multiply), or "
-            "y · (1 ± v) (relative), or y with bit v of its word flipped (bit_flip)")
+            "feature_maps: what the error value v makes of a value y: y + v (add), y · v (multiply), or y "
+            "· (1 ± v) (relative), or y with bit v of its word flipped (bit_flip)")
             .one_of({"add", "multiply", "relative", "bit_flip"})
             .by_default("bit_flip: bit_flip; paper: add; diehardnet: multiply"),
         key<&Job::transient, &TransientTable::instruction>(
             "transient", "instruction",
-            "instructions: what happens to a multiply-add: one bit of its result flips, or the results of a "
-            "warp of 32 get a relative error")
+            "instructions: what happens to a multiply-add: one bit of its result flips, or the results of "
+            "a warp of 32 get a relative error")
             .one_of({"bit_flip", "warp_random_value"}),
         key<&Job::transient, &TransientTable::images_per_fault>(
             "transient", "images_per_fault",
-            "images that a fault strikes alike, a random choice; 1: each image has faults of its own; 0: all "
-            "test images")
+            "images that a fault strikes alike, a random choice; 1: each image has faults of its own; 0: "
+            "all test images")
             .between(0, 1e9),
         key<&Job::transient, &TransientTable::injections>(
             "transient", "injections",
@@ -440,17 +441,17 @@ std::vector<KeySpec> make_keys()
             .between(0, 1e9),
 
         key<&Job::forest, &ForestTable::kind>("forest", "kind",
-                                              "balanced random forest, plain random forest, table of shares "
-                                              "by layer and bit; the first makes the "
-                                              "map, all are judged")
+                                              "balanced random forest, plain random forest, table of "
+                                              "shares by layer and bit; the first makes the map, all are "
+                                              "judged")
             .one_of({"brf", "rf", "table"})
             .or_single(),
         key<&Job::forest, &ForestTable::sampling>("forest", "sampling", "how a balanced tree draws its rows")
             .one_of({"undersample_bootstrap", "stratified_bootstrap"}),
         key<&Job::forest, &ForestTable::features>(
             "forest", "features",
-            "what forests see of a fault beside sign, bit, layer, output and input channel; the rest follows "
-            "from the stored word and its place, and costs no inference")
+            "what forests see of a fault beside sign, bit, layer, output and input channel; the rest "
+            "follows from the stored word and its place, and costs no inference")
             .one_of({"kernel_position", "layer_type", "fan_in", "depth", "exponent", "magnitude", "direction",
                      "change", "filter_norm"})
             .may_be_empty()
@@ -482,8 +483,8 @@ std::vector<KeySpec> make_keys()
             .since("0.2"),
         key<&Job::forest, &ForestTable::validate_with>(
             "forest", "validate_with",
-            "a campaign.h5 of the same network whose faults, those that the forest's campaign does not have, "
-            "judge the map")
+            "a campaign.h5 of the same network whose faults, those that the forest's campaign does not "
+            "have, judge the map")
             .by_default("none")
             .since("0.2"),
         key<&Job::forest, &ForestTable::campaign>("forest", "campaign", "a campaign.h5 to use as it is")
@@ -504,9 +505,8 @@ std::vector<KeySpec> make_keys()
             .since("0.2"),
         key<&Job::harden, &HardenTable::max_residual>(
             "harden", "max_residual",
-            "optimized: largest share of single upsets that stay critical, reached with the fewest bits; -1: "
-            "as "
-            "little as max_overhead allows or, without, a tenth of what sec_critical leaves")
+            "optimized: largest share of single upsets that stay critical, reached with the fewest bits; "
+            "-1: as little as max_overhead allows or, without, a tenth of what sec_critical leaves")
             .between(-1, 1)
             .since("0.2"),
         key<&Job::harden, &HardenTable::max_change>(
@@ -575,15 +575,16 @@ std::vector<KeySpec> make_keys()
             .between(0, 4096)
             .not_identity(),
         key<&Job::device, &DeviceTable::ranks_per_gpu>("device", "ranks_per_gpu",
-                                                       "so many ranks of a node share a GPU that is visible "
-                                                       "to them; the others use the CPU, or are refused "
-                                                       "with kind = \"cuda\"; 0: all ranks share the GPUs")
+                                                       "so many ranks of a node share a GPU that is "
+                                                       "visible to them; the others use the CPU, or are "
+                                                       "refused with kind = \"cuda\"; 0: all ranks share "
+                                                       "the GPUs")
             .between(0, 4096)
             .not_identity(),
         key<&Job::device, &DeviceTable::collectives>("device", "collectives",
                                                      "what sums the gradients of a training on several "
-                                                     "ranks; auto: nccl where every rank has a GPU of "
-                                                     "its own and flipstorm was built with it, else mpi")
+                                                     "ranks; auto: nccl where every rank has a GPU of its "
+                                                     "own and flipstorm was built with it, else mpi")
             .one_of({"auto", "mpi", "gloo", "nccl"})
             .not_identity(),
     };

@@ -206,8 +206,8 @@ std::vector<RuleProblem> rule_problems(const Job& job)
     {
         problems.push_back(
             {{"environment.upsets_per_bit_day", "environment.fit_per_mbit"},
-             "environment.fit_per_mbit and environment.upsets_per_bit_day say the same in two units; "
-             "give one"});
+             "environment.fit_per_mbit and environment.upsets_per_bit_day say the same in two units; give "
+             "one"});
     }
     const bool chooses = campaign.scheme == "guided" || campaign.scheme == "iterative" ||
                          campaign.exhaustive || campaign.limit > 0 || !campaign.exclude.empty() ||
@@ -241,8 +241,8 @@ std::vector<RuleProblem> rule_problems(const Job& job)
     if (job.campaign.backend == "native" && job.device.kind == "cuda")
     {
         problems.push_back({{"campaign.backend", "device.kind"},
-                            "campaign.backend = \"native\" computes on the CPU, but device.kind is \"cuda\"; "
-                            "use \"libtorch\" or \"auto\""});
+                            "campaign.backend = \"native\" computes on the CPU, but device.kind is "
+                            "\"cuda\"; use \"libtorch\" or \"auto\""});
     }
     const std::vector<RuleProblem> of_transients = transient_problems(job);
     problems.insert(problems.end(), of_transients.begin(), of_transients.end());

@@ -45,8 +45,8 @@ HardenOptions harden_options(const Job& job)
     {
         options.ber = std::min(1.0, fit / 1e9 / 1e6 * job.environment.scrub_hours);
         log_info(
-            "environment: a bit is upset with a probability of {:.3g} in {:g} hours, which counts instead of "
-            "harden.ber",
+            "environment: a bit is upset with a probability of {:.3g} in {:g} hours, which counts instead "
+            "of harden.ber",
             options.ber, job.environment.scrub_hours);
     }
     if (table.max_overhead >= 0) options.max_overhead = table.max_overhead;
@@ -200,8 +200,8 @@ void need_memory(const Context& context, const char* stage)
 void require_same_campaign(const Context& context, const CampaignRecord& campaign, const ForestRecord& forest)
 {
     FS_CHECK(DataError, forest.campaign_sha256 == campaign.header.provenance.stage_sha256,
-             "'{}' was trained on another campaign than '{}'; name the right one in forest.campaign, or make "
-             "the forest anew",
+             "'{}' was trained on another campaign than '{}'; name the right one in forest.campaign, or "
+             "make the forest anew",
              context.forest_file().string(), context.campaign_file().string());
 }
 
@@ -215,8 +215,7 @@ StageEnd run_harden(const Context& context)
         const std::filesystem::path file = context.file("protected.h5");
         FS_CHECK(DataError, std::filesystem::exists(file),
                  "--export: no '{}', as the scheme that was chosen keeps parameters of one layer in "
-                 "different ways, or "
-                 "the model is not known",
+                 "different ways, or the model is not known",
                  file.string());
         export_memory(read_protected(file), context.export_to);
         log_info("{}: the protected memory and its decoder", context.export_to);

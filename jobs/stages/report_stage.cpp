@@ -134,7 +134,8 @@ StageEnd report_weights_on_root(const Context& context, const StopRequest& stop)
     ProofOfJob proof = proof_of(context, campaign);
     const ResultTable fit =
         fit_table(protection, estimate_critical_share(campaign, protection.tolerance).network,
-                  bits_of(campaign.header.layers), proof.verification ? &*proof.verification : nullptr);
+                  bits_of(campaign.header.layers), proof.verification ? &*proof.verification : nullptr,
+                  proof.memory ? &*proof.memory : nullptr);
     if (!fit.rows.empty()) proof.proof.tables.push_back(fit);
     const std::string stamp =
         fmt::format("<!-- flipstorm report 2 {} -->",

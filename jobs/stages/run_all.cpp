@@ -37,8 +37,8 @@ bool has_memory(const Context& context)
         there = std::filesystem::exists(context.file("protected.h5"));
         if (!there)
             log_warning(
-                "harden.verify: the scheme that was chosen keeps parameters of one layer in different ways, "
-                "and has no memory to strike; nothing is proven");
+                "harden.verify: the scheme that was chosen keeps parameters of one layer in different "
+                "ways, and has no memory to strike; nothing is proven");
         return StageEnd::complete;
     });
     return context.world.broadcast(there ? 1U : 0U) != 0;

@@ -63,6 +63,7 @@ struct ProofOfJob
     std::string sha256;  ///< stage digests of all that it comes from; empty: none of them is there
     std::filesystem::path memory_file;  ///< memory.h5; empty: not there
     std::optional<Verification> verification{};
+    std::optional<MemoryRecord> memory{};
 };
 
 /// What is in OUT/verify about the protection of the job; what is of another one is left out, with a warning.

@@ -65,6 +65,7 @@ ProofOfJob proof_of(const Context& context, const CampaignRecord& unprotected)
     proof.memory_file = memories;
     proof.sha256 += memory.provenance.stage_sha256;
     proof.proof.tables.push_back(memory_table(memory, verification.tolerance));
+    proof.memory = memory;
     return proof;
 }
 

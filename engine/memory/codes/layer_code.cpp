@@ -94,8 +94,8 @@ void require_possible(const LayerCode& code, int word_bits, std::uint64_t words)
         ((read | code.covered) & ~word) == 0 && (read & code.covered) == 0 &&
             (code.forced & code.copies) == 0 && (code.forced_value & ~code.forced) == 0 &&
             (code.check_places & ~read) == 0 && run_below_top(code.copies, word_bits) == code.copies,
-        "'{}': forced {:#x}, copies {:#x}, covered {:#x} and check places {:#x} of words of {} bits do "
-        "not go together",
+        "'{}': forced {:#x}, copies {:#x}, covered {:#x} and check places {:#x} of words of {} bits do not "
+        "go together",
         code.name, code.forced, code.copies, code.covered, code.check_places, word_bits);
     constexpr int kMostWords = 64;  // of a block: data bits of the longest code word
     FS_REQUIRE(code.code.has_value() == (code.covered != 0) && code.group >= 1 && code.group <= kMostWords,

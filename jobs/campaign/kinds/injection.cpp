@@ -87,8 +87,8 @@ StageEnd bench_faults(const Context& context, const Campaign& campaign,
         },
         [](const ProtectedFaults*) -> StageEnd {
             throw JobError(
-                "bench does not time faults in a protected memory: most of them change nothing. "
-                "Time campaign.target = \"weights\"");
+                "bench does not time faults in a protected memory: most of them change nothing. Time "
+                "campaign.target = \"weights\"");
         });
 }
 

@@ -145,8 +145,8 @@ ProtectedRecord read_protected_of(const std::string& file, const Network& networ
     ProtectedRecord record = read_protected(file);
     FS_CHECK(
         DataError, record.provenance.model_sha256 == digest(network),
-        "'{}' is the memory of another network than the model file's; run 'flipstorm harden' again, or name "
-        "its model in model.file",
+        "'{}' is the memory of another network than the model file's; run 'flipstorm harden' again, or "
+        "name its model in model.file",
         file);
     return record;
 }

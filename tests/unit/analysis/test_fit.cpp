@@ -65,5 +65,24 @@ TEST(Fit, TableOfBothMemories)
     EXPECT_EQ(proven.rows[1].back(), "94.9995");
 }
 
+// 1,000 FIT/Mbit: 10^-12 upsets of a bit in an hour. Half the memories are critical at 10^-4, all at 10^-3.
+TEST(Fit, TimeToACriticalState)
+{
+    MemoryRecord memory;
+    memory.images = 100;
+    memory.golden_correct = {90, 90};
+    memory.ber = {1e-4, 1e-3};
+    memory.trials.rate = {0, 0, 1, 1, 0, 1};
+    memory.trials.protected_memory = {0, 0, 0, 0, 1, 1};
+    memory.trials.correct = {90, 50, 50, 40, 90, 90};
+    memory.trials.nonfinite = {0, 0, 0, 0, 0, 0};
+    const TimeToCritical plain = time_to_critical(memory, false, 0.05, 1000);
+    EXPECT_NEAR(plain.hours, (1e-4 * 0.75 + 9e-4 * 0.25) / 1e-12, 1e-3);
+    EXPECT_FALSE(plain.at_least);
+    const TimeToCritical kept = time_to_critical(memory, true, 0.05, 1000);
+    EXPECT_NEAR(kept.hours, 1e-3 / 1e-12, 1e-3);
+    EXPECT_TRUE(kept.at_least);
+}
+
 }  // namespace
 }  // namespace flipstorm
