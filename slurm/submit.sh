@@ -12,8 +12,8 @@ usage() {
 usage: slurm/submit.sh [--pipeline] [--dry-run] JOB.toml... [FLIPSTORM OPTIONS] [-- SBATCH OPTIONS]
 
 Checks the job files, submits training → campaign → analysis (→ verify, where harden.verify says so) as Slurm jobs that
-wait for each other, and prints their ids, one `NAME ID` per line. Each job goes on by itself after its time limit; those behind it wait for its end, and
-are cancelled if it fails. Stages that the job file makes needless (model.file, forest.campaign) are not submitted.
+wait for each other, and prints their ids, one `NAME ID` per line. Each job goes on by itself after its time limit;
+those behind it wait for its end, and are cancelled if it fails. Stages that the job file makes needless (model.file, forest.campaign) are not submitted.
 
   --pipeline         one Slurm job for all stages
   --dry-run          print the sbatch commands and submit nothing
