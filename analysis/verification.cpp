@@ -116,11 +116,10 @@ Verification verify_protection(const CampaignRecord& campaign, const ProtectedRe
         verification.bits += campaign.header.layers.weights[l] *
                              static_cast<std::uint64_t>(campaign.header.layers.word_bits[l]);
     const OutcomeTable& outcomes = campaign.outcomes;
-    const auto found = [&](std::uint8_t what) {
-        return share_of(campaign, {}, [&, what](std::size_t row) { return outcomes.detected[row] == what; });
-    };
-    verification.detected = found(1);
-    verification.corrected = found(2);
+    verification.detected =
+        share_of(campaign, {}, [&](std::size_t row) { return outcomes.detected[row] != 0; });
+    verification.corrected =
+        share_of(campaign, {}, [&](std::size_t row) { return outcomes.corrected[row] != 0; });
     const std::vector<std::uint64_t> closed = closed_bits(campaign.header, memory);
     verification.changed =
         share_of(campaign, closed, [&](std::size_t row) { return outcomes.changed[row] > 0; });

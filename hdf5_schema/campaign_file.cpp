@@ -199,15 +199,17 @@ void check(const H5Reader& in, const CampaignRecord& campaign)
                           rows));
     if (campaign.header.target == kProtected)
     {
+        const OutcomeTable& outcomes = campaign.outcomes;
         const std::vector<std::uint8_t>& region = campaign.faults.region;
-        const std::vector<std::uint8_t>& detected = campaign.outcomes.detected;
+        in.expect(region.size() == rows && outcomes.detected.size() == rows &&
+                      outcomes.corrected.size() == rows && outcomes.changed.size() == rows,
+                  "the columns of upsets of a protected memory are not of one length");
+        const auto are_flags = [](const std::vector<std::uint8_t>& column) {
+            return std::all_of(column.begin(), column.end(), [](std::uint8_t flag) { return flag <= 1; });
+        };
         in.expect(
-            region.size() == rows && detected.size() == rows && campaign.outcomes.changed.size() == rows,
-            fmt::format("'/faults/region' has {} rows, '/outcomes/detected' {}, '/faults/stratum' {}",
-                        region.size(), detected.size(), rows));
-        in.expect(std::all_of(region.begin(), region.end(), [](std::uint8_t r) { return r <= 1; }) &&
-                      std::all_of(detected.begin(), detected.end(), [](std::uint8_t d) { return d <= 2; }),
-                  "'/faults/region' or '/outcomes/detected' has a category that is none");
+            are_flags(region) && are_flags(outcomes.detected) && are_flags(outcomes.corrected),
+            "'/faults/region', '/outcomes/detected' or '/outcomes/corrected' has a category that is none");
     }
     check_weight_faults(in, campaign);
 }
@@ -242,7 +244,9 @@ void write_campaign(const std::filesystem::path& file, const CampaignHeader& hea
     if (header.target == kProtected)
     {
         columns.push_back(row_column("/faults/region", faults.region));
+        columns.push_back(row_column("/faults/word", faults.parameter));
         columns.push_back(row_column("/outcomes/detected", outcomes.detected));
+        columns.push_back(row_column("/outcomes/corrected", outcomes.corrected));
         columns.push_back(row_column("/outcomes/changed", outcomes.changed));
     }
     write_rows_together(
@@ -270,6 +274,7 @@ CampaignRecord read_campaign(const std::filesystem::path& file, const std::strin
     {
         campaign.faults.region = in.dataset<std::uint8_t>("/faults/region");
         campaign.outcomes.detected = in.dataset<std::uint8_t>("/outcomes/detected");
+        campaign.outcomes.corrected = in.dataset<std::uint8_t>("/outcomes/corrected");
         campaign.outcomes.changed = in.dataset<std::uint32_t>("/outcomes/changed");
     }
     check(in, campaign);

@@ -82,8 +82,9 @@ struct OutcomeTable
     std::vector<std::uint32_t> nonfinite;   ///< of those, a logit is NaN or infinite
     std::vector<std::uint8_t> stopped;  ///< 1: the drop exceeds every tolerance; the rest was not evaluated
     std::vector<double> drop;  ///< accuracy lost, −1 … 1; its proven lower bound where stopped = 1
-    std::vector<std::uint32_t> changed{};  ///< of a protected memory: words that read otherwise
-    std::vector<std::uint8_t> detected{};  ///< of a protected memory: 1 found and not corrected, 2 corrected
+    std::vector<std::uint32_t> changed{};   ///< of a protected memory: words that read otherwise
+    std::vector<std::uint8_t> detected{};   ///< the same: 1 an error was found that cannot be corrected (DUE)
+    std::vector<std::uint8_t> corrected{};  ///< the same: 1 an error was found and corrected
 
     [[nodiscard]] std::size_t size() const { return evaluated.size(); }
     void resize(std::size_t faults);

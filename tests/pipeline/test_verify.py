@@ -68,12 +68,14 @@ class Verify(PipelineTest):
             covered = bool(check) or bool(int(plan["covered"]) >> bit & 1)
             read = not check and not (int(plan["covered"]) | int(plan["copies"])) >> bit & 1
             in_word = not check and int(plan["check_places"]) >> bit & 1
-            detected = columns["/outcomes/detected"][row]
+            corrected = columns["/outcomes/corrected"][row]
+            self.assertEqual(columns["/outcomes/detected"][row], 0)
+            self.assertEqual(columns["/faults/word"][row], columns["/faults/parameter"][row])
             same = columns["/faults/value_before"][row] == columns["/faults/value_after"][row]
             if covered:
-                self.assertEqual(detected, 2, f"{part} bit {bit}")
+                self.assertEqual(corrected, 1, f"{part} bit {bit}")
             elif not in_word:
-                self.assertEqual(detected, 0, f"{part} bit {bit}")
+                self.assertEqual(corrected, 0, f"{part} bit {bit}")
             self.assertEqual(read, not same, f"{part} bit {bit}")
             if not read:
                 self.assertEqual(columns["/outcomes/correct"][row], golden)
@@ -179,7 +181,7 @@ class Verify(PipelineTest):
         changed, detected = columns["/outcomes/changed"], columns["/outcomes/detected"]
         self.assertGreater((changed == 1).sum(), 100)
         self.assertTrue(((columns["/outcomes/mismatches"] == 0) | (changed > 0)).all())
-        self.assertGreater((detected > 0).sum(), 10)
+        self.assertGreater((detected + columns["/outcomes/corrected"]).sum(), 10)
         self.complete("report", self.job, "--out", out, *self.options, *keys)
 
     def test_bits_given_up_change_the_network(self):
@@ -219,7 +221,7 @@ class Verify(PipelineTest):
                                  *set_keys(harden__options=["none", "sec_64"]))
         self.assertIn("corrected", of_words.out)
         columns = datasets(out / "verify" / "campaign.h5")
-        self.assertTrue((columns["/outcomes/detected"] == 2).all())
+        self.assertTrue((columns["/outcomes/corrected"] == 1).all())
         self.assertTrue((columns["/outcomes/drop"] == 0).all())
         self.assertEqual(columns["/layers/name"].tolist()[-1], b"fc3:check")
         # Words under a code and words that are not lie in one layer: there is no memory to strike.

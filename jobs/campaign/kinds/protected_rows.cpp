@@ -8,26 +8,6 @@
 
 namespace flipstorm
 {
-namespace
-{
-
-/// Of /outcomes/detected.
-std::uint8_t found(Verdict verdict)
-{
-    switch (verdict)
-    {
-        case Verdict::clean:
-            return 0;
-        case Verdict::detected:
-            return 1;
-        case Verdict::corrected:
-            return 2;
-    }
-    throw Error("no verdict is number {}", static_cast<int>(verdict));
-}
-
-}  // namespace
-
 void write_protected_campaign(const Context& context, const Campaign& campaign, const ProtectedFaults& faults,
                               const Golden& golden, Harvest harvest)
 {
@@ -55,7 +35,8 @@ void write_protected_campaign(const Context& context, const Campaign& campaign, 
                 reading.changed.empty() ? before : tensor.decoded(element, reading.changed.front().word);
             table.sign[row] = std::signbit(before) ? 1 : 0;
             table.region.push_back(static_cast<std::uint8_t>(memory.region(part)));
-            outcomes.detected.push_back(found(reading.verdict));
+            outcomes.detected.push_back(reading.verdict == Verdict::detected ? 1 : 0);
+            outcomes.corrected.push_back(reading.verdict == Verdict::corrected ? 1 : 0);
             outcomes.changed.push_back(static_cast<std::uint32_t>(reading.changed.size()));
         },
         memory.sha256());

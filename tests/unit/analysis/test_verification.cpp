@@ -65,7 +65,8 @@ struct Case
         campaign.faults.layer.push_back(stratum < 8 ? 0 : 1);
         campaign.faults.value_before.push_back(1);
         campaign.faults.value_after.push_back(corrected ? 1.0F : 2.0F);
-        campaign.outcomes.detected.push_back(corrected ? 2 : 0);
+        campaign.outcomes.detected.push_back(0);
+        campaign.outcomes.corrected.push_back(corrected ? 1 : 0);
         campaign.outcomes.changed.push_back(corrected ? 0 : 1);
         campaign.outcomes.drop.push_back(drop);
         campaign.outcomes.evaluated.push_back(1000);

@@ -252,7 +252,8 @@ CampaignRecord sample_protected_campaign()
     {
         campaign.faults.region.push_back(static_cast<std::uint8_t>(i % 2));
         campaign.outcomes.changed.push_back(static_cast<std::uint32_t>(i));
-        campaign.outcomes.detected.push_back(static_cast<std::uint8_t>(i % 3));
+        campaign.outcomes.detected.push_back(static_cast<std::uint8_t>(i % 2));
+        campaign.outcomes.corrected.push_back(static_cast<std::uint8_t>((i + 1) % 2));
     }
     return campaign;
 }

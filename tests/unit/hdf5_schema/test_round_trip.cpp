@@ -361,6 +361,7 @@ TEST_F(RoundTrip, CampaignIntoAProtectedMemory)
     EXPECT_EQ(got.header.memory_sha256, "78");
     EXPECT_EQ(got.faults.region, want.faults.region);
     EXPECT_EQ(got.outcomes.detected, want.outcomes.detected);
+    EXPECT_EQ(got.outcomes.corrected, want.outcomes.corrected);
     EXPECT_EQ(got.outcomes.changed, want.outcomes.changed);
     EXPECT_EQ(got.outcomes.drop, want.outcomes.drop);
     EXPECT_THROW(static_cast<void>(read_campaign(file)), FileError);
