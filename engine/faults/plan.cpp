@@ -340,7 +340,8 @@ void Plan::share_out_sample(const PlanOptions& options)
     for (const Stratum& stratum : strata_)
         wanted.push_back(stratum.planned);
     FS_CHECK(JobError, options.limit == 0 || options.limit >= strata_.size(),
-             "campaign.limit = {} is less than the {} strata of this scheme; each needs a fault",
+             "a limit of {} faults is less than the {} strata of this scheme, each of which needs one; raise "
+             "campaign.limit (verify.limit of a proof)",
              options.limit, strata_.size());
     const std::vector<std::uint64_t> drawn = options.limit > 0 ? spread_limit(wanted, options.limit) : wanted;
     for (std::size_t i = 0; i < strata_.size(); ++i)

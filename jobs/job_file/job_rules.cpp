@@ -209,6 +209,14 @@ std::vector<RuleProblem> rule_problems(const Job& job)
              "environment.fit_per_mbit and environment.upsets_per_bit_day say the same in two units; give "
              "one"});
     }
+    if (job.environment.scrub_hours != EnvironmentTable().scrub_hours && job.environment.fit_per_mbit == 0 &&
+        job.environment.upsets_per_bit_day == 0)
+    {
+        problems.push_back(
+            {{"environment.scrub_hours", "environment.fit_per_mbit", "environment.upsets_per_bit_day"},
+             "environment.scrub_hours is the time in which upsets of a rate meet; give the rate, "
+             "environment.fit_per_mbit or environment.upsets_per_bit_day, too"});
+    }
     const bool chooses = campaign.scheme == "guided" || campaign.scheme == "iterative" ||
                          campaign.exhaustive || campaign.limit > 0 || !campaign.exclude.empty() ||
                          !campaign.layers.empty() || campaign.fault_model != "bit_flip";

@@ -262,7 +262,7 @@ CASES = [
     ("override without value", USAGE, ["--set campaign.limit", "table.key=value"], "inject {f}/job.toml --set campaign.limit", nothing),
     ("override of no key", USAGE, ["campaign.limits", "campaign.limit"], "inject {f}/job.toml --set campaign.limits=3", nothing),
     ("override of wrong type", USAGE, ["campaign.limit", "integer", "many"], "inject {f}/job.toml --set campaign.limit=many", nothing),
-    ("limit below the strata", USAGE, ["campaign.limit = 3", "5 strata"], INJECT + " --set campaign.limit=3", nothing),
+    ("limit below the strata", USAGE, ["a limit of 3 faults", "campaign.limit", "5 strata"], INJECT + " --set campaign.limit=3", nothing),
     ("no GPU", USAGE, ["device.kind", "no GPU"], INJECT + " --set device.kind=cuda", nothing),
     # Data.
     ("data folder missing", IO, ["data.path", "{f}/data"], INJECT, remove("data")),

@@ -421,6 +421,15 @@ TEST(JobOverride, ReplacesTheFileAndTheLastCounts)
     EXPECT_EQ(read_text("", {"data.kind=synthetic"}).data.kind, "synthetic");
 }
 
+TEST(JobOverride, HoursBetweenWritingsNeedARate)
+{
+    EXPECT_NE(problems_of(kSound, {"environment.scrub_hours=12"}).find("environment.fit_per_mbit"),
+              std::string::npos);
+    EXPECT_EQ(read_text(kSound, {"environment.scrub_hours=12", "environment.fit_per_mbit=600"})
+                  .environment.scrub_hours,
+              12);
+}
+
 TEST(JobOverride, AnEntryOfATableLeavesTheOthers)
 {
     const std::string job = kSound + "model.format = 'fxp8'\nmodel.formats = {fc1 = 'fxp32', conv1 = 'fxp8'}";
