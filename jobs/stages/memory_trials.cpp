@@ -110,6 +110,7 @@ class Trials
             images_ = images_.head(job.verify.images);
         model_sha256_ = digest(network);
         dataset_sha256_ = digest(images_);
+        tensors_ = injectable_layers(network, kinds);
         ber_ = job.campaign.ber;
         trials_ = static_cast<std::uint64_t>(job.campaign.trials);
         seed_ = job.job.seed;
@@ -157,8 +158,8 @@ class Trials
         TrialResult result{upset.size(),           reading.corrected,   reading.detected,
                            reading.changed.size(), side.golden.correct, 0};
         if (reading.changed.empty()) return result;
-        const Tally tally =
-            evaluate_whole(with(side, reading.changed), images_, options_, side.golden, between);
+        const Tally tally = evaluate_whole(with_words(side.network, tensors_, reading.changed), images_,
+                                           options_, side.golden, between);
         result.correct = tally.correct;
         result.nonfinite = tally.nonfinite;
         return result;
@@ -204,24 +205,13 @@ class Trials
         return std::make_unique<const Side>(Side{std::move(memory), std::move(network), golden});
     }
 
-    /// The network with words that read otherwise.
-    [[nodiscard]] Network with(const Side& side,
-                               const std::vector<std::pair<LayerId, ChangedWord>>& changed) const
-    {
-        Network network = side.network;
-        const std::vector<InjectableLayer> layers = injectable_layers(network, options_.parameters);
-        for (const auto& [layer, word] : changed)
-            set_struck_word(network, layers[static_cast<std::size_t>(layer.value())], word.element,
-                            word.word);
-        return network;
-    }
-
     EvaluationOptions options_;
     ImageSet images_;
     std::string model_sha256_;
     std::string dataset_sha256_;
     std::string stage_sha256_;
     std::string trial_sha256_;
+    std::vector<InjectableLayer> tensors_;
     std::vector<double> ber_;
     std::uint64_t trials_ = 0;
     std::uint64_t seed_ = 0;

@@ -62,6 +62,16 @@ LayerId ProtectedMemory::layer(LayerId part) const
     return layers_[layer_of_part_.at(static_cast<std::size_t>(part.value()))].tensor.id;
 }
 
+void ProtectedMemory::Layer::add_changed(const ProtectedWords::Block& block,
+                                         std::vector<ChangedWord>& changed) const
+{
+    for (std::size_t i = 0; i < block.words.size(); ++i)
+    {
+        const std::uint64_t element = block.first + i;
+        if (block.words[i] != golden[element]) changed.push_back({tensor.id, element, block.words[i]});
+    }
+}
+
 UpsetReading ProtectedMemory::read(LayerId part, std::uint64_t word, WordFault fault) const
 {
     const auto p = static_cast<std::size_t>(part.value());
@@ -83,11 +93,7 @@ UpsetReading ProtectedMemory::read(LayerId part, std::uint64_t word, WordFault f
     if (upset.empty()) return reading;
     const ProtectedWords::Block block = layer.words.decode_upset(upset);
     reading.verdict = block.verdict;
-    for (std::size_t i = 0; i < block.words.size(); ++i)
-    {
-        const std::uint64_t element = block.first + i;
-        if (block.words[i] != layer.golden[element]) reading.changed.push_back({element, block.words[i]});
-    }
+    layer.add_changed(block, reading.changed);
     return reading;
 }
 
@@ -107,12 +113,7 @@ MemoryReading ProtectedMemory::read(const std::vector<std::uint64_t>& upset) con
             const ProtectedWords::Block block = layer.words.decode_upset(bits);
             reading.corrected += block.verdict == Verdict::corrected ? 1 : 0;
             reading.detected += block.verdict == Verdict::detected ? 1 : 0;
-            for (std::size_t i = 0; i < block.words.size(); ++i)
-            {
-                const std::uint64_t element = block.first + i;
-                if (block.words[i] != layer.golden[element])
-                    reading.changed.push_back({layer.tensor.id, {element, block.words[i]}});
-            }
+            layer.add_changed(block, reading.changed);
         }
         first += layer.words.bits();
     }
@@ -143,11 +144,10 @@ std::uint64_t ProtectedMemory::bits() const
 ProtectedRecord read_protected_of(const std::string& file, const Network& network)
 {
     ProtectedRecord record = read_protected(file);
-    FS_CHECK(
-        DataError, record.provenance.model_sha256 == digest(network),
-        "'{}' is the memory of another network than the model file's; run 'flipstorm harden' again, or "
-        "name its model in model.file",
-        file);
+    FS_CHECK(DataError, record.provenance.model_sha256 == digest(network),
+             "'{}' is the memory of another network than the model file's; run 'flipstorm harden' again, or "
+             "name its model in model.file",
+             file);
     return record;
 }
 

@@ -7,7 +7,7 @@
 
 #include "engine/memory/codes/layer_code.hpp"
 #include "engine/memory/word_fault.hpp"
-#include "engine/network/network.hpp"
+#include "engine/network/changed_words.hpp"
 #include "hdf5_schema/protected_file.hpp"
 
 namespace flipstorm
@@ -18,13 +18,6 @@ enum class MemoryRegion : std::uint8_t
 {
     data = 0,   ///< its words; check bits may lie in them
     check = 1,  ///< check bits beside them
-};
-
-/// A word of a layer that reads otherwise than without an upset.
-struct ChangedWord
-{
-    std::uint64_t element = 0;  ///< of the layer's tensor
-    std::uint32_t word = 0;
 };
 
 /// What a decoder makes of an upset.
@@ -39,7 +32,7 @@ struct MemoryReading
 {
     std::uint64_t corrected = 0;  ///< blocks
     std::uint64_t detected = 0;
-    std::vector<std::pair<LayerId, ChangedWord>> changed;  ///< by layer, as injectable_layers() numbers it
+    std::vector<ChangedWord> changed;  ///< by layer
 };
 
 /// The memory of protected.h5 beside its network. Does not change; thread-safe.
@@ -83,6 +76,9 @@ class ProtectedMemory
         InjectableLayer tensor;  ///< as the network has it
         ProtectedWords words;
         std::vector<std::uint32_t> golden;
+
+        /// Append the words of a block that read otherwise than without an upset.
+        void add_changed(const ProtectedWords::Block& block, std::vector<ChangedWord>& changed) const;
     };
 
     std::string sha256_;

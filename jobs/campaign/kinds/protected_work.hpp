@@ -14,8 +14,7 @@ namespace flipstorm
 
 /**
  * Upsets of a protected memory: each is decoded as the hardware would, and only what reads otherwise then is
- * evaluated. One word that does is a fault of a weight; where several do, the whole network is evaluated with
- * them. \throws DataError, JobError: see Evaluator. \collective
+ * evaluated, as WordWork does. \throws DataError, JobError: see Evaluator. \collective
  */
 [[nodiscard]] std::unique_ptr<ChunkWork> protected_work(const Context& context, const Campaign& campaign,
                                                         const ProtectedFaults& faults);

@@ -91,11 +91,11 @@ TEST(ProtectedMemory, ReadsWholeMemories)
     EXPECT_EQ(reading.corrected, 2U);
     EXPECT_EQ(reading.detected, 0U);
     ASSERT_EQ(reading.changed.size(), 2U);
-    EXPECT_EQ(reading.changed[0].first, LayerId(0));
-    EXPECT_EQ(reading.changed[0].second.element, 4U);
-    EXPECT_EQ(reading.changed[0].second.word, words_of(lenet5(), 0)[4] ^ 4U);
-    EXPECT_EQ(reading.changed[1].first, LayerId(1));
-    EXPECT_EQ(reading.changed[1].second.word, (words_of(lenet5(), 1)[7] | 1U) ^ 0x80000000U);
+    EXPECT_EQ(reading.changed[0].tensor, LayerId(0));
+    EXPECT_EQ(reading.changed[0].element, 4U);
+    EXPECT_EQ(reading.changed[0].word, words_of(lenet5(), 0)[4] ^ 4U);
+    EXPECT_EQ(reading.changed[1].tensor, LayerId(1));
+    EXPECT_EQ(reading.changed[1].word, (words_of(lenet5(), 1)[7] | 1U) ^ 0x80000000U);
     EXPECT_TRUE(memory.read({}).changed.empty());
     EXPECT_THROW(static_cast<void>(memory.read({memory.bits()})), Error);
 }
