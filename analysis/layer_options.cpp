@@ -365,9 +365,7 @@ LayerCode equal_bits(const StoredTensor& words, int widen)
 
 double golden_change(const StoredTensor& words, const LayerCode& code)
 {
-    std::vector<std::uint32_t> before(words.size());
-    for (std::size_t i = 0; i < before.size(); ++i)
-        before[i] = words.word(i);
+    const std::vector<std::uint32_t> before = words_of(words);
     const std::vector<std::uint32_t> after = golden_words(code, words.traits().bits, before);
     double changes = 0;
     double squares = 0;

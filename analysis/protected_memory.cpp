@@ -23,14 +23,6 @@ LayerCode code_of(const ProtectionScheme& scheme, int word_bits)
     return code;
 }
 
-std::vector<std::uint32_t> words_of(const StoredTensor& tensor)
-{
-    std::vector<std::uint32_t> words(tensor.size());
-    for (std::size_t i = 0; i < words.size(); ++i)
-        words[i] = tensor.word(i);
-    return words;
-}
-
 }  // namespace
 
 std::optional<std::vector<LayerProtection>> chosen_plan(const ProtectionRecord& protection,

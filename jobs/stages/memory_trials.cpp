@@ -74,21 +74,17 @@ struct Side
 };
 
 /// The words of a network alone, as if they were protected by nothing.
-ProtectedRecord unprotected(const Network& network, const std::vector<TensorKind>& kinds,
+ProtectedRecord unprotected(const Network& network, const std::vector<InjectableLayer>& tensors,
                             const ProtectedRecord& record)
 {
     ProtectedRecord plain;
     for (const LayerProtection& layer : record.plan)
     {
-        for (const InjectableLayer& tensor : injectable_layers(network, kinds))
+        for (const InjectableLayer& tensor : tensors)
         {
             if (tensor.name != layer.layer) continue;
-            const StoredTensor stored = struck_tensor(network, tensor);
-            std::vector<std::uint32_t> words(stored.size());
-            for (std::size_t i = 0; i < words.size(); ++i)
-                words[i] = stored.word(i);
             LayerProtection as_it_is{layer.layer, layer.weights, layer.word_bits, {}};
-            plain.layers.push_back(protect(as_it_is, words));
+            plain.layers.push_back(protect(as_it_is, words_of(struck_tensor(network, tensor))));
             plain.plan.push_back(std::move(as_it_is));
         }
     }
@@ -116,7 +112,7 @@ class Trials
         seed_ = job.job.seed;
         adjacent_share_ = job.environment.multi_bit_share;
         const std::string& file = job.campaign.protected_memory;
-        sides_[0] = make_side(network, {network, kinds, unprotected(network, kinds, record), file});
+        sides_[0] = make_side(network, {network, kinds, unprotected(network, tensors_, record), file});
         sides_[1] = make_side(network, {network, kinds, record, file});
         trial_sha256_ = sha256_hex(
             fmt::format("flipstorm memory trial 1\nadjacent {}\nseed {}\n{} {}\n{}\n{}\n{}\n{}\n",

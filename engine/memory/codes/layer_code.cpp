@@ -99,7 +99,8 @@ void require_possible(const LayerCode& code, int word_bits, std::uint64_t words)
         code.name, code.forced, code.copies, code.covered, code.check_places, word_bits);
     constexpr int kMostWords = 64;  // of a block: data bits of the longest code word
     FS_REQUIRE(code.code.has_value() == (code.covered != 0) && code.group >= 1 && code.group <= kMostWords,
-               "'{}' has a code over no bit, bits under no code, or blocks of {} words", code.name, code.group);
+               "'{}' has a code over no bit, bits under no code, or blocks of {} words", code.name,
+               code.group);
     if (!code.code) return;
     const CodeTraits& traits = code_traits(*code.code);
     FS_REQUIRE(data_bits(code) <= traits.most_data_bits, "'{}' has {} bits under {}, which takes {}",
@@ -121,6 +122,14 @@ double xors_per_word(const LayerCode& code)
     if (!code.code) return 0;
     const double of_codeword = code_traits(*code.code).xors(data_bits(code));
     return of_codeword * (code.interleaved ? count(code.covered) : 1) / code.group;
+}
+
+std::vector<std::uint32_t> words_of(const StoredTensor& tensor)
+{
+    std::vector<std::uint32_t> words(tensor.size());
+    for (std::size_t i = 0; i < words.size(); ++i)
+        words[i] = tensor.word(i);
+    return words;
 }
 
 std::vector<std::uint32_t> golden_words(const LayerCode& code, int word_bits,

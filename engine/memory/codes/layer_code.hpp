@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/memory/codes/code.hpp"
+#include "engine/memory/stored_tensor.hpp"
 
 namespace flipstorm
 {
@@ -64,6 +65,9 @@ void require_possible(const LayerCode& code, int word_bits, std::uint64_t words)
 
 /// Two-input exclusive ors of the decoder, for each word. Thread-safe.
 [[nodiscard]] double xors_per_word(const LayerCode& code);
+
+/// All words of a tensor, as codes take them.
+[[nodiscard]] std::vector<std::uint32_t> words_of(const StoredTensor& tensor);
 
 /**
  * The words as they read where no upset was.

@@ -124,9 +124,7 @@ TEST(LayerOptions, TheMemoryLeavesTheRiskThatIsPredicted)
     for (const NumberFormat format : formats())
     {
         const StoredTensor weights = random_weights(format, 150, 0.1);
-        std::vector<std::uint32_t> words;
-        for (std::size_t i = 0; i < weights.size(); ++i)
-            words.push_back(weights.word(i));
+        const std::vector<std::uint32_t> words = words_of(weights);
         const int bits = weights.traits().bits;
         const LayerRisk risk = doubling_risk(weights.size(), bits);
         const auto options = layer_options(risk, &weights, {{}, 0.05});

@@ -21,11 +21,7 @@ const std::vector<TensorKind> kWeights{TensorKind::weights};
 
 std::vector<std::uint32_t> words_of(const Network& network, std::size_t layer)
 {
-    const StoredTensor tensor = struck_tensor(network, injectable_layers(network).at(layer));
-    std::vector<std::uint32_t> words(tensor.size());
-    for (std::size_t i = 0; i < words.size(); ++i)
-        words[i] = tensor.word(i);
-    return words;
+    return flipstorm::words_of(struck_tensor(network, injectable_layers(network).at(layer)));
 }
 
 /// conv1 under a code with its check bits beside, conv2 with its last bit given up.
