@@ -23,11 +23,6 @@ std::string years_text(double hours)
     return fmt::format("{:.3g}", hours / kHoursPerYear);
 }
 
-std::string percent_text(double share)
-{
-    return std::isnan(share) ? "-" : fmt::format("{:.6g}", 100 * share);
-}
-
 }  // namespace
 
 double MemoryRates::hours_to_critical() const
@@ -124,7 +119,7 @@ ResultTable fit_table(const ProtectionRecord& protection, const ShareInterval& u
             {name, format_count(rates.bits), fmt::format("{:.4g}", rates.upsets),
              fmt::format("{:.4g}", rates.critical.share), fmt::format("{:.4g}", rates.critical.low),
              fmt::format("{:.4g}", rates.critical.high), years_text(rates.hours_to_critical()),
-             percent_text(rates.single_point_metric()), percent_text(rates.latent_metric())});
+             format_share(rates.single_point_metric(), 6), format_share(rates.latent_metric(), 6)});
         if (memory == nullptr) return;
         const TimeToCritical time =
             time_to_critical(*memory, is_protected, protection.tolerance, protection.fit_per_mbit);
@@ -143,7 +138,7 @@ ResultTable fit_table(const ProtectionRecord& protection, const ShareInterval& u
         verification != nullptr
             ? "of the protected memory as verify measured it"
             : "as measured on faults held out; 'flipstorm verify' measures it in the memory",
-        percent_text(diagnostic_coverage(plain, kept)));
+        format_share(diagnostic_coverage(plain, kept), 6));
     if (memory != nullptr)
         table.note +=
             " Critical state: a whole memory that is never written anew loses more than the tolerated "

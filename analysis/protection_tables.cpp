@@ -12,13 +12,6 @@ namespace flipstorm
 namespace
 {
 
-/// A share in percent, however small: "0.0123", "1.2e-07".
-std::string percent_of(double share)
-{
-    if (std::isnan(share)) return "-";
-    return fmt::format("{:.3g}", 100 * share);
-}
-
 /// A mask as the bits that it has, from the top: "31, 29-23".
 std::string bits_text(std::uint32_t mask)
 {
@@ -76,8 +69,9 @@ ResultTable schemes_table(const ProtectionRecord& protection)
         if (chosen) table.marked = static_cast<std::int32_t>(table.rows.size());
         table.rows.push_back(
             {o.scheme, format_number(o.threshold, 2), format_number(o.total_overhead, 3),
-             percent_of(o.predicted_residual), percent_of(o.predicted_high), percent_of(o.measured_residual),
-             fmt::format("[{}, {}]", percent_of(o.measured_low), percent_of(o.measured_high))});
+             format_share(o.predicted_residual), format_share(o.predicted_high),
+             format_share(o.measured_residual),
+             fmt::format("[{}, {}]", format_share(o.measured_low), format_share(o.measured_high))});
     }
     return table;
 }
@@ -147,7 +141,7 @@ ResultTable plan_table(const ProtectionRecord& protection)
                               format_count(layer.extra_bits),
                               format_number(100 * static_cast<double>(layer.extra_bits) / bits, 3),
                               fmt::format("{:.4g}", layer.critical_before),
-                              fmt::format("{:.2g}", layer.critical_after), percent_of(layer.change),
+                              fmt::format("{:.2g}", layer.critical_after), format_share(layer.change),
                               format_number(layer.xors, 1)});
     }
     return table;

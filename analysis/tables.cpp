@@ -114,6 +114,11 @@ std::string format_percent(double share, int decimals)
     return format_number(100.0 * share, decimals);
 }
 
+std::string format_share(double share, int digits)
+{
+    return std::isnan(share) ? "-" : fmt::format("{:.{}g}", 100 * share, digits);
+}
+
 std::string in_words(std::string name)
 {
     std::replace(name.begin(), name.end(), '_', ' ');

@@ -71,6 +71,9 @@ std::string escape_html(const std::string& text);
 /// A share 0 … 1 in percent with `decimals` digits, without the sign; "-" for NaN.
 std::string format_percent(double share, int decimals = 2);
 
+/// The same with so many significant digits, however small: "0.0123", "1.2e-07".
+std::string format_share(double share, int digits = 3);
+
 /// A number with so many decimals; "-" for NaN.
 std::string format_number(double value, int decimals);
 

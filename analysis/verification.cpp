@@ -74,11 +74,6 @@ ShareEstimate share_of(const CampaignRecord& campaign, const std::vector<std::ui
     return share;
 }
 
-std::string percent_of(double share)
-{
-    return std::isnan(share) ? "-" : fmt::format("{:.3g}", 100 * share);
-}
-
 }  // namespace
 
 std::string Verification::disagreement() const
@@ -86,14 +81,14 @@ std::string Verification::disagreement() const
     if (critical.low > predicted_high)
         return fmt::format(
             "More upsets are critical than predicted: {} % [{}, {}] measured, at most {} % predicted.",
-            percent_of(critical.share), percent_of(critical.low), percent_of(critical.high),
-            percent_of(predicted_high));
+            format_share(critical.share), format_share(critical.low), format_share(critical.high),
+            format_share(predicted_high));
     // Of fewer than three expected ones none is no surprise.
     if (critical.high < predicted && predicted * static_cast<double>(bits) > 3)
         return fmt::format(
             "Fewer upsets are critical than predicted: {} % [{}, {}] measured, {} % predicted.",
-            percent_of(critical.share), percent_of(critical.low), percent_of(critical.high),
-            percent_of(predicted));
+            format_share(critical.share), format_share(critical.low), format_share(critical.high),
+            format_share(predicted));
     return {};
 }
 
@@ -152,15 +147,15 @@ ResultTable verification_table(const Verification& v)
     table.columns = {"what becomes of an upset", "%", "95 % low", "95 % high", "upsets"};
     table.text_columns = 1;
     const auto row = [&table](const char* what, const ShareEstimate& share) {
-        table.rows.push_back({what, percent_of(share.share), percent_of(share.low), percent_of(share.high),
-                              format_count(share.hits)});
+        table.rows.push_back({what, format_share(share.share), format_share(share.low),
+                              format_share(share.high), format_count(share.hits)});
     };
     row("corrected", v.corrected);
     row("found, not corrected (DUE)", v.detected);
     row("a weight reads otherwise", v.changed);
     row("critical", v.critical);
     table.rows.push_back(
-        {"critical, predicted", percent_of(v.predicted), "-", percent_of(v.predicted_high), "-"});
+        {"critical, predicted", format_share(v.predicted), "-", format_share(v.predicted_high), "-"});
     table.marked = 3;
     table.note = fmt::format(
         "Every bit of words and check bits is part of the population; each upset is decoded as the "

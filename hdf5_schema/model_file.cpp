@@ -11,8 +11,7 @@
 #include <utility>
 
 #include "engine/memory/stored_tensor.hpp"
-#include "hdf5_schema/h5_reader.hpp"
-#include "hdf5_schema/h5_writer.hpp"
+#include "hdf5_schema/word_columns.hpp"
 
 namespace flipstorm
 {
@@ -30,39 +29,6 @@ std::int32_t minor_version_of(const ModelRecord& model)
     return floats ? kMinorOfFloats : model_spec().minor;
 }
 
-/// Words as they are stored: in the type of their width.
-template<class Word>
-void write_words(H5Writer& out, const std::string& path, const std::vector<std::uint32_t>& words,
-                 const std::vector<hsize_t>& dims)
-{
-    std::vector<Word> narrow(words.size());
-    std::transform(words.begin(), words.end(), narrow.begin(),
-                   [](std::uint32_t word) { return static_cast<Word>(word); });
-    out.dataset(path, narrow, dims);
-}
-
-template<class Word>
-std::vector<std::uint32_t> read_words(const H5Reader& in, const std::string& path)
-{
-    const std::vector<Word> narrow = in.dataset<Word>(path);
-    return {narrow.begin(), narrow.end()};
-}
-
-std::vector<std::uint32_t> read_words(const H5Reader& in, const std::string& path, int bits)
-{
-    switch (bits)
-    {
-        case 8:
-            return read_words<std::uint8_t>(in, path);
-        case 16:
-            return read_words<std::uint16_t>(in, path);
-        case 32:
-            return in.dataset<std::uint32_t>(path);
-        default:
-            throw Error("words of {} bits cannot be read", bits);
-    }
-}
-
 void write_codes(H5Writer& out, const ParameterRecord& parameter)
 {
     const FormatTraits* const format = find_format(parameter.format);
@@ -70,20 +36,7 @@ void write_codes(H5Writer& out, const ParameterRecord& parameter)
                parameter.format);
     const std::string path = "/codes/" + parameter.name;
     const std::vector<hsize_t> dims(parameter.shape.begin(), parameter.shape.end());
-    switch (format->bits)
-    {
-        case 8:
-            write_words<std::uint8_t>(out, path, parameter.codes, dims);
-            break;
-        case 16:
-            write_words<std::uint16_t>(out, path, parameter.codes, dims);
-            break;
-        case 32:
-            out.dataset(path, parameter.codes.get(), dims);
-            break;
-        default:
-            throw Error("words of {} bits cannot be written", format->bits);
-    }
+    write_words(out, path, parameter.codes, format->bits, dims);
     out.attribute(path, "format", parameter.format);
     if (!parameter.scales.empty()) out.dataset("/scales/" + parameter.name, parameter.scales.get());
 }

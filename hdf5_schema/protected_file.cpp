@@ -4,47 +4,13 @@
 
 #include "engine/base/error.hpp"
 #include "engine/base/sha256.hpp"
-#include "hdf5_schema/h5_reader.hpp"
-#include "hdf5_schema/h5_writer.hpp"
 #include "hdf5_schema/layer_protection_columns.hpp"
+#include "hdf5_schema/word_columns.hpp"
 
 namespace flipstorm
 {
 namespace
 {
-
-template<class T>
-void write_words(H5Writer& out, const std::string& path, const std::vector<std::uint32_t>& words)
-{
-    std::vector<T> narrow;
-    narrow.reserve(words.size());
-    for (const std::uint32_t word : words)
-        narrow.push_back(static_cast<T>(word));
-    out.dataset(path, narrow);
-}
-
-template<class T>
-std::vector<std::uint32_t> read_words(const H5Reader& in, const std::string& path)
-{
-    const auto narrow = in.dataset<T>(path);
-    return {narrow.begin(), narrow.end()};
-}
-
-std::vector<std::uint32_t> words_of(const H5Reader& in, const std::string& path, std::int32_t bits)
-{
-    switch (bits)
-    {
-        case 8:
-            return read_words<std::uint8_t>(in, path);
-        case 16:
-            return read_words<std::uint16_t>(in, path);
-        case 32:
-            return read_words<std::uint32_t>(in, path);
-        default:
-            in.expect(false, fmt::format("'{}' has words of {} bits; 8, 16 or 32 are possible", path, bits));
-            return {};
-    }
-}
 
 /// \throws FileError unless what is stored of a layer is what an encoder makes of what it reads as
 void check_stored(const H5Reader& in, const LayerProtection& plan, const ProtectedLayer& layer)
@@ -118,19 +84,7 @@ void write_protected(const std::filesystem::path& file, const ProtectedRecord& m
     {
         const LayerProtection& plan = memory.plan[l];
         const ProtectedLayer& layer = memory.layers[l];
-        const std::string words = "/words/" + plan.layer;
-        switch (plan.word_bits)
-        {
-            case 8:
-                write_words<std::uint8_t>(out, words, layer.words);
-                break;
-            case 16:
-                write_words<std::uint16_t>(out, words, layer.words);
-                break;
-            default:
-                write_words<std::uint32_t>(out, words, layer.words);
-                break;
-        }
+        write_words(out, "/words/" + plan.layer, layer.words, plan.word_bits, {layer.words.size()});
         const std::string checks = "/checks/" + plan.layer;
         out.dataset(checks, layer.checks);
         out.attribute(checks, "bits", layer.check_width);
@@ -150,7 +104,7 @@ ProtectedRecord read_protected(const std::filesystem::path& file)
     for (const LayerProtection& plan : memory.plan)
     {
         ProtectedLayer layer;
-        layer.words = words_of(in, "/words/" + plan.layer, plan.word_bits);
+        layer.words = read_words(in, "/words/" + plan.layer, plan.word_bits);
         layer.checks = in.dataset<std::uint64_t>("/checks/" + plan.layer);
         layer.check_width = in.attribute<std::int32_t>("/checks/" + plan.layer, "bits");
         in.expect(layer.words.size() == plan.weights,
