@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/comparison_file.hpp"
 #include "hdf5_schema/protection_file.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 // Failures in time: how often upsets are critical where a memory is used, protected and not.
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "analysis/verification.hpp"
 #include "engine/base/statistics.hpp"
 #include "hdf5_schema/memory_file.hpp"

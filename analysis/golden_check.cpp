@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/math/distributions/binomial.hpp>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/base/error.hpp"
 
 namespace flipstorm

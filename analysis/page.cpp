@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 
 namespace flipstorm
 {

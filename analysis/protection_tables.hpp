@@ -1,7 +1,7 @@
 #pragma once
 // Results of a protection as tables.
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "hdf5_schema/protection_file.hpp"
 
 namespace flipstorm

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "hdf5_schema/transient_campaign_file.hpp"
 
 namespace flipstorm

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/comparison_file.hpp"
 #include "hdf5_schema/forest_file.hpp"

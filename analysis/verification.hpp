@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "analysis/estimates.hpp"
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "hdf5_schema/campaign_file.hpp"
 #include "hdf5_schema/memory_file.hpp"
 #include "hdf5_schema/protected_file.hpp"

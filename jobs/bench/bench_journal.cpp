@@ -6,7 +6,7 @@
 #include <array>
 #include <limits>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/base/timing.hpp"
 #include "jobs/campaign/outcome_codec.hpp"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/base/peak_flops.hpp"
 #include "jobs/bench/bench.hpp"
 #include "jobs/bench/bench_journal.hpp"

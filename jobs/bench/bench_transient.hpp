@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/evaluate/transient_evaluator.hpp"
 #include "jobs/campaign/campaign.hpp"
 

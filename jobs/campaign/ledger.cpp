@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/base/log.hpp"
 #include "jobs/campaign/injection.hpp"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/base/units_text.hpp"
 
 namespace flipstorm

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/faults/plan.hpp"
 #include "jobs/job_file/job.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <numeric>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 
 namespace flipstorm
 {

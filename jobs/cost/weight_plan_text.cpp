@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/evaluate/evaluator.hpp"
 #include "engine/memory/bit_class.hpp"
 #include "jobs/campaign/course.hpp"

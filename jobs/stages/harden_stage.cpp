@@ -6,7 +6,7 @@
 #include "analysis/memory_export.hpp"
 #include "analysis/protected_memory.hpp"
 #include "analysis/protection.hpp"
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/failure_text.hpp"

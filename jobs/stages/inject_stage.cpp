@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "analysis/golden_check.hpp"
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/base/durable_file.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/log.hpp"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "engine/base/error.hpp"
 #include "engine/base/printable_text.hpp"
 #include "engine/base/timing.hpp"

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "analysis/tables.hpp"
+#include "analysis/result_table.hpp"
 #include "jobs/campaign/kinds/word_work.hpp"
 #include "jobs/cost/plan_tables.hpp"
 
